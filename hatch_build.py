@@ -1,0 +1,44 @@
+"""Builds the protobuf and gRPC code of proto/ into services/ssr/v1, whenever the package is built or installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class ProtobufBuildHook(BuildHookInterface):
+    """Runs protoc for every file below proto/."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        generate(Path(self.root))
+
+
+def generate(root: Path) -> None:
+    """Write services/ssr/v1/*_pb2*.py(i) from root/proto.
+
+    Raises: RuntimeError when protoc refuses a file.
+    """
+    from grpc_tools import protoc
+
+    protos = sorted((root / "proto").rglob("*.proto"))
+    out = root / "services"
+    include = Path(protoc.__file__).parent / "_proto"
+    # The mypy plug-ins are console scripts beside this interpreter, which need not be on PATH.
+    scripts = Path(sys.executable).parent
+    plugins = [
+        f"--plugin=protoc-gen-{name}={scripts / f'protoc-gen-{name}'}"
+        for name in ("mypy", "mypy_grpc")
+        if (scripts / f"protoc-gen-{name}").exists()
+    ]
+    typed = [f"--mypy_out={out}", f"--mypy_grpc_out={out}"] if len(plugins) == 2 else []
+    command = ["protoc", f"-I{root / 'proto'}", f"-I{include}", f"--python_out={out}", f"--grpc_python_out={out}"]
+    if status := protoc.main([*command, *plugins, *typed, *map(str, protos)]):
+        raise RuntimeError(f"protoc failed with status {status}")
+    (out / "ssr" / "v1" / "__init__.py").write_text('"""Generated from proto/ssr/v1: do not edit."""\n')
+
+
+if __name__ == "__main__":
+    generate(Path(__file__).parent)
