@@ -1,0 +1,51 @@
+"""From a next-token distribution to a score of 0..9, and from a score to accept or rewrite (paper section 3.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+
+from ssr.core.types import MAX_SCORE
+
+#: (token text, natural log-probability), most probable first
+Candidates = Sequence[tuple[str, float]]
+
+#: Digits that together have less probability than this are noise, not an answer.
+_MIN_MASS = 0.01
+
+
+class ScorerName(StrEnum):
+    """How the target's answer about a step becomes a score."""
+
+    EXPECTED = "expected"  #: probability-weighted mean of the digits 0-9
+    GREEDY = "greedy"  #: the most probable token, if it is a digit (the paper's way)
+    JUDGE = "judge"  #: 9 x P(Yes) of a Yes/No question
+
+
+def expected_digit(candidates: Candidates) -> float:
+    """The mean digit, weighted by probability; 0 when the reply has no digit."""
+    weights = [(int(text.strip()), math.exp(logprob)) for text, logprob in candidates if _is_digit(text)]
+    mass = sum(weight for _, weight in weights)
+    return sum(digit * weight for digit, weight in weights) / mass if mass >= _MIN_MASS else 0.0
+
+
+def greedy_digit(candidates: Candidates) -> float:
+    """The most probable token as a digit; 0 when it is none."""
+    return float(candidates[0][0].strip()) if candidates and _is_digit(candidates[0][0]) else 0.0
+
+
+def yes_score(candidates: Candidates) -> float:
+    """9 x P(Yes) / (P(Yes) + P(No)); 0 when the reply has neither."""
+    yes = sum(math.exp(logprob) for text, logprob in candidates if text.strip().lower() == "yes")
+    no = sum(math.exp(logprob) for text, logprob in candidates if text.strip().lower() == "no")
+    return MAX_SCORE * yes / (yes + no) if yes + no >= _MIN_MASS else 0.0
+
+
+def accepts(score: float, threshold: float) -> bool:
+    """A draft scored at or above the threshold stands."""
+    return score >= threshold
+
+
+def _is_digit(text: str) -> bool:
+    return len(stripped := text.strip()) == 1 and stripped in "0123456789"

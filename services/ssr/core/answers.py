@@ -1,0 +1,104 @@
+r"""Final answers: finding the `\boxed{...}` in a path's text, and grouping equal ones.
+
+A `<think>` model's box after `</think>` needs no special care: it comes later, and the last box wins.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Sequence
+from typing import Protocol
+
+# Possessive quantifiers keep the scan linear: a run of backslashes or blanks is read once and never given back.
+# A run of any length before the word counts, because models also write the doubled backslash of a quoted string.
+_TOKEN = re.compile(r"(?P<slashes>\\++)(?P<box>(?:boxed|fbox)(?![A-Za-z])\s*+)?|(?P<brace>[{}])")
+# What `\boxed 5` or `\boxed \frac{1}{2}` encloses: up to a blank, a dollar or `\)`; not a word of a sentence.
+_UNBRACED = re.compile(
+    r"(?!\\+(?:boxed|fbox)|[A-Za-z]{2})(?:(?!\\[)\]])[^\s${}]|\{(?:[^{}\s]|\{[^{}\s]*+\})*+\})++(?!\{)"
+)
+_UNBRACED_LIMIT = 200
+_EDGES = string.whitespace + "$"
+
+
+class Equivalence(Protocol):
+    """Decides whether two final answers are the same mathematics."""
+
+    async def same(self, a: str, b: str) -> bool:
+        """Whether `a` and `b` name the same thing. Symmetric, and true for equal texts; not always transitive."""
+        ...
+
+
+def boxed(text: str) -> str | None:
+    r"""The content of the last complete box of `text`; None when there is none.
+
+    Boxes are `\boxed{...}`, `\fbox{...}` with balanced braces, and `\boxed 5`. A box whose brace never closes and a
+    box with nothing in it do not count. Of nested boxes the inner one is taken. Blanks and `$` around the content are
+    removed. Linear in the length of `text`.
+    """
+    for start, end in sorted(_boxes(text), reverse=True):
+        content = _trimmed(text[start:end])
+        if content:
+            return content
+    return None
+
+
+def answer_of(steps: Sequence[str]) -> str | None:
+    """The answer of a path: the box of its last step that has one."""
+    return next((answer for step in reversed(steps) if (answer := boxed(step)) is not None), None)
+
+
+async def classes(answers: Sequence[str | None], equivalence: Equivalence) -> list[list[int]]:
+    """Group the indices of equal answers; groups and their members are in order of first appearance.
+
+    Every answer is compared with the first member of each group, so that a relation which is not quite transitive
+    cannot chain different answers together. None (a path without an answer) is in no group.
+    """
+    groups: list[tuple[str, list[int]]] = []
+    for index, answer in enumerate(answers):
+        if answer is None:
+            continue
+        for representative, members in groups:
+            if await equivalence.same(representative, answer):
+                members.append(index)
+                break
+        else:
+            groups.append((answer, [index]))
+    return [members for _, members in groups]
+
+
+def _boxes(text: str) -> list[tuple[int, int]]:
+    """Start and end of the content of every complete box."""
+    found: list[tuple[int, int]] = []
+    open_braces: list[int | None] = []  # where a box's content begins; None for any other brace
+    box_brace = escaped_at = -1
+    for token in _TOKEN.finditer(text):
+        here = token.start()
+        if token["slashes"] is not None:
+            if token["box"] is None:
+                escaped_at = token.end() if len(token["slashes"]) % 2 else -1
+            elif text.startswith("{", token.end()):
+                box_brace = token.end()
+            else:
+                found.extend(_unbraced(text, token.end()))
+        elif here == escaped_at:
+            continue
+        elif token["brace"] == "{":
+            open_braces.append(here + 1 if here == box_brace else None)
+        elif open_braces and (start := open_braces.pop()) is not None:
+            found.append((start, here))
+    return found
+
+
+def _unbraced(text: str, start: int) -> list[tuple[int, int]]:
+    r"""The content of `\boxed 5`, or nothing where a sentence merely speaks of \boxed notation."""
+    match = _UNBRACED.match(text, start, start + _UNBRACED_LIMIT)
+    content = match[0].rstrip(".,;:*") if match else ""
+    return [(start, start + len(content))] if any(map(str.isalnum, content)) else []
+
+
+def _trimmed(content: str) -> str:
+    r"""`content` without blanks and dollar delimiters around it; an escaped `\$` stays whole."""
+    left = content.lstrip(_EDGES)
+    bare = left.rstrip(_EDGES)
+    return f"{bare}$" if bare.endswith("\\") and left.startswith("$", len(bare)) else bare

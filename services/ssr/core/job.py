@@ -1,0 +1,78 @@
+"""A job: one problem on its way to an answer, and the events that tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ssr.core.ledger import Usage
+from ssr.core.run import Decision, Path
+from ssr.core.types import Options
+from ssr.core.vote import Vote
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"  #: every path ended without an answer
+    CANCELLED = "cancelled"
+    FAILED = "failed"  #: every path failed, or the strategies could not be selected
+
+    @property
+    def final(self) -> bool:
+        return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it is at one moment. `votes`: the winner first; `cursor`: the last event this state includes."""
+
+    job_id: str
+    status: JobStatus
+    problem: str
+    options: Options
+    answer: str = ""
+    votes: tuple[Vote, ...] = ()
+    paths: tuple[Path, ...] = ()
+    usage: Usage = Usage()  # noqa: RUF009 - frozen
+    error: str = ""
+    created: datetime | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The job was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An owner took the job; `epoch` is 1 for the first owner and rises with each."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of every job. The job is without its steps: the events before told them."""
+
+    job: Job
+
+
+Happening = Queued | Started | Decision | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a job. Watching from `cursor` continues behind it."""
+
+    cursor: str
+    job_id: str
+    time: datetime
+    happening: Happening

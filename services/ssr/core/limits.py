@@ -1,0 +1,52 @@
+"""The limits of a request, checked once where it enters the system."""
+
+from __future__ import annotations
+
+import math
+
+from ssr.core.acceptance import ScorerName
+from ssr.core.errors import InvalidRequest
+from ssr.core.types import MAX_SCORE, Options
+
+MAX_PROBLEM_CHARS = 20_000
+MAX_PATHS = 16
+MAX_STEP_TOKENS = 4096
+MAX_PATH_TOKENS = 65_536
+MAX_TEMPERATURE = 2.0
+MAX_SEED = 2**63 - 1
+MAX_KEY_CHARS = 128
+
+
+def check_problem(problem: str) -> None:
+    """Raises: InvalidRequest."""
+    if not problem.strip():
+        raise InvalidRequest("problem", "is empty; send the problem's text")
+    if len(problem) > MAX_PROBLEM_CHARS:
+        raise InvalidRequest("problem", f"has {len(problem)} characters; at most {MAX_PROBLEM_CHARS} are allowed")
+
+
+def check_options(options: Options) -> None:
+    """Raises: InvalidRequest naming the first field that is out of its limits."""
+    _within("paths", options.paths, 1, MAX_PATHS)
+    if options.mode.single_path and options.paths != 1:
+        raise InvalidRequest("paths", f"must be 1 in mode {options.mode}, which has one path; got {options.paths}")
+    _within("threshold", options.threshold, 0, MAX_SCORE)
+    _within("temperature", options.temperature, 0, MAX_TEMPERATURE)
+    if not 0 < options.top_p <= 1:
+        raise InvalidRequest("top_p", f"must be over 0 and at most 1; got {options.top_p:g}")
+    _within("max_step_tokens", options.max_step_tokens, 1, MAX_STEP_TOKENS)
+    _within("max_path_tokens", options.max_path_tokens, 1, MAX_PATH_TOKENS)
+    _within("seed", options.seed, 0, MAX_SEED)
+    if options.scorer and options.scorer not in set(ScorerName):
+        raise InvalidRequest("scorer", f"{options.scorer!r} is unknown; known are {', '.join(ScorerName)}")
+
+
+def check_key(key: str) -> None:
+    """Raises: InvalidRequest."""
+    if len(key) > MAX_KEY_CHARS:
+        raise InvalidRequest("idempotency_key", f"has {len(key)} characters; at most {MAX_KEY_CHARS} are allowed")
+
+
+def _within(field: str, value: float, low: float, high: float) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise InvalidRequest(field, f"must be within {low:g}..{high:g}; got {value:g}")

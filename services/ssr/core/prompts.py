@@ -1,0 +1,88 @@
+"""Every prompt SSR sends, before the model's chat template.
+
+Two kinds: *solving* (the path so far continues the assistant's turn) and *questions* (one token of a fresh dialogue is
+read). All of them grow at their end only, so that a prefix cache serves what one step adds. A model judges another's
+work better than what looks like its own, so a step is judged in a fresh dialogue, as a student's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ssr.core.steps import join_path
+from ssr.core.types import PathContext, Strategy
+
+PROBLEM_HEAD = "Problem:\n"
+APPROACH_HEAD = "Approach: "
+WORK_HEAD = "The student's work:\n\n"
+APPROACHES_HEAD = "Approaches:\n"
+
+SOLVING_SYSTEM = (
+    "You solve mathematics problems. Work in short steps, each one or two sentences with their calculation, and leave "
+    "one empty line after every step. Finish with the answer alone in \\boxed{}."
+)
+JUDGING_SYSTEM = "You check students' solutions of mathematics problems, one step at a time."
+SELECTING_SYSTEM = "You choose how to attack mathematics problems."
+
+DIGIT_QUESTION = (
+    "How good is the last step of this work? Judge only whether it is factually and logically right and helps to solve "
+    "the problem. Answer with one digit from 0 (wrong or useless) to 9 (certainly right)."
+)
+YES_NO_QUESTION = (
+    "Is the last step of this work right, and does it help to solve the problem? Answer with one word, Yes or No."
+)
+SELECT_QUESTION = "Which approach suits this problem best? Answer with its letter."
+
+_THINK_OPEN = "<think>"
+_THINK_CLOSE = "</think>"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One turn of a dialogue, before the chat template."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A dialogue whose answer is one token, and the words the assistant's turn already begins with."""
+
+    messages: tuple[ChatMessage, ...]
+    prefill: str
+
+    def prompt(self, rendered: str) -> str:
+        """The text to read the next token after; `rendered` is the dialogue in the model's chat template.
+
+        A template that opens the model's thinking gets it closed at once: the answer is wanted, not the deliberation.
+        """
+        if rendered.rstrip().endswith(_THINK_OPEN):
+            rendered = f"{rendered.rstrip()}\n\n{_THINK_CLOSE}\n\n"
+        return rendered + self.prefill
+
+
+def solving(problem: str, strategy: Strategy) -> tuple[ChatMessage, ...]:
+    """The dialogue in which a path is written; the path so far (`join_path`) follows its rendering."""
+    parts = [PROBLEM_HEAD + problem.strip()]
+    if strategy.hint:
+        parts.append(f"{APPROACH_HEAD}{strategy.hint}")
+    return (ChatMessage("system", SOLVING_SYSTEM), ChatMessage("user", "\n\n".join(parts)))
+
+
+def judging(context: PathContext, step: str, question: str, prefill: str) -> Question:
+    """A question about `step`, the one that follows the context's steps."""
+    parts = [PROBLEM_HEAD + context.problem.strip()]
+    if context.strategy.hint:
+        parts.append(f"{APPROACH_HEAD}{context.strategy.hint}")
+    parts.append(WORK_HEAD + join_path((*context.steps, step)) + question)
+    return Question((ChatMessage("system", JUDGING_SYSTEM), ChatMessage("user", "\n\n".join(parts))), prefill)
+
+
+def selecting(problem: str, strategies: Sequence[Strategy]) -> Question:
+    """Which of the strategies suits the problem; the answer is a strategy's code."""
+    lines = "\n".join(f"{s.code}. {s.name}. {s.hint}".rstrip() for s in strategies)
+    content = f"{APPROACHES_HEAD}{lines}\n\n{PROBLEM_HEAD}{problem.strip()}\n\n{SELECT_QUESTION}"
+    return Question((ChatMessage("system", SELECTING_SYSTEM), ChatMessage("user", content)), "Letter:")

@@ -1,0 +1,137 @@
+"""What a run has decided so far: a fold over its decisions.
+
+`solve` acts on this state, the orchestrator rebuilds it from Redis after a crash, clients rebuild it from the event
+stream to draw it. One fold serves all three, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ssr.core.answers import answer_of
+from ssr.core.ledger import Ledger
+from ssr.core.steps import is_repeated
+from ssr.core.types import Call, Options, PathContext, PathStatus, Step, Strategy
+from ssr.core.vote import Ballot
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The strategies were decided: one a path."""
+
+    strategies: tuple[Strategy, ...]
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepCommitted:
+    """A step stands for good."""
+
+    path: int
+    step: Step
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PathEnded:
+    """A path takes no further step. `answer` is "" unless ANSWERED; `reason` is for people."""
+
+    path: int
+    status: PathStatus
+    answer: str = ""
+    reason: str = ""
+
+
+Decision = Selected | StepCommitted | PathEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One line of reasoning as far as it is decided."""
+
+    index: int
+    strategy: Strategy
+    steps: tuple[Step, ...] = ()
+    status: PathStatus = PathStatus.RUNNING
+    answer: str = ""
+    reason: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.status is PathStatus.RUNNING
+
+    @property
+    def tokens(self) -> int:
+        return sum(step.tokens for step in self.steps)
+
+    @property
+    def mean_score(self) -> float | None:
+        """Mean of the scored steps, 0..9; None if none was scored."""
+        scores = [step.score for step in self.steps if step.score is not None]
+        return sum(scores) / len(scores) if scores else None
+
+    def context(self, job_id: str, problem: str, seed: int) -> PathContext:
+        return PathContext(job_id, self.index, problem, self.strategy, tuple(step.text for step in self.steps), seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The state of a job. `paths` is empty until the strategies are decided."""
+
+    paths: tuple[Path, ...] = ()
+    ledger: Ledger = Ledger()  # noqa: RUF009 - frozen
+
+    def apply(self, decision: Decision) -> Run:
+        """The state after one more decision.
+
+        Raises: ValueError when the decision does not follow from this state (a gap or a double in a path's steps).
+        """
+        ledger = self.ledger
+        if isinstance(decision, Selected):
+            paths = tuple(Path(i, strategy) for i, strategy in enumerate(decision.strategies))
+            return Run(paths, ledger.add(decision.calls))
+        path = self.paths[decision.path]
+        if isinstance(decision, StepCommitted):
+            if decision.step.index != len(path.steps) or not path.running:
+                raise ValueError(f"path {path.index} has {len(path.steps)} steps and is {path.status}: cannot commit")
+            path = replace(path, steps=(*path.steps, decision.step))
+            ledger = ledger.add(decision.calls, decision.step)
+        else:
+            path = replace(path, status=decision.status, answer=decision.answer, reason=decision.reason)
+        return Run((*self.paths[: path.index], path, *self.paths[path.index + 1 :]), ledger)
+
+    @property
+    def ballots(self) -> tuple[Ballot, ...]:
+        """The answers that vote, in the order of their paths."""
+        return tuple(
+            Ballot(path.index, path.answer, path.mean_score)
+            for path in self.paths
+            if path.status is PathStatus.ANSWERED
+        )
+
+    @property
+    def running(self) -> int:
+        """How many paths are still at work."""
+        return sum(path.running for path in self.paths)
+
+
+def path_end(path: Path, options: Options) -> PathEnded | None:
+    """Whether the path's last step ended it, and how; None to go on (paper section 3.2).
+
+    A boxed answer wins over everything else that the same step may be.
+    """
+    if not path.steps:
+        return None
+    *earlier, last = path.steps
+    if answer := answer_of([last.text]):
+        return PathEnded(path.index, PathStatus.ANSWERED, answer)
+    if last.ends_turn:
+        return PathEnded(path.index, PathStatus.NO_ANSWER, reason="the model ended its turn without a boxed answer")
+    if not last.text:
+        return PathEnded(path.index, PathStatus.STALLED, reason="an empty step")
+    if is_repeated(last.text, [step.text for step in earlier]):
+        return PathEnded(path.index, PathStatus.STALLED, reason="a repeated step")
+    if path.tokens >= options.max_path_tokens:
+        reason = f"{path.tokens} of max_path_tokens={options.max_path_tokens} tokens are used"
+        return PathEnded(path.index, PathStatus.EXHAUSTED, reason=reason)
+    return None

@@ -1,0 +1,16 @@
+"""Seeds: every engine call of a job gets its own, derived from the job's, so that a rerun draws the same."""
+
+from __future__ import annotations
+
+import hashlib
+
+from ssr.core.types import CallKind
+
+#: llama.cpp takes 32 bits, vLLM signed ones.
+SEED_BITS = 31
+
+
+def call_seed(job_seed: int, path: int, step: int, kind: CallKind) -> int:
+    """The seed of the call that writes step `step` of path `path`; equal arguments give equal seeds."""
+    digest = hashlib.blake2b(f"{job_seed}/{path}/{step}/{kind}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> (64 - SEED_BITS)

@@ -1,0 +1,188 @@
+"""SSR, the algorithm: a few paths in parallel, each drafted and verified step by step, then a vote.
+
+`solve` is one resumable coroutine for all five modes. Everything it decides goes through the `Journal` before it acts
+on it, and everything it knows comes from there: after a crash, calling it again with the same journal goes on behind
+the last committed step. Paths advance independently; nothing waits for the slowest.
+Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ssr.core.answers import Equivalence, classes
+from ssr.core.errors import ContextFull, SsrError
+from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted, path_end
+from ssr.core.types import (
+    NO_STRATEGY,
+    Options,
+    PathContext,
+    PathStatus,
+    Selection,
+    Step,
+    Verdict,
+    Written,
+)
+from ssr.core.vote import Vote, settled, tally
+
+
+class Selector(Protocol):
+    """SPM: which strategies suit a problem."""
+
+    async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection: ...
+
+
+class StepWriter(Protocol):
+    """Writes the next step of a path: the draft model, or the target where nobody drafts."""
+
+    async def write(self, context: PathContext, options: Options) -> Written: ...
+
+
+class Verifier(Protocol):
+    """SSD: the target scores a draft and replaces a weak one."""
+
+    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict: ...
+
+
+class Journal(Protocol):
+    """What the run has decided. A decision is durable once `append` returns.
+
+    `append` raises StaleOwner when another owner has taken the job; then this run must end without a trace.
+    """
+
+    async def load(self) -> Run: ...
+
+    async def append(self, decision: Decision) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who does the work. `drafter` writes with the draft model, `writer` with the target."""
+
+    selector: Selector
+    drafter: StepWriter
+    writer: StepWriter
+    verifier: Verifier
+    equivalence: Equivalence
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a run. `votes`: the winner first, empty when no path answered; `error`: why every path failed."""
+
+    run: Run
+    votes: tuple[Vote, ...]
+    error: str = ""
+
+    @property
+    def answer(self) -> str:
+        return self.votes[0].answer if self.votes else ""
+
+
+async def solve(job_id: str, problem: str, options: Options, crew: Crew, journal: Journal) -> Outcome:
+    """Solve one problem, or go on with it.
+
+    A path whose services fail for good ends FAILED and has no vote; the others go on.
+    Raises: SsrError when the strategies cannot be selected; whatever the journal raises. Cancelling it leaves the
+    journal as it is: calling again goes on.
+    """
+    return await _Solving(job_id, problem, options, crew, journal, await journal.load()).outcome()
+
+
+class _Solving:
+    """One call of `solve`: the run's state and the tasks that move it."""
+
+    def __init__(self, job_id: str, problem: str, options: Options, crew: Crew, journal: Journal, run: Run) -> None:
+        self._job_id, self._problem, self._options = job_id, problem, options
+        self._crew, self._journal, self._run = crew, journal, run
+        self._path_ended = asyncio.Event()
+
+    async def outcome(self) -> Outcome:
+        if not self._run.paths:
+            selection = await self._select()
+            await self._decide(Selected(selection.strategies, selection.calls))
+        try:
+            await self._grow_all()
+        except ExceptionGroup as errors:  # of the journal: any one of them ends the run
+            raise errors.exceptions[0] from None
+        for path in self._run.paths:
+            if path.running:
+                await self._decide(PathEnded(path.index, PathStatus.STOPPED, reason="the vote was already decided"))
+        failed = [path for path in self._run.paths if path.status is PathStatus.FAILED]
+        error = failed[0].reason if len(failed) == len(self._run.paths) else ""
+        return Outcome(self._run, await self._tally(self._run), error)
+
+    async def _select(self) -> Selection:
+        options = self._options
+        if not options.mode.selects:
+            return Selection((NO_STRATEGY,) * options.paths)
+        return await self._crew.selector.select(self._job_id, self._problem, options.strategy_pool, options.paths)
+
+    async def _grow_all(self) -> None:
+        """Move every path until the stop rule is satisfied; what still runs then is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            growing = [
+                group.create_task(self._grow(path.index), name=f"{self._job_id}/path-{path.index}")
+                for path in self._run.paths
+                if path.running
+            ]
+            await self._until_settled()
+            for task in growing:
+                task.cancel()
+
+    async def _until_settled(self) -> None:
+        rule, early_stop = self._options.stop_rule, self._options.early_stop
+        while True:
+            self._path_ended.clear()
+            run = self._run  # more paths may end while the answers are compared
+            if settled(rule, await self._tally(run), run.running, early_stop=early_stop):
+                return
+            await self._path_ended.wait()
+
+    async def _tally(self, run: Run) -> tuple[Vote, ...]:
+        groups = await classes([ballot.answer for ballot in run.ballots], self._crew.equivalence)
+        return tally(run.ballots, groups)
+
+    async def _grow(self, index: int) -> None:
+        """Step by step to the end of one path."""
+        while (end := path_end(self._run.paths[index], self._options)) is None:
+            try:
+                committed = await self._next_step(index)
+            except ContextFull as error:
+                end = PathEnded(index, PathStatus.EXHAUSTED, reason=str(error))
+                break
+            except SsrError as error:
+                end = PathEnded(index, PathStatus.FAILED, reason=str(error))
+                break
+            await self._decide(committed)
+        await self._decide(end)
+        self._path_ended.set()
+
+    async def _next_step(self, index: int) -> StepCommitted:
+        path = self._run.paths[index]
+        context = path.context(self._job_id, self._problem, self._options.seed)
+        options = self._within_budget(path.tokens)
+        if not options.mode.drafts:
+            written = await self._crew.writer.write(context, options)
+            return StepCommitted(index, written.step, written.calls)
+        draft = await self._crew.drafter.write(context, options)
+        verdict = await self._crew.verifier.verify(context, draft.step, options)
+        return StepCommitted(index, verdict.step, (*draft.calls, *verdict.calls))
+
+    def _within_budget(self, used_tokens: int) -> Options:
+        left = self._options.max_path_tokens - used_tokens
+        return replace(self._options, max_step_tokens=min(self._options.max_step_tokens, left))
+
+    async def _decide(self, decision: Decision) -> None:
+        """Make a decision durable, then act on it.
+
+        A cancelled path waits for an append that is under way: the journal and this run must not come apart.
+        """
+        append = asyncio.create_task(self._journal.append(decision))
+        try:
+            await asyncio.wait({append})
+        finally:
+            await append
+            self._run = self._run.apply(decision)
