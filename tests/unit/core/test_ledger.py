@@ -1,0 +1,88 @@
+"""The ledger against a job added up by hand."""
+
+from __future__ import annotations
+
+import pytest
+from ssr.core.ledger import Ledger
+from ssr.core.types import Call, CallKind, Source, Step
+
+DRAFT, TARGET = ("draft-1B", 10**9), ("target-10B", 10**10)
+
+
+def call(kind: CallKind, model: tuple[str, int], prompt: int, cached: int, generated: int) -> Call:
+    return Call(kind, *model, prompt_tokens=prompt, cached_tokens=cached, generated_tokens=generated)
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """Two paths: one accepted step each, then the first path has a draft of 30 tokens rewritten with 40."""
+    steps = [
+        (
+            [call(CallKind.DRAFT, DRAFT, 100, 0, 20), call(CallKind.SCORE, TARGET, 150, 0, 1)],
+            Step(0, "a", Source.DRAFT, 20, 8.0),
+        ),
+        (
+            [call(CallKind.DRAFT, DRAFT, 100, 90, 10), call(CallKind.SCORE, TARGET, 140, 100, 1)],
+            Step(0, "b", Source.DRAFT, 10, 7.5),
+        ),
+        (
+            [
+                call(CallKind.DRAFT, DRAFT, 120, 110, 30),
+                call(CallKind.SCORE, TARGET, 180, 150, 1),
+                call(CallKind.REWRITE, TARGET, 120, 0, 40),
+            ],
+            Step(1, "c", Source.REWRITTEN, 40, 9.0, draft_score=2.0),
+        ),
+    ]
+    ledger = Ledger().add([call(CallKind.SELECT, TARGET, 200, 0, 1)])
+    for calls, step in steps:
+        ledger = ledger.add(calls, step)
+    return ledger
+
+
+def test_tokens_by_kind(ledger: Ledger) -> None:
+    usage = ledger.usage()
+    assert (usage.drafted_tokens, usage.accepted_tokens, usage.rejected_tokens) == (60, 30, 30)
+    assert (usage.rewritten_tokens, usage.scoring_tokens, usage.selection_tokens, usage.written_tokens) == (40, 3, 1, 0)
+    assert (usage.accepted_steps, usage.rewritten_steps) == (2, 1)
+
+
+def test_tokens_by_model(ledger: Ledger) -> None:
+    draft, target = ledger.usage().models
+    assert (draft.model, draft.calls, draft.prompt_tokens, draft.cached_tokens, draft.generated_tokens) == (
+        ("draft-1B", 3, 320, 200, 60)
+    )
+    assert (target.calls, target.prompt_tokens, target.cached_tokens, target.generated_tokens) == (5, 790, 250, 44)
+
+
+def test_flops(ledger: Ledger) -> None:
+    assert ledger.decode_flops == pytest.approx(2e9 * 60 + 2e10 * 44)
+    assert ledger.total_flops == pytest.approx(2e9 * (320 - 200 + 60) + 2e10 * (790 - 250 + 44))
+
+
+def test_ratios_to_the_estimated_baseline(ledger: Ledger) -> None:
+    # 70 committed tokens on two paths: the target alone would write 35, after an opening prompt of 100.
+    assert ledger.baseline_tokens == 35
+    assert ledger.decode_ratio == pytest.approx(ledger.decode_flops / (2e10 * 35))
+    assert ledger.total_ratio == pytest.approx(ledger.total_flops / (2e10 * 135))
+
+
+def test_the_target_alone_has_ratio_one() -> None:
+    step = Step(0, "a", Source.TARGET, 50)
+    ledger = Ledger().add([call(CallKind.WRITE, TARGET, 100, 0, 50)], step)
+    assert ledger.decode_ratio == 1
+    assert ledger.total_ratio == 1
+    assert ledger.usage().written_tokens == 50
+
+
+def test_no_ratio_without_the_models_sizes_or_steps() -> None:
+    unknown = Ledger().add([call(CallKind.WRITE, ("x", 0), 10, 0, 5)], Step(0, "a", Source.TARGET, 5))
+    assert unknown.decode_ratio is None
+    assert unknown.total_ratio is None
+    assert Ledger().decode_ratio is None
+
+
+def test_adding_leaves_the_earlier_ledger_as_it_was(ledger: Ledger) -> None:
+    before = ledger.usage()
+    ledger.add([call(CallKind.DRAFT, DRAFT, 1, 0, 1)])
+    assert ledger.usage() == before

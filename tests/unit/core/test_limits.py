@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ssr.core.errors import InvalidRequest
+from ssr.core.limits import MAX_PROBLEM_CHARS, check_key, check_options, check_problem
+from ssr.core.types import Mode, Options
+
+
+@pytest.mark.parametrize("problem", ["", "  \n ", "x" * (MAX_PROBLEM_CHARS + 1)])
+def test_problems_out_of_limits(problem: str) -> None:
+    with pytest.raises(InvalidRequest, match="^problem: "):
+        check_problem(problem)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("paths", 0),
+        ("paths", 17),
+        ("threshold", -0.1),
+        ("threshold", 9.1),
+        ("threshold", float("nan")),
+        ("temperature", 2.1),
+        ("temperature", float("inf")),
+        ("top_p", 0.0),
+        ("top_p", 1.1),
+        ("top_p", float("nan")),
+        ("max_step_tokens", 0),
+        ("max_path_tokens", 70_000),
+        ("seed", -1),
+        ("scorer", "gut feeling"),
+    ],
+)
+def test_options_out_of_limits_name_the_field(field: str, value: object) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{field}: ") as caught:
+        check_options(replace(Options(), **{field: value}))
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("mode", [Mode.BASELINE, Mode.SSD])
+def test_single_path_modes_have_one_path(mode: Mode) -> None:
+    with pytest.raises(InvalidRequest, match="^paths: must be 1 in mode"):
+        check_options(Options(mode=mode, paths=2))
+    check_options(Options(mode=mode, paths=1))
+
+
+def test_defaults_and_bounds_are_allowed() -> None:
+    check_options(Options())
+    check_options(Options(paths=16, threshold=9, temperature=0, top_p=1, scorer="judge"))
+    check_problem("x" * MAX_PROBLEM_CHARS)
+    check_key("k" * 128)
+
+
+def test_long_keys() -> None:
+    with pytest.raises(InvalidRequest, match="^idempotency_key: "):
+        check_key("k" * 129)

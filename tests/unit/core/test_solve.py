@@ -1,0 +1,292 @@
+"""The algorithm with a scripted crew: what is written is told by the test, not by a model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+from ssr.core.errors import ContextFull, StaleOwner, Unavailable
+from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
+from ssr.core.solve import Crew, Outcome, solve
+from ssr.core.types import (
+    Mode,
+    Options,
+    PathContext,
+    PathStatus,
+    Selection,
+    Source,
+    Step,
+    StopRule,
+    Strategy,
+    Verdict,
+    Written,
+)
+
+Script = Mapping[int, Sequence[str | Exception]]
+
+
+class MemoryJournal:
+    """Keeps decisions in a list, as Redis would, and fails where the test says."""
+
+    def __init__(self, decisions: Sequence[Decision] = (), fail_at: int = -1, error: Exception | None = None) -> None:
+        self.decisions = list(decisions)
+        self._fail_at, self._error = fail_at, error
+
+    async def load(self) -> Run:
+        run = Run()
+        for decision in self.decisions:
+            run = run.apply(decision)
+        return run
+
+    async def append(self, decision: Decision) -> None:
+        await asyncio.sleep(0)  # a place to be cancelled at, as real I/O is
+        if len(self.decisions) == self._fail_at and self._error:
+            raise self._error
+        self.decisions.append(decision)
+
+
+class Same:
+    async def same(self, a: str, b: str) -> bool:
+        return a == b
+
+
+class ScriptedCrew:
+    """Plays every part. `script`: per path, the texts of its steps; an exception is raised in a step's place.
+
+    A path whose script runs out waits until it is cancelled.
+    """
+
+    def __init__(self, script: Script, source: Source = Source.DRAFT, reject: frozenset[str] = frozenset()) -> None:
+        self._script, self._source, self._reject = script, source, reject
+        self.calls: list[tuple[str, int, int]] = []
+        self.contexts: list[PathContext] = []
+        self.budgets: list[int] = []
+        self.cancelled: list[int] = []
+
+    async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection:
+        self.calls.append(("select", count, 0))
+        return Selection(tuple(Strategy(chr(65 + i), f"s{i}", f"hint {i}") for i in range(count)))
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        index = len(context.steps)
+        self.calls.append(("write", context.path, index))
+        self.contexts.append(context)
+        self.budgets.append(options.max_step_tokens)
+        texts = self._script[context.path]
+        if index >= len(texts):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled.append(context.path)
+                raise
+        if isinstance(text := texts[index], Exception):
+            raise text
+        return Written(Step(index, text, self._source, tokens=10))
+
+    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+        self.calls.append(("verify", context.path, step.index))
+        if step.text in self._reject:
+            rewritten = replace(step, text=f"better {step.text}", source=Source.REWRITTEN, score=9.0, draft_score=1.0)
+            return Verdict(rewritten, accepted=False)
+        return Verdict(replace(step, score=8.0), accepted=True)
+
+    def crew(self) -> Crew:
+        return Crew(self, self, self, self, Same())
+
+
+async def run(
+    script: Script,
+    journal: MemoryJournal | None = None,
+    crew: ScriptedCrew | None = None,
+    change: Callable[[Options], Options] = lambda options: options,
+) -> tuple[Outcome, ScriptedCrew]:
+    crew = crew or ScriptedCrew(script)
+    options = change(Options(paths=len(script), early_stop=False))
+    outcome = await asyncio.wait_for(solve("job", "p", options, crew.crew(), journal or MemoryJournal()), 5)
+    return outcome, crew
+
+
+def box(answer: str) -> str:
+    return f"The answer is \\boxed{{{answer}}}."
+
+
+async def test_paths_vote() -> None:
+    outcome, _ = await run({0: ["Think.", box("42")], 1: [box("7")], 2: ["Think.", "Again.", box("42")]})
+    assert outcome.answer == "42"
+    assert [(v.answer, v.paths) for v in outcome.votes] == [("42", (0, 2)), ("7", (1,))]
+
+
+async def test_every_path_gets_its_own_strategy_and_its_own_steps() -> None:
+    _, crew = await run({0: ["a0", box("1")], 1: ["b0", box("1")]})
+    seen = {(c.path, c.strategy.code, c.steps) for c in crew.contexts}
+    assert seen == {(0, "A", ()), (0, "A", ("a0",)), (1, "B", ()), (1, "B", ("b0",))}
+
+
+async def test_a_rejected_draft_is_replaced() -> None:
+    crew = ScriptedCrew({0: ["bad", box("1")]}, reject=frozenset({"bad"}))
+    outcome, _ = await run({0: []}, crew=crew)
+    first = outcome.run.paths[0].steps[0]
+    assert (first.text, first.source, first.score, first.draft_score) == ("better bad", Source.REWRITTEN, 9.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "selects", "verifies"),
+    [
+        (Mode.BASELINE, False, False),
+        (Mode.PARALLEL, False, False),
+        (Mode.PARALLEL_SPM, True, False),
+        (Mode.SSD, False, True),
+        (Mode.SSR, True, True),
+    ],
+)
+async def test_what_each_mode_calls(mode: Mode, selects: bool, verifies: bool) -> None:
+    outcome, crew = await run({0: ["Think.", box("1")]}, change=lambda options: replace(options, mode=mode))
+    kinds = {kind for kind, _, _ in crew.calls}
+    assert ("select" in kinds, "verify" in kinds) == (selects, verifies)
+    assert outcome.answer == "1"
+    assert bool(outcome.run.paths[0].strategy.code) == selects
+
+
+async def test_fast_1_cancels_the_others() -> None:
+    outcome, crew = await run(
+        {0: ["Think."], 1: [box("42")], 2: []}, change=lambda options: replace(options, stop_rule=StopRule.FAST_1)
+    )
+    assert outcome.answer == "42"
+    assert sorted(crew.cancelled) == [0, 2]
+    assert [p.status for p in outcome.run.paths] == [PathStatus.STOPPED, PathStatus.ANSWERED, PathStatus.STOPPED]
+
+
+async def test_fast_2_waits_for_two_equal_answers() -> None:
+    outcome, crew = await run(
+        {0: [box("1")], 1: ["Think.", box("2")], 2: ["Think.", "More.", box("2")], 3: []},
+        change=lambda options: replace(options, stop_rule=StopRule.FAST_2),
+    )
+    assert outcome.answer == "2"
+    assert crew.cancelled == [3]
+
+
+async def test_full_stops_early_when_nothing_can_change() -> None:
+    outcome, crew = await run(
+        {0: [box("2")], 1: [box("2")], 2: []}, change=lambda options: replace(options, early_stop=True)
+    )
+    assert outcome.answer == "2"
+    assert crew.cancelled == [2]
+
+
+async def test_a_failed_path_has_no_vote_and_the_others_go_on() -> None:
+    outcome, _ = await run({0: [Unavailable("engine gone")], 1: ["Think.", box("3")]})
+    assert outcome.answer == "3"
+    assert outcome.run.paths[0].status is PathStatus.FAILED
+    assert outcome.run.paths[0].reason == "engine gone"
+    assert not outcome.error
+
+
+async def test_when_all_paths_fail_the_outcome_says_why() -> None:
+    outcome, _ = await run({0: [Unavailable("engine gone")], 1: ["Think.", Unavailable("also gone")]})
+    assert (outcome.answer, outcome.error) == ("", "engine gone")
+
+
+async def test_a_full_context_exhausts_the_path() -> None:
+    outcome, _ = await run({0: ["Think.", ContextFull("no room")]})
+    assert outcome.run.paths[0].status is PathStatus.EXHAUSTED
+    assert not outcome.error
+
+
+async def test_no_answer_is_a_legal_outcome() -> None:
+    outcome, _ = await run({0: ["Think hard about it.", "Think hard about it."]})
+    assert (outcome.answer, outcome.votes, outcome.error) == ("", (), "")
+    assert outcome.run.paths[0].status is PathStatus.STALLED
+
+
+async def test_a_step_never_gets_more_than_the_path_has_left() -> None:
+    _, crew = await run(
+        {0: ["one thing", "another", "a third"]}, change=lambda options: replace(options, max_path_tokens=25)
+    )
+    assert crew.budgets == [25, 15, 5]
+
+
+async def test_a_failing_selection_fails_the_run() -> None:
+    crew = ScriptedCrew({0: []})
+
+    async def fail(*_: object) -> Selection:
+        raise Unavailable("no target")
+
+    crew.select = fail  # type: ignore[assignment,method-assign]
+    with pytest.raises(Unavailable, match="no target"):
+        await run({0: []}, crew=crew)
+
+
+async def test_a_stale_owner_ends_the_run_with_that_error() -> None:
+    journal = MemoryJournal(fail_at=2, error=StaleOwner("newer owner"))
+    with pytest.raises(StaleOwner):
+        await run({0: ["a", "b", box("1")], 1: ["c", box("1")]}, journal)
+    assert len(journal.decisions) == 2
+
+
+SCRIPT: Script = {0: ["a0", "a1", box("1")], 1: ["b0", box("2")], 2: ["c0", "c1", box("1")]}
+
+
+@pytest.mark.parametrize("kept", range(12))
+async def test_resuming_anywhere_gives_the_same_end(kept: int) -> None:
+    full = MemoryJournal()
+    whole, _ = await run(SCRIPT, full)
+    resumed_journal = MemoryJournal(full.decisions[:kept])
+    resumed, crew = await run(SCRIPT, resumed_journal)
+    assert resumed.votes == whole.votes
+    assert resumed.run.paths == whole.run.paths
+    committed = {(d.path, d.step.index) for d in full.decisions[:kept] if isinstance(d, StepCommitted)}
+    rewritten = {(path, index) for kind, path, index in crew.calls if kind == "write"}
+    assert not committed & rewritten, "a committed step was written again"
+
+
+async def test_a_decided_run_does_nothing_again() -> None:
+    journal = MemoryJournal()
+    whole, _ = await run(SCRIPT, journal)
+    again, crew = await run(SCRIPT, MemoryJournal(journal.decisions))
+    assert crew.calls == []
+    assert again.votes == whole.votes
+
+
+async def test_every_decision_is_journalled_once_and_in_order() -> None:
+    journal = MemoryJournal()
+    outcome, _ = await run(SCRIPT, journal)
+    assert isinstance(journal.decisions[0], Selected)
+    for path in outcome.run.paths:
+        own = [d for d in journal.decisions if not isinstance(d, Selected) and d.path == path.index]
+        assert [d.step.index for d in own if isinstance(d, StepCommitted)] == list(range(len(path.steps)))
+        assert isinstance(own[-1], PathEnded)
+    assert (await journal.load()) == outcome.run
+
+
+async def test_a_commit_under_way_survives_the_stop_rule() -> None:
+    """Path 1 is cancelled while its commit is at the journal: journal and outcome must agree on that step."""
+
+    class SlowJournal(MemoryJournal):
+        async def append(self, decision: Decision) -> None:
+            if isinstance(decision, StepCommitted) and decision.path == 1:
+                for _ in range(50):
+                    await asyncio.sleep(0)
+            await super().append(decision)
+
+    journal = SlowJournal()
+    outcome, _ = await run(
+        {0: [box("1")], 1: ["slow"]}, journal, change=lambda options: replace(options, stop_rule=StopRule.FAST_1)
+    )
+    assert await journal.load() == outcome.run
+    assert len(outcome.run.paths[1].steps) == 1
+
+
+async def test_cancelling_leaves_a_journal_to_go_on_with() -> None:
+    journal = MemoryJournal()
+    crew = ScriptedCrew({0: ["a0"], 1: ["b0", box("2")]})
+    options = Options(paths=2, early_stop=False)
+    solving = asyncio.create_task(solve("job", "p", options, crew.crew(), journal))
+    while len([d for d in journal.decisions if isinstance(d, PathEnded)]) < 1:
+        await asyncio.sleep(0)
+    solving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await solving
+    outcome, _ = await run({0: ["a0", box("2")], 1: ["b0", box("2")]}, journal)
+    assert outcome.votes[0].paths == (0, 1)
