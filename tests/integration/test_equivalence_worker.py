@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ssr.core.answers import classes
 from ssr.core.errors import Unavailable
 from ssr.equivalence.checker import MAX_ANSWER_CHARS, MathVerifyEquivalence

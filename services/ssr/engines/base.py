@@ -1,0 +1,118 @@
+"""What SSR needs of a language model server, whatever its make.
+
+An `Engine` is one model behind some HTTP API, or a pool of equal replicas of it (`pool.py`). Prompts are plain text
+that the model's own chat template has already rendered, so that a path's growing text is always a plain prefix and the
+engine's prefix cache serves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, Self
+
+from ssr.core.prompts import ChatMessage as ChatMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. `temperature` 0 is greedy; `top_p` 1 keeps the whole distribution."""
+
+    temperature: float = 0.6
+    top_p: float = 0.95
+    seed: int | None = None
+
+
+GREEDY = Sampling(temperature=0.0, top_p=1.0)
+
+
+class Finish(StrEnum):
+    """Why a generation ended."""
+
+    STOP = "stop"  #: a stop text came up
+    EOS = "eos"  #: the model ended its turn
+    LENGTH = "length"  #: `max_tokens` were generated
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A generated text, without the stop text that ended it.
+
+    `tokens` counts all generated tokens, the stop's included. `prompt_tokens` counts the whole prompt and
+    `cached_tokens` those of them that the engine did not have to process; None where the engine does not tell.
+    """
+
+    text: str
+    tokens: int
+    finish: Finish
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One candidate for a position: its text and natural-log probability under greedy settings (no warping)."""
+
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class NextToken:
+    """The model's view of the one token that follows a prompt, most probable first."""
+
+    candidates: tuple[TokenLogprob, ...]
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What the engine says about itself.
+
+    `parameters` is the model's size for the FLOPs ledger (None: unknown), `max_total_tokens` prompt plus generated,
+    `max_top_n` how many candidates `next_token` can give.
+    """
+
+    model: str
+    parameters: int | None
+    max_total_tokens: int
+    max_top_n: int
+
+
+class Engine(Protocol):
+    """A language model that continues text.
+
+    Every method raises `Overloaded`, `Unavailable` or `TimedOut` when trying again may help; `InvalidRequest` when
+    the engine refuses the request (too long, say); `CapabilityMissing` when it cannot do such a thing at all;
+    `BadReply` when its answer makes no sense. Cancelling a call closes its HTTP request, which frees the engine's
+    batch slot.
+
+    `affinity` names what shares a prefix (a path of a job): a pool sends equal names to the same replica, a single
+    engine ignores it.
+    """
+
+    async def generate(
+        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+    ) -> Generation:
+        """Continue `prompt` until a stop text (at most 4), the end of the turn, or `max_tokens`."""
+        ...
+
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+        """The up to `top_n` most probable next tokens; fewer where the engine's limit is lower (`info`)."""
+        ...
+
+    async def render(self, messages: Sequence[ChatMessage]) -> str:
+        """The dialogue as a prompt that ends where the assistant's next turn begins."""
+        ...
+
+    async def count_tokens(self, text: str) -> int:
+        """The number of tokens of a rendered prompt or plain text."""
+        ...
+
+    async def info(self) -> EngineInfo: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...

@@ -1,0 +1,1 @@
+"""llama.cpp inside this process, as a `Backend` of the TGI-shaped server."""

@@ -1,0 +1,293 @@
+"""Many equal replicas of an engine as one `Engine`.
+
+A call waits here, not in an engine, until a replica has room: the wait is fair (first come, first served), can be seen
+(`EnginePool.snapshot`) and is left by cancelling. A failed attempt goes to another replica; the one that failed is left
+alone for a while (`circuit.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Self, TypeVar
+
+from ssr.core.errors import Overloaded, Permanent, SsrError, TimedOut, Unavailable
+from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, NextToken, Sampling
+from ssr.engines.circuit import Circuit
+from ssr.engines.replicas import Resolver
+from ssr.engines.routing import Load, choose
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_MAX_BACKOFF_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """One replica: the calls on it, and whether it takes new ones (False after a failure, for a while)."""
+
+    url: str
+    running: int
+    healthy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """The calls that wait for a replica, those that run on one, and the replicas that may be called."""
+
+    waiting: int
+    running: int
+    replicas: tuple[ReplicaState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """How much a pool asks of its replicas.
+
+    `max_in_flight` calls a replica; `attempts` for a call, each after a random part of `backoff_s`, doubled every time;
+    `timeout_s` for a call with all its waiting and attempts; `refresh_s` between looks at which replicas there are.
+    """
+
+    max_in_flight: int = 64
+    attempts: int = 3
+    timeout_s: float = 120.0
+    backoff_s: float = 0.1
+    refresh_s: float = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class _Replica:
+    url: str
+    engine: Engine
+    running: int = 0
+    circuit: Circuit = field(default_factory=Circuit)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    affinity: str
+    tried: frozenset[str]
+    place: asyncio.Future[_Replica]
+
+
+class EnginePool:
+    """An `Engine` over the replicas that `resolver` tells; `connect` makes the client of one from its URL.
+
+    Use it as a context manager: entering resolves for the first time, leaving closes all clients. Calls raise what a
+    single engine raises; `Overloaded` and `Unavailable` only after all attempts, `TimedOut` never with a second one.
+    """
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        connect: Callable[[str], Engine],
+        limits: PoolLimits,
+        *,
+        rng: random.Random | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._resolver, self._connect, self._limits = resolver, connect, limits
+        self._rng, self._now = rng or random.Random(), now
+        self._replicas: dict[str, _Replica] = {}
+        self._leaving: list[_Replica] = []
+        self._waiters: deque[_Waiter] = deque()
+        self._wake_up: asyncio.TimerHandle | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def generate(
+        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+    ) -> Generation:
+        return await self._call(
+            affinity, lambda engine: engine.generate(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling)
+        )
+
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+        return await self._call(affinity, lambda engine: engine.next_token(prompt, top_n=top_n))
+
+    async def render(self, messages: Sequence[ChatMessage]) -> str:
+        return await self._call("", lambda engine: engine.render(messages))
+
+    async def count_tokens(self, text: str) -> int:
+        return await self._call("", lambda engine: engine.count_tokens(text))
+
+    async def info(self) -> EngineInfo:
+        return await self._call("", lambda engine: engine.info())
+
+    def snapshot(self) -> PoolState:
+        """The pool as it is now."""
+        now = self._now()
+        states = tuple(ReplicaState(r.url, r.running, r.circuit.allows(now)) for r in self._replicas.values())
+        running = sum(r.running for r in (*self._replicas.values(), *self._leaving))
+        return PoolState(waiting=len(self._waiters), running=running, replicas=states)
+
+    async def refresh(self) -> None:
+        """Brings the replicas up to date: new ones get work from now on, those gone only finish what they run."""
+        try:
+            urls = await self._resolver.resolve()
+        except Unavailable as error:
+            _log.warning("keeping the known replicas: %s", error)
+            return
+        for url in [url for url in self._replicas if url not in urls]:
+            self._leaving.append(self._replicas.pop(url))
+        for url in urls:
+            if url not in self._replicas:
+                self._replicas[url] = _Replica(url, await self._connect(url).__aenter__())
+        self._seat()
+        await self._close_idle()
+
+    async def __aenter__(self) -> Self:
+        await self.refresh()
+        if self._resolver.changes:
+            self._refreshing = asyncio.create_task(self._keep_fresh(), name="engine-pool-refresh")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._refreshing:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+        if self._wake_up:
+            self._wake_up.cancel()
+        for replica in (*self._replicas.values(), *self._leaving):
+            await replica.engine.__aexit__(None, None, None)
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.refresh_s)
+            try:
+                await self.refresh()
+            except Exception:
+                _log.exception("looking for replicas failed; keeping the known ones")
+
+    async def _close_idle(self) -> None:
+        for replica in [replica for replica in self._leaving if not replica.running]:
+            await replica.engine.__aexit__(None, None, None)
+            self._leaving.remove(replica)
+
+    async def _call(self, affinity: str, ask: Callable[[Engine], Awaitable[_T]]) -> _T:
+        deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
+        tried: set[str] = set()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                async with self._place(affinity, frozenset(tried), deadline) as replica:
+                    tried.add(replica.url)
+                    return await self._ask(replica, ask, deadline)
+            except (Overloaded, Unavailable):
+                pause = self._backoff_s(attempt)
+                if attempt >= self._limits.attempts or asyncio.get_running_loop().time() + pause >= deadline:
+                    raise
+            await asyncio.sleep(pause)
+
+    def _backoff_s(self, attempt: int) -> float:
+        return self._rng.uniform(0, min(_MAX_BACKOFF_S, self._limits.backoff_s * 2.0 ** (attempt - 1)))
+
+    async def _ask(self, replica: _Replica, ask: Callable[[Engine], Awaitable[_T]], deadline: float) -> _T:
+        """One attempt; what comes of it is noted in the replica's circuit."""
+        started = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(deadline):
+                answer = await ask(replica.engine)
+        except TimeoutError as error:
+            if deadline - started < self._limits.timeout_s / 2:
+                replica.circuit.abandoned()  # it came late out of the queue: that says nothing about the replica
+            else:
+                replica.circuit.failed(self._now())
+            raise TimedOut(f"{replica.url} did not answer within the {self._limits.timeout_s:g} s of a call") from error
+        except Overloaded as error:
+            replica.circuit.overloaded(self._now(), error.delay_s)
+            raise
+        except (Unavailable, TimedOut):
+            replica.circuit.failed(self._now())
+            raise
+        except Permanent:
+            replica.circuit.succeeded()
+            raise
+        except BaseException:
+            replica.circuit.abandoned()
+            raise
+        replica.circuit.succeeded()
+        return answer
+
+    @asynccontextmanager
+    async def _place(self, affinity: str, tried: frozenset[str], deadline: float) -> AsyncIterator[_Replica]:
+        """A replica with one of its places taken, as soon as there is one."""
+        replica = None if self._waiters else self._take(affinity, tried)
+        if replica is None:
+            replica = await self._wait(affinity, tried, deadline)
+        try:
+            yield replica
+        finally:
+            replica.running -= 1
+            self._seat()
+
+    async def _wait(self, affinity: str, tried: frozenset[str], deadline: float) -> _Replica:
+        waiter = _Waiter(affinity, tried, asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
+        self._seat()  # sets the clock for the replica that may be tried again first
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.shield(waiter.place)
+        except BaseException as error:
+            self._stand_up(waiter)
+            if isinstance(error, TimeoutError):
+                raise self._no_place() from error
+            raise
+
+    def _stand_up(self, waiter: _Waiter) -> None:
+        """Leaves the queue, or gives back the place that came in the moment of leaving."""
+        if waiter.place.done():
+            replica = waiter.place.result()
+            replica.running -= 1
+            replica.circuit.abandoned()
+        else:
+            waiter.place.cancel()
+            self._waiters.remove(waiter)
+        self._seat()
+
+    def _no_place(self) -> SsrError:
+        known = f"{len(self._replicas)} are known, {self.snapshot().running} calls run on them"
+        return Unavailable(
+            f"no replica of the engine took the call within {self._limits.timeout_s:g} s ({known}): check that the "
+            "engine runs and is ready, or add replicas"
+        )
+
+    def _seat(self) -> None:
+        """Gives free places to the calls that wait, in their order."""
+        while self._waiters:
+            waiter = self._waiters[0]
+            replica = self._take(waiter.affinity, waiter.tried)
+            if replica is None:
+                break
+            self._waiters.popleft()
+            waiter.place.set_result(replica)
+        self._set_wake_up()
+
+    def _take(self, affinity: str, tried: frozenset[str]) -> _Replica | None:
+        """Takes a place on the best replica, on one not tried before if there is any."""
+        now = self._now()
+        loads = [Load(r.url, r.running) for r in self._replicas.values() if r.circuit.allows(now)]
+        untried = [load for load in loads if load.replica not in tried]
+        url = choose(untried or loads, affinity, max_in_flight=self._limits.max_in_flight)
+        if url is None:
+            return None
+        replica = self._replicas[url]
+        replica.running += 1
+        replica.circuit.started()
+        return replica
+
+    def _set_wake_up(self) -> None:
+        """Comes back when the next replica may be tried again, if a call waits for that."""
+        if self._wake_up:
+            self._wake_up.cancel()
+            self._wake_up = None
+        now = self._now()
+        pauses = [r.circuit.reopens_at - now for r in self._replicas.values() if r.circuit.reopens_at > now]
+        if self._waiters and pauses:
+            self._wake_up = asyncio.get_running_loop().call_later(min(pauses), self._seat)

@@ -1,0 +1,1 @@
+"""TGI's HTTP API over any `Backend`: the embedded model and the simulated one both stand behind it."""

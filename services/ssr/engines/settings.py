@@ -1,0 +1,55 @@
+"""The settings of an engine pool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from ssr.core.errors import InvalidRequest
+from ssr.engines.replicas import resolver_of
+
+
+class EngineSettings(BaseModel):
+    """Where an engine's replicas are, and how they are talked to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: The HTTP API: "tgi" (TGI and the embedded and simulated engines) or "openai" (vLLM, SGLang, llama-server).
+    kind: Literal["tgi", "openai"] = "tgi"
+    #: Base URLs of the replicas, or dns://host:port for all addresses of a headless service; a list or comma-separated.
+    urls: tuple[str, ...]
+    #: The model to ask for; None is the only or first one the engine serves. A TGI engine serves just one.
+    model: str | None = None
+    #: Sent to the engine as a bearer token; None sends none.
+    api_key: SecretStr | None = None
+    #: The model's size for the FLOPs ledger; None takes it from the engine or the model's name.
+    parameters: Annotated[int, Field(gt=0)] | None = None
+    #: Calls at a time on one replica; more wait in the pool. Half of TGI's own default limit of 128, so that two
+    #: services can share a replica.
+    max_in_flight: Annotated[int, Field(gt=0)] = 64
+    #: For a call with all its waiting and retries, in seconds.
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    #: For making a connection, in seconds.
+    connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
+    #: How often a call is tried, on different replicas if there are.
+    attempts: Annotated[int, Field(gt=0)] = 3
+    #: Seconds between DNS look-ups of dns:// replicas.
+    refresh_s: Annotated[float, Field(gt=0)] = 5.0
+    #: A model's folder, tokenizer_config.json or chat_template.jinja, used instead of asking the engine to render.
+    chat_template: Path | None = None
+
+    @field_validator("urls", mode="before")
+    @classmethod
+    def _split(cls, urls: Any) -> Any:
+        return tuple(part.strip() for part in urls.split(",") if part.strip()) if isinstance(urls, str) else urls
+
+    @field_validator("urls")
+    @classmethod
+    def _check(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            resolver_of(urls)
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
+        return urls

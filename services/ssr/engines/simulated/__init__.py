@@ -1,0 +1,1 @@
+"""A language model server without a model: scripted mathematics, a latency model, planned faults."""

@@ -1,0 +1,41 @@
+"""The continuous batch: so many requests are decoded together, the others wait for a place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Batch:
+    """`size` places, first come first served."""
+
+    def __init__(self, size: int) -> None:
+        self._places = asyncio.Semaphore(size)
+        self._queued = 0
+        self._running = 0
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a place."""
+        return self._queued
+
+    @property
+    def running(self) -> int:
+        """Requests that have one."""
+        return self._running
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait for a place and hold it."""
+        self._queued += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._queued -= 1
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+            self._places.release()

@@ -1,0 +1,35 @@
+"""A toy tokenizer: words, numbers of up to three digits, signs, and blank lines as tokens of their own.
+
+The pieces of a text concatenate to the text. A piece's id is its hash, so it is the same everywhere, without a
+vocabulary; different pieces may, very rarely, share an id.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from functools import lru_cache
+
+SPECIAL_IDS = {"<|end|>": 0, "<|system|>": 1, "<|user|>": 2, "<|assistant|>": 3}
+END = "<|end|>"  #: ends a turn
+
+_FIRST_PLAIN_ID = 16
+_IDS = 2**31 - _FIRST_PLAIN_ID
+_PIECE = re.compile(
+    r"<\|(?:end|system|user|assistant)\|>|\n\n|\n| ?[^\W\d_]{1,8}| ?[0-9]{1,3}|[ \t]+|.",
+    re.DOTALL,
+)
+
+
+def pieces(text: str) -> list[str]:
+    """The tokens of `text`, as text."""
+    return _PIECE.findall(text)
+
+
+@lru_cache(maxsize=4096)
+def piece_id(piece: str) -> int:
+    """The token's id, 0 .. 2**31 - 1."""
+    special = SPECIAL_IDS.get(piece)
+    if special is not None:
+        return special
+    return _FIRST_PLAIN_ID + zlib.crc32(piece.encode("utf-8", "surrogatepass")) % _IDS

@@ -1,0 +1,230 @@
+"""An engine behind Text Generation Inference's HTTP API (TGI 3.3; our embedded and simulated engines speak it too).
+
+What this client takes care of, because the API does not:
+
+- the text comes back with the stop text in it, and a token that closes a stop text may carry more than it;
+- temperature 0 and top_p 1 are refused: greedy is `do_sample` false and no temperature;
+- the server's limit of top tokens (5 by default) is told only when it is exceeded;
+- the prompt's token count comes in a header;
+- /generate adds the beginning-of-sequence token that a rendered chat template begins with already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any, Self, cast
+
+import httpx2
+from huggingface_hub import AsyncInferenceClient, TextGenerationOutput
+
+from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest
+from ssr.engines.base import GREEDY, ChatMessage, EngineInfo, Finish, Generation, NextToken, Sampling, TokenLogprob
+from ssr.engines.connection import EngineConnection
+from ssr.engines.model_name import parameters_from_name
+from ssr.engines.stops import check_stops, cut_at_stop
+from ssr.engines.templates import ChatTemplate
+
+_FINISH = {"length": Finish.LENGTH, "eos_token": Finish.EOS, "stop_sequence": Finish.STOP}
+_TOP_N_LIMIT = re.compile(r"`top_n_tokens` must be >= 0 and <= (\d+)")
+#: More top tokens than any server allows by default: asking for them makes it tell its limit, without generating.
+_TOP_N_PROBE = 100
+
+#: Where the call in this context wants its reply's headers.
+_reply_headers: ContextVar[httpx2.Headers | None] = ContextVar("reply_headers", default=None)
+
+
+class _HeaderKeepingClient(AsyncInferenceClient):
+    """huggingface_hub's client over our connection, which keeps the headers of replies."""
+
+    def __init__(self, connection: EngineConnection) -> None:
+        super().__init__(model=f"{connection.base_url}/generate")
+        self._connection = connection
+        # Handed to every request as it is; the client's own type is a number of seconds for every phase.
+        self.timeout = cast("float", connection.phases)
+        connection.client.event_hooks = {**connection.client.event_hooks, "response": [_keep_headers]}
+
+    async def _get_async_client(self) -> httpx2.AsyncClient:
+        return self._connection.client
+
+
+async def _keep_headers(response: httpx2.Response) -> None:
+    kept = _reply_headers.get()
+    if kept is not None:
+        kept.update(response.headers)
+
+
+class TgiEngine:
+    """The `Engine` at `base_url`; the constructor's arguments are those of `EngineConnection`.
+
+    `parameters` overrides the model's size, `template` the engine's own chat template.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        parameters: int | None = None,
+        template: ChatTemplate | None = None,
+        api_key: str | None = None,
+        timeout_s: float = 120.0,
+        connect_timeout_s: float = 5.0,
+        max_connections: int = 64,
+    ) -> None:
+        self._connection = EngineConnection(
+            base_url,
+            api_key=api_key,
+            timeout_s=timeout_s,
+            connect_timeout_s=connect_timeout_s,
+            max_connections=max_connections,
+        )
+        self._client = _HeaderKeepingClient(self._connection)
+        self._parameters = parameters
+        self._template = template
+        self._max_top_n: int | None = None
+        self._doubled_bos: str | None = None
+        self._info: EngineInfo | None = None
+
+    async def generate(
+        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+    ) -> Generation:
+        """See `Engine.generate`. Not streamed: a stream of this client stays open when its reader is cancelled."""
+        stops = check_stops(stop)
+        async with self._connection.call():
+            output, headers = await self._ask(prompt, max_new_tokens=max_tokens, stop=stops, **_sampling(sampling))
+            return _generation(output, headers, stops)
+
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+        """See `Engine.next_token`."""
+        if top_n < 1:
+            raise InvalidRequest("top_n", f"is {top_n}, must be at least 1")
+        asked = self._allowed(top_n)
+        try:
+            return await self._top_tokens(prompt, asked)
+        except InvalidRequest as refusal:
+            if not self._learnt_limit(refusal, asked):
+                raise
+        return await self._top_tokens(prompt, self._allowed(top_n))
+
+    def _allowed(self, top_n: int) -> int:
+        return top_n if self._max_top_n is None else min(top_n, self._max_top_n)
+
+    async def _top_tokens(self, prompt: str, asked: int) -> NextToken:
+        if asked < 1:
+            raise CapabilityMissing(
+                f"{self._connection.base_url} gives no top tokens: start it with --max-top-n-tokens"
+            )
+        async with self._connection.call():
+            output, headers = await self._ask(prompt, max_new_tokens=1, do_sample=False, top_n_tokens=asked)
+            return _next_token(output, headers, asked)
+
+    def _learnt_limit(self, refusal: InvalidRequest, asked: int) -> bool:
+        """Whether the refusal told a limit below what was asked; it is kept then. Other calls may have learnt it too."""
+        told = _TOP_N_LIMIT.search(str(refusal))
+        if told is None or int(told[1]) >= asked:
+            return False
+        self._max_top_n = int(told[1])
+        return True
+
+    async def _ask(self, prompt: str, **parameters: Any) -> tuple[TextGenerationOutput, httpx2.Headers]:
+        headers = httpx2.Headers()
+        token = _reply_headers.set(headers)
+        try:
+            return await self._client.text_generation(prompt, details=True, **parameters), headers
+        finally:
+            _reply_headers.reset(token)
+
+    async def render(self, messages: Sequence[ChatMessage]) -> str:
+        """See `Engine.render`. The text lacks a beginning-of-sequence token when /generate adds it."""
+        if self._template is not None:
+            return self._template.render(messages)
+        body = {"messages": [{"role": m.role, "content": m.content} for m in messages]}
+        reply = await self._connection.post("/chat_tokenize", body)
+        match reply:
+            case {"templated_text": str(text)}:
+                return text.removeprefix(await self._bos_to_strip(text))
+            case _:
+                raise BadReply(f"{self._connection.base_url}/chat_tokenize answered without templated_text")
+
+    async def _bos_to_strip(self, rendered: str) -> str:
+        """The text of the token that /generate would double at the beginning of `rendered`; "" if it doubles none."""
+        if self._doubled_bos is None:
+            tokens = await self._tokens(rendered)
+            doubled = len(tokens) > 1 and tokens[0]["id"] == tokens[1]["id"]
+            # The first one, which the tokenizer added, spans nothing of the text.
+            self._doubled_bos = str(tokens[1]["text"]) if doubled else ""
+        return self._doubled_bos
+
+    async def count_tokens(self, text: str) -> int:
+        """See `Engine.count_tokens`; the tokens that the engine adds itself are counted."""
+        return len(await self._tokens(text))
+
+    async def _tokens(self, text: str) -> list[dict[str, Any]]:
+        reply = await self._connection.post("/tokenize", {"inputs": text})
+        if not isinstance(reply, list) or not all(isinstance(t, dict) and {"id", "text"} <= t.keys() for t in reply):
+            raise BadReply(f"{self._connection.base_url}/tokenize answered something that is not a list of tokens")
+        return reply
+
+    async def info(self) -> EngineInfo:
+        """See `Engine.info`; asked once, then remembered."""
+        if self._info is None:
+            self._info = self._described(await self._connection.get("/info"))
+        if self._max_top_n is None:
+            with suppress(CapabilityMissing):
+                await self.next_token("1", top_n=_TOP_N_PROBE)
+        if self._max_top_n is None:
+            self._max_top_n = _TOP_N_PROBE
+        return replace(self._info, max_top_n=self._max_top_n)
+
+    def _described(self, reply: object) -> EngineInfo:
+        match reply:
+            case {"model_id": str(model), "max_total_tokens": int(total), **more}:
+                told = more.get("parameters")  # only our own engines have it
+                size = self._parameters or (told if isinstance(told, int) else None) or parameters_from_name(model)
+                return EngineInfo(model=model, parameters=size, max_total_tokens=total, max_top_n=0)
+            case _:
+                raise BadReply(f"{self._connection.base_url}/info answered without model_id and max_total_tokens")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._connection.__aexit__(*exc)
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    """The request's parameters; do_sample is always among them, because a request without any would be sampled."""
+    if sampling.temperature <= 0:
+        return {"do_sample": False}
+    parameters: dict[str, Any] = {"do_sample": True, "temperature": sampling.temperature, "seed": sampling.seed}
+    if sampling.top_p < 1:
+        parameters["top_p"] = sampling.top_p
+    return parameters
+
+
+def _generation(output: TextGenerationOutput, headers: httpx2.Headers, stops: list[str]) -> Generation:
+    details = output.details
+    if details is None or not isinstance(output.generated_text, str) or not isinstance(details.generated_tokens, int):
+        raise BadReply("the engine answered without generated_text and details")
+    text, stopped = cut_at_stop(output.generated_text, stops)
+    finish = Finish.STOP if stopped else _FINISH[details.finish_reason]
+    return Generation(text, details.generated_tokens, finish, *_prompt_counts(headers))
+
+
+def _next_token(output: TextGenerationOutput, headers: httpx2.Headers, top_n: int) -> NextToken:
+    top_tokens = output.details.top_tokens if output.details else None
+    if not top_tokens or not top_tokens[0]:
+        raise BadReply("the engine answered without top_tokens")
+    # The client's types promise objects here, but it leaves these as the JSON has them; its objects are dicts too.
+    candidates = [TokenLogprob(str(token["text"]), float(token["logprob"])) for token in top_tokens[0]]
+    candidates.sort(key=lambda candidate: candidate.logprob, reverse=True)
+    return NextToken(tuple(candidates[:top_n]), *_prompt_counts(headers))
+
+
+def _prompt_counts(headers: httpx2.Headers) -> tuple[int | None, int | None]:
+    """Prompt tokens, and those of them that were cached, which only our own engines tell."""
+    prompt, cached = headers.get("x-prompt-tokens"), headers.get("x-cached-tokens")
+    return (int(prompt) if prompt else None), (int(cached) if cached else None)

@@ -1,0 +1,370 @@
+"""The pool: where calls wait, go, and go again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import pytest
+
+from ssr.core.errors import InvalidRequest, Overloaded, SsrError, TimedOut, Unavailable
+from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Finish, Generation, NextToken, Sampling
+from ssr.engines.pool import EnginePool, PoolLimits
+
+LIMITS = PoolLimits(max_in_flight=2, attempts=3, timeout_s=5.0, backoff_s=0.0, refresh_s=3600.0)
+
+
+class FakeEngine(Engine):
+    """A replica whose generations hang while `open` is clear, or fail."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.open = asyncio.Event()
+        self.open.set()
+        self.failure: SsrError | None = None
+        self.calls: list[str] = []
+        self.closed = False
+
+    async def generate(
+        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+    ) -> Generation:
+        self.calls.append(prompt)
+        await self.open.wait()
+        if self.failure:
+            raise self.failure
+        return Generation(text=self.url, tokens=1, finish=Finish.EOS)
+
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+        return NextToken(())
+
+    async def render(self, messages: Sequence[ChatMessage]) -> str:
+        return messages[0].content
+
+    async def count_tokens(self, text: str) -> int:
+        return len(text)
+
+    async def info(self) -> EngineInfo:
+        return EngineInfo(self.url, None, 1, 1)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.closed = True
+
+
+class Replicas:
+    """A resolver whose answer the test changes; and the engines that were made."""
+
+    changes = True
+
+    def __init__(self, *urls: str) -> None:
+        self.urls: list[str] = list(urls)
+        self.engines: dict[str, FakeEngine] = {}
+        self.fails = False
+
+    async def resolve(self) -> Sequence[str]:
+        if self.fails:
+            raise Unavailable("no DNS")
+        return self.urls
+
+    def connect(self, url: str) -> Engine:
+        self.engines[url] = FakeEngine(url)
+        return self.engines[url]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def opened(
+    *urls: str, now: Callable[[], float] | None = None, **limits: Any
+) -> AsyncIterator[tuple[EnginePool, Replicas]]:
+    replicas = Replicas(*urls)
+    pool = EnginePool(
+        replicas,
+        replicas.connect,
+        PoolLimits(**{name: getattr(LIMITS, name) for name in LIMITS.__slots__} | limits),
+        rng=random.Random(0),
+        **({"now": now} if now else {}),
+    )
+    async with pool:
+        yield pool, replicas
+
+
+async def ask(pool: EnginePool, prompt: str = "p", affinity: str = "") -> str:
+    return (await pool.generate(prompt, max_tokens=1, affinity=affinity)).text
+
+
+async def settled() -> None:
+    """Lets every task run until it waits."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_path_stays_with_its_replica() -> None:
+    async with opened("a", "b", "c", "d") as (pool, _):
+        homes = {path: {await ask(pool, affinity=path) for _ in range(5)} for path in "stuvwxyz"}
+        assert all(len(home) == 1 for home in homes.values())
+        assert len(set.union(*homes.values())) > 1
+
+
+async def test_calls_wait_for_room_in_their_order_and_can_be_seen() -> None:
+    async with opened("a", max_in_flight=1) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.open.clear()
+        calls = [asyncio.create_task(ask(pool, str(n))) for n in range(4)]
+        await settled()
+        state = pool.snapshot()
+        assert (state.waiting, state.running) == (3, 1)
+        assert [(r.url, r.running, r.healthy) for r in state.replicas] == [("a", 1, True)]
+        engine.open.set()
+        await asyncio.gather(*calls)
+        assert engine.calls == ["0", "1", "2", "3"]
+        assert (pool.snapshot().waiting, pool.snapshot().running) == (0, 0)
+
+
+async def test_a_newcomer_does_not_overtake_those_that_wait() -> None:
+    async with opened("a", max_in_flight=1) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.open.clear()
+        first, second = (asyncio.create_task(ask(pool, name)) for name in ("first", "second"))
+        await settled()
+        engine.open.set()
+        await first
+        await ask(pool, "newcomer")
+        await second
+        assert engine.calls == ["first", "second", "newcomer"]
+
+
+async def test_a_newcomer_does_not_overtake_those_that_wait_for_a_replica_to_recover() -> None:
+    clock = Clock()
+    async with opened("a", now=clock, attempts=1) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.failure = Unavailable("gone")
+        with pytest.raises(Unavailable):
+            await ask(pool, "fails")
+        engine.failure = None
+        waiting = asyncio.create_task(ask(pool, "waiting"))
+        await settled()
+        clock.now = 1.0
+        await ask(pool, "newcomer")
+        await waiting
+        assert engine.calls == ["fails", "waiting", "newcomer"]
+
+
+async def test_in_flight_calls_are_bounded_on_every_replica() -> None:
+    async with opened("a", "b") as (pool, replicas):
+        for engine in replicas.engines.values():
+            engine.open.clear()
+        calls = [asyncio.create_task(ask(pool, affinity="one path")) for _ in range(7)]
+        await settled()
+        state = pool.snapshot()
+        assert ([r.running for r in state.replicas], state.waiting) == ([2, 2], 3)
+        for engine in replicas.engines.values():
+            engine.open.set()
+        await asyncio.gather(*calls)
+
+
+async def test_cancelling_frees_the_place_in_the_queue() -> None:
+    async with opened("a", max_in_flight=1) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.open.clear()
+        running, leaving, staying = (asyncio.create_task(ask(pool, name)) for name in ("running", "leaving", "staying"))
+        await settled()
+        leaving.cancel()
+        await settled()
+        assert pool.snapshot().waiting == 1
+        engine.open.set()
+        await asyncio.gather(running, staying)
+        assert engine.calls == ["running", "staying"]
+
+
+async def test_cancelling_in_the_moment_of_being_seated_gives_the_place_back() -> None:
+    async with opened("a", max_in_flight=1) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.open.clear()
+        running, leaving = asyncio.create_task(ask(pool, "running")), asyncio.create_task(ask(pool, "leaving"))
+        await settled()
+        running.cancel()  # gives its place to the other, who is on its way out by then
+        leaving.cancel()
+        await asyncio.wait([running, leaving])
+        assert (pool.snapshot().waiting, pool.snapshot().running) == (0, 0)
+        engine.open.set()
+        assert await ask(pool) == "a"
+
+
+async def test_cancelling_a_running_call_frees_its_place() -> None:
+    async with opened("a", max_in_flight=1) as (pool, replicas):
+        replicas.engines["a"].open.clear()
+        call = asyncio.create_task(ask(pool))
+        await settled()
+        call.cancel()
+        await asyncio.wait([call])
+        assert pool.snapshot().running == 0
+        assert pool.snapshot().replicas[0].healthy
+
+
+@pytest.mark.parametrize("failure", [Unavailable("gone"), Overloaded("full", delay_s=9.0)])
+async def test_a_failed_call_goes_elsewhere(failure: SsrError) -> None:
+    async with opened("a", "b") as (pool, replicas):
+        home = await ask(pool, affinity="path")
+        other = "b" if home == "a" else "a"
+        replicas.engines[home].failure = failure
+        assert await ask(pool, affinity="path") == other
+        assert len(replicas.engines[home].calls) == 2
+        assert await ask(pool, affinity="path") == other
+        assert len(replicas.engines[home].calls) == 2  # it is left alone for now
+
+
+async def test_a_second_attempt_prefers_a_replica_not_tried_yet() -> None:
+    async with opened("a", "b") as (pool, replicas):
+        home = await ask(pool, affinity="path")
+        replicas.engines[home].failure = Overloaded("full, come again at once", delay_s=0.0)
+        assert await ask(pool, affinity="path") != home
+        assert len(replicas.engines[home].calls) == 2
+
+
+@pytest.mark.parametrize("failure", [InvalidRequest("prompt", "too long"), TimedOut("slow")])
+async def test_what_another_replica_cannot_help_is_not_tried_again(failure: SsrError) -> None:
+    async with opened("a", "b") as (pool, replicas):
+        for engine in replicas.engines.values():
+            engine.failure = failure
+        with pytest.raises(type(failure)):
+            await ask(pool)
+        assert sum(len(engine.calls) for engine in replicas.engines.values()) == 1
+
+
+async def test_attempts_are_bounded_and_the_last_failure_is_told() -> None:
+    async with opened("a", "b", "c", "d") as (pool, replicas):
+        for engine in replicas.engines.values():
+            engine.failure = Unavailable(f"{engine.url} is gone")
+        with pytest.raises(Unavailable, match="is gone"):
+            await ask(pool)
+        assert [len(engine.calls) for engine in replicas.engines.values()].count(1) == LIMITS.attempts
+
+
+async def test_a_failed_replica_is_probed_by_one_call_once_its_pause_is_over() -> None:
+    clock = Clock()
+    async with opened("a", now=clock, attempts=1) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.failure = Unavailable("gone")
+        with pytest.raises(Unavailable):
+            await ask(pool, "fails")
+        assert not pool.snapshot().replicas[0].healthy
+        engine.failure = None
+        engine.open.clear()
+        calls = [asyncio.create_task(ask(pool, str(n))) for n in range(3)]
+        await settled()
+        assert pool.snapshot().waiting == 3
+        clock.now = 1.0
+        await pool.refresh()
+        await settled()
+        assert engine.calls == ["fails", "0"]
+        engine.open.set()
+        await asyncio.gather(*calls)
+        assert engine.calls == ["fails", "0", "1", "2"]
+
+
+async def test_a_call_waits_out_the_pause_of_the_only_replica() -> None:
+    async with opened("a") as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.failure = Overloaded("full", delay_s=0.01)
+        call = asyncio.create_task(ask(pool))
+        await settled()
+        engine.failure = None
+        assert await call == "a"
+        assert len(engine.calls) == 2
+
+
+async def test_a_replica_that_hangs_counts_as_failed() -> None:
+    async with opened("a", timeout_s=0.05) as (pool, replicas):
+        replicas.engines["a"].open.clear()
+        with pytest.raises(TimedOut, match=r"0\.05 s"):
+            await ask(pool)
+        state = pool.snapshot()
+        assert (state.running, state.replicas[0].healthy) == (0, False)
+
+
+async def test_a_call_that_had_no_time_left_says_nothing_about_the_replica() -> None:
+    async with opened("a", timeout_s=0.2, max_in_flight=1) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.open.clear()
+        first, late = asyncio.create_task(ask(pool)), asyncio.create_task(ask(pool))
+        await asyncio.sleep(0.15)
+        first.cancel()
+        with pytest.raises(TimedOut):
+            await late
+        assert len(engine.calls) == 2
+        assert pool.snapshot().replicas[0].healthy
+
+
+async def test_no_replicas_in_time_says_so() -> None:
+    async with opened(timeout_s=0.02) as (pool, _):
+        with pytest.raises(Unavailable, match="0 are known"):
+            await ask(pool)
+
+
+async def test_a_call_waits_for_the_first_replica() -> None:
+    async with opened() as (pool, replicas):
+        call = asyncio.create_task(ask(pool))
+        await settled()
+        assert pool.snapshot().waiting == 1
+        replicas.urls = ["a"]
+        await pool.refresh()
+        assert await call == "a"
+
+
+async def test_a_removed_replica_finishes_what_it_runs_and_gets_no_more() -> None:
+    async with opened("a", "b") as (pool, replicas):
+        leaving = replicas.engines["a"]
+        leaving.open.clear()
+        call = asyncio.create_task(ask(pool))
+        await settled()
+        assert len(leaving.calls) == 1
+        replicas.urls = ["b"]
+        await pool.refresh()
+        assert [await ask(pool) for _ in range(3)] == ["b"] * 3
+        assert not leaving.closed
+        assert pool.snapshot().running == 1
+        leaving.open.set()
+        assert await call == "a"
+        await pool.refresh()
+        assert leaving.closed
+
+
+async def test_replicas_are_kept_while_dns_fails() -> None:
+    async with opened("a") as (pool, replicas):
+        replicas.fails = True
+        await pool.refresh()
+        assert await ask(pool) == "a"
+
+
+async def test_replicas_are_looked_for_again_and_again() -> None:
+    async with opened("a", refresh_s=0.001) as (pool, replicas):
+        replicas.urls = ["b"]
+        async with asyncio.timeout(5):
+            while await ask(pool) != "b":
+                await settled()
+
+
+async def test_leaving_closes_every_client() -> None:
+    async with opened("a", "b") as (_, replicas):
+        pass
+    assert all(engine.closed for engine in replicas.engines.values())
+
+
+async def test_the_other_calls_are_passed_on() -> None:
+    async with opened("a") as (pool, _):
+        assert await pool.render([ChatMessage("user", "hi")]) == "hi"
+        assert await pool.count_tokens("four") == 4
+        assert (await pool.info()).model == "a"
+        assert await pool.next_token("p", top_n=1) == NextToken(())

@@ -1,0 +1,69 @@
+"""Where requests go."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssr.engines.routing import ALWAYS_ROOM, Load, choose, crowded_at
+
+REPLICAS = [f"http://10.0.0.{n}:80" for n in range(1, 6)]
+IDLE = [Load(name, 0) for name in REPLICAS]
+
+
+def _homes(loads: list[Load]) -> dict[str, str | None]:
+    return {str(path): choose(loads, str(path), max_in_flight=64) for path in range(400)}
+
+
+def test_equal_affinities_meet_whatever_the_order() -> None:
+    assert _homes(IDLE) == _homes(IDLE[::-1])
+
+
+def test_affinities_spread_over_all_replicas() -> None:
+    counts = Counter(_homes(IDLE).values())
+    assert len(counts) == len(REPLICAS)
+    assert min(counts.values()) > 40
+
+
+def test_only_the_affinities_of_a_leaving_replica_move() -> None:
+    before, after = _homes(IDLE), _homes(IDLE[1:])
+    assert {before[path] for path in before if before[path] != after[path]} == {REPLICAS[0]}
+
+
+def test_without_affinity_the_least_loaded_is_chosen() -> None:
+    loads = [Load("a", 3), Load("b", 1), Load("c", 2)]
+    assert choose(loads, "", max_in_flight=64) == "b"
+
+
+def test_a_crowded_home_is_left_and_found_again() -> None:
+    home = choose(IDLE, "path", max_in_flight=64)
+    crowded = [Load(name, 30 if name == home else 2) for name in REPLICAS]
+    assert choose(crowded, "path", max_in_flight=64) not in (home, None)
+    assert choose(IDLE, "path", max_in_flight=64) == home
+
+
+def test_a_few_running_requests_do_not_move_a_path() -> None:
+    home = choose(IDLE, "path", max_in_flight=64)
+    busy = [Load(name, ALWAYS_ROOM - 1 if name == home else 0) for name in REPLICAS]
+    assert choose(busy, "path", max_in_flight=64) == home
+
+
+def test_no_replica_has_room() -> None:
+    assert choose([Load("a", 2), Load("b", 2)], "path", max_in_flight=2) is None
+    assert choose([], "path", max_in_flight=2) is None
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=8), st.text(max_size=8), st.integers(1, 20))
+def test_a_choice_is_never_full_nor_crowded_when_another_is_neither(
+    running: list[int], affinity: str, max_in_flight: int
+) -> None:
+    loads = [Load(str(n), count) for n, count in enumerate(running)]
+    chosen = choose(loads, affinity, max_in_flight=max_in_flight)
+    if chosen is None:
+        assert min(running) >= max_in_flight
+    else:
+        assert running[int(chosen)] < max_in_flight
+        if min(running) < crowded_at(loads):
+            assert running[int(chosen)] < max(crowded_at(loads), min(running) + 1)
