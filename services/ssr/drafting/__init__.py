@@ -1,0 +1,1 @@
+"""The draft model writes the next step of a path."""

@@ -1,0 +1,57 @@
+"""DraftingService: the draft model's author behind gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from grpc import aio
+
+from ssr.core.types import CallKind, Source
+from ssr.drafting.settings import DrafterSettings
+from ssr.engines.base import Engine
+from ssr.engines.connect import open_engine
+from ssr.rpc.requests import checked_context, checked_options, measure
+from ssr.rpc.server import Servicer, running_server
+from ssr.rpc.wire import calls_to_wire, step_to_wire
+from ssr.v1 import drafting_pb2, drafting_pb2_grpc, step_pb2
+from ssr.writing import Author
+
+
+class DraftingServicer(drafting_pb2_grpc.DraftingServiceServicer):
+    """Checks requests and has an Author write."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._author = Author(engine, CallKind.DRAFT, Source.DRAFT)
+
+    async def Draft(  # noqa: N802 - gRPC's name
+        self,
+        request: drafting_pb2.DraftRequest,
+        context: aio.ServicerContext[drafting_pb2.DraftRequest, drafting_pb2.DraftResponse],
+    ) -> drafting_pb2.DraftResponse:
+        options = checked_options(request.sampling, request.max_tokens)
+        written = await self._author.write(checked_context(request.context), options)
+        return drafting_pb2.DraftResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
+
+    async def Measure(  # noqa: N802 - gRPC's name
+        self,
+        request: step_pb2.MeasureRequest,
+        context: aio.ServicerContext[step_pb2.MeasureRequest, step_pb2.MeasureResponse],
+    ) -> step_pb2.MeasureResponse:
+        return await measure(self._engine, request)
+
+
+@asynccontextmanager
+async def running_drafter(settings: DrafterSettings) -> AsyncIterator[int]:
+    """The drafter, serving until the block ends; yields its port."""
+    async with open_engine(settings.engine) as engine:
+        add = partial(drafting_pb2_grpc.add_DraftingServiceServicer_to_server, DraftingServicer(engine))
+        async with running_server(
+            [Servicer("ssr.v1.DraftingService", add)],
+            host=settings.host,
+            port=settings.port,
+            grace_s=settings.grace_s,
+        ) as port:
+            yield port

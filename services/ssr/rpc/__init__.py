@@ -1,0 +1,1 @@
+"""gRPC, the same for every service: servers, channels, error codes, and the conversion of messages."""

@@ -1,0 +1,143 @@
+"""Errors across gRPC: core.errors to status codes on the server, and back on the client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2, status_pb2
+from grpc import aio
+from grpc_status import rpc_status
+
+from ssr.core import errors
+
+_log = logging.getLogger(__name__)
+
+#: Most special first: the first class that an error is an instance of gives its code.
+CODES: tuple[tuple[type[errors.SsrError], grpc.StatusCode], ...] = (
+    (errors.InvalidRequest, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.ContextFull, grpc.StatusCode.OUT_OF_RANGE),
+    (errors.NotFound, grpc.StatusCode.NOT_FOUND),
+    (errors.Conflict, grpc.StatusCode.ALREADY_EXISTS),
+    (errors.CapabilityMissing, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.StaleOwner, grpc.StatusCode.ABORTED),
+    (errors.BadReply, grpc.StatusCode.INTERNAL),
+    (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
+    (errors.TimedOut, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (errors.Retryable, grpc.StatusCode.UNAVAILABLE),
+    (errors.Permanent, grpc.StatusCode.INTERNAL),
+)
+
+
+class RemoteInvalidRequest(errors.InvalidRequest):
+    """A server's INVALID_ARGUMENT: its message already names the field."""
+
+    def __init__(self, message: str) -> None:
+        field, _, rest = message.partition(": ")
+        super().__init__(field, rest or message)
+
+
+def to_status(error: errors.SsrError) -> status_pb2.Status:
+    """The gRPC status of an error, with RetryInfo where trying again may help."""
+    code = next(code for kind, code in CODES if isinstance(error, kind))
+    status = status_pb2.Status(code=code.value[0], message=str(error))
+    if isinstance(error, errors.Retryable):
+        delay = Duration()
+        delay.FromMilliseconds(round(error.delay_s * 1000))
+        detail = AnyMessage()
+        detail.Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+        status.details.append(detail)
+    return status
+
+
+def from_rpc_error(error: aio.AioRpcError, peer: str) -> errors.SsrError:
+    """What a failed call means; `peer` names the service for codes that its own code did not choose."""
+    code, message = error.code(), error.details() or ""
+    match code:
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return RemoteInvalidRequest(message)
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return errors.Overloaded(message, _retry_delay_s(error))
+        case grpc.StatusCode.UNAVAILABLE:
+            return errors.Unavailable(f"{peer}: {message}", _retry_delay_s(error))
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return errors.TimedOut(f"{peer}: {message}", _retry_delay_s(error))
+    for kind, known in CODES:
+        if known is code and kind is not errors.Permanent:
+            return kind(message)
+    return errors.BadReply(f"{peer}: {code.name}: {message}")
+
+
+@asynccontextmanager
+async def remote_errors(peer: str) -> AsyncIterator[None]:
+    """Turns a gRPC error raised inside into ours."""
+    try:
+        yield
+    except aio.AioRpcError as error:
+        raise from_rpc_error(error, peer) from error
+
+
+class ErrorInterceptor(aio.ServerInterceptor):
+    """Answers our errors with their status; anything else with INTERNAL, its traceback only in the log."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.request_streaming:
+            return handler
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                _guard_stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            _guard_unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+        )
+
+
+def _guard_unary(method: Any) -> Any:
+    async def guarded(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
+        async with _answering(context):
+            return await method(request, context)
+
+    return guarded
+
+
+def _guard_stream(method: Any) -> Any:
+    async def guarded(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        async with _answering(context):
+            async for message in method(request, context):
+                yield message
+
+    return guarded
+
+
+@asynccontextmanager
+async def _answering(context: aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
+    try:
+        yield
+    except (asyncio.CancelledError, aio.AbortError, GeneratorExit):
+        raise
+    except errors.SsrError as error:
+        await context.abort_with_status(rpc_status.to_status(to_status(error)))
+    except Exception:
+        _log.exception("unexpected error")
+        await context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has the details")
+
+
+def _retry_delay_s(error: aio.AioRpcError) -> float:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    for detail in status.details if status is not None else ():
+        info = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            return float(info.retry_delay.ToTimedelta().total_seconds())
+    return 1.0

@@ -1,0 +1,58 @@
+"""Requests of the inner services (selection, drafting, verification): checked, and taken apart."""
+
+from __future__ import annotations
+
+from ssr.core.errors import InvalidRequest
+from ssr.core.limits import MAX_PATHS, check_options, check_problem
+from ssr.core.types import Mode, Options, PathContext
+from ssr.engines.base import Engine
+from ssr.rpc.wire import context_from_wire
+from ssr.v1 import step_pb2
+
+MAX_JOB_ID_CHARS = 64
+MAX_MEASURED_CHARS = 100_000
+
+
+def check_job_id(job_id: str) -> None:
+    """Raises: InvalidRequest."""
+    if not 1 <= len(job_id) <= MAX_JOB_ID_CHARS:
+        raise InvalidRequest("job_id", f"must have 1..{MAX_JOB_ID_CHARS} characters; got {len(job_id)}")
+
+
+def checked_context(message: step_pb2.PathContext) -> PathContext:
+    """Raises: InvalidRequest naming the field that is out of its limits."""
+    check_job_id(message.job_id)
+    check_problem(message.problem)
+    if message.path >= MAX_PATHS:
+        raise InvalidRequest("path", f"must be within 0..{MAX_PATHS - 1}; got {message.path}")
+    return context_from_wire(message)
+
+
+def checked_options(sampling: step_pb2.Sampling, max_tokens: int, threshold: float = 0.0, scorer: str = "") -> Options:
+    """The options that one step needs.
+
+    Raises: InvalidRequest naming the field that is out of its limits.
+    """
+    options = Options(
+        mode=Mode.SSD,
+        paths=1,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_step_tokens=max_tokens,
+        threshold=threshold,
+        scorer=scorer,
+    )
+    check_options(options)
+    return options
+
+
+async def measure(engine: Engine, request: step_pb2.MeasureRequest) -> step_pb2.MeasureResponse:
+    """How long a text is for the engine's model.
+
+    Raises: InvalidRequest; the engine's errors.
+    """
+    if len(request.text) > MAX_MEASURED_CHARS:
+        raise InvalidRequest("text", f"has {len(request.text)} characters; at most {MAX_MEASURED_CHARS} are allowed")
+    info = await engine.info()
+    tokens = await engine.count_tokens(request.text)
+    return step_pb2.MeasureResponse(model=info.model, tokens=tokens, max_total_tokens=info.max_total_tokens)

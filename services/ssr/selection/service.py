@@ -1,0 +1,71 @@
+"""SelectionService: the selector's gRPC face."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from grpc import aio
+
+from ssr.core.errors import InvalidRequest
+from ssr.core.limits import MAX_PATHS, check_problem
+from ssr.engines.connect import open_engine
+from ssr.rpc.requests import check_job_id
+from ssr.rpc.server import Servicer, running_server
+from ssr.rpc.wire import calls_to_wire, strategy_to_wire
+from ssr.selection.pools import load_pools
+from ssr.selection.selector import PoolSelector
+from ssr.selection.settings import SelectorSettings
+from ssr.v1 import selection_pb2, selection_pb2_grpc
+
+
+class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
+    """Checks requests and hands them to a PoolSelector."""
+
+    def __init__(self, selector: PoolSelector) -> None:
+        self._selector = selector
+
+    async def Select(  # noqa: N802 - gRPC's name
+        self,
+        request: selection_pb2.SelectRequest,
+        context: aio.ServicerContext[selection_pb2.SelectRequest, selection_pb2.SelectResponse],
+    ) -> selection_pb2.SelectResponse:
+        check_job_id(request.job_id)
+        check_problem(request.problem)
+        if not 1 <= request.count <= MAX_PATHS:
+            raise InvalidRequest("count", f"must be within 1..{MAX_PATHS}; got {request.count}")
+        selection = await self._selector.select(request.job_id, request.problem, request.pool, request.count)
+        return selection_pb2.SelectResponse(
+            strategies=[strategy_to_wire(strategy) for strategy in selection.strategies],
+            calls=calls_to_wire(selection.calls),
+        )
+
+    async def ListPools(  # noqa: N802 - gRPC's name
+        self,
+        request: selection_pb2.ListPoolsRequest,
+        context: aio.ServicerContext[selection_pb2.ListPoolsRequest, selection_pb2.ListPoolsResponse],
+    ) -> selection_pb2.ListPoolsResponse:
+        return selection_pb2.ListPoolsResponse(
+            pools=[
+                selection_pb2.StrategyPool(name=name, strategies=map(strategy_to_wire, pool))
+                for name, pool in sorted(self._selector.pools.items())
+            ]
+        )
+
+
+@asynccontextmanager
+async def running_selector(settings: SelectorSettings) -> AsyncIterator[int]:
+    """The selector, serving until the block ends; yields its port."""
+    pools = await asyncio.to_thread(load_pools, settings.pools_folder)
+    async with open_engine(settings.engine) as engine:
+        servicer = SelectionServicer(PoolSelector(engine, pools))
+        add = partial(selection_pb2_grpc.add_SelectionServiceServicer_to_server, servicer)
+        async with running_server(
+            [Servicer("ssr.v1.SelectionService", add)],
+            host=settings.host,
+            port=settings.port,
+            grace_s=settings.grace_s,
+        ) as port:
+            yield port

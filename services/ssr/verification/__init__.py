@@ -1,0 +1,1 @@
+"""The target model judges a step, replaces a weak one, or writes one itself."""

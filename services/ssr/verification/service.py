@@ -1,0 +1,72 @@
+"""VerificationService: the target's verifier and author behind gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from grpc import aio
+
+from ssr.core.acceptance import ScorerName
+from ssr.core.types import CallKind, Source
+from ssr.engines.base import Engine
+from ssr.engines.connect import open_engine
+from ssr.rpc.requests import checked_context, checked_options, measure
+from ssr.rpc.server import Servicer, running_server
+from ssr.rpc.wire import calls_to_wire, step_from_wire, step_to_wire
+from ssr.v1 import step_pb2, verification_pb2, verification_pb2_grpc
+from ssr.verification.settings import VerifierSettings
+from ssr.verification.verifier import TargetVerifier
+from ssr.writing import Author
+
+
+class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
+    """Checks requests; a TargetVerifier judges and an Author writes, both with the target engine."""
+
+    def __init__(self, engine: Engine, default_scorer: ScorerName) -> None:
+        self._engine = engine
+        self._verifier = TargetVerifier(engine, default_scorer)
+        self._author = Author(engine, CallKind.WRITE, Source.TARGET)
+
+    async def Verify(  # noqa: N802 - gRPC's name
+        self,
+        request: verification_pb2.VerifyRequest,
+        context: aio.ServicerContext[verification_pb2.VerifyRequest, verification_pb2.VerifyResponse],
+    ) -> verification_pb2.VerifyResponse:
+        options = checked_options(request.sampling, request.max_tokens, request.threshold, request.scorer)
+        verdict = await self._verifier.verify(checked_context(request.context), step_from_wire(request.step), options)
+        return verification_pb2.VerifyResponse(
+            step=step_to_wire(verdict.step), accepted=verdict.accepted, calls=calls_to_wire(verdict.calls)
+        )
+
+    async def Write(  # noqa: N802 - gRPC's name
+        self,
+        request: verification_pb2.WriteRequest,
+        context: aio.ServicerContext[verification_pb2.WriteRequest, verification_pb2.WriteResponse],
+    ) -> verification_pb2.WriteResponse:
+        options = checked_options(request.sampling, request.max_tokens)
+        written = await self._author.write(checked_context(request.context), options)
+        return verification_pb2.WriteResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
+
+    async def Measure(  # noqa: N802 - gRPC's name
+        self,
+        request: step_pb2.MeasureRequest,
+        context: aio.ServicerContext[step_pb2.MeasureRequest, step_pb2.MeasureResponse],
+    ) -> step_pb2.MeasureResponse:
+        return await measure(self._engine, request)
+
+
+@asynccontextmanager
+async def running_verifier(settings: VerifierSettings) -> AsyncIterator[int]:
+    """The verifier, serving until the block ends; yields its port."""
+    async with open_engine(settings.engine) as engine:
+        servicer = VerificationServicer(engine, settings.scorer)
+        add = partial(verification_pb2_grpc.add_VerificationServiceServicer_to_server, servicer)
+        async with running_server(
+            [Servicer("ssr.v1.VerificationService", add)],
+            host=settings.host,
+            port=settings.port,
+            grace_s=settings.grace_s,
+        ) as port:
+            yield port

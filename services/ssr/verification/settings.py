@@ -1,0 +1,19 @@
+"""The verifier's settings: SSR_VERIFIER_*."""
+
+from __future__ import annotations
+
+from pydantic_settings import SettingsConfigDict
+
+from ssr.core.acceptance import ScorerName
+from ssr.engines.settings import EngineSettings
+from ssr.settings import ServiceSettings
+
+
+class VerifierSettings(ServiceSettings):
+    """The target engine, and how steps are scored where a request does not say."""
+
+    model_config = SettingsConfigDict(env_prefix="SSR_VERIFIER_")
+
+    engine: EngineSettings
+    #: "expected" (mean digit), "greedy" (the paper's digit) or "judge" (P(Yes)).
+    scorer: ScorerName = ScorerName.EXPECTED

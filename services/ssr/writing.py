@@ -1,0 +1,88 @@
+"""A model writes the next step of a path: the one act that drafting, rewriting and the baseline share."""
+
+from __future__ import annotations
+
+from ssr.core.errors import ContextFull
+from ssr.core.prompts import solving
+from ssr.core.seeds import call_seed
+from ssr.core.steps import BOUNDARY, join_path, normalise_step
+from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step, Written
+from ssr.engines.base import Engine, EngineInfo, Finish, Generation, NextToken, Sampling
+from ssr.engines.rendering import PromptRenderer
+
+
+class Author:
+    """Writes steps with one engine. `kind` and `source` say on whose behalf."""
+
+    def __init__(self, engine: Engine, kind: CallKind, source: Source) -> None:
+        self._engine, self._kind, self._source = engine, kind, source
+        self._renderer = PromptRenderer(engine)
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        """The step that follows the context's steps.
+
+        An empty text is a legal outcome: the model had nothing to add.
+        Raises: ContextFull when the model's context has no room for another token; the engine's errors.
+        """
+        info = await self._engine.info()
+        opening = await self._renderer.render(solving(context.problem, context.strategy))
+        prompt = opening + join_path(context.steps)
+        index = len(context.steps)
+        generation = await self._engine.generate(
+            prompt,
+            max_tokens=await self._room(prompt, options, info),
+            stop=(BOUNDARY,),
+            sampling=Sampling(
+                options.temperature, options.top_p, call_seed(context.seed, context.path, index, self._kind)
+            ),
+            affinity=affinity(context),
+        )
+        step = Step(
+            index=index,
+            text=normalise_step(generation.text),
+            source=self._source,
+            tokens=generation.tokens,
+            ends_turn=generation.finish is Finish.EOS,
+        )
+        return Written(step, (generation_call(self._kind, info, generation),))
+
+    async def _room(self, prompt: str, options: Options, info: EngineInfo) -> int:
+        """How many tokens the step may have.
+
+        A token is at least one byte of UTF-8, so the engine is asked for a count only when it could matter.
+        """
+        if len(prompt.encode()) + options.max_step_tokens <= info.max_total_tokens:
+            return options.max_step_tokens
+        room = info.max_total_tokens - await self._engine.count_tokens(prompt)
+        if room < 1:
+            raise ContextFull(f"the path fills the {info.max_total_tokens} tokens of {info.model}'s context")
+        return min(options.max_step_tokens, room)
+
+
+def affinity(context: PathContext) -> str:
+    """What the calls of one path share: their prefix."""
+    return f"{context.job_id}/{context.path}"
+
+
+def generation_call(kind: CallKind, info: EngineInfo, generation: Generation) -> Call:
+    """The cost of a generation, for the ledger."""
+    return Call(
+        kind=kind,
+        model=info.model,
+        parameters=info.parameters or 0,
+        prompt_tokens=generation.prompt_tokens or 0,
+        cached_tokens=generation.cached_tokens or 0,
+        generated_tokens=generation.tokens,
+    )
+
+
+def question_call(kind: CallKind, info: EngineInfo, token: NextToken) -> Call:
+    """The cost of reading one token's candidates, for the ledger."""
+    return Call(
+        kind=kind,
+        model=info.model,
+        parameters=info.parameters or 0,
+        prompt_tokens=token.prompt_tokens or 0,
+        cached_tokens=token.cached_tokens or 0,
+        generated_tokens=1,
+    )

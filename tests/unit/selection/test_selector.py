@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from engine_fakes import FakeEngine
+
+from ssr.core.errors import InvalidRequest, NotFound
+from ssr.core.strategy_pools import parse_pool
+from ssr.selection.pools import load_pools
+from ssr.selection.selector import PoolSelector
+
+POOLS = {"abcd": parse_pool("abcd", "\n".join(f"- {{code: {c}, name: n{c}, hint: h{c}}}" for c in "ABCD"))}
+
+
+async def codes(engine: FakeEngine, count: int) -> str:
+    selection = await PoolSelector(engine, POOLS).select("job", "p", "abcd", count)
+    return "".join(strategy.code for strategy in selection.strategies)
+
+
+async def test_one_pass_ranks_the_pool() -> None:
+    engine = FakeEngine(tokens=[[(" C", -0.1), ("A", -2.0), ("x", -2.5), ("C", -3.0), ("D", -4.0), (" B", -5.0)]])
+    assert await codes(engine, 3) == "CAD"
+    assert len(engine.prompts) == 1
+
+
+async def test_a_small_pool_is_repeated_from_its_best() -> None:
+    engine = FakeEngine(tokens=[[("B", -0.1), ("A", -1.0), ("D", -2.0), ("C", -3.0)]])
+    assert await codes(engine, 6) == "BADCBA"
+
+
+async def test_few_logprobs_fall_back_to_what_the_target_writes() -> None:
+    engine = FakeEngine(["D, then Z, C and D"], tokens=[[("A", -0.1), (" of", -1.0)]], max_top_n=2)
+    assert await codes(engine, 4) == "ADCB"
+    assert len(engine.prompts) == 2
+
+
+async def test_a_target_that_says_nothing_of_use_leaves_the_pools_order() -> None:
+    assert await codes(FakeEngine(["I cannot say."], tokens=[[("Well", -0.1)]]), 2) == "AB"
+
+
+async def test_costs_are_told() -> None:
+    selection = await PoolSelector(FakeEngine(["B"], tokens=[[("A", -0.1)]]), POOLS).select("job", "p", "abcd", 2)
+    assert [(call.kind, call.prompt_tokens, call.generated_tokens) for call in selection.calls] == [
+        ("select", 60, 1),
+        ("select", 50, 5),
+    ]
+
+
+async def test_an_unknown_pool() -> None:
+    with pytest.raises(NotFound, match="known are abcd"):
+        await PoolSelector(FakeEngine(), POOLS).select("job", "p", "nope", 1)
+
+
+def test_the_pools_that_come_with_ssr() -> None:
+    pools = load_pools()
+    assert len(pools["competition"]) == 13
+    assert [s.code for s in pools["competition"]] == list("ABCDEFGHIJKLM")
+    for pool in pools.values():
+        assert [s.hint for s in pool].count("") == 1, "each pool has one strategy that stands for none of the others"
+
+
+def test_an_operators_pool_adds_or_replaces(tmp_path: Path) -> None:
+    (tmp_path / "school.yaml").write_text("- {code: A, name: Only one, hint: h}")
+    (tmp_path / "mine.yaml").write_text("- {code: B, name: Mine, hint: h}")
+    pools = load_pools(tmp_path)
+    assert len(pools["school"]) == 1
+    assert pools["mine"][0].name == "Mine"
+    assert "competition" in pools
+    (tmp_path / "bad.yaml").write_text("- {code: long}")
+    with pytest.raises(InvalidRequest, match=r"bad\.yaml"):
+        load_pools(tmp_path)
+    with pytest.raises(NotFound, match="no folder"):
+        load_pools(tmp_path / "absent")
