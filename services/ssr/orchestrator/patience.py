@@ -1,0 +1,33 @@
+"""Waiting for Redis to come back: a run that lost it goes on where it was, once it is there again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from ssr.core.errors import Unavailable
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+_FIRST_DELAY_S = 0.1
+_MAX_DELAY_S = 2.0
+
+
+async def patiently(what: str, call: Callable[[], Awaitable[Result]]) -> Result:
+    """The result of `call`, tried again while Redis is away; end the wait by cancelling it.
+
+    Whatever `call` writes must bear being written twice.
+    """
+    delay_s = _FIRST_DELAY_S
+    while True:
+        try:
+            return await call()
+        except Unavailable as error:
+            _log.warning("%s waits: %s", what, error)
+            await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+            delay_s = min(2 * delay_s, _MAX_DELAY_S)

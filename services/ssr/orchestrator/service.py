@@ -1,0 +1,57 @@
+"""The orchestrator: API, queue worker and their connections, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from ssr.equivalence.checker import MathVerifyEquivalence
+from ssr.orchestrator.admission import Admission
+from ssr.orchestrator.api import ReasoningServicer
+from ssr.orchestrator.crew import open_crew
+from ssr.orchestrator.notices import running_notices
+from ssr.orchestrator.redis_client import open_redis
+from ssr.orchestrator.runner import Runner
+from ssr.orchestrator.settings import OrchestratorSettings
+from ssr.orchestrator.store import JobStore
+from ssr.orchestrator.worker import QueueWorker
+from ssr.rpc.server import Servicer, running_server
+from ssr.v1 import reasoning_pb2_grpc
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@asynccontextmanager
+async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[int]:
+    """The orchestrator, serving and working until the block ends; yields its port."""
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        equivalence = await stack.enter_async_context(MathVerifyEquivalence())
+        crew = await stack.enter_async_context(open_crew(settings, equivalence))
+        notices = await stack.enter_async_context(running_notices(redis))
+        store = JobStore(redis, _now_ms, settings.retention_s)
+        worker = QueueWorker(
+            redis,
+            Runner(store, notices, crew.solving, settings.replica),
+            replica=settings.replica,
+            max_jobs=settings.max_jobs,
+            lease_s=settings.lease_s,
+        )
+        admission = Admission(crew.selector, crew.drafter.measure, crew.verifier.measure)
+        servicer = ReasoningServicer(store, notices, admission)
+        add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(worker.work(), name="worker")
+            async with running_server(
+                [Servicer("ssr.v1.ReasoningService", add)],
+                host=settings.host,
+                port=settings.port,
+                grace_s=settings.grace_s,
+            ) as port:
+                yield port
+            working.cancel()

@@ -1,0 +1,110 @@
+"""One replica's share of the job queue: claim, keep alive, take over, acknowledge.
+
+A job's queue entry stays pending with its consumer until the job has ended. A consumer that is silent for the lease
+time loses its entries to whoever asks next (XAUTOCLAIM); heartbeats keep the others' hands off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from ssr.core.errors import Unavailable
+from ssr.orchestrator.keys import GROUP, JOBS
+from ssr.orchestrator.patience import patiently
+from ssr.orchestrator.redis_client import BLOCK_MS, RedisClient, redis_errors
+from ssr.orchestrator.runner import Runner
+
+_log = logging.getLogger(__name__)
+
+#: A queue entry: its id in the stream, and the job.
+_Entry = tuple[bytes, str]
+
+
+class QueueWorker:
+    """Takes jobs from the queue and has a Runner run them, at most `max_jobs` at a time."""
+
+    def __init__(self, redis: RedisClient, runner: Runner, *, replica: str, max_jobs: int, lease_s: float) -> None:
+        self._redis, self._runner, self._replica = redis, runner, replica
+        self._slots = asyncio.Semaphore(max_jobs)
+        self._lease_ms = round(lease_s * 1000)
+        self._held: set[bytes] = set()
+
+    async def work(self) -> None:
+        """Work until cancelled; then the jobs in hand stop where they are, for others to go on with."""
+        await patiently("queue", self._ensure_group)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_alive(), name="heartbeat")
+            group.create_task(self._take_over(group), name="take-over")
+            while True:
+                await self._slots.acquire()
+                entry = await patiently("queue", self._next_entry)
+                if entry is None:
+                    self._slots.release()
+                else:
+                    group.create_task(self._run(entry), name=entry[1])
+
+    async def _ensure_group(self) -> None:
+        """The consumer group exists, from the queue's beginning."""
+        with redis_errors():
+            groups = await self._redis.xinfo_groups(JOBS) if await self._redis.exists(JOBS) else []
+            if GROUP.encode() not in [group["name"] for group in groups]:
+                await self._redis.xgroup_create(JOBS, GROUP, id="0", mkstream=True)
+
+    async def _next_entry(self) -> _Entry | None:
+        """A job nobody has taken yet; None when none came in a while."""
+        with redis_errors():
+            found = await self._redis.xreadgroup(GROUP, self._replica, {JOBS: ">"}, count=1, block=BLOCK_MS)
+        return _entry(*found[0][1][0]) if found else None
+
+    async def _take_over(self, group: asyncio.TaskGroup) -> None:
+        """Now and then, take the jobs of replicas that are silent."""
+        while True:
+            await asyncio.sleep(self._lease_ms / 2000)
+            await self._slots.acquire()
+            entry = await patiently("take-over", self._abandoned_entry)
+            if entry is None:
+                self._slots.release()
+            else:
+                _log.warning("taking over job %s from a silent replica", entry[1])
+                group.create_task(self._run(entry), name=entry[1])
+
+    async def _abandoned_entry(self) -> _Entry | None:
+        with redis_errors():
+            _, entries, _ = await self._redis.xautoclaim(JOBS, GROUP, self._replica, self._lease_ms, count=1)
+        return _entry(*entries[0]) if entries else None
+
+    async def _keep_alive(self) -> None:
+        """Tell the queue that the jobs in hand are at work."""
+        while True:
+            await asyncio.sleep(self._lease_ms / 3000)
+            if self._held:
+                await patiently("heartbeat", self._beat)
+
+    async def _beat(self) -> None:
+        held = list(self._held)
+        with redis_errors():
+            await self._redis.xclaim(JOBS, GROUP, self._replica, min_idle_time=0, message_ids=held, justid=True)
+
+    async def _run(self, entry: _Entry) -> None:
+        entry_id, job_id = entry
+        self._held.add(entry_id)
+        try:
+            await self._runner.run(job_id)
+            await patiently(job_id, lambda: self._acknowledge(entry_id))
+        except Unavailable as error:
+            _log.warning("job %s stays in the queue: %s", job_id, error)
+        except Exception:
+            _log.exception("job %s stays in the queue", job_id)
+        finally:
+            self._held.discard(entry_id)
+            self._slots.release()
+
+    async def _acknowledge(self, entry_id: bytes) -> None:
+        with redis_errors():
+            await self._redis.xack(JOBS, GROUP, entry_id)
+            await self._redis.xdel(JOBS, entry_id)
+
+
+def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> _Entry:
+    return entry_id, fields[b"job"].decode()

