@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+
 from ssr.core.errors import Unavailable
 from ssr.models import HubFile, HubSource, ModelFile, ModelStore, SilentProgress
 from ssr.models.part import PartFile

@@ -7,6 +7,7 @@ import sys
 import zipfile
 
 import pytest
+
 from ssr.core.errors import Unavailable
 from ssr.models import ModelFile, ModelStore, PypiPart, PypiSource, pip
 from ssr.models.pip import PipDownloader

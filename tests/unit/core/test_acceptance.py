@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from ssr.core.acceptance import accepts, expected_digit, greedy_digit, yes_score
 
 

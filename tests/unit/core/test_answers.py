@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ssr.core.answers import answer_of, boxed, classes
 
 PLAIN = st.text(st.characters(exclude_characters="\\{}$", exclude_categories=["Cs"]), max_size=20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ssr.core.ledger import Ledger
 from ssr.core.types import Call, CallKind, Source, Step
 

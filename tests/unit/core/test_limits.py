@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import MAX_PROBLEM_CHARS, check_key, check_options, check_problem
 from ssr.core.types import Mode, Options

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ssr.core.run import PathEnded, Run, Selected, StepCommitted, path_end
 from ssr.core.types import NO_STRATEGY, Call, CallKind, Options, PathStatus, Source, Step
 

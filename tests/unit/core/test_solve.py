@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+
 from ssr.core.errors import ContextFull, StaleOwner, Unavailable
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.core.solve import Crew, Outcome, solve

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ssr.core.steps import BOUNDARY, MIN_DISTINCTIVE_CHARS, is_repeated, join_path, normalise_step, split_steps
 
 TEXT = st.text(st.sampled_from("ab \n\t\r.") | st.characters(exclude_categories=["Cs"]), max_size=60)

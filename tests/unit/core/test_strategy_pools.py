@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ssr.core.errors import InvalidRequest, NotFound
 from ssr.core.strategy_pools import parse_pool, pool_named
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ssr.core.types import StopRule
 from ssr.core.vote import Ballot, Vote, settled, tally
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from ssr.core.errors import Unavailable
 from ssr.models import HubFile, ModelFile, PypiPart
 from ssr.models.part import PartFile

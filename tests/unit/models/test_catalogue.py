@@ -1,6 +1,7 @@
 import re
 
 import pytest
+
 from ssr.core.errors import NotFound
 from ssr.models import CATALOGUE, find_model
 

@@ -2,6 +2,7 @@ import asyncio
 import errno
 
 import pytest
+
 from ssr.core.errors import BadReply, InvalidRequest, NotFound, TimedOut, Unavailable
 from ssr.models import ModelStore, Presence, PypiSource, lock
 

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+
 from ssr.models import verification
 from ssr.models.verification import fingerprint_path, is_verified
 

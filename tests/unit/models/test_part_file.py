@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+
 from ssr.core.errors import BadReply
 from ssr.models.part import PartFile
 

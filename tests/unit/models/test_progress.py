@@ -1,6 +1,7 @@
 import io
 
 from rich.console import Console
+
 from ssr.models import RichProgress
 
 

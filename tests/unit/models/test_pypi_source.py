@@ -2,6 +2,7 @@ import asyncio
 import zipfile
 
 import pytest
+
 from ssr.core.errors import BadReply, Unavailable
 from ssr.models import PypiSource, pypi
 from ssr.models.part import PartFile

@@ -2,6 +2,7 @@ import asyncio
 import threading
 
 import pytest
+
 from ssr.models.threads import in_thread
 
 
