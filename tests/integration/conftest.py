@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ssr.drafting.settings import DrafterSettings
 from ssr.engines.server.serving import running_server
 from ssr.engines.settings import EngineSettings
 from ssr.engines.simulated.backend import SimulatedBackend
+from ssr.engines.simulated.routes import add_simulated_routes
 from ssr.engines.simulated.settings import Latency, SimulatedSettings
 from ssr.orchestrator.service import running_orchestrator
 from ssr.orchestrator.settings import OrchestratorSettings
@@ -70,16 +71,20 @@ class System:
     target: SimulatedBackend
 
 
+def _serving(backend: SimulatedBackend) -> AbstractAsyncContextManager[str]:
+    return running_server(backend, grace_s=1, extend=lambda app: add_simulated_routes(app, backend))
+
+
 @pytest.fixture
 async def system(redis_url: str) -> AsyncIterator[System]:
     """The whole system on simulated engines that take no time."""
-    fast = {"latency": Latency(time_scale=0)}
-    draft = SimulatedBackend(SimulatedSettings.draft().model_copy(update=fast))
-    target = SimulatedBackend(SimulatedSettings.target().model_copy(update=fast))
+    small_and_fast = {"latency": Latency(time_scale=0), "max_input_tokens": 4095, "max_total_tokens": 4096}
+    draft = SimulatedBackend(SimulatedSettings.draft().model_copy(update=small_and_fast))
+    target = SimulatedBackend(SimulatedSettings.target().model_copy(update=small_and_fast))
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        draft_engine = EngineSettings(urls=(await enter(running_server(draft)),))
-        target_engine = EngineSettings(urls=(await enter(running_server(target)),))
+        draft_engine = EngineSettings(urls=(await enter(_serving(draft)),))
+        target_engine = EngineSettings(urls=(await enter(_serving(target)),))
         selector = await enter(running_selector(SelectorSettings(engine=target_engine, grace_s=1)))
         drafter = await enter(running_drafter(DrafterSettings(engine=draft_engine, grace_s=1)))
         verifier = await enter(
@@ -91,6 +96,7 @@ async def system(redis_url: str) -> AsyncIterator[System]:
             drafter=f"127.0.0.1:{drafter}",
             verifier=f"127.0.0.1:{verifier}",
             grace_s=1,
+            step_timeout_s=3,
         )
         port = await enter(running_orchestrator(settings))
         yield System(redis_url, f"127.0.0.1:{port}", settings, draft, target)

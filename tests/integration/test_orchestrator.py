@@ -1,0 +1,310 @@
+"""The public API over the whole system: real gRPC, HTTP and Valkey, simulated engines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import System
+from grpc import StatusCode, aio
+from redis.asyncio import Redis
+
+from ssr.core.job import Event, Finished, Job, JobStatus, Queued, Started
+from ssr.core.run import PathEnded, Run, Selected, StepCommitted
+from ssr.core.types import PathStatus, Source
+from ssr.engines.simulated.faults import FaultKind, FaultPlan
+from ssr.engines.simulated.script import truth
+from ssr.orchestrator.keys import GROUP, JOBS
+from ssr.orchestrator.service import running_orchestrator
+from ssr.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.v1 import reasoning_pb2 as pb
+from ssr.v1 import reasoning_pb2_grpc
+
+if TYPE_CHECKING:
+    Stub = reasoning_pb2_grpc.ReasoningServiceAsyncStub
+
+PROBLEM = "A shop sells 12 boxes of 7 pens, then 19 more pens. What is (12 * 7) + 19 - 3?"
+HANG = FaultPlan(rates={FaultKind.HANG: 1.0})
+LIMIT_S = 30
+
+
+@pytest.fixture
+async def stub(system: System) -> AsyncIterator[Stub]:
+    async with aio.insecure_channel(system.address) as channel:
+        yield reasoning_pb2_grpc.ReasoningServiceStub(channel)
+
+
+
+def request(problem: str = PROBLEM, key: str = "", **options: object) -> pb.SolveRequest:
+    options = {"seed": 1, **options}
+    return pb.SolveRequest(problem=problem, options=pb.Options(**options), idempotency_key=key)  # type: ignore[arg-type]
+
+
+async def solve(stub: Stub, **options: object) -> Job:
+    return job_from_wire(await stub.Solve(request(**options), timeout=LIMIT_S))
+
+
+async def watch(stub: Stub, job_id: str, cursor: str = "") -> list[Event]:
+    stream = stub.Watch(pb.WatchRequest(job_id=job_id, cursor=cursor), timeout=LIMIT_S)
+    return [event_from_wire(event) async for event in stream]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def ended(stub: Stub, job_id: str) -> Job:
+    await watch(stub, job_id)
+    return job_from_wire(await stub.Get(pb.GetRequest(job_id=job_id), timeout=LIMIT_S))
+
+
+async def test_a_problem_gets_a_voted_answer(stub: Stub) -> None:
+    job = await solve(stub)
+    assert job.status is JobStatus.ANSWERED
+    assert job.answer == truth(PROBLEM) == job.votes[0].answer
+    assert len(job.paths) == 5
+    assert sorted(path for vote in job.votes for path in vote.paths) == [
+        path.index for path in job.paths if path.status is PathStatus.ANSWERED
+    ]
+    sources = {step.source for path in job.paths for step in path.steps}
+    assert sources == {Source.DRAFT, Source.REWRITTEN}
+    assert job.usage.accepted_steps + job.usage.rewritten_steps == sum(len(path.steps) for path in job.paths)
+    assert job.usage.drafted_tokens == job.usage.accepted_tokens + job.usage.rejected_tokens
+    assert job.created
+    assert job.started
+    assert job.finished
+    assert job.created <= job.started <= job.finished
+
+
+@pytest.mark.parametrize(
+    ("mode", "paths", "sources", "strategies"),
+    [
+        (pb.MODE_BASELINE, 1, {Source.TARGET}, False),
+        (pb.MODE_PARALLEL, 3, {Source.TARGET}, False),
+        (pb.MODE_PARALLEL_SPM, 3, {Source.TARGET}, True),
+        (pb.MODE_SSD, 1, {Source.DRAFT, Source.REWRITTEN}, False),
+    ],
+)
+async def test_every_mode(stub: Stub, mode: pb.Mode, paths: int, sources: set[Source], strategies: bool) -> None:
+    job = await solve(stub, mode=mode, paths=paths)
+    assert len(job.paths) == paths
+    assert {step.source for path in job.paths for step in path.steps} <= sources
+    assert all(bool(path.strategy.code) == strategies for path in job.paths)
+    assert job.status in (JobStatus.ANSWERED, JobStatus.NO_ANSWER)
+
+
+async def test_the_same_seed_gives_the_same_job_twice(stub: Stub) -> None:
+    first, second = await solve(stub, seed=7), await solve(stub, seed=7)
+    assert (first.answer, first.votes, first.paths) == (second.answer, second.votes, second.paths)
+    assert (await solve(stub, seed=8)).paths != first.paths
+
+
+async def test_an_absent_seed_is_chosen_and_told(stub: Stub) -> None:
+    job = job_from_wire(await stub.Solve(pb.SolveRequest(problem=PROBLEM), timeout=LIMIT_S))
+    assert job.options.early_stop
+    again = await solve(stub, seed=job.options.seed)
+    assert {p.index: p.strategy for p in again.paths} == {p.index: p.strategy for p in job.paths}
+
+
+async def test_events_tell_the_whole_story(stub: Stub) -> None:
+    stream = stub.SolveStream(request(paths=3), timeout=LIMIT_S)
+    events = [event_from_wire(event) async for event in stream]
+    kinds = [type(event.happening) for event in events]
+    assert kinds[:3] == [Queued, Started, Selected]
+    assert kinds[-1] is Finished
+    assert kinds.count(Finished) == 1
+    run = Run()
+    for event in events:
+        if isinstance(event.happening, Selected | StepCommitted | PathEnded):
+            run = run.apply(event.happening)
+    job = job_from_wire(await stub.Get(pb.GetRequest(job_id=events[0].job_id), timeout=LIMIT_S))
+    assert run.paths == job.paths
+    assert run.ledger.usage() == job.usage
+    assert job.cursor == events[-1].cursor
+    assert all(a.time <= b.time for a, b in pairwise(events))
+
+
+async def test_a_watcher_joins_late_and_misses_nothing(stub: Stub) -> None:
+    job = await solve(stub)
+    events = await watch(stub, job.job_id)
+    assert isinstance(events[-1].happening, Finished)
+    for cut in (0, 3, len(events) - 1):
+        assert await watch(stub, job.job_id, events[cut].cursor) == events[cut + 1 :]
+
+
+async def test_a_watcher_sees_steps_while_the_job_runs(stub: Stub, system: System) -> None:
+    system.target.faults.set(HANG)
+    submitted = job_from_wire(await stub.Submit(request(), timeout=LIMIT_S))
+    stream = stub.Watch(pb.WatchRequest(job_id=submitted.job_id), timeout=LIMIT_S)
+    reader = aiter(stream)
+    assert isinstance(event_from_wire(await anext(reader)).happening, Queued)
+    assert isinstance(event_from_wire(await anext(reader)).happening, Started)
+    stream.cancel()
+    running = job_from_wire(await stub.Get(pb.GetRequest(job_id=submitted.job_id), timeout=LIMIT_S))
+    assert running.status is JobStatus.RUNNING, "a watcher that leaves does not cancel the job"
+    await stub.Cancel(pb.CancelRequest(job_id=submitted.job_id), timeout=LIMIT_S)
+
+
+async def test_cancelling_reaches_the_engine(stub: Stub, system: System) -> None:
+    system.draft.faults.set(HANG)
+    submitted = await stub.Submit(request(paths=4), timeout=LIMIT_S)
+    await until(lambda: system.draft.activity.in_flight == 4)
+    await stub.Cancel(pb.CancelRequest(job_id=submitted.job_id), timeout=LIMIT_S)
+    async with asyncio.timeout(0.5):
+        while system.draft.activity.in_flight:
+            await asyncio.sleep(0.005)
+    job = await ended(stub, submitted.job_id)
+    assert job.status is JobStatus.CANCELLED
+    assert system.draft.activity.cancelled == 4
+
+
+async def test_a_cancelled_job_keeps_what_it_had(stub: Stub, system: System) -> None:
+    system.draft.faults.set(FaultPlan(next_requests={}))
+    submitted = await stub.Submit(request(paths=2), timeout=LIMIT_S)
+    stream = stub.Watch(pb.WatchRequest(job_id=submitted.job_id), timeout=LIMIT_S)
+    async for event in stream:
+        if event.WhichOneof("kind") == "step_committed":
+            system.draft.faults.set(HANG)
+            break
+    await until(lambda: system.draft.activity.in_flight > 0)
+    await stub.Cancel(pb.CancelRequest(job_id=submitted.job_id), timeout=LIMIT_S)
+    job = await ended(stub, submitted.job_id)
+    assert job.status is JobStatus.CANCELLED
+    assert any(path.steps for path in job.paths)
+
+
+@pytest.mark.parametrize("call", ["Solve", "SolveStream"])
+async def test_a_caller_who_leaves_solve_cancels_the_job(stub: Stub, system: System, call: str) -> None:
+    system.draft.faults.set(HANG)
+    ongoing = getattr(stub, call)(request(paths=2), timeout=LIMIT_S)
+    reading = asyncio.ensure_future(anext(aiter(ongoing)) if call == "SolveStream" else ongoing)
+    await until(lambda: system.draft.activity.in_flight == 2)
+    ongoing.cancel()
+    await asyncio.wait({reading})
+    assert call == "SolveStream" or reading.cancelled()
+    listed = await stub.List(pb.ListRequest(limit=1), timeout=LIMIT_S)
+    assert (await ended(stub, listed.jobs[0].job_id)).status is JobStatus.CANCELLED
+    await until(lambda: system.draft.activity.in_flight == 0)
+
+
+async def test_a_deadline_on_solve_cancels_the_job(stub: Stub, system: System) -> None:
+    system.draft.faults.set(HANG)
+    with pytest.raises(aio.AioRpcError) as caught:
+        await stub.Solve(request(paths=2), timeout=1)
+    assert caught.value.code() is StatusCode.DEADLINE_EXCEEDED
+    await until(lambda: system.draft.activity.in_flight == 0)
+    listed = await stub.List(pb.ListRequest(limit=1), timeout=LIMIT_S)
+    assert (await ended(stub, listed.jobs[0].job_id)).status is JobStatus.CANCELLED
+
+
+async def test_cancelling_a_finished_job_changes_nothing(stub: Stub) -> None:
+    job = await solve(stub)
+    after = job_from_wire(await stub.Cancel(pb.CancelRequest(job_id=job.job_id), timeout=LIMIT_S))
+    assert after == job
+
+
+async def test_the_same_key_and_request_is_the_same_job(stub: Stub) -> None:
+    first = await stub.Submit(request(key="k"), timeout=LIMIT_S)
+    assert (await stub.Submit(request(key="k"), timeout=LIMIT_S)).job_id == first.job_id
+    assert (await stub.Submit(request(key="other"), timeout=LIMIT_S)).job_id != first.job_id
+    with pytest.raises(aio.AioRpcError) as caught:
+        await stub.Submit(request(key="k", paths=2), timeout=LIMIT_S)
+    assert caught.value.code() is StatusCode.ALREADY_EXISTS
+    assert "idempotency_key" in (caught.value.details() or "")
+    await ended(stub, first.job_id)
+
+
+async def test_jobs_are_listed_newest_first_in_pages(stub: Stub) -> None:
+    ids = [(await solve(stub, paths=1)).job_id for _ in range(3)]
+    first = await stub.List(pb.ListRequest(limit=2), timeout=LIMIT_S)
+    assert [job.job_id for job in first.jobs] == [ids[2], ids[1]]
+    rest = await stub.List(pb.ListRequest(limit=2, page_token=first.next_page_token), timeout=LIMIT_S)
+    assert [job.job_id for job in rest.jobs] == [ids[0]]
+    assert not rest.next_page_token
+    assert not first.jobs[0].paths
+    assert first.jobs[0].answer
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "words"),
+    [
+        (pb.SolveRequest(), StatusCode.INVALID_ARGUMENT, "problem: is empty"),
+        (pb.SolveRequest(problem="x" * 20_001), StatusCode.INVALID_ARGUMENT, "at most 20000"),
+        (request(paths=17), StatusCode.INVALID_ARGUMENT, "paths: must be within 1..16; got 17"),
+        (request(threshold=9.5), StatusCode.INVALID_ARGUMENT, "threshold: must be within 0..9"),
+        (request(strategy_pool="nope"), StatusCode.INVALID_ARGUMENT, "known are competition, school"),
+        (request(mode=pb.MODE_SSD, paths=3), StatusCode.INVALID_ARGUMENT, "must be 1 in mode ssd"),
+        (request(scorer="nope"), StatusCode.INVALID_ARGUMENT, "known are expected, greedy, judge"),
+        (request(problem="seven " * 3_300), StatusCode.INVALID_ARGUMENT, "at most 2048 fit beside its solution"),
+    ],
+)
+async def test_bad_requests_name_the_field_and_the_limit(
+    stub: Stub, system: System, bad: pb.SolveRequest, code: StatusCode, words: str
+) -> None:
+    with pytest.raises(aio.AioRpcError) as caught:
+        await stub.Solve(bad, timeout=LIMIT_S)
+    assert caught.value.code() is code
+    assert words in (caught.value.details() or "")
+    assert not (await stub.List(pb.ListRequest(), timeout=LIMIT_S)).jobs
+
+
+async def test_unknown_jobs_and_cursors(stub: Stub) -> None:
+    calls = (
+        stub.Get(pb.GetRequest(job_id="job-x"), timeout=LIMIT_S),
+        stub.Cancel(pb.CancelRequest(job_id="job-x"), timeout=LIMIT_S),
+        watch(stub, "job-x"),
+    )
+    for call in calls:
+        with pytest.raises(aio.AioRpcError) as caught:
+            await call
+        assert caught.value.code() is StatusCode.NOT_FOUND
+        assert "job-x" in (caught.value.details() or "")
+    with pytest.raises(aio.AioRpcError) as caught:
+        await watch(stub, "job-x", "yesterday")
+    assert caught.value.code() is StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_failing_engine_fails_the_job_with_its_reason(stub: Stub, system: System) -> None:
+    system.target.faults.set(FaultPlan(rates={FaultKind.TRUNCATED: 1.0}))
+    job = await solve(stub, mode=pb.MODE_BASELINE)
+    assert job.status is JobStatus.FAILED
+    assert job.paths[0].status is PathStatus.FAILED
+    assert "127.0.0.1" in job.error
+    assert not job.votes
+
+
+async def test_passing_engine_trouble_is_not_noticed(stub: Stub, system: System) -> None:
+    calm = await solve(stub)
+    for engine in (system.draft, system.target):
+        engine.faults.set(FaultPlan(next_requests={FaultKind.OVERLOADED: 2, FaultKind.RESET: 1}))
+    troubled = await solve(stub)
+    assert (troubled.answer, troubled.votes, troubled.paths) == (calm.answer, calm.votes, calm.paths)
+
+
+async def test_nothing_is_left_in_the_queue(stub: Stub, system: System) -> None:
+    await asyncio.gather(*(solve(stub, seed=seed, paths=2) for seed in range(8)))
+    async with Redis.from_url(system.redis_url) as redis, asyncio.timeout(LIMIT_S):
+        while await redis.xlen(JOBS):
+            await asyncio.sleep(0.005)
+        assert (await redis.xpending(JOBS, GROUP))["pending"] == 0
+        keys = [key async for key in redis.scan_iter("ssr:{*")]
+        assert keys
+        for key in keys:
+            assert await redis.ttl(key) > 0, f"{key!r} would stay for ever"
+
+
+async def test_any_replica_answers_for_any_job(system: System, stub: Stub) -> None:
+    job = await solve(stub)
+    other = system.orchestrator.model_copy(update={"replica": "another"})
+    async with (
+        running_orchestrator(other) as port,
+        aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        elsewhere = reasoning_pb2_grpc.ReasoningServiceStub(channel)
+        assert job_from_wire(await elsewhere.Get(pb.GetRequest(job_id=job.job_id), timeout=LIMIT_S)) == job
+        assert await watch(elsewhere, job.job_id) == await watch(stub, job.job_id)
