@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,14 +28,11 @@ def generate(root: Path) -> None:
     protos = sorted((root / "proto").rglob("*.proto"))
     out = root / "services"
     include = Path(protoc.__file__).parent / "_proto"
-    # The mypy plug-ins are console scripts beside this interpreter, which need not be on PATH.
-    scripts = Path(sys.executable).parent
-    plugins = [
-        f"--plugin=protoc-gen-{name}={scripts / f'protoc-gen-{name}'}"
-        for name in ("mypy", "mypy_grpc")
-        if (scripts / f"protoc-gen-{name}").exists()
-    ]
-    typed = [f"--mypy_out={out}", f"--mypy_grpc_out={out}"] if len(plugins) == 2 else []
+    # The mypy plug-ins are console scripts: beside this interpreter, or on the PATH of an isolated build.
+    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    found = {name: shutil.which(f"protoc-gen-{name}", path=search) for name in ("mypy", "mypy_grpc")}
+    plugins = [f"--plugin=protoc-gen-{name}={path}" for name, path in found.items() if path]
+    typed = [f"--mypy_out=quiet:{out}", f"--mypy_grpc_out=quiet:{out}"] if len(plugins) == 2 else []
     command = ["protoc", f"-I{root / 'proto'}", f"-I{include}", f"--python_out={out}", f"--grpc_python_out={out}"]
     if status := protoc.main([*command, *plugins, *typed, *map(str, protos)]):
         raise RuntimeError(f"protoc failed with status {status}")

@@ -20,8 +20,9 @@ WORK_HEAD = "The student's work:\n\n"
 APPROACHES_HEAD = "Approaches:\n"
 
 SOLVING_SYSTEM = (
-    "You solve mathematics problems. Work in short steps, each one or two sentences with their calculation, and leave "
-    "one empty line after every step. Finish with the answer alone in \\boxed{}."
+    "You solve mathematics problems in words and formulas, without code. Work in short steps, each one or two "
+    "sentences with their calculation, and leave one empty line after every step. Finish with the answer alone in "
+    "\\boxed{}."
 )
 JUDGING_SYSTEM = "You check students' solutions of mathematics problems, one step at a time."
 SELECTING_SYSTEM = "You choose how to attack mathematics problems."
@@ -30,9 +31,7 @@ DIGIT_QUESTION = (
     "How good is the last step of this work? Judge only whether it is factually and logically right and helps to solve "
     "the problem. Answer with one digit from 0 (wrong or useless) to 9 (certainly right)."
 )
-YES_NO_QUESTION = (
-    "Is the last step of this work right, and does it help to solve the problem? Answer with one word, Yes or No."
-)
+YES_NO_QUESTION = "Is the last step right, and does it help? Answer Yes or No."
 SELECT_QUESTION = "Which approach suits this problem best? Answer with its letter."
 
 _THINK_OPEN = "<think>"

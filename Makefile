@@ -1,0 +1,61 @@
+# SSR: `make demo` shows it at work, `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The newest Python that is 3.11 or later, unless told: make PYTHON=/path/to/python
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml constraints.txt hatch_build.py $(wildcard proto/ssr/v1/*.proto)
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+##@ Use
+.PHONY: help setup demo
+help: ## List what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Create .venv with the command ssr in it
+
+demo: setup ## Fetch the models, start everything, solve three problems, stop everything
+	@$(BIN)/ssr demo
+
+##@ Develop
+.PHONY: test lint type imports proto format clean
+test: $(VENV)/.ready-dev ## Install what the tests need and run all of them
+	@$(BIN)/ssr models pull smollm2-135m || echo "The small test model cannot be fetched: its tests are skipped."
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready-dev type imports ## All linters: ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(VENV)/.ready-dev ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.ready-dev ## The one-way order of imports
+	$(BIN)/lint-imports
+
+proto: $(VENV)/.ready-dev ## Build the protobuf code again
+	$(BIN)/python hatch_build.py
+
+format: $(VENV)/.ready-dev ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove everything that was made here (models stay)
+	rm -rf $(VENV) services/ssr/v1 dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(VENV)/.ready: $(SOURCES)
+	@test -n "$(PYTHON)" || { echo "error: SSR needs Python 3.11 or later; install it, or say make PYTHON=/path/to/python" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Creating $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "error: $(PYTHON) cannot create a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; }
+	@echo "Installing SSR (a minute or two)"
+	@$(PIP_INSTALL) --editable '.[local]'
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	@echo "Installing what the tests and linters need"
+	@$(PIP_INSTALL) --editable '.[local,dev]'
+	@touch $@

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Every call of the public API with grpcurl (https://github.com/fullstorydev/grpcurl). Needs `ssr up`, or SSR_SERVER.
+set -euo pipefail
+
+server=${SSR_SERVER:-127.0.0.1:7600}
+api=ssr.v1.ReasoningService
+call() { grpcurl -plaintext -d "$2" "$server" "$api/$1"; }
+
+# Reflection is on: the server tells what it offers.
+grpcurl -plaintext "$server" list
+grpcurl -plaintext "$server" describe "$api"
+grpcurl -plaintext "$server" grpc.health.v1.Health/Check
+
+# Solve: answers when it is done. Ending this call cancels the job.
+call Solve '{"problem": "What is 15 % of 80?", "options": {"paths": 3, "stop_rule": "STOP_RULE_FAST_2"}}'
+
+# SolveStream: every event as it comes.
+call SolveStream '{"problem": "What is 17 * 6 + 4?", "options": {"mode": "MODE_SSD", "seed": 7}}'
+
+# Submit: answers at once; the same idempotency_key and request again is the same job.
+submitted=$(call Submit '{"problem": "What is 3 * 14?", "idempotency_key": "example-'"$$"'"}')
+job=$(sed -n 's/.*"jobId": "\([^"]*\)".*/\1/p' <<<"$submitted" | head -n 1)
+
+# Get: the job as it is now.
+call Get "{\"job_id\": \"$job\"}"
+
+# Watch: its events from the beginning (or behind a cursor), live to the end.
+call Watch "{\"job_id\": \"$job\"}"
+
+# Cancel: ends a job; a finished one stays as it is.
+call Cancel "{\"job_id\": \"$job\"}"
+
+# List: newest first, a page at a time.
+call List '{"limit": 5}'

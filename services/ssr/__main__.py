@@ -1,0 +1,5 @@
+"""`python -m ssr` is `ssr`."""
+
+from ssr.cli import main
+
+main()

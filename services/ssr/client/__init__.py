@@ -1,0 +1,18 @@
+"""The client of SSR's public API, for product services and notebooks.
+
+    async with AsyncClient("ssr:7600") as client:
+        job = await client.solve("What is 15 % of 80?", paths=3, timeout_s=120)
+        print(job.answer)
+
+`Client` is the same without `async`. Every failure is one of `ssr.core.errors`.
+"""
+
+from ssr.client.async_client import AsyncClient
+from ssr.client.job_json import job_to_json
+from ssr.client.page import JobPage
+from ssr.client.request import SolveOptions
+from ssr.client.retrying import Backoff
+from ssr.client.sync_client import Client
+from ssr.core.job import Event, Job
+
+__all__ = ["AsyncClient", "Backoff", "Client", "Event", "Job", "JobPage", "SolveOptions", "job_to_json"]

@@ -1,0 +1,194 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from typing import Self, Unpack
+
+from grpc import aio
+
+from ssr.client.connection import Connection
+from ssr.client.deadline import Deadline
+from ssr.client.page import JobPage
+from ssr.client.request import SolveOptions, solve_request
+from ssr.client.retrying import DEFAULT_BACKOFF, Backoff, Retries, resumed
+from ssr.core.errors import BadReply, SsrError, TimedOut
+from ssr.core.job import Event, Finished, Job
+from ssr.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.v1 import reasoning_pb2
+
+#: Limit of calls that are answered at once.
+CALL_TIMEOUT_S = 30.0
+#: Limit of calls that last as long as a job.
+JOB_TIMEOUT_S = 3600.0
+#: How long ending a job that nobody waits for any more may take.
+_CLEANUP_S = 5.0
+
+
+class AsyncClient:
+    """SSR at `address` ("host:port", or any gRPC target); an async context manager.
+
+    Every call has a deadline: `timeout_s` for those that are answered at once, an argument of their own for `solve`,
+    `stream` and `watch`; None is no limit. UNAVAILABLE and RESOURCE_EXHAUSTED are tried again as `backoff` says, within
+    the deadline. `submit`, `solve` and `stream` carry an idempotency key (a random one unless it is given), so trying
+    again never makes a second job.
+
+    `solve` and `stream` own their job: they submit it, watch it, go on watching behind the last event when the
+    connection breaks (the unary RPC Solve could not: the server cancels its job when the caller disconnects), and
+    cancel it when the caller is cancelled, leaves the stream early, or the deadline passes.
+
+    All methods raise `ssr.core.errors`: InvalidRequest for what is out of its limits (before anything is sent, where
+    the limit is known here), Overloaded, Unavailable, TimedOut, NotFound, Conflict.
+    """
+
+    def __init__(
+        self, address: str, *, timeout_s: float | None = CALL_TIMEOUT_S, backoff: Backoff = DEFAULT_BACKOFF
+    ) -> None:
+        self._connection = Connection(address, backoff)
+        self._backoff = backoff
+        self._timeout_s = timeout_s
+        self._owned: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        await self._connection.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        try:
+            while self._owned:  # of streams that were left and not closed
+                await self._cancel_quietly(self._owned.pop())
+        finally:
+            await self._connection.__aexit__(*exc)
+
+    async def ready(self, timeout_s: float | None = CALL_TIMEOUT_S) -> None:
+        """Wait until the server can be reached. Raises: Unavailable."""
+        await self._connection.ready(Deadline(timeout_s))
+
+    async def submit(self, problem: str, *, idempotency_key: str = "", **options: Unpack[SolveOptions]) -> Job:
+        """Queue a problem. The job runs whether or not anybody watches."""
+        request = solve_request(problem, idempotency_key or _new_key(), options)
+        return await self._submit(request, self._deadline())
+
+    async def solve(
+        self,
+        problem: str,
+        *,
+        timeout_s: float | None = JOB_TIMEOUT_S,
+        idempotency_key: str = "",
+        **options: Unpack[SolveOptions],
+    ) -> Job:
+        """The finished job of a problem, with its paths; `job.status` says whether it has an answer."""
+        request = solve_request(problem, idempotency_key or _new_key(), options)
+        deadline = Deadline(timeout_s)
+        job_id = ""
+        async with aclosing(self._owning(request, deadline)) as events:
+            async for event in events:
+                job_id = event.job_id
+        return await self._get(job_id, deadline)
+
+    async def stream(
+        self,
+        problem: str,
+        *,
+        timeout_s: float | None = JOB_TIMEOUT_S,
+        idempotency_key: str = "",
+        **options: Unpack[SolveOptions],
+    ) -> AsyncGenerator[Event]:
+        """Every event of a problem's job, from its beginning to its end.
+
+        Leaving the stream early cancels the job: at once with `contextlib.aclosing`, else at the latest when the
+        client closes.
+        """
+        request = solve_request(problem, idempotency_key or _new_key(), options)
+        async with aclosing(self._owning(request, Deadline(timeout_s))) as events:
+            async for event in events:
+                yield event
+
+    async def get(self, job_id: str) -> Job:
+        """The job as it is now, with its paths."""
+        return await self._get(job_id, self._deadline())
+
+    async def watch(
+        self, job_id: str, cursor: str = "", *, timeout_s: float | None = JOB_TIMEOUT_S
+    ) -> AsyncGenerator[Event]:
+        """Every event behind `cursor` ("": from the beginning), then live to the job's end.
+
+        Goes on behind the last event when the connection breaks. Leaving it does not cancel the job.
+        """
+        async with aclosing(self._watch(job_id, cursor, Deadline(timeout_s))) as events:
+            async for event in events:
+                yield event
+
+    async def cancel(self, job_id: str) -> Job:
+        """End a job; a finished one stays as it is. Gives the job as it is then."""
+        request = reasoning_pb2.CancelRequest(job_id=job_id)
+        return job_from_wire(await self._connection.call(self._connection.stub.Cancel, request, self._deadline()))
+
+    async def list(self, limit: int = 50, page_token: str = "") -> JobPage:
+        """Up to `limit` (1..500) jobs without their paths, newest first, from where a page before ended."""
+        request = reasoning_pb2.ListRequest(limit=limit, page_token=page_token)
+        reply = await self._connection.call(self._connection.stub.List, request, self._deadline())
+        return JobPage(tuple(job_from_wire(job) for job in reply.jobs), reply.next_page_token)
+
+    async def _owning(self, request: reasoning_pb2.SolveRequest, deadline: Deadline) -> AsyncGenerator[Event]:
+        """The events of a job that ends with its caller's interest in it."""
+        job_id = await self._submit_or_abandon(request, deadline)
+        self._owned.add(job_id)
+        finished = False
+        try:
+            async with aclosing(self._watch(job_id, "", deadline)) as events:
+                async for event in events:
+                    finished = isinstance(event.happening, Finished)
+                    yield event
+        except TimedOut as error:
+            raise TimedOut(f"{error}; job {job_id} is cancelled") from error
+        finally:
+            owned = job_id in self._owned  # not any more where the client closed first
+            self._owned.discard(job_id)
+            if owned and not finished:
+                await self._cancel_quietly(job_id)
+        if not finished:
+            raise BadReply(f"the events of job {job_id} ended before the job did")
+
+    async def _submit_or_abandon(self, request: reasoning_pb2.SolveRequest, deadline: Deadline) -> str:
+        """The id of the request's job. When the caller goes, a job that was made all the same is cancelled."""
+        try:
+            return (await self._submit(request, deadline)).job_id
+        except (asyncio.CancelledError, TimedOut):
+            with suppress(SsrError, aio.UsageError):
+                job = await self._submit(request, Deadline(_CLEANUP_S))  # the key finds it again
+                await self._cancel_quietly(job.job_id)
+            raise
+
+    async def _cancel_quietly(self, job_id: str) -> None:
+        """Cancel a job nobody waits for, if that can be done soon."""
+        request = reasoning_pb2.CancelRequest(job_id=job_id)
+        with suppress(SsrError, aio.UsageError):
+            await self._connection.call(self._connection.stub.Cancel, request, Deadline(_CLEANUP_S))
+
+    async def _submit(self, request: reasoning_pb2.SolveRequest, deadline: Deadline) -> Job:
+        return job_from_wire(await self._connection.call(self._connection.stub.Submit, request, deadline))
+
+    async def _get(self, job_id: str, deadline: Deadline) -> Job:
+        request = reasoning_pb2.GetRequest(job_id=job_id)
+        return job_from_wire(await self._connection.call(self._connection.stub.Get, request, deadline))
+
+    async def _watch(self, job_id: str, cursor: str, deadline: Deadline) -> AsyncGenerator[Event]:
+        def behind(last: str) -> AsyncGenerator[reasoning_pb2.Event]:
+            request = reasoning_pb2.WatchRequest(job_id=job_id, cursor=last)
+            return self._connection.stream(self._connection.stub.Watch, request, deadline)
+
+        messages = resumed(behind, lambda message: message.cursor, cursor, Retries(self._backoff, deadline))
+        async with aclosing(messages):
+            async for message in messages:
+                yield event_from_wire(message)
+
+    def _deadline(self) -> Deadline:
+        return Deadline(self._timeout_s)
+
+
+def _new_key() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,97 @@
+"""Calls to one server: a deadline on each, and again after a pause where that may help."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from typing import Any, Self, TypeVar
+
+import grpc
+from grpc import aio
+
+from ssr.client.deadline import Deadline
+from ssr.client.retrying import RETRIED, Backoff, Retries
+from ssr.core.errors import SsrError, TimedOut, Unavailable
+from ssr.rpc.channel import open_channel
+from ssr.rpc.errors import from_rpc_error
+from ssr.v1 import reasoning_pb2_grpc
+
+Request = TypeVar("Request")
+Reply = TypeVar("Reply")
+
+
+class Connection:
+    """An open channel to the ReasoningService at `address` ("host:port"); an async context manager."""
+
+    def __init__(self, address: str, backoff: Backoff) -> None:
+        self._peer = f"SSR at {address}"
+        self._address, self._backoff = address, backoff
+        self._stack = AsyncExitStack()
+        self._channel: aio.Channel | None = None
+
+    async def __aenter__(self) -> Self:
+        self._channel = await self._stack.enter_async_context(open_channel(self._address))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._channel = None
+        await self._stack.aclose()
+
+    @property
+    def stub(self) -> reasoning_pb2_grpc.ReasoningServiceAsyncStub:
+        return reasoning_pb2_grpc.ReasoningServiceStub(self.channel)
+
+    @property
+    def channel(self) -> aio.Channel:
+        if self._channel is None:
+            raise RuntimeError("the client is not open: use it in a `with` block")
+        return self._channel
+
+    async def ready(self, deadline: Deadline) -> None:
+        """Wait until the server takes calls. Raises: Unavailable when the deadline passes first."""
+        try:
+            async with asyncio.timeout(deadline.remaining_s):
+                await self.channel.channel_ready()
+        except TimeoutError:
+            raise Unavailable(
+                f"{self._peer} cannot be reached within {deadline.timeout_s:g} s; check the address, and that it runs"
+            ) from None
+
+    async def call(
+        self, method: aio.UnaryUnaryMultiCallable[Request, Reply], request: Request, deadline: Deadline
+    ) -> Reply:
+        """The method's reply, of the first attempt that gives one.
+
+        Raises: the server's error; TimedOut when the deadline passes.
+        """
+        retries = Retries(self._backoff, deadline)
+        while True:
+            try:
+                return await method(request, timeout=deadline.remaining_s)
+            except aio.AioRpcError as rpc_error:
+                error = self._error(rpc_error, deadline)
+                if not isinstance(error, RETRIED):
+                    raise error from rpc_error
+                await retries.pause(error)
+
+    async def stream(
+        self, method: aio.UnaryStreamMultiCallable[Request, Reply], request: Request, deadline: Deadline
+    ) -> AsyncGenerator[Reply]:
+        """The method's replies, of one attempt. Raises: as `call`."""
+        call: Any = method(request, timeout=deadline.remaining_s)
+        try:
+            async for reply in call:
+                yield reply
+        except aio.AioRpcError as rpc_error:
+            raise self._error(rpc_error, deadline) from rpc_error
+        finally:
+            call.cancel()
+
+    def _error(self, error: aio.AioRpcError, deadline: Deadline) -> SsrError:
+        if error.code() is grpc.StatusCode.CANCELLED:  # not by us: a server that stops ends its calls so
+            return Unavailable(f"{self._peer}: the server ended the call", self._backoff.first_s)
+        mapped = from_rpc_error(error, self._peer)
+        if isinstance(mapped, TimedOut) and deadline.timeout_s is not None and deadline.passed:
+            return TimedOut(f"{self._peer}: no answer within {deadline.timeout_s:g} s")
+        return mapped

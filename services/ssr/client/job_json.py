@@ -1,0 +1,71 @@
+"""A job as JSON: what `ssr solve --json` prints, and what other tools may rely on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from ssr.core.job import Job
+from ssr.core.ledger import ModelUsage, Usage
+from ssr.core.run import Path
+from ssr.core.types import NO_STRATEGY, Step
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """The job as JSON values.
+
+    `answer` is "" where there is none. Scores are 0..9, null where nothing was scored. `strategies` has one entry a
+    path, and none in modes that select none; a path names its strategy by code. Times are ISO 8601 in UTC, null where
+    the job has not come that far.
+    """
+    return {
+        "job_id": job.job_id,
+        "status": str(job.status),
+        "problem": job.problem,
+        "answer": job.answer,
+        "votes": [
+            {"answer": vote.answer, "paths": list(vote.paths), "mean_score": vote.mean_score} for vote in job.votes
+        ],
+        "strategies": [asdict(path.strategy) for path in job.paths if path.strategy != NO_STRATEGY],
+        "paths": [_path(path) for path in job.paths],
+        "usage": _usage(job.usage),
+        "options": {name: str(v) if isinstance(v, str) else v for name, v in asdict(job.options).items()},
+        "error": job.error,
+        "created": _time(job.created),
+        "started": _time(job.started),
+        "finished": _time(job.finished),
+    }
+
+
+def _path(path: Path) -> dict[str, Any]:
+    return {
+        "id": path.index,
+        "strategy": path.strategy.code,
+        "status": str(path.status),
+        "answer": path.answer,
+        "mean_score": path.mean_score,
+        "steps": [_step(step) for step in path.steps],
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "index": step.index,
+        "source": str(step.source),
+        "score": step.score,
+        "text": step.text,
+        "tokens": step.tokens,
+    }
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {**asdict(usage), "models": [_model(model) for model in usage.models]}
+
+
+def _model(model: ModelUsage) -> dict[str, Any]:
+    return {**asdict(model), "flops": model.total_flops}
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()

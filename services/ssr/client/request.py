@@ -1,0 +1,74 @@
+"""What a caller asks for, as keyword arguments, and the message it becomes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, TypedDict, TypeVar
+
+from ssr.core.errors import InvalidRequest
+from ssr.core.limits import check_key, check_options, check_problem
+from ssr.core.types import Mode, Options, StopRule
+from ssr.rpc.wire import options_to_wire
+from ssr.v1 import reasoning_pb2
+
+Member = TypeVar("Member", bound=StrEnum)
+
+
+class SolveOptions(TypedDict, total=False):
+    """How to solve a problem; what is left out is the server's default (`Options` in proto/ssr/v1/reasoning.proto).
+
+    `mode` and `stop_rule` may be the names on the command line ("parallel-spm", "fast-1").
+    """
+
+    mode: Mode | str
+    paths: int
+    stop_rule: StopRule | str
+    threshold: float
+    strategy_pool: str
+    scorer: str
+    seed: int
+    early_stop: bool
+    temperature: float
+    top_p: float
+    max_step_tokens: int
+    max_path_tokens: int
+
+
+def resolved(given: SolveOptions) -> Options:
+    """The options with every default filled in (the seed, which the server chooses, as 0).
+
+    Raises: InvalidRequest naming the option that is unknown or out of its limits.
+    """
+    fields: dict[str, Any] = dict(given)
+    for name in fields:
+        if name not in Options.__dataclass_fields__:
+            raise InvalidRequest(name, f"is no option; known are {', '.join(Options.__dataclass_fields__)}")
+    fields["mode"] = mode = _member(Mode, "mode", given.get("mode", Options().mode))
+    fields["stop_rule"] = _member(StopRule, "stop_rule", given.get("stop_rule", Options().stop_rule))
+    if mode.single_path:
+        fields.setdefault("paths", 1)
+    options = replace(Options(), **fields)
+    check_options(options)
+    return options
+
+
+def solve_request(problem: str, key: str, given: SolveOptions) -> reasoning_pb2.SolveRequest:
+    """The message, with only the given options in it.
+
+    Raises: InvalidRequest naming the field that is out of its limits.
+    """
+    check_problem(problem)
+    check_key(key)
+    complete = options_to_wire(resolved(given))
+    options = reasoning_pb2.Options()
+    for name in given:
+        setattr(options, name, getattr(complete, name))
+    return reasoning_pb2.SolveRequest(problem=problem, options=options, idempotency_key=key)
+
+
+def _member(kind: type[Member], field: str, value: str) -> Member:
+    try:
+        return kind(value)
+    except ValueError:
+        raise InvalidRequest(field, f"{value!r} is unknown; known are {', '.join(kind)}") from None

@@ -1,0 +1,1 @@
+"""The commands of `ssr`, one module each, and how they show a job."""

@@ -1,0 +1,104 @@
+"""`ssr watch`, `ssr cancel`, `ssr jobs`: jobs that run on a server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ssr.commands.exit_status import ExitStatus
+from ssr.commands.running import run
+from ssr.commands.target import DEFAULT_SERVER, SERVER_VARIABLE, Target, checked_address, reachable
+from ssr.core.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from ssr.client import AsyncClient
+
+ServerOption = Annotated[
+    str, typer.Option(metavar="HOST:PORT", envvar=SERVER_VARIABLE, help="The server that has the job.")
+]
+JobArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="As `ssr jobs` or the job's first event tells it.")]
+
+
+def watch(
+    job_id: JobArgument,
+    cursor: Annotated[str, typer.Option(metavar="C", help="Only what comes after this event.")] = "",
+    server: ServerOption = DEFAULT_SERVER,
+) -> None:
+    """Watch a job from its beginning to its end; leaving does not cancel it.
+
+    Exit status: as `ssr solve`.
+
+    Example:
+
+      ssr watch job-abc --server 127.0.0.1:7600
+    """
+    run(_watch(job_id, cursor, server), interrupted=f"interrupted; the job goes on: ssr watch {job_id}")
+
+
+def cancel(job_id: JobArgument, server: ServerOption = DEFAULT_SERVER) -> None:
+    """Cancel a job that is queued or runs; a finished one stays as it is.
+
+    Example:
+
+      ssr cancel job-abc
+    """
+    run(_cancel(job_id, server))
+
+
+def jobs(
+    limit: Annotated[int, typer.Option(metavar="N", help="At most so many, 1..500.")] = 20,
+    server: ServerOption = DEFAULT_SERVER,
+) -> None:
+    """List jobs, newest first.
+
+    Example:
+
+      ssr jobs --limit 5
+    """
+    run(_jobs(limit, server))
+
+
+@asynccontextmanager
+async def _client_of(server: str) -> AsyncIterator[AsyncClient]:
+    """A client of a server that can be reached. Raises: InvalidRequest, Unavailable."""
+    from ssr.client import AsyncClient
+
+    target = Target(checked_address(server))
+    async with reachable(target, Console(stderr=True)) as address, AsyncClient(address) as client:
+        yield client
+
+
+async def _watch(job_id: str, cursor: str, server: str) -> ExitStatus:
+    from ssr.commands.scene import Scene
+    from ssr.commands.solve import concluded
+    from ssr.commands.viewer import viewer_for
+
+    async with _client_of(server) as client:
+        job = await client.get(job_id)
+        # Without the events before the cursor the paths cannot be drawn, only told of.
+        viewer = viewer_for(Console(), live=not cursor)
+        async with aclosing(client.watch(job_id, cursor, timeout_s=None)) as events:
+            await viewer.show(events, Scene(job.problem, job.options))
+        return concluded(await client.get(job_id))
+
+
+async def _cancel(job_id: str, server: str) -> ExitStatus:
+    async with _client_of(server) as client:
+        job = await client.cancel(job_id)
+    typer.echo(f"{job.job_id}: {job.status if job.status.final else 'is being cancelled'}")
+    return ExitStatus.DONE
+
+
+async def _jobs(limit: int, server: str) -> ExitStatus:
+    from ssr.commands.job_list import job_list
+
+    if not 1 <= limit <= 500:
+        raise InvalidRequest("limit", f"must be within 1..500; got {limit}")
+    async with _client_of(server) as client:
+        page = await client.list(limit)
+    Console().print(job_list(page.jobs))
+    return ExitStatus.DONE

@@ -1,0 +1,166 @@
+"""`ssr solve`: one problem, shown while it is solved."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from rich.console import Console
+
+from ssr.commands.exit_status import ExitStatus, complain
+from ssr.commands.problem_source import read_problem
+from ssr.commands.running import run
+from ssr.commands.target import SERVER_VARIABLE, Target, reachable, target_of
+from ssr.core.errors import InvalidRequest, SsrError
+from ssr.core.job import Job, JobStatus
+
+if TYPE_CHECKING:
+    from ssr.client import SolveOptions
+
+#: Paths on an embedded stack unless told otherwise: it has few cores, and three can vote.
+EMBEDDED_PATHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to solve, how, and where."""
+
+    problem: str
+    options: SolveOptions
+    target: Target
+    timeout_s: float
+
+
+def solve(
+    ctx: typer.Context,
+    problem: Annotated[
+        str | None, typer.Argument(metavar="PROBLEM", help="The problem's text; - reads standard input.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(metavar="F", help="Read the problem from this file.")] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", envvar=SERVER_VARIABLE, help="Ask this server, not a stack of our own."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The stack to bring up: local (default), smoke or simulated."),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="baseline, parallel, parallel-spm, ssd or ssr (default)."),
+    ] = None,
+    paths: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Paths, 1..16. Default: 3 on a stack of our own, else the server's."),
+    ] = None,
+    stop_rule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Stop when all paths ended (full, the default), at one answer (fast-1) or two equal ones (fast-2).",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="T", help="Accept drafts that score at least this, 0..9. Default: 7.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="S", help="Of all sampling. Default: a random one.")] = None,
+    strategy_pool: Annotated[
+        str | None, typer.Option(metavar="NAME", help="competition (default) or school, or one of the server's.")
+    ] = None,
+    scorer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="expected, greedy or judge. Default: the verifier's.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(metavar="S", help="Cancel the job after so many seconds.")] = 3600,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
+    ] = False,
+) -> None:
+    """Solve a problem, and watch how.
+
+    Asks --server (or SSR_SERVER). Without one, a whole stack is brought up on
+    this machine for the call; modes baseline and ssd have one path.
+
+    Exit status: 0 answered, 3 no answer, 2 bad input, 1 failure,
+    130 interrupted (the job is cancelled).
+
+    Examples:
+
+      ssr solve "A pen costs 3 dollars. What do 12 pens cost?"
+      ssr solve --preset simulated --stop-rule fast-2 "What is 17 * 6 + 4?"
+      ssr solve --server 127.0.0.1:7600 --file problem.txt --json
+      echo "What is 15 % of 80?" | ssr solve -
+    """
+    given = {
+        "mode": mode,
+        "paths": paths,
+        "stop_rule": stop_rule,
+        "threshold": threshold,
+        "seed": seed,
+        "strategy_pool": strategy_pool,
+        "scorer": scorer,
+    }
+    try:
+        target = target_of(_wanted_server(ctx, server, preset), preset)
+        options = checked_options({name: value for name, value in given.items() if value is not None}, target)
+        _check_timeout(timeout)
+        question = Question(read_problem(problem, file), options, target, timeout)
+    except SsrError as error:
+        complain(str(error))
+        raise typer.Exit(ExitStatus.of_error(error)) from error
+    run(_solve(question, json_output), interrupted="interrupted: the job was cancelled")
+
+
+def checked_options(given: dict[str, Any], target: Target) -> SolveOptions:
+    """The given options, and the number of paths that suits a stack of our own.
+
+    Raises: InvalidRequest naming the option that is unknown or out of its limits.
+    """
+    from ssr.client.request import resolved
+    from ssr.selection.pools import load_pools
+
+    options = cast("SolveOptions", given)
+    if target.embedded and "paths" not in given and not resolved(options).mode.single_path:
+        options["paths"] = EMBEDDED_PATHS
+    pool = resolved(options).strategy_pool
+    if target.embedded and pool not in (pools := load_pools()):
+        raise InvalidRequest("strategy_pool", f"there is no pool {pool!r}; known are {', '.join(sorted(pools))}")
+    return options
+
+
+async def _solve(question: Question, json_output: bool) -> ExitStatus:
+    from ssr.client import AsyncClient, job_to_json
+    from ssr.client.request import resolved
+    from ssr.commands.scene import Scene
+    from ssr.commands.viewer import show_to_end, viewer_for
+
+    console = Console(stderr=json_output)
+    scene = Scene(question.problem, resolved(question.options))
+    async with reachable(question.target, Console(stderr=True)) as address, AsyncClient(address) as client:
+        events = client.stream(question.problem, timeout_s=question.timeout_s, **question.options)
+        job = await show_to_end(events, viewer_for(console, lines=not json_output), scene)
+        if json_output:
+            typer.echo(json.dumps(job_to_json(await client.get(job.job_id)), indent=2))
+    return concluded(job)
+
+
+def concluded(job: Job) -> ExitStatus:
+    """The exit status of a finished job; says on standard error what else ended it than its paths."""
+    if job.status is JobStatus.FAILED:
+        complain(f"job {job.job_id} failed: {job.error}")
+    elif job.status is JobStatus.CANCELLED:
+        complain(f"job {job.job_id} was cancelled")
+    return ExitStatus.of_job(job)
+
+
+def _wanted_server(ctx: typer.Context, server: str | None, preset: str | None) -> str | None:
+    """A preset that is asked for wins over a server that is only in the environment."""
+    source = ctx.get_parameter_source("server")
+    return None if preset and source is not None and source.name == "ENVIRONMENT" else server
+
+
+def _check_timeout(timeout_s: float) -> None:
+    if not 0 < timeout_s < float("inf"):
+        raise InvalidRequest("timeout", f"must be a number of seconds over 0; got {timeout_s:g}")

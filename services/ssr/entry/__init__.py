@@ -1,0 +1,1 @@
+"""Entry points: what every process of SSR does before and around its service."""

@@ -1,0 +1,50 @@
+"""One service as a process: it says when it serves, and ends in order when it is asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from ssr.entry.failures import told_of
+from ssr.entry.logs import log_to_stderr
+from ssr.entry.signals import cancelled_by_signals
+from ssr.settings import ServiceSettings
+
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+#: Serves while the block runs, on the port it yields.
+Running = Callable[[Settings], AbstractAsyncContextManager[int]]
+
+
+def run_service(name: str, running: Running[Settings], settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; what is in hand then has the settings' grace. A second signal ends at once.
+
+    Raises: what `running` raises; the SsrError alone where it came from a group of tasks.
+    """
+    log_to_stderr(settings.log_level)
+    try:
+        asyncio.run(_serve(name, running, settings))
+    except BaseExceptionGroup as group:
+        raise told_of(group) from None
+
+
+async def _serve(name: str, running: Running[Settings], settings: Settings) -> None:
+    try:
+        with cancelled_by_signals(again=_exit_now):
+            async with running(settings) as port:
+                _announce(f"ready: {name} on {settings.host}:{port}")
+                await asyncio.Event().wait()
+    except asyncio.CancelledError:  # a signal: this is the orderly end
+        return
+
+
+def _exit_now(signum: signal.Signals) -> None:
+    os._exit(128 + signum)
+
+
+def _announce(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - for whoever waits for this process

@@ -1,0 +1,64 @@
+"""From keyword arguments to the message."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from ssr.client.request import resolved, solve_request
+from ssr.core.errors import InvalidRequest
+from ssr.core.types import Mode, Options, StopRule
+from ssr.rpc.wire import options_from_wire
+
+
+def test_nothing_given_is_every_default() -> None:
+    assert resolved({}) == Options()
+    assert not solve_request("1+1?", "key", {}).options.ListFields()
+
+
+def test_what_is_given_comes_back_from_the_wire() -> None:
+    request = solve_request(
+        "1+1?", "key", {"mode": "parallel-spm", "paths": 3, "stop_rule": StopRule.FAST_1, "threshold": 0, "seed": 0}
+    )
+    options = options_from_wire(request.options, fallback_seed=99)
+    assert options == Options(
+        mode=Mode.PARALLEL_SPM, paths=3, stop_rule=StopRule.FAST_1, threshold=0, seed=0, early_stop=False
+    )
+    assert (request.problem, request.idempotency_key) == ("1+1?", "key")
+
+
+@pytest.mark.parametrize("mode", [Mode.BASELINE, Mode.SSD])
+def test_modes_of_one_path(mode: Mode) -> None:
+    assert resolved({"mode": mode}).paths == 1
+    with pytest.raises(InvalidRequest, match="paths: must be 1"):
+        resolved({"mode": mode, "paths": 5})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"paths": 0},
+        {"threshold": math.nan},
+        {"temperature": -0.1},
+        {"top_p": 0.0},
+        {"scorer": "dice"},
+        {"seed": -1},
+        {"max_step_tokens": 5000},
+        {"max_path_tokens": 0},
+        {"mode": "SSR"},
+        {"nonsense": 1},
+    ],
+)
+def test_out_of_limits_names_the_option(given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        solve_request("1+1?", "", given)  # type: ignore[arg-type]
+    assert [caught.value.field] == list(given)
+
+
+@pytest.mark.parametrize(("problem", "key", "field"), [(" ", "", "problem"), ("1?", "k" * 129, "idempotency_key")])
+def test_problem_and_key_have_limits(problem: str, key: str, field: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        solve_request(problem, key, {})
+    assert caught.value.field == field
