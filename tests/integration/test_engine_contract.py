@@ -325,7 +325,6 @@ async def test_callers_at_once_all_learn_the_limit_of_top_tokens(kind: str) -> N
         assert [len(token.candidates) for token in told] == [2] * 4
 
 
-
 async def test_an_engine_without_top_tokens() -> None:
     async with _case("tgi", {"top_n_limit": 0}) as case:
         for _ in range(2):

@@ -37,7 +37,6 @@ async def stub(system: System) -> AsyncIterator[Stub]:
         yield reasoning_pb2_grpc.ReasoningServiceStub(channel)
 
 
-
 def request(problem: str = PROBLEM, key: str = "", **options: object) -> pb.SolveRequest:
     options = {"seed": 1, **options}
     return pb.SolveRequest(problem=problem, options=pb.Options(**options), idempotency_key=key)  # type: ignore[arg-type]

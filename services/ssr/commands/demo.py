@@ -95,7 +95,7 @@ async def _shown(client: AsyncClient, asked: DemoProblem, console: Console) -> J
     from ssr.commands.scene import Scene
     from ssr.commands.viewer import show_to_end, viewer_for
 
-    options = SolveOptions(mode=Mode.SSR, paths=_PATHS, strategy_pool=_POOL, seed=asked.seed)
+    options = SolveOptions(mode=Mode.SSR, paths=_PATHS, strategy_pool=_POOL, seed=asked.seed, early_stop=True)
     scene = Scene(asked.problem, resolved(options))
     return await show_to_end(client.stream(asked.problem, **options), viewer_for(console), scene)
 

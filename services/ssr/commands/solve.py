@@ -20,9 +20,6 @@ from ssr.core.job import Job, JobStatus
 if TYPE_CHECKING:
     from ssr.client import SolveOptions
 
-#: Paths on an embedded stack unless told otherwise: it has few cores, and three can vote.
-EMBEDDED_PATHS = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -54,7 +51,7 @@ def solve(
     ] = None,
     paths: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Paths, 1..16. Default: 3 on a stack of our own, else the server's."),
+        typer.Option(metavar="N", help="Paths, 1..16. Default: the server's (3 on preset local, 2 on smoke, else 5)."),
     ] = None,
     stop_rule: Annotated[
         str | None,
@@ -72,6 +69,16 @@ def solve(
     ] = None,
     scorer: Annotated[
         str | None, typer.Option(metavar="NAME", help="expected, greedy or judge. Default: the verifier's.")
+    ] = None,
+    max_step_tokens: Annotated[
+        int | None, typer.Option(metavar="N", help="Longest step, in tokens. Default: the server's (512).")
+    ] = None,
+    max_path_tokens: Annotated[
+        int | None, typer.Option(metavar="N", help="Longest path, in tokens. Default: the server's (8192).")
+    ] = None,
+    early_stop: Annotated[
+        bool | None,
+        typer.Option(help="Stop once no path can change the vote. Default: yes, unless there is a seed."),
     ] = None,
     timeout: Annotated[float, typer.Option(metavar="S", help="Cancel the job after so many seconds.")] = 3600,
     json_output: Annotated[
@@ -101,6 +108,9 @@ def solve(
         "seed": seed,
         "strategy_pool": strategy_pool,
         "scorer": scorer,
+        "max_step_tokens": max_step_tokens,
+        "max_path_tokens": max_path_tokens,
+        "early_stop": early_stop,
     }
     try:
         target = target_of(_wanted_server(ctx, server, preset), preset)
@@ -114,7 +124,7 @@ def solve(
 
 
 def checked_options(given: dict[str, Any], target: Target) -> SolveOptions:
-    """The given options, and the number of paths that suits a stack of our own.
+    """The given options.
 
     Raises: InvalidRequest naming the option that is unknown or out of its limits.
     """
@@ -122,8 +132,6 @@ def checked_options(given: dict[str, Any], target: Target) -> SolveOptions:
     from ssr.selection.pools import load_pools
 
     options = cast("SolveOptions", given)
-    if target.embedded and "paths" not in given and not resolved(options).mode.single_path:
-        options["paths"] = EMBEDDED_PATHS
     pool = resolved(options).strategy_pool
     if target.embedded and pool not in (pools := load_pools()):
         raise InvalidRequest("strategy_pool", f"there is no pool {pool!r}; known are {', '.join(sorted(pools))}")
@@ -132,12 +140,11 @@ def checked_options(given: dict[str, Any], target: Target) -> SolveOptions:
 
 async def _solve(question: Question, json_output: bool) -> ExitStatus:
     from ssr.client import AsyncClient, job_to_json
-    from ssr.client.request import resolved
     from ssr.commands.scene import Scene
     from ssr.commands.viewer import show_to_end, viewer_for
 
     console = Console(stderr=json_output)
-    scene = Scene(question.problem, resolved(question.options))
+    scene = Scene(question.problem)  # the server fills the options in
     async with reachable(question.target, Console(stderr=True)) as address, AsyncClient(address) as client:
         events = client.stream(question.problem, timeout_s=question.timeout_s, **question.options)
         job = await show_to_end(events, viewer_for(console, lines=not json_output), scene)

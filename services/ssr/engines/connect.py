@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from ssr.engines.base import Engine
-from ssr.engines.openai import OpenAiEngine
 from ssr.engines.pool import EnginePool, PoolLimits
 from ssr.engines.replicas import resolver_of
 from ssr.engines.settings import EngineSettings
@@ -48,6 +47,8 @@ def _connector(settings: EngineSettings, template: ChatTemplate | None) -> Calla
         )
 
     def openai(url: str) -> Engine:
+        from ssr.engines.openai import OpenAiEngine  # imports a large package that TGI does not need
+
         return OpenAiEngine(
             url,
             model=settings.model,

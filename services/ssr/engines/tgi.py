@@ -122,7 +122,7 @@ class TgiEngine:
             return _next_token(output, headers, asked)
 
     def _learnt_limit(self, refusal: InvalidRequest, asked: int) -> bool:
-        """Whether the refusal told a limit below what was asked; it is kept then. Other calls may have learnt it too."""
+        """Whether the refusal told a limit below what was asked, to be kept; another call may know it already."""
         told = _TOP_N_LIMIT.search(str(refusal))
         if told is None or int(told[1]) >= asked:
             return False

@@ -37,6 +37,8 @@ class Setup:
     draft: EngineChoice
     target: EngineChoice
     scorer: ScorerName
+    #: What the orchestrator's settings call DEFAULTS.
+    defaults: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -65,11 +67,21 @@ def _simulated(role: str) -> EngineChoice:
     return EngineChoice(title=f"simulated ({role})", environment={**_SIMULATED, "SSR_ENGINE_ROLE": role})
 
 
+#: A few cores and small models: three paths can vote, and what runs on beyond these lengths is rambling.
+_LOCAL_DEFAULTS: Mapping[str, str | int] = MappingProxyType(
+    {"PATHS": 3, "STRATEGY_POOL": "school", "MAX_STEP_TOKENS": 256, "MAX_PATH_TOKENS": 1024}
+)
+_SMOKE_DEFAULTS: Mapping[str, str | int] = MappingProxyType(
+    {"PATHS": 2, "STRATEGY_POOL": "school", "MAX_STEP_TOKENS": 48, "MAX_PATH_TOKENS": 96}
+)
+
 #: Small models judge better by Yes or No than by a digit.
 SETUPS: Mapping[Preset, Setup] = MappingProxyType(
     {
-        Preset.LOCAL: Setup(_embedded("qwen2.5-coder-0.5b"), _embedded("qwen2.5-coder-1.5b"), ScorerName.JUDGE),
-        Preset.SMOKE: Setup(_embedded("smollm2-135m"), _embedded("smollm2-135m"), ScorerName.JUDGE),
+        Preset.LOCAL: Setup(
+            _embedded("qwen2.5-coder-0.5b"), _embedded("qwen2.5-coder-1.5b"), ScorerName.JUDGE, _LOCAL_DEFAULTS
+        ),
+        Preset.SMOKE: Setup(_embedded("smollm2-135m"), _embedded("smollm2-135m"), ScorerName.JUDGE, _SMOKE_DEFAULTS),
         Preset.SIMULATED: Setup(_simulated("draft"), _simulated("target"), ScorerName.EXPECTED),
     }
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ssr.core.errors import CapabilityMissing, InvalidRequest, Unavailable
+from ssr.engines.embedded.llama_server import physical_cores
 from ssr.local.parts import Part, Ports, ssr_parts, valkey_part
 from ssr.local.ports import check_free, free_port
 from ssr.local.presets import SETUPS, Preset, Setup
@@ -120,10 +121,11 @@ def _parts(setup: Setup, port: int, files: Mapping[str, Path], redis_url: str | 
         verifier=free_port(),
         orchestrator=port or free_port(),
     )
+    cores = physical_cores()
     if redis_url is not None:
-        return ssr_parts(setup, ports, files, redis_url)
+        return ssr_parts(setup, ports, files, redis_url, cores)
     valkey = valkey_part(ports.redis, _valkey_server(), folder)
-    return (valkey, *ssr_parts(setup, ports, files, f"redis://{valkey.address}/0"))
+    return (valkey, *ssr_parts(setup, ports, files, f"redis://{valkey.address}/0", cores))
 
 
 def _valkey_server() -> Path:

@@ -34,8 +34,10 @@ class Measure(Protocol):
 class Admission:
     """Checks requests where they enter the system, and fills their defaults in."""
 
-    def __init__(self, pool_source: PoolSource, measure_draft: Measure, measure_target: Measure) -> None:
-        self._pool_source = pool_source
+    def __init__(
+        self, pool_source: PoolSource, measure_draft: Measure, measure_target: Measure, defaults: Options
+    ) -> None:
+        self._pool_source, self._defaults = pool_source, defaults
         self._measure_draft, self._measure_target = measure_draft, measure_target
         self._pools: frozenset[str] = frozenset()
 
@@ -46,7 +48,7 @@ class Admission:
         """
         check_problem(request.problem)
         check_key(request.idempotency_key)
-        options = options_from_wire(request.options, fallback_seed=secrets.randbits(31))
+        options = options_from_wire(request.options, fallback_seed=secrets.randbits(31), defaults=self._defaults)
         check_options(options)
         if options.mode.selects:
             await self._check_pool(options.strategy_pool)

@@ -42,7 +42,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             max_jobs=settings.max_jobs,
             lease_s=settings.lease_s,
         )
-        admission = Admission(crew.selector, crew.drafter.measure, crew.verifier.measure)
+        admission = Admission(crew.selector, crew.drafter.measure, crew.verifier.measure, settings.defaults.options())
         servicer = ReasoningServicer(store, notices, admission)
         add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)
         async with asyncio.TaskGroup() as group:

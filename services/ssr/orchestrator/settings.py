@@ -6,14 +6,35 @@ import os
 import socket
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import SettingsConfigDict
 
+from ssr.core.limits import MAX_PATH_TOKENS, MAX_PATHS, MAX_STEP_TOKENS
+from ssr.core.types import MAX_SCORE, Options
 from ssr.settings import Seconds, ServiceSettings
 
 
 def _replica_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
+
+
+class DefaultOptions(BaseModel):
+    """What applies where a request does not say. The defaults of the defaults are the paper's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Paths of a job in modes that have several.
+    paths: Annotated[int, Field(ge=1, le=MAX_PATHS)] = Options().paths
+    #: A draft scored at least this stands, 0..9.
+    threshold: Annotated[float, Field(ge=0, le=MAX_SCORE)] = Options().threshold
+    #: A strategy pool that the selector knows.
+    strategy_pool: str = Options().strategy_pool
+    #: Tokens of a step and of a path, at most.
+    max_step_tokens: Annotated[int, Field(ge=1, le=MAX_STEP_TOKENS)] = Options().max_step_tokens
+    max_path_tokens: Annotated[int, Field(ge=1, le=MAX_PATH_TOKENS)] = Options().max_path_tokens
+
+    def options(self) -> Options:
+        return Options(**self.model_dump())
 
 
 class OrchestratorSettings(ServiceSettings):
@@ -29,6 +50,8 @@ class OrchestratorSettings(ServiceSettings):
     verifier: str
     #: This replica's name among the queue's consumers: unique, as the host's name and process id are.
     replica: str = Field(default_factory=_replica_name)
+    #: What applies where a request does not say.
+    defaults: DefaultOptions = DefaultOptions()
     #: Jobs that run at a time on this replica; more wait in the queue.
     max_jobs: Annotated[int, Field(gt=0, le=4096)] = 64
     #: Seconds of silence after which another replica may take a job over.

@@ -20,6 +20,9 @@ from ssr.core.types import (
 )
 from ssr.v1 import reasoning_pb2, step_pb2
 
+#: The paper's settings.
+DEFAULTS = Options()
+
 Member = TypeVar("Member", bound=StrEnum)
 
 
@@ -156,12 +159,11 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
     )
 
 
-def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int) -> Options:
+def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaults: Options = DEFAULTS) -> Options:
     """The options with every default filled in; `fallback_seed` where the message has none.
 
     Raises: InvalidRequest for an unknown mode or stop rule. Limits are checked elsewhere (`core.limits`).
     """
-    defaults = Options()
     mode = _MODE.member(Mode, message.mode, defaults.mode)
 
     def given(name: Any) -> bool:

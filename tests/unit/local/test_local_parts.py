@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from ssr.core.acceptance import ScorerName
+from ssr.core.types import Options
 from ssr.drafting.settings import DrafterSettings
 from ssr.engines.server_settings import EngineKind, EngineServerSettings
-from ssr.local.parts import Part, Ports, in_ending_order, ssr_parts, valkey_part
+from ssr.local.parts import Part, Ports, in_ending_order, split_cores, ssr_parts, valkey_part
 from ssr.local.presets import SETUPS, Preset
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.selection.settings import SelectorSettings
@@ -27,7 +28,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 
 
 def parts_of(preset: Preset) -> dict[str, Part]:
-    return {part.name: part for part in ssr_parts(SETUPS[preset], PORTS, FILES, "redis://127.0.0.1:1/0")}
+    return {part.name: part for part in ssr_parts(SETUPS[preset], PORTS, FILES, "redis://127.0.0.1:1/0", cores=8)}
 
 
 def told(part: Part, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
@@ -69,6 +70,11 @@ def test_a_step_may_take_longer_than_its_engine_call(monkeypatch: pytest.MonkeyP
     assert verifier.engine.timeout_s < orchestrator.step_timeout_s
 
 
+@pytest.mark.parametrize(("cores", "split"), [(1, (1, 1)), (2, (1, 1)), (3, (1, 2)), (8, (2, 6)), (16, (5, 11))])
+def test_no_core_is_given_to_both_engines(cores: int, split: tuple[int, int]) -> None:
+    assert split_cores(cores) == split
+
+
 @pytest.mark.parametrize(
     ("preset", "models", "scorer"),
     [
@@ -86,6 +92,11 @@ def test_embedded_presets(
         assert settings.kind is EngineKind.EMBEDDED
         assert settings.embedded.model_path == FILES[model]
         assert settings.embedded.model_id == model
+    assert [e.embedded.threads for e in engines if isinstance(e, EngineServerSettings)] == [2, 6]
+    orchestrator = told(parts["orchestrator"], monkeypatch)
+    assert isinstance(orchestrator, OrchestratorSettings)
+    assert orchestrator.defaults.strategy_pool == "school"
+    assert orchestrator.defaults.max_path_tokens < Options().max_path_tokens
     verifier = told(parts["verifier"], monkeypatch)
     assert isinstance(verifier, VerifierSettings)
     assert verifier.scorer is scorer

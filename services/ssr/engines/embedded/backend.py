@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
 from ssr.core.errors import SsrError, Unavailable
@@ -42,9 +41,7 @@ class EmbeddedBackend:
             self._held = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         self._api = None
         await self._held.aclose()
 
