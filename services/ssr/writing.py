@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from ssr.core.answers import boxed
 from ssr.core.errors import ContextFull
-from ssr.core.prompts import solving
+from ssr.core.prompts import CLOSING, solving
 from ssr.core.seeds import call_seed
 from ssr.core.steps import BOUNDARY, join_path, normalise_step
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step, Written
 from ssr.engines.base import Engine, EngineInfo, Finish, Generation, NextToken, Sampling
 from ssr.engines.rendering import PromptRenderer
+
+#: An answer is short.
+_CLOSING_TOKENS = 48
 
 
 class Author:
@@ -28,23 +32,36 @@ class Author:
         opening = await self._renderer.render(solving(context.problem, context.strategy))
         prompt = opening + join_path(context.steps)
         index = len(context.steps)
+        sampling = Sampling(
+            options.temperature, options.top_p, call_seed(context.seed, context.path, index, self._kind)
+        )
         generation = await self._engine.generate(
             prompt,
             max_tokens=await self._room(prompt, options, info),
             stop=(BOUNDARY,),
-            sampling=Sampling(
-                options.temperature, options.top_p, call_seed(context.seed, context.path, index, self._kind)
-            ),
+            sampling=sampling,
             affinity=affinity(context),
         )
+        text, generations = normalise_step(generation.text), [generation]
+        if text and generation.finish is Finish.EOS and boxed(text) is None:
+            closing = await self._close(prompt + text, sampling, affinity(context))
+            generations.append(closing)
+            if boxed(closed := f"{text}\n{CLOSING}{closing.text}") is not None:
+                text = normalise_step(closed)
         step = Step(
             index=index,
-            text=normalise_step(generation.text),
+            text=text,
             source=self._source,
-            tokens=generation.tokens,
+            tokens=sum(generation.tokens for generation in generations),
             ends_turn=generation.finish is Finish.EOS,
         )
-        return Written(step, (generation_call(self._kind, info, generation),))
+        return Written(step, tuple(generation_call(self._kind, info, generation) for generation in generations))
+
+    async def _close(self, turn: str, sampling: Sampling, path: str) -> Generation:
+        """What follows when a turn that ended without a boxed answer is made to go on with one: small models forget."""
+        return await self._engine.generate(
+            f"{turn}\n{CLOSING}", max_tokens=_CLOSING_TOKENS, stop=("\n",), sampling=sampling, affinity=path
+        )
 
     async def _room(self, prompt: str, options: Options, info: EngineInfo) -> int:
         """How many tokens the step may have.

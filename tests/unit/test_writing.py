@@ -6,6 +6,7 @@ import pytest
 from engine_fakes import FakeEngine
 
 from ssr.core.errors import ContextFull
+from ssr.core.prompts import SOLVING_REQUEST
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Strategy
 from ssr.engines.base import Finish, Generation
 from ssr.writing import Author
@@ -23,7 +24,8 @@ async def test_a_step_continues_the_assistants_turn() -> None:
     written = await author(engine).write(CONTEXT, OPTIONS)
     assert engine.prompts == [
         f"<system>{engine.prompts[0].split('<system>')[1].split('</system>')[0]}</system>"
-        "<user>Problem:\nWhat is 1+1?\n\nApproach: Use x.</user><assistant>First step.\n\n"
+        "<user>Problem:\nWhat is 1+1?\n\nApproach: Use x.\n\n"
+        f"{SOLVING_REQUEST}</user><assistant>First step.\n\n"
     ]
     step = written.step
     assert (step.index, step.text, step.source, step.tokens, step.score) == (1, "Second step.", Source.DRAFT, 5, None)
@@ -31,10 +33,25 @@ async def test_a_step_continues_the_assistants_turn() -> None:
 
 
 async def test_the_end_of_the_turn_is_kept() -> None:
-    engine = FakeEngine([Generation("Done.", 3, Finish.EOS), Generation("Cut", 100, Finish.LENGTH)])
+    engine = FakeEngine([Generation("So \\boxed{2}.", 3, Finish.EOS), Generation("Cut", 100, Finish.LENGTH)])
     write = author(engine).write
     assert (await write(CONTEXT, OPTIONS)).step.ends_turn
     assert not (await write(CONTEXT, OPTIONS)).step.ends_turn
+
+
+async def test_a_turn_that_ends_without_a_box_is_asked_for_it() -> None:
+    engine = FakeEngine([Generation("It is 2.", 3, Finish.EOS, 50, 40), Generation("2}.", 4, Finish.EOS, 60, 50)])
+    written = await author(engine).write(CONTEXT, OPTIONS)
+    assert engine.prompts[1] == f"{engine.prompts[0]}It is 2.\nThe final answer is \\boxed{{"
+    assert written.step.text == "It is 2.\nThe final answer is \\boxed{2}."
+    assert (written.step.tokens, written.step.ends_turn) == (7, True)
+    assert [call.generated_tokens for call in written.calls] == [3, 4]
+
+
+async def test_a_turn_that_ends_without_a_box_again_stays_as_it_was() -> None:
+    engine = FakeEngine([Generation("I give up.", 3, Finish.EOS), Generation("nothing", 2, Finish.LENGTH)])
+    step = (await author(engine).write(CONTEXT, OPTIONS)).step
+    assert (step.text, step.tokens, step.ends_turn) == ("I give up.", 5, True)
 
 
 async def test_seeds_belong_to_the_place_in_the_job() -> None:

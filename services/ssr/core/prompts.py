@@ -19,11 +19,13 @@ APPROACH_HEAD = "Approach: "
 WORK_HEAD = "The student's work:\n\n"
 APPROACHES_HEAD = "Approaches:\n"
 
-SOLVING_SYSTEM = (
-    "You solve mathematics problems in words and formulas, without code. Work in short steps, each one or two "
-    "sentences with their calculation, and leave one empty line after every step. Finish with the answer alone in "
-    "\\boxed{}."
+SOLVING_SYSTEM = "You solve mathematics problems in words and formulas, without code."
+SOLVING_REQUEST = (
+    "Solve it step by step: short steps with their calculation, an empty line after each. Write the final answer as "
+    "\\boxed{answer}."
 )
+#: How a turn that ended without a boxed answer is asked for it.
+CLOSING = "The final answer is \\boxed{"
 JUDGING_SYSTEM = "You check students' solutions of mathematics problems, one step at a time."
 SELECTING_SYSTEM = "You choose how to attack mathematics problems."
 
@@ -68,6 +70,7 @@ def solving(problem: str, strategy: Strategy) -> tuple[ChatMessage, ...]:
     parts = [PROBLEM_HEAD + problem.strip()]
     if strategy.hint:
         parts.append(f"{APPROACH_HEAD}{strategy.hint}")
+    parts.append(SOLVING_REQUEST)
     return (ChatMessage("system", SOLVING_SYSTEM), ChatMessage("user", "\n\n".join(parts)))
 
 

@@ -9,6 +9,7 @@ Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -26,6 +27,9 @@ from ssr.core.types import (
     Written,
 )
 from ssr.core.vote import Vote, settled, tally
+
+#: How long a cancelled path waits for the decision it is just making durable, in seconds.
+_SETTLE_S = 5.0
 
 
 class Selector(Protocol):
@@ -178,11 +182,18 @@ class _Solving:
     async def _decide(self, decision: Decision) -> None:
         """Make a decision durable, then act on it.
 
-        A cancelled path waits for an append that is under way: the journal and this run must not come apart.
+        A cancelled path waits for an append that is under way, so that journal and run do not come apart; not for ever,
+        because the journal may be waiting itself.
         """
         append = asyncio.create_task(self._journal.append(decision))
         try:
             await asyncio.wait({append})
-        finally:
-            await append
-            self._run = self._run.apply(decision)
+        except asyncio.CancelledError:
+            await asyncio.wait({append}, timeout=_SETTLE_S)
+            append.cancel()
+            with suppress(asyncio.CancelledError):
+                await append
+                self._run = self._run.apply(decision)
+            raise
+        await append
+        self._run = self._run.apply(decision)

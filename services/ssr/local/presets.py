@@ -38,7 +38,7 @@ class Setup:
     target: EngineChoice
     scorer: ScorerName
     #: What the orchestrator's settings call DEFAULTS.
-    defaults: Mapping[str, str | int] = field(default_factory=dict)
+    defaults: Mapping[str, str | float] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -67,11 +67,12 @@ def _simulated(role: str) -> EngineChoice:
     return EngineChoice(title=f"simulated ({role})", environment={**_SIMULATED, "SSR_ENGINE_ROLE": role})
 
 
-#: A few cores and small models: three paths can vote, and what runs on beyond these lengths is rambling.
-_LOCAL_DEFAULTS: Mapping[str, str | int] = MappingProxyType(
-    {"PATHS": 3, "STRATEGY_POOL": "school", "MAX_STEP_TOKENS": 256, "MAX_PATH_TOKENS": 1024}
+#: A few cores and small models: three paths can vote, what runs on beyond these lengths is rambling, and a judge of
+#: 1.5B says Yes to most steps, wrong ones too.
+_LOCAL_DEFAULTS: Mapping[str, str | float] = MappingProxyType(
+    {"PATHS": 3, "THRESHOLD": 8.0, "STRATEGY_POOL": "school", "MAX_STEP_TOKENS": 256, "MAX_PATH_TOKENS": 1024}
 )
-_SMOKE_DEFAULTS: Mapping[str, str | int] = MappingProxyType(
+_SMOKE_DEFAULTS: Mapping[str, str | float] = MappingProxyType(
     {"PATHS": 2, "STRATEGY_POOL": "school", "MAX_STEP_TOKENS": 48, "MAX_PATH_TOKENS": 96}
 )
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ssr.core.prompts import DIGIT_QUESTION, judging, selecting, solving
+from ssr.core.prompts import DIGIT_QUESTION, SOLVING_REQUEST, judging, selecting, solving
 from ssr.core.seeds import call_seed
 from ssr.core.types import NO_STRATEGY, CallKind, PathContext, Strategy
 
@@ -12,7 +12,7 @@ CONTEXT = PathContext("job", 0, " What is 1+1? ", BACKWARDS, ("First step.",), 7
 
 def test_solving_shows_the_problem_and_the_hint() -> None:
     user = solving(" What is 1+1? ", BACKWARDS)[-1].content
-    assert user == "Problem:\nWhat is 1+1?\n\nApproach: Start from the end."
+    assert user == f"Problem:\nWhat is 1+1?\n\nApproach: Start from the end.\n\n{SOLVING_REQUEST}"
     assert "Approach" not in solving("x", NO_STRATEGY)[-1].content
 
 

@@ -291,3 +291,18 @@ async def test_cancelling_leaves_a_journal_to_go_on_with() -> None:
         await solving
     outcome, _ = await run({0: ["a0", box("2")], 1: ["b0", box("2")]}, journal)
     assert outcome.votes[0].paths == (0, 1)
+
+
+async def test_a_journal_that_never_answers_does_not_stop_a_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    class DeadJournal(MemoryJournal):
+        async def append(self, decision: Decision) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("ssr.core.solve._SETTLE_S", 0.01)
+    crew = ScriptedCrew({0: [box("1")]})
+    solving = asyncio.create_task(solve("job", "p", Options(paths=1), crew.crew(), DeadJournal()))
+    await asyncio.sleep(0)
+    solving.cancel()
+    async with asyncio.timeout(2):
+        with pytest.raises(asyncio.CancelledError):
+            await solving

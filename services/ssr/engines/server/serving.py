@@ -1,8 +1,7 @@
-"""Running the server: on a port until cancelled, or for the length of a `with` block."""
+"""Running the server for the length of a `with` block."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
@@ -41,22 +40,6 @@ async def running_server(
             yield f"http://{_authority(host, runner.addresses[0][1])}"
         finally:
             await runner.cleanup()
-
-
-async def serve(
-    backend: Backend,
-    host: str,
-    port: int,
-    *,
-    ready: Callable[[str], None] | None = None,
-    grace_s: float = 10.0,
-    extend: Extend | None = None,
-) -> None:
-    """Serves until cancelled, gracefully as `running_server` does; `ready` is called once with the base URL."""
-    async with running_server(backend, host=host, port=port, grace_s=grace_s, extend=extend) as base_url:
-        if ready is not None:
-            ready(base_url)
-        await asyncio.Event().wait()
 
 
 def _authority(host: str, port: int) -> str:

@@ -15,6 +15,7 @@ from ssr.core.prompts import (
     DIGIT_QUESTION,
     PROBLEM_HEAD,
     SELECT_QUESTION,
+    SOLVING_REQUEST,
     WORK_HEAD,
     YES_NO_QUESTION,
 )
@@ -90,7 +91,7 @@ def _task(dialogue: Dialogue) -> Task:
             return _judging(user.removesuffix(question), scale)
     if user.endswith(SELECT_QUESTION) and (selecting := _selecting(user.removesuffix(SELECT_QUESTION))):
         return selecting
-    return Solving(*_problem_and_hint(user), _steps_so_far(dialogue.written))
+    return Solving(*_problem_and_hint(user.removesuffix(BOUNDARY + SOLVING_REQUEST)), _steps_so_far(dialogue.written))
 
 
 def _judging(text: str, scale: Scale) -> Judging:
