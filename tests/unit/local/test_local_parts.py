@@ -70,8 +70,8 @@ def test_a_step_may_take_longer_than_its_engine_call(monkeypatch: pytest.MonkeyP
     assert verifier.engine.timeout_s < orchestrator.step_timeout_s
 
 
-@pytest.mark.parametrize(("cores", "split"), [(1, (1, 1)), (2, (1, 1)), (3, (1, 2)), (8, (2, 6)), (16, (5, 11))])
-def test_no_core_is_given_to_both_engines(cores: int, split: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("cores", "split"), [(1, (1, 1)), (2, (1, 2)), (3, (1, 2)), (8, (2, 6)), (16, (5, 11))])
+def test_engines_share_the_cores(cores: int, split: tuple[int, int]) -> None:
     assert split_cores(cores) == split
 
 
