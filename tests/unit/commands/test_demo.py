@@ -24,9 +24,9 @@ def test_three_problems_with_answers() -> None:
     problems = demo_problems()
     assert len(problems) == 3
     assert [problem.answer for problem in problems] == [
-        str((3600 - 1200) // 40),
-        str(150 - 2 * 60),
-        str((36 - 12 + 9) // 3),
+        str(36 - 12 + 9),
+        str((180 - 60) // 12),
+        str(80 * 3 + 60 * 2),
     ]
     for problem in problems:
         check_problem(problem.problem)
