@@ -61,14 +61,20 @@ def redis_url(valkey_url: str) -> str:
 
 
 @dataclass
-class System:
-    """Every part of SSR in this process, over real gRPC, HTTP and Redis."""
+class Services:
+    """Every part of SSR but the orchestrator, in this process, over real gRPC, HTTP and Redis."""
 
     redis_url: str
-    address: str
     orchestrator: OrchestratorSettings
     draft: SimulatedBackend
     target: SimulatedBackend
+
+
+@dataclass
+class System(Services):
+    """The whole system, with one orchestrator at `address`."""
+
+    address: str
 
 
 def _serving(backend: SimulatedBackend) -> AbstractAsyncContextManager[str]:
@@ -76,8 +82,8 @@ def _serving(backend: SimulatedBackend) -> AbstractAsyncContextManager[str]:
 
 
 @pytest.fixture
-async def system(redis_url: str) -> AsyncIterator[System]:
-    """The whole system on simulated engines that take no time."""
+async def services(redis_url: str) -> AsyncIterator[Services]:
+    """Selector, drafter and verifier on simulated engines that take no time."""
     small_and_fast = {"latency": Latency(time_scale=0), "max_input_tokens": 4095, "max_total_tokens": 4096}
     draft = SimulatedBackend(SimulatedSettings.draft().model_copy(update=small_and_fast))
     target = SimulatedBackend(SimulatedSettings.target().model_copy(update=small_and_fast))
@@ -98,5 +104,10 @@ async def system(redis_url: str) -> AsyncIterator[System]:
             grace_s=1,
             step_timeout_s=3,
         )
-        port = await enter(running_orchestrator(settings))
-        yield System(redis_url, f"127.0.0.1:{port}", settings, draft, target)
+        yield Services(redis_url, settings, draft, target)
+
+
+@pytest.fixture
+async def system(services: Services) -> AsyncIterator[System]:
+    async with running_orchestrator(services.orchestrator) as port:
+        yield System(**vars(services), address=f"127.0.0.1:{port}")

@@ -2,8 +2,8 @@
 
     ssr:jobs                  Stream, consumer group "orchestrators": one entry {job} a job that is not finished
     ssr:index                 Sorted set: job ids by the time they were created (ms since 1970)
-    ssr:notices               Pub/sub channel: "<what> <job id>", what = event | cancel. A hint, never the truth:
-                              whoever listens also looks for itself now and then
+    ssr:notices               Pub/sub channel: "<what> <job id>", what = event | cancel, and "released queue". A hint,
+                              never the truth: whoever listens also looks for itself now and then
     ssr:{<job>}:meta          Hash, see below
     ssr:{<job>}:path:<i>      List: the committed steps of path i, each a serialised Event
     ssr:{<job>}:events        Stream: {e: serialised Event}; an entry's id is the cursor and holds the time
@@ -15,6 +15,7 @@ Fields of meta:
     status       a JobStatus
     epoch        raised with every claim; writes of an older epoch are refused
     owner        the replica that claimed the job last
+    takeovers    how often it was claimed from an owner that had not handed it back
     created, started, finished    ms since 1970
     cancel       "1" once somebody asked for the job's end
     selected     serialised Event: the strategies

@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 EVENT = "event"
 CANCEL = "cancel"
+RELEASED = "released"
+#: Whose notice RELEASED is: any job of the queue's.
+QUEUE = "queue"
 
 _RECONNECT_S = 0.5
 

@@ -68,6 +68,7 @@ class Scripts:
         self.append = _script(client, "append")
         self.finish = _script(client, "finish")
         self.cancel = _script(client, "cancel")
+        self.release = _script(client, "release")
 
 
 def _script(client: Redis, name: str) -> AsyncScript:

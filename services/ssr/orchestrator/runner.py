@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ssr.core.errors import SsrError, StaleOwner
+from ssr.core.errors import SsrError, StaleOwner, Unavailable
 from ssr.core.job import Job, JobStatus, Started
 from ssr.core.solve import Crew, Outcome, solve
 from ssr.core.types import Options
@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 #: How often a runner looks for a cancellation whose notice was lost.
 _LOOK_S = 2.0
+#: How long handing a job back may take when this replica ends.
+_RELEASE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +38,30 @@ class _End:
 class Runner:
     """Runs jobs, any number at a time."""
 
-    def __init__(self, store: JobStore, notices: Notices, crew: Crew, replica: str) -> None:
-        self._store, self._notices, self._crew, self._replica = store, notices, crew, replica
+    def __init__(self, store: JobStore, notices: Notices, crew: Crew, *, replica: str, max_takeovers: int) -> None:
+        self._store, self._notices, self._crew = store, notices, crew
+        self._replica, self._max_takeovers = replica, max_takeovers
 
     async def run(self, job_id: str) -> None:
         """Claim the job and bring it to its end; returns at once when it has ended, or another owner takes it.
 
         Raises: Unavailable when Redis cannot be reached: the job stays as it is, for whoever claims it next.
-        Cancelling leaves it likewise.
+        Cancelling hands it back behind its last committed step.
         """
         claim = await self._store.claim(job_id, self._replica)
         if claim is None:
             return
+        try:
+            await self._own(claim)
+        except asyncio.CancelledError:
+            with suppress(TimeoutError, Unavailable):
+                async with asyncio.timeout(_RELEASE_S):
+                    await self._store.release(claim)
+            raise
+
+    async def _own(self, claim: Claim) -> None:
+        """Everything that a job's owner does."""
+        job_id = claim.job_id
         try:
             await patiently(job_id, lambda: self._store.append(claim, Started(claim.epoch)))
             options = options_from_wire(claim.options_wire, 0)
@@ -67,6 +81,8 @@ class Runner:
         """Solve, or stop as soon as the job's end is wanted."""
         if claim.cancelled:
             return _End(JobStatus.CANCELLED)
+        if claim.takeovers >= self._max_takeovers:
+            return _End(JobStatus.FAILED, error=f"given up: {claim.takeovers} replicas died or hung while they ran it")
         async with asyncio.TaskGroup() as group:
             solving = group.create_task(self._solve(claim, options), name=f"{claim.job_id}/solve")
             watching = group.create_task(self._cancel_wanted(claim.job_id), name=f"{claim.job_id}/cancel")

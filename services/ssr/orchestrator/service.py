@@ -34,10 +34,11 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         equivalence = await stack.enter_async_context(MathVerifyEquivalence())
         crew = await stack.enter_async_context(open_crew(settings, equivalence))
         notices = await stack.enter_async_context(running_notices(redis))
-        store = JobStore(redis, _now_ms, settings.retention_s)
+        store = JobStore(redis, _now_ms, retention_s=settings.retention_s, max_unfinished=settings.max_unfinished)
         worker = QueueWorker(
             redis,
-            Runner(store, notices, crew.solving, settings.replica),
+            Runner(store, notices, crew.solving, replica=settings.replica, max_takeovers=settings.max_takeovers),
+            notices,
             replica=settings.replica,
             max_jobs=settings.max_jobs,
             lease_s=settings.lease_s,
@@ -45,13 +46,22 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         admission = Admission(crew.selector, crew.drafter.measure, crew.verifier.measure, settings.defaults.options())
         servicer = ReasoningServicer(store, notices, admission)
         add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)
-        async with asyncio.TaskGroup() as group:
-            working = group.create_task(worker.work(), name="worker")
-            async with running_server(
+        port = await stack.enter_async_context(
+            running_server(
                 [Servicer("ssr.v1.ReasoningService", add)],
                 host=settings.host,
                 port=settings.port,
                 grace_s=settings.grace_s,
-            ) as port:
-                yield port
-            working.cancel()
+            )
+        )
+        # At the end the worker stops first: its jobs go on elsewhere while calls in flight here have their grace.
+        await stack.enter_async_context(_working(worker))
+        yield port
+
+
+@asynccontextmanager
+async def _working(worker: QueueWorker) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(worker.work(), name="worker")
+        yield
+        working.cancel()

@@ -54,6 +54,10 @@ class OrchestratorSettings(ServiceSettings):
     defaults: DefaultOptions = DefaultOptions()
     #: Jobs that run at a time on this replica; more wait in the queue.
     max_jobs: Annotated[int, Field(gt=0, le=4096)] = 64
+    #: Jobs queued or running, of all replicas; one more is refused with a time to come back.
+    max_unfinished: Annotated[int, Field(gt=0)] = 10_000
+    #: A job that so many replicas lost without handing it back is given up: it may be what kills them.
+    max_takeovers: Annotated[int, Field(gt=0)] = 5
     #: Seconds of silence after which another replica may take a job over.
     lease_s: Seconds = 10.0
     #: Seconds that a finished job can be read.

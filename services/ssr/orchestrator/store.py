@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ssr.core.errors import BadReply, Conflict, NotFound, StaleOwner
+from ssr.core.errors import BadReply, Conflict, NotFound, Overloaded, StaleOwner
 from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Queued
 from ssr.core.limits import MAX_PATHS
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
@@ -17,19 +17,26 @@ from ssr.rpc.job_wire import event_from_wire, happening_to_wire, job_from_wire, 
 from ssr.rpc.wire import options_from_wire
 from ssr.v1 import reasoning_pb2
 
+#: When a refused caller should come back, in seconds.
+_RETRY_S = 2.0
+
 #: Milliseconds since 1970; injected so that tests own the clock.
 Clock = Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A replica's right to write a job, until somebody claims it again. `cancelled`: its end is already wanted."""
+    """A replica's right to write a job, until somebody claims it again.
+
+    `cancelled`: its end is already wanted. `takeovers`: how many owners lost it without handing it back.
+    """
 
     job_id: str
     epoch: int
     problem: str
     options_wire: reasoning_pb2.Options
     cancelled: bool
+    takeovers: int = 0
 
 
 class JobStore:
@@ -38,17 +45,20 @@ class JobStore:
     Every method raises Unavailable while Redis cannot be reached.
     """
 
-    def __init__(self, redis: RedisClient, now: Clock, retention_s: int) -> None:
-        self._redis, self._now, self._retention_s = redis, now, retention_s
+    def __init__(self, redis: RedisClient, now: Clock, *, retention_s: int, max_unfinished: int) -> None:
+        self._redis, self._now = redis, now
+        self._retention_s, self._max_unfinished = retention_s, max_unfinished
         self._scripts = Scripts(redis)
 
     async def create(self, job_id: str, request: reasoning_pb2.SolveRequest, fingerprint: str) -> None:
         """Store a job and queue it; once, however often it is called with the same fingerprint.
 
-        Raises: Conflict when the id belongs to another request.
+        Raises: Conflict when the id belongs to another request; Overloaded when too many jobs are unfinished.
         """
         keys, now = JobKeys(job_id), self._now()
         with redis_errors():
+            if await self._redis.xlen(JOBS) >= self._max_unfinished and not await self._redis.exists(keys.meta):
+                raise Overloaded(f"{self._max_unfinished} jobs are queued or running already", _RETRY_S)
             made = await self._scripts.create(
                 keys=[keys.meta, keys.events],
                 args=[fingerprint, request.SerializeToString(), now, _payload(Queued())],
@@ -66,9 +76,14 @@ class JobStore:
             claimed = await self._scripts.claim(keys=[keys.meta, keys.events], args=[owner, self._now()])
         if claimed is None:
             return None
-        epoch, request_bytes, cancel = claimed
+        epoch, request_bytes, cancel, takeovers = claimed
         request = reasoning_pb2.SolveRequest.FromString(request_bytes)
-        return Claim(job_id, epoch, request.problem, request.options, cancel == b"1")
+        return Claim(job_id, epoch, request.problem, request.options, cancel == b"1", takeovers)
+
+    async def release(self, claim: Claim) -> None:
+        """Hand the job back, to be claimed by anybody. Nothing happens when it has a newer owner or is finished."""
+        with redis_errors():
+            await self._scripts.release(keys=[JobKeys(claim.job_id).meta], args=[claim.epoch])
 
     async def append(self, claim: Claim, happening: Happening) -> None:
         """Commit a decision and tell of it, or only tell of what is no decision.

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from ssr.core.errors import Unavailable
-from ssr.orchestrator.keys import GROUP, JOBS
+from ssr.orchestrator.keys import GROUP, JOBS, NOTICES
+from ssr.orchestrator.notices import QUEUE, RELEASED, Notices
 from ssr.orchestrator.patience import patiently
 from ssr.orchestrator.redis_client import BLOCK_MS, RedisClient, redis_errors
 from ssr.orchestrator.runner import Runner
 
 _log = logging.getLogger(__name__)
+
+#: How long handing an entry back may take when this replica ends.
+_RELEASE_S = 2.0
+
+#: Longer than any lease.
+_LONG_AGO_MS = 24 * 3600 * 1000
 
 #: A queue entry: its id in the stream, and the job.
 _Entry = tuple[bytes, str]
@@ -24,14 +32,16 @@ _Entry = tuple[bytes, str]
 class QueueWorker:
     """Takes jobs from the queue and has a Runner run them, at most `max_jobs` at a time."""
 
-    def __init__(self, redis: RedisClient, runner: Runner, *, replica: str, max_jobs: int, lease_s: float) -> None:
-        self._redis, self._runner, self._replica = redis, runner, replica
+    def __init__(
+        self, redis: RedisClient, runner: Runner, notices: Notices, *, replica: str, max_jobs: int, lease_s: float
+    ) -> None:
+        self._redis, self._runner, self._notices, self._replica = redis, runner, notices, replica
         self._slots = asyncio.Semaphore(max_jobs)
         self._lease_ms = round(lease_s * 1000)
         self._held: set[bytes] = set()
 
     async def work(self) -> None:
-        """Work until cancelled; then the jobs in hand stop where they are, for others to go on with."""
+        """Work until cancelled; then the jobs in hand are handed back, for others to go on with at once."""
         await patiently("queue", self._ensure_group)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_alive(), name="heartbeat")
@@ -58,16 +68,23 @@ class QueueWorker:
         return _entry(*found[0][1][0]) if found else None
 
     async def _take_over(self, group: asyncio.TaskGroup) -> None:
-        """Now and then, take the jobs of replicas that are silent."""
-        while True:
-            await asyncio.sleep(self._lease_ms / 2000)
-            await self._slots.acquire()
-            entry = await patiently("take-over", self._abandoned_entry)
-            if entry is None:
-                self._slots.release()
-            else:
-                _log.warning("taking over job %s from a silent replica", entry[1])
-                group.create_task(self._run(entry), name=entry[1])
+        """Take the jobs that were handed back, and now and then those of replicas that are silent."""
+        with self._notices.of(RELEASED, QUEUE) as released:
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(released.wait(), self._lease_ms / 2000)
+                released.clear()
+                while entry := await self._abandoned_when_free():
+                    _log.info("taking over job %s", entry[1])
+                    group.create_task(self._run(entry), name=entry[1])
+
+    async def _abandoned_when_free(self) -> _Entry | None:
+        """A job to take over, with a slot taken for it."""
+        await self._slots.acquire()
+        entry = await patiently("take-over", self._abandoned_entry)
+        if entry is None:
+            self._slots.release()
+        return entry
 
     async def _abandoned_entry(self) -> _Entry | None:
         with redis_errors():
@@ -92,6 +109,11 @@ class QueueWorker:
         try:
             await self._runner.run(job_id)
             await patiently(job_id, lambda: self._acknowledge(entry_id))
+        except asyncio.CancelledError:
+            with suppress(TimeoutError, Unavailable):
+                async with asyncio.timeout(_RELEASE_S):
+                    await self._hand_back(entry_id)
+            raise
         except Unavailable as error:
             _log.warning("job %s stays in the queue: %s", job_id, error)
         except Exception:
@@ -99,6 +121,12 @@ class QueueWorker:
         finally:
             self._held.discard(entry_id)
             self._slots.release()
+
+    async def _hand_back(self, entry_id: bytes) -> None:
+        """Make the entry look as if its lease were over, whatever that is elsewhere, and tell the others."""
+        with redis_errors():
+            await self._redis.xclaim(JOBS, GROUP, self._replica, 0, [entry_id], idle=_LONG_AGO_MS, justid=True)
+            await self._redis.publish(NOTICES, f"{RELEASED} {QUEUE}")
 
     async def _acknowledge(self, entry_id: bytes) -> None:
         with redis_errors():

@@ -1,0 +1,42 @@
+"""A killed process and what becomes of a job: the whole stack in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from ssr.client import AsyncClient
+from ssr.core.job import JobStatus, Started
+from ssr.core.run import StepCommitted
+from ssr.local import Preset, running_stack
+
+PROBLEM = "What is (12 * 7) + 19 - 3 * 4?"
+#: Slow enough to be hit in the middle, and leases short enough not to wait for.
+ENVIRONMENT = {"SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "3", "SSR_ORCHESTRATOR_LEASE_S": "1"}
+
+
+@pytest.mark.parametrize("victim", ["orchestrator", "verifier", "draft-engine", "redis"])
+async def test_a_job_survives_the_death_of_a_part(victim: str) -> None:
+    """SIGKILL in the middle of a job: the same answer, votes and steps, no step twice, and a watcher sees all of it."""
+    async with (
+        running_stack(Preset.SIMULATED, environment={**os.environ, **ENVIRONMENT}) as stack,
+        AsyncClient(stack.address) as client,
+    ):
+        calm = await client.solve(PROBLEM, seed=4, paths=3)
+        submitted = await client.submit(PROBLEM, seed=4, paths=3)
+        steps: list[tuple[int, int]] = []
+        epochs: list[int] = []
+        async for event in client.watch(submitted.job_id):
+            if isinstance(event.happening, Started):
+                epochs.append(event.happening.epoch)
+            if isinstance(event.happening, StepCommitted):
+                steps.append((event.happening.path, event.happening.step.index))
+                if len(steps) == 2:
+                    os.kill(stack.part(victim).pid, signal.SIGKILL)
+        job = await client.get(submitted.job_id)
+    assert job.status is JobStatus.ANSWERED
+    assert (job.answer, job.votes, job.paths) == (calm.answer, calm.votes, calm.paths)
+    assert len(steps) == len(set(steps)) == sum(len(path.steps) for path in job.paths)
+    assert epochs == ([1, 2] if victim == "orchestrator" else [1])

@@ -1,0 +1,119 @@
+"""Jobs that change hands: replicas that end in order, that die, and jobs that nobody can run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import Services
+from grpc import StatusCode, aio
+from redis.asyncio import Redis
+
+from ssr.core.job import Job, JobStatus, Started
+from ssr.core.run import StepCommitted
+from ssr.engines.simulated.faults import FaultKind, FaultPlan
+from ssr.orchestrator.keys import GROUP, JOBS, JobKeys
+from ssr.orchestrator.service import running_orchestrator
+from ssr.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.v1 import reasoning_pb2 as pb
+from ssr.v1 import reasoning_pb2_grpc
+
+if TYPE_CHECKING:
+    Stub = reasoning_pb2_grpc.ReasoningServiceAsyncStub
+
+LIMIT_S = 30
+REQUEST = pb.SolveRequest(problem="What is (12 * 7) + 19 - 3?", options=pb.Options(seed=1, paths=3))
+HANG = FaultPlan(rates={FaultKind.HANG: 1.0})
+
+
+@asynccontextmanager
+async def replica(services: Services, name: str, **settings: object) -> AsyncIterator[Stub]:
+    own = services.orchestrator.model_copy(update={"replica": name, **settings})
+    async with running_orchestrator(own) as port, aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield reasoning_pb2_grpc.ReasoningServiceStub(channel)
+
+
+async def busy(services: Services, calls: int) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while services.draft.activity.in_flight < calls:
+            await asyncio.sleep(0.005)
+
+
+async def ended(stub: Stub, job_id: str) -> Job:
+    async for _ in stub.Watch(pb.WatchRequest(job_id=job_id), timeout=LIMIT_S):
+        pass
+    return job_from_wire(await stub.Get(pb.GetRequest(job_id=job_id), timeout=LIMIT_S))
+
+
+async def test_a_replica_that_ends_hands_its_jobs_over_at_once(services: Services) -> None:
+    async with replica(services, "calm") as stub:
+        whole = job_from_wire(await stub.Solve(REQUEST, timeout=LIMIT_S))
+    async with AsyncExitStack() as stack:
+        leaving = AsyncExitStack()
+        first = await leaving.enter_async_context(replica(services, "first"))
+        # The second drafts of all paths hang, so that the first replica holds a job with committed steps.
+        job_id = (await first.Submit(REQUEST, timeout=LIMIT_S)).job_id
+        async for event in first.Watch(pb.WatchRequest(job_id=job_id), timeout=LIMIT_S):
+            if isinstance(event_from_wire(event).happening, StepCommitted):
+                services.draft.faults.set(HANG)
+                break
+        await busy(services, 1)
+        second = await stack.enter_async_context(replica(services, "second", lease_s=60))
+        services.draft.faults.set(FaultPlan())
+        async with asyncio.timeout(10):  # long before the lease of a minute
+            await leaving.aclose()
+            job = await ended(second, job_id)
+        assert (job.answer, job.votes, job.paths) == (whole.answer, whole.votes, whole.paths)
+        events = [event_from_wire(e) async for e in second.Watch(pb.WatchRequest(job_id=job_id), timeout=LIMIT_S)]
+        assert [e.happening.epoch for e in events if isinstance(e.happening, Started)] == [1, 2]
+        steps = [(e.happening.path, e.happening.step.index) for e in events if isinstance(e.happening, StepCommitted)]
+        assert len(steps) == len(set(steps)) == sum(len(path.steps) for path in job.paths)
+        async with Redis.from_url(services.redis_url) as redis:
+            assert await redis.hget(JobKeys(job_id).meta, "takeovers") == b"0"
+
+
+async def test_a_job_of_a_silent_replica_is_taken_over(services: Services) -> None:
+    """The entry is pending with a consumer that does not exist any more, as after SIGKILL."""
+    async with Redis.from_url(services.redis_url) as redis:
+        async with replica(services, "idle", max_unfinished=1) as stub:
+            await redis.xgroup_create(JOBS, GROUP, id="0", mkstream=True) if not await redis.exists(JOBS) else None
+            services.draft.faults.set(HANG)
+            job_id = (await stub.Submit(REQUEST, timeout=LIMIT_S)).job_id
+            await busy(services, 1)
+            (pending,) = await redis.xpending_range(JOBS, GROUP, "-", "+", 10)
+            await redis.xclaim(JOBS, GROUP, "dead", 0, [pending["message_id"]], idle=60_000)
+            await redis.hincrby(JobKeys(job_id).meta, "epoch", 1)  # somebody else owned it last
+        services.draft.faults.set(FaultPlan())
+        async with replica(services, "heir", lease_s=1) as stub:
+            job = await ended(stub, job_id)
+        assert job.status is JobStatus.ANSWERED
+        assert await redis.hget(JobKeys(job_id).meta, "takeovers") == b"1"
+
+
+async def test_a_job_that_keeps_losing_its_owners_is_given_up(services: Services) -> None:
+    async with Redis.from_url(services.redis_url) as redis, replica(services, "busy", max_jobs=1) as stub:
+        services.draft.faults.set(HANG)
+        first = (await stub.Submit(REQUEST, timeout=LIMIT_S)).job_id
+        await busy(services, 1)
+        poison = (await stub.Submit(REQUEST, timeout=LIMIT_S)).job_id
+        await redis.hset(JobKeys(poison).meta, mapping={"status": "running", "takeovers": 4})
+        await stub.Cancel(pb.CancelRequest(job_id=first), timeout=LIMIT_S)
+        job = await ended(stub, poison)
+    assert job.status is JobStatus.FAILED
+    assert "given up: 5 replicas" in job.error
+
+
+async def test_too_many_unfinished_jobs_are_refused_with_a_time_to_come_back(services: Services) -> None:
+    services.draft.faults.set(HANG)
+    async with replica(services, "small", max_unfinished=2) as stub:
+        keyed = pb.SolveRequest(problem=REQUEST.problem, options=REQUEST.options, idempotency_key="k")
+        known = await stub.Submit(keyed, timeout=LIMIT_S)
+        await stub.Submit(REQUEST, timeout=LIMIT_S)
+        with pytest.raises(aio.AioRpcError) as caught:
+            await stub.Submit(REQUEST, timeout=LIMIT_S)
+        assert caught.value.code() is StatusCode.RESOURCE_EXHAUSTED
+        assert "google.rpc.retryinfo" in str(caught.value.trailing_metadata()).lower()
+        assert (await stub.Submit(keyed, timeout=LIMIT_S)).job_id == known.job_id, "a retry is no new job"
