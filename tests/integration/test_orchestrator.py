@@ -154,7 +154,7 @@ async def test_cancelling_reaches_the_engine(stub: Stub, system: System) -> None
     submitted = await stub.Submit(request(paths=4), timeout=LIMIT_S)
     await until(lambda: system.draft.activity.in_flight == 4)
     await stub.Cancel(pb.CancelRequest(job_id=submitted.job_id), timeout=LIMIT_S)
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(LIMIT_S):
         while system.draft.activity.in_flight:
             await asyncio.sleep(0.005)
     job = await ended(stub, submitted.job_id)

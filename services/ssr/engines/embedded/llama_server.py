@@ -77,8 +77,12 @@ def _check_file(path: Path) -> None:
 def _load(settings: EmbeddedSettings, key: str) -> Any:
     try:
         xllamacpp: Any = importlib.import_module("xllamacpp")  # optional: a cluster's services do without
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise CapabilityMissing("the embedded engine needs llama.cpp: pip install 'ssr-serve[local]'") from error
+    except ImportError as error:  # a library of the system's that it is linked to
+        raise CapabilityMissing(
+            f"llama.cpp cannot be loaded ({error}); if it is libgomp that is missing: apt install libgomp1"
+        ) from error
     try:
         return xllamacpp.Server(_parameters(xllamacpp, settings, key))
     except (RuntimeError, MemoryError) as error:
