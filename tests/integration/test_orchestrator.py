@@ -307,3 +307,19 @@ async def test_any_replica_answers_for_any_job(system: System, stub: Stub) -> No
         elsewhere = reasoning_pb2_grpc.ReasoningServiceStub(channel)
         assert job_from_wire(await elsewhere.Get(pb.GetRequest(job_id=job.job_id), timeout=LIMIT_S)) == job
         assert await watch(elsewhere, job.job_id) == await watch(stub, job.job_id)
+
+
+async def test_a_deadline_ends_a_job_with_the_best_answer_so_far(stub: Stub, system: System) -> None:
+    system.draft.faults.set(HANG)
+    job = await solve(stub, paths=3, deadline_s=0.3)
+    assert (job.status, job.answer) == (JobStatus.PARTIAL, "")
+    assert job.reason == "the deadline of 0.3 s has passed"
+    assert {path.status for path in job.paths} == {PathStatus.STOPPED}
+    await until(lambda: system.draft.activity.in_flight == 0)
+
+
+async def test_a_token_budget_ends_a_job_with_what_it_has(stub: Stub) -> None:
+    job = await solve(stub, paths=5, max_tokens=100)
+    assert job.status is JobStatus.PARTIAL
+    assert "of max_tokens=100 tokens are used" in job.reason
+    assert 100 <= sum(model.generated_tokens for model in job.usage.models) < 300

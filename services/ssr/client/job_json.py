@@ -32,6 +32,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "usage": _usage(job.usage),
         "options": {name: str(v) if isinstance(v, str) else v for name, v in asdict(job.options).items()},
         "error": job.error,
+        "reason": job.reason,
         "created": _time(job.created),
         "started": _time(job.started),
         "finished": _time(job.finished),
@@ -44,6 +45,7 @@ def _path(path: Path) -> dict[str, Any]:
         "strategy": path.strategy.code,
         "status": str(path.status),
         "answer": path.answer,
+        "reason": path.reason,
         "mean_score": path.mean_score,
         "steps": [_step(step) for step in path.steps],
     }

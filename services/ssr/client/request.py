@@ -33,6 +33,8 @@ class SolveOptions(TypedDict, total=False):
     top_p: float
     max_step_tokens: int
     max_path_tokens: int
+    deadline_s: float
+    max_tokens: int
 
 
 def resolved(given: SolveOptions) -> Options:

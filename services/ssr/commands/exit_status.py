@@ -32,6 +32,8 @@ class ExitStatus(IntEnum):
         match job.status:
             case JobStatus.ANSWERED:
                 return cls.DONE
+            case JobStatus.PARTIAL:
+                return cls.DONE if job.answer else cls.NO_ANSWER
             case JobStatus.NO_ANSWER:
                 return cls.NO_ANSWER
         return cls.FAILURE

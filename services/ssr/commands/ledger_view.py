@@ -12,6 +12,7 @@ from ssr.core.ledger import Usage
 
 _OUTCOMES = {
     JobStatus.ANSWERED: ("Answer", "bold green"),
+    JobStatus.PARTIAL: ("Best answer so far", "bold yellow"),
     JobStatus.NO_ANSWER: ("No answer", "bold yellow"),
     JobStatus.CANCELLED: ("Cancelled", "bold yellow"),
     JobStatus.FAILED: ("Failed", "bold red"),
@@ -24,8 +25,8 @@ def vote_view(job: Job) -> RenderableType:
     outcome = Text(word, style)
     if job.answer:
         outcome.append(f"  {one_line(job.answer, 200)}")
-    elif job.error:
-        outcome.append(f"  {one_line(job.error, 400)}", "not bold")
+    if said := job.error or job.reason:
+        outcome.append(f"  {one_line(said, 400)}", "not bold")
     if not job.votes:
         return outcome
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")

@@ -50,6 +50,6 @@ def _outcome(job: Job) -> list[str]:
     ]
     if ratios := ratios_text(usage):
         lines.append(f"cost: {ratios}")
-    detail = job.answer or job.error
+    detail = "; ".join(part for part in (job.answer, job.error, job.reason) if part)
     word = "answer" if job.answer else job.status.replace("_", " ")
     return [*lines, f"{word}: {one_line(detail, 400)}" if detail else word]

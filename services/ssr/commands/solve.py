@@ -80,6 +80,14 @@ def solve(
         bool | None,
         typer.Option(help="Stop once no path can change the vote. Default: yes, unless there is a seed."),
     ] = None,
+    deadline_s: Annotated[
+        float | None,
+        typer.Option("--deadline", metavar="S", help="End with the best answer so far after so many seconds."),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="End with the best answer so far once the models have generated so many."),
+    ] = None,
     timeout: Annotated[float, typer.Option(metavar="S", help="Cancel the job after so many seconds.")] = 3600,
     json_output: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
@@ -111,6 +119,8 @@ def solve(
         "max_step_tokens": max_step_tokens,
         "max_path_tokens": max_path_tokens,
         "early_stop": early_stop,
+        "deadline_s": deadline_s,
+        "max_tokens": max_tokens,
     }
     try:
         target = target_of(_wanted_server(ctx, server, preset), preset)

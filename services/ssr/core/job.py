@@ -21,6 +21,7 @@ class JobStatus(StrEnum):
     NO_ANSWER = "no_answer"  #: every path ended without an answer
     CANCELLED = "cancelled"
     FAILED = "failed"  #: every path failed, or the strategies could not be selected
+    PARTIAL = "partial"  #: a deadline or token budget ended it with the best answer so far, if any
 
     @property
     def final(self) -> bool:
@@ -29,7 +30,11 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it is at one moment. `votes`: the winner first; `cursor`: the last event this state includes."""
+    """A job as it is at one moment.
+
+    `votes`: the winner first; `error`: why it FAILED; `reason`: which limit made it PARTIAL; `cursor`: the last event
+    this state includes.
+    """
 
     job_id: str
     status: JobStatus
@@ -40,6 +45,7 @@ class Job:
     paths: tuple[Path, ...] = ()
     usage: Usage = Usage()  # noqa: RUF009 - frozen
     error: str = ""
+    reason: str = ""
     created: datetime | None = None
     started: datetime | None = None
     finished: datetime | None = None

@@ -107,6 +107,11 @@ class Ledger:
         )
 
     @property
+    def generated_tokens(self) -> int:
+        """By all models, for whatever purpose."""
+        return sum(self.generated.values())
+
+    @property
     def drafted_tokens(self) -> int:
         return self.generated.get(CallKind.DRAFT, 0)
 

@@ -37,6 +37,10 @@ def check_options(options: Options) -> None:
     _within("max_step_tokens", options.max_step_tokens, 1, MAX_STEP_TOKENS)
     _within("max_path_tokens", options.max_path_tokens, 1, MAX_PATH_TOKENS)
     _within("seed", options.seed, 0, MAX_SEED)
+    if options.deadline_s is not None and not 0 < options.deadline_s < math.inf:
+        raise InvalidRequest("deadline_s", f"must be over 0; got {options.deadline_s:g}")
+    if options.max_tokens is not None and options.max_tokens < 1:
+        raise InvalidRequest("max_tokens", f"must be at least 1; got {options.max_tokens}")
     if options.scorer and options.scorer not in set(ScorerName):
         raise InvalidRequest("scorer", f"{options.scorer!r} is unknown; known are {', '.join(ScorerName)}")
 

@@ -32,6 +32,10 @@ from ssr.core.vote import Vote, settled, tally
 _SETTLE_S = 5.0
 
 
+class LimitReached(Exception):
+    """The run has used up its token budget; what it has decided stands."""
+
+
 class Selector(Protocol):
     """SPM: which strategies suit a problem."""
 
@@ -89,10 +93,24 @@ async def solve(job_id: str, problem: str, options: Options, crew: Crew, journal
     """Solve one problem, or go on with it.
 
     A path whose services fail for good ends FAILED and has no vote; the others go on.
-    Raises: SsrError when the strategies cannot be selected; whatever the journal raises. Cancelling it leaves the
-    journal as it is: calling again goes on.
+    Raises: SsrError when the strategies cannot be selected; LimitReached at the end of the token budget; whatever the
+    journal raises. Cancelling it leaves the journal as it is: calling again goes on, `conclude` ends it.
     """
     return await _Solving(job_id, problem, options, crew, journal, await journal.load()).outcome()
+
+
+async def conclude(crew: Crew, journal: Journal, reason: str) -> Outcome:
+    """End a run that is not being solved any more with what it has: its running paths stop, the others vote.
+
+    Raises: whatever the journal raises.
+    """
+    run = await journal.load()
+    for path in run.paths:
+        if path.running:
+            stopped = PathEnded(path.index, PathStatus.STOPPED, reason=reason)
+            await journal.append(stopped)
+            run = run.apply(stopped)
+    return Outcome(run, await _tallied(run, crew))
 
 
 class _Solving:
@@ -109,14 +127,14 @@ class _Solving:
             await self._decide(Selected(selection.strategies, selection.calls))
         try:
             await self._grow_all()
-        except ExceptionGroup as errors:  # of the journal: any one of them ends the run
+        except ExceptionGroup as errors:  # of the journal, or the budget's end: any one of them ends the run
             raise errors.exceptions[0] from None
         for path in self._run.paths:
             if path.running:
                 await self._decide(PathEnded(path.index, PathStatus.STOPPED, reason="the vote was already decided"))
         failed = [path for path in self._run.paths if path.status is PathStatus.FAILED]
         error = failed[0].reason if len(failed) == len(self._run.paths) else ""
-        return Outcome(self._run, await self._tally(self._run), error)
+        return Outcome(self._run, await _tallied(self._run, self._crew), error)
 
     async def _select(self) -> Selection:
         options = self._options
@@ -141,13 +159,9 @@ class _Solving:
         while True:
             self._path_ended.clear()
             run = self._run  # more paths may end while the answers are compared
-            if settled(rule, await self._tally(run), run.running, early_stop=early_stop):
+            if settled(rule, await _tallied(run, self._crew), run.running, early_stop=early_stop):
                 return
             await self._path_ended.wait()
-
-    async def _tally(self, run: Run) -> tuple[Vote, ...]:
-        groups = await classes([ballot.answer for ballot in run.ballots], self._crew.equivalence)
-        return tally(run.ballots, groups)
 
     async def _grow(self, index: int) -> None:
         """Step by step to the end of one path."""
@@ -161,6 +175,8 @@ class _Solving:
                 end = PathEnded(index, PathStatus.FAILED, reason=str(error))
                 break
             await self._decide(committed)
+            if path_end(self._run.paths[index], self._options) is None:
+                self._check_budget()
         await self._decide(end)
         self._path_ended.set()
 
@@ -174,6 +190,11 @@ class _Solving:
         draft = await self._crew.drafter.write(context, options)
         verdict = await self._crew.verifier.verify(context, draft.step, options)
         return StepCommitted(index, verdict.step, (*draft.calls, *verdict.calls))
+
+    def _check_budget(self) -> None:
+        used, budget = self._run.ledger.generated_tokens, self._options.max_tokens
+        if budget is not None and used >= budget:
+            raise LimitReached(f"{used} of max_tokens={budget} tokens are used")
 
     def _within_budget(self, used_tokens: int) -> Options:
         left = self._options.max_path_tokens - used_tokens
@@ -197,3 +218,8 @@ class _Solving:
             raise
         await append
         self._run = self._run.apply(decision)
+
+
+async def _tallied(run: Run, crew: Crew) -> tuple[Vote, ...]:
+    groups = await classes([ballot.answer for ballot in run.ballots], crew.equivalence)
+    return tally(run.ballots, groups)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from ssr.core.errors import SsrError, StaleOwner, Unavailable
 from ssr.core.job import Job, JobStatus, Started
-from ssr.core.solve import Crew, Outcome, solve
+from ssr.core.solve import Crew, LimitReached, Outcome, conclude, solve
 from ssr.core.types import Options
 from ssr.core.vote import Vote
 from ssr.orchestrator.journal import RedisJournal
 from ssr.orchestrator.notices import CANCEL, Notices
 from ssr.orchestrator.patience import patiently
-from ssr.orchestrator.store import Claim, JobStore
+from ssr.orchestrator.store import Claim, Clock, JobStore
 from ssr.rpc.wire import options_from_wire
 
 _log = logging.getLogger(__name__)
@@ -33,13 +33,16 @@ class _End:
     status: JobStatus
     votes: tuple[Vote, ...] = ()
     error: str = ""
+    reason: str = ""
 
 
 class Runner:
     """Runs jobs, any number at a time."""
 
-    def __init__(self, store: JobStore, notices: Notices, crew: Crew, *, replica: str, max_takeovers: int) -> None:
-        self._store, self._notices, self._crew = store, notices, crew
+    def __init__(
+        self, store: JobStore, notices: Notices, crew: Crew, now: Clock, *, replica: str, max_takeovers: int
+    ) -> None:
+        self._store, self._notices, self._crew, self._now = store, notices, crew, now
         self._replica, self._max_takeovers = replica, max_takeovers
 
     async def run(self, job_id: str) -> None:
@@ -68,7 +71,7 @@ class Runner:
             end = await self._until_cancelled(claim, options)
             run = await patiently(job_id, lambda: self._store.run(job_id))
             job = replace(
-                Job(job_id, end.status, claim.problem, options, votes=end.votes, error=end.error),
+                Job(job_id, end.status, claim.problem, options, votes=end.votes, error=end.error, reason=end.reason),
                 answer=end.votes[0].answer if end.votes else "",
                 paths=run.paths,
                 usage=run.ledger.usage(),
@@ -95,12 +98,24 @@ class Runner:
     async def _solve(self, claim: Claim, options: Options) -> _End:
         journal = RedisJournal(self._store, claim)
         try:
-            return _end_of(await solve(claim.job_id, claim.problem, options, self._crew, journal))
+            async with asyncio.timeout(self._time_left_s(claim, options)):
+                return _end_of(await solve(claim.job_id, claim.problem, options, self._crew, journal))
+        except TimeoutError:
+            reason = f"the deadline of {options.deadline_s:g} s has passed"
+        except LimitReached as limit:
+            reason = str(limit)
         except StaleOwner:
             raise
         except SsrError as error:
             _log.warning("job %s failed: %s", claim.job_id, error)
             return _End(JobStatus.FAILED, error=str(error))
+        outcome = await conclude(self._crew, journal, reason)
+        return _End(JobStatus.PARTIAL, outcome.votes, reason=reason)
+
+    def _time_left_s(self, claim: Claim, options: Options) -> float | None:
+        if options.deadline_s is None:
+            return None
+        return max(0.0, options.deadline_s - (self._now() - claim.created_ms) / 1000)
 
     async def _cancel_wanted(self, job_id: str) -> None:
         with self._notices.of(CANCEL, job_id) as notice:

@@ -35,14 +35,9 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         crew = await stack.enter_async_context(open_crew(settings, equivalence))
         notices = await stack.enter_async_context(running_notices(redis))
         store = JobStore(redis, _now_ms, retention_s=settings.retention_s, max_unfinished=settings.max_unfinished)
-        worker = QueueWorker(
-            redis,
-            Runner(store, notices, crew.solving, replica=settings.replica, max_takeovers=settings.max_takeovers),
-            notices,
-            replica=settings.replica,
-            max_jobs=settings.max_jobs,
-            lease_s=settings.lease_s,
-        )
+        own = settings.replica
+        runner = Runner(store, notices, crew.solving, _now_ms, replica=own, max_takeovers=settings.max_takeovers)
+        worker = QueueWorker(redis, runner, notices, replica=own, max_jobs=settings.max_jobs, lease_s=settings.lease_s)
         admission = Admission(crew.selector, crew.drafter.measure, crew.verifier.measure, settings.defaults.options())
         servicer = ReasoningServicer(store, notices, admission)
         add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)

@@ -37,6 +37,7 @@ class Claim:
     options_wire: reasoning_pb2.Options
     cancelled: bool
     takeovers: int = 0
+    created_ms: int = 0
 
 
 class JobStore:
@@ -76,9 +77,9 @@ class JobStore:
             claimed = await self._scripts.claim(keys=[keys.meta, keys.events], args=[owner, self._now()])
         if claimed is None:
             return None
-        epoch, request_bytes, cancel, takeovers = claimed
+        epoch, request_bytes, cancel, takeovers, created = claimed
         request = reasoning_pb2.SolveRequest.FromString(request_bytes)
-        return Claim(job_id, epoch, request.problem, request.options, cancel == b"1", takeovers)
+        return Claim(job_id, epoch, request.problem, request.options, cancel == b"1", takeovers, int(created))
 
     async def release(self, claim: Claim) -> None:
         """Hand the job back, to be claimed by anybody. Nothing happens when it has a newer owner or is finished."""

@@ -156,6 +156,8 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
         top_p=options.top_p,
         max_step_tokens=options.max_step_tokens,
         max_path_tokens=options.max_path_tokens,
+        deadline_s=options.deadline_s,
+        max_tokens=options.max_tokens,
     )
 
 
@@ -183,4 +185,6 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
         top_p=message.top_p if given("top_p") else defaults.top_p,
         max_step_tokens=message.max_step_tokens if given("max_step_tokens") else defaults.max_step_tokens,
         max_path_tokens=message.max_path_tokens if given("max_path_tokens") else defaults.max_path_tokens,
+        deadline_s=message.deadline_s if given("deadline_s") else None,
+        max_tokens=message.max_tokens if given("max_tokens") else None,
     )

@@ -34,7 +34,15 @@ def test_a_job_in_full() -> None:
     assert found["strategies"] == [{"code": "B", "name": "Equation", "hint": "Call it x."}]
     step = {"index": 0, "source": "rewritten", "score": 9.0, "text": STEP.text, "tokens": 9}
     assert found["paths"] == [
-        {"id": 0, "strategy": "B", "status": "answered", "answer": "42", "mean_score": 9.0, "steps": [step]}
+        {
+            "id": 0,
+            "strategy": "B",
+            "status": "answered",
+            "answer": "42",
+            "reason": "",
+            "mean_score": 9.0,
+            "steps": [step],
+        }
     ]
     assert found["options"]["mode"] == "ssr"
     assert (found["created"], found["started"]) == ("2025-01-02T00:00:00+00:00", None)

@@ -31,6 +31,9 @@ def test_problems_out_of_limits(problem: str) -> None:
         ("max_step_tokens", 0),
         ("max_path_tokens", 70_000),
         ("seed", -1),
+        ("deadline_s", 0.0),
+        ("deadline_s", float("inf")),
+        ("max_tokens", 0),
         ("scorer", "gut feeling"),
     ],
 )

@@ -10,8 +10,10 @@ import pytest
 
 from ssr.core.errors import ContextFull, StaleOwner, Unavailable
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
-from ssr.core.solve import Crew, Outcome, solve
+from ssr.core.solve import Crew, LimitReached, Outcome, conclude, solve
 from ssr.core.types import (
+    Call,
+    CallKind,
     Mode,
     Options,
     PathContext,
@@ -84,7 +86,8 @@ class ScriptedCrew:
                 raise
         if isinstance(text := texts[index], Exception):
             raise text
-        return Written(Step(index, text, self._source, tokens=10))
+        call = Call(CallKind.DRAFT, "m", 1, prompt_tokens=0, cached_tokens=0, generated_tokens=10)
+        return Written(Step(index, text, self._source, tokens=10), (call,))
 
     async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
         self.calls.append(("verify", context.path, step.index))
@@ -306,3 +309,42 @@ async def test_a_journal_that_never_answers_does_not_stop_a_cancellation(monkeyp
     async with asyncio.timeout(2):
         with pytest.raises(asyncio.CancelledError):
             await solving
+
+
+async def test_a_spent_token_budget_ends_the_run_behind_its_last_step() -> None:
+    journal = MemoryJournal()
+    with pytest.raises(LimitReached, match="40 of max_tokens=40"):
+        await run(
+            {0: ["a0", "a1", "a2", "a3", "a4"], 1: [box("7")]},
+            journal,
+            change=lambda options: replace(options, max_tokens=40),
+        )
+    state = await journal.load()
+    assert state.ledger.generated_tokens == 40
+    assert state.paths[1].status is PathStatus.ANSWERED
+
+
+async def test_a_budget_that_the_last_step_just_spends_is_enough() -> None:
+    outcome, _ = await run({0: ["a0", box("1")]}, change=lambda options: replace(options, max_tokens=20))
+    assert outcome.answer == "1"
+
+
+async def test_concluding_lets_those_vote_that_have_an_answer() -> None:
+    journal = MemoryJournal()
+    crew = ScriptedCrew({0: [box("7")], 1: ["b0"], 2: ["c0"]})
+    solving = asyncio.create_task(solve("job", "p", Options(paths=3, early_stop=False), crew.crew(), journal))
+    while len(journal.decisions) < 5:
+        await asyncio.sleep(0)
+    solving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await solving
+    outcome = await conclude(crew.crew(), journal, "the deadline has passed")
+    assert (outcome.answer, [vote.paths for vote in outcome.votes]) == ("7", [(0,)])
+    assert [path.status for path in outcome.run.paths][1:] == [PathStatus.STOPPED] * 2
+    assert outcome.run.paths[1].reason == "the deadline has passed"
+    assert await journal.load() == outcome.run
+
+
+async def test_concluding_a_run_without_strategies() -> None:
+    outcome = await conclude(ScriptedCrew({}).crew(), MemoryJournal(), "why")
+    assert (outcome.answer, outcome.run.paths) == ("", ())

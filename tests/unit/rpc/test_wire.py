@@ -82,7 +82,9 @@ def test_a_context_survives_the_wire() -> None:
 
 
 def test_options_survive_the_wire() -> None:
-    options = Options(mode=Mode.SSD, paths=1, threshold=0.0, seed=0, early_stop=False, scorer="judge")
+    options = Options(
+        mode=Mode.SSD, paths=1, threshold=0.0, seed=0, early_stop=False, scorer="judge", deadline_s=1.5, max_tokens=9
+    )
     assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
 
 

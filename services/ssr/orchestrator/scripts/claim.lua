@@ -1,7 +1,7 @@
 -- Makes a replica the owner of a job. Keys: see orchestrator/keys.py.
 -- KEYS  meta, events
 -- ARGV  owner, now (ms)
--- Returns {epoch, request, "1" if a cancellation waits, takeovers}, or nothing when the job is finished or gone.
+-- Returns {epoch, request, "1" if a cancellation waits, takeovers, created}, or nothing when the job is finished or gone.
 -- A job that is found running lost its owner without being handed back: that is a takeover.
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'queued' and status ~= 'running' then
@@ -11,4 +11,5 @@ local takeovers = redis.call('HINCRBY', KEYS[1], 'takeovers', status == 'running
 local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'status', 'running', 'owner', ARGV[1])
 redis.call('HSETNX', KEYS[1], 'started', ARGV[2])
-return {epoch, redis.call('HGET', KEYS[1], 'request'), redis.call('HGET', KEYS[1], 'cancel') or '', takeovers}
+return {epoch, redis.call('HGET', KEYS[1], 'request'), redis.call('HGET', KEYS[1], 'cancel') or '', takeovers,
+        redis.call('HGET', KEYS[1], 'created')}
