@@ -98,8 +98,8 @@ def solve(
     Asks --server (or SSR_SERVER). Without one, a whole stack is brought up on
     this machine for the call; modes baseline and ssd have one path.
 
-    Exit status: 0 answered, 3 no answer, 2 bad input, 1 failure,
-    130 interrupted (the job is cancelled).
+    Exit status: 0 answered (partial too), 3 no answer, 2 bad input,
+    1 failure, 130 interrupted (the job is cancelled).
 
     Examples:
 
