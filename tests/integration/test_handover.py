@@ -117,3 +117,26 @@ async def test_too_many_unfinished_jobs_are_refused_with_a_time_to_come_back(ser
         assert caught.value.code() is StatusCode.RESOURCE_EXHAUSTED
         assert "google.rpc.retryinfo" in str(caught.value.trailing_metadata()).lower()
         assert (await stub.Submit(keyed, timeout=LIMIT_S)).job_id == known.job_id, "a retry is no new job"
+
+
+async def test_who_lost_a_job_leaves_its_queue_entry_alone(services: Services) -> None:
+    """A replica that was asleep finds that the job has a newer owner: the entry is not its to acknowledge."""
+    services.draft.faults.set(HANG)
+    async with Redis.from_url(services.redis_url) as redis, replica(services, "zombie", lease_s=0.5) as stub:
+        job_id = (await stub.Submit(REQUEST, timeout=LIMIT_S)).job_id
+        await busy(services, 1)
+        await redis.hincrby(JobKeys(job_id).meta, "epoch", 1)  # somebody else claimed it, and died at once
+        await stub.Cancel(pb.CancelRequest(job_id=job_id), timeout=LIMIT_S)
+        job = await ended(stub, job_id)  # by whoever takes the entry over
+        assert job.status is JobStatus.CANCELLED
+        assert await redis.hget(JobKeys(job_id).meta, "takeovers") == b"1"
+        async with asyncio.timeout(LIMIT_S):
+            while await redis.xlen(JOBS):
+                await asyncio.sleep(0.005)
+
+
+async def test_a_redis_that_lost_its_data_is_used_again(services: Services) -> None:
+    async with Redis.from_url(services.redis_url) as redis, replica(services, "one") as stub:
+        assert (await stub.Solve(REQUEST, timeout=LIMIT_S)).answer
+        await redis.flushall()
+        assert (await stub.Solve(REQUEST, timeout=LIMIT_S)).answer

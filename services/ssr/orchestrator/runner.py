@@ -45,26 +45,26 @@ class Runner:
         self._store, self._notices, self._crew, self._now = store, notices, crew, now
         self._replica, self._max_takeovers = replica, max_takeovers
 
-    async def run(self, job_id: str) -> None:
-        """Claim the job and bring it to its end; returns at once when it has ended, or another owner takes it.
+    async def run(self, job_id: str) -> bool:
+        """Claim the job and bring it to its end; False when it went on to another owner before that.
 
         Raises: Unavailable when Redis cannot be reached: the job stays as it is, for whoever claims it next.
         Cancelling hands it back behind its last committed step.
         """
         claim = await self._store.claim(job_id, self._replica)
         if claim is None:
-            return
+            return True
         try:
-            await self._own(claim)
+            return await self._own(claim)
         except asyncio.CancelledError:
             with suppress(TimeoutError, Unavailable):
                 async with asyncio.timeout(_RELEASE_S):
                     await self._store.release(claim)
             raise
 
-    async def _own(self, claim: Claim) -> None:
-        """Everything that a job's owner does."""
-        job_id = claim.job_id
+    async def _own(self, claim: Claim) -> bool:
+        """Everything that a job's owner does; whether it still was the owner in the end."""
+        job_id, owned = claim.job_id, True
         try:
             await patiently(job_id, lambda: self._store.append(claim, Started(claim.epoch)))
             options = options_from_wire(claim.options_wire, 0)
@@ -79,6 +79,8 @@ class Runner:
             await patiently(job_id, lambda: self._store.finish(claim, job))
         except* StaleOwner:
             _log.info("job %s went on to a newer owner", job_id)
+            owned = False
+        return owned
 
     async def _until_cancelled(self, claim: Claim, options: Options) -> _End:
         """Solve, or stop as soon as the job's end is wanted."""

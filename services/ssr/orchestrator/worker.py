@@ -10,6 +10,8 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from redis.exceptions import ResponseError
+
 from ssr.core.errors import Unavailable
 from ssr.orchestrator.keys import GROUP, JOBS, NOTICES
 from ssr.orchestrator.notices import QUEUE, RELEASED, Notices
@@ -64,7 +66,13 @@ class QueueWorker:
     async def _next_entry(self) -> _Entry | None:
         """A job nobody has taken yet; None when none came in a while."""
         with redis_errors():
-            found = await self._redis.xreadgroup(GROUP, self._replica, {JOBS: ">"}, count=1, block=BLOCK_MS)
+            try:
+                found = await self._redis.xreadgroup(GROUP, self._replica, {JOBS: ">"}, count=1, block=BLOCK_MS)
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
+                found = None  # a Redis that lost its data
+                await self._ensure_group()
         return _entry(*found[0][1][0]) if found else None
 
     async def _take_over(self, group: asyncio.TaskGroup) -> None:
@@ -107,8 +115,8 @@ class QueueWorker:
         entry_id, job_id = entry
         self._held.add(entry_id)
         try:
-            await self._runner.run(job_id)
-            await patiently(job_id, lambda: self._acknowledge(entry_id))
+            if await self._runner.run(job_id):  # else the entry is its new owner's to acknowledge
+                await patiently(job_id, lambda: self._acknowledge(entry_id))
         except asyncio.CancelledError:
             with suppress(TimeoutError, Unavailable):
                 async with asyncio.timeout(_RELEASE_S):
