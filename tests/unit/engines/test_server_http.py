@@ -24,7 +24,7 @@ from ssr.engines.server.backend import (
     TokenEvent,
     TokenPiece,
 )
-from ssr.engines.server.serving import running_server, serve
+from ssr.engines.server.serving import running_server
 
 INFO = BackendInfo("fake/model", parameters=7, max_input_tokens=9, max_total_tokens=20, max_concurrent_requests=2)
 WORDS = ("Forty", "-two", ".\n\n")
@@ -288,10 +288,16 @@ async def test_a_client_that_goes_away_ends_the_work_and_frees_its_place(
     assert (await post(http, "/generate", request()))[0] == 200
 
 
+async def serve(backend: FakeBackend, ready: asyncio.Queue[str], grace_s: float = 10.0) -> None:
+    async with running_server(backend, grace_s=grace_s) as url:
+        ready.put_nowait(url)
+        await asyncio.Event().wait()
+
+
 async def test_stopping_lets_requests_in_flight_finish(backend: FakeBackend) -> None:
     backend.blocked = True
     ready: asyncio.Queue[str] = asyncio.Queue()
-    server = asyncio.create_task(serve(backend, "127.0.0.1", 0, ready=ready.put_nowait))
+    server = asyncio.create_task(serve(backend, ready))
     url = await ready.get()
     async with aiohttp.ClientSession(url) as http:
         call = asyncio.create_task(post(http, "/generate", request()))

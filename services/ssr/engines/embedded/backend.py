@@ -16,6 +16,7 @@ from ssr.engines.embedded.llama_server import LlamaServer
 from ssr.engines.embedded.pieces import located
 from ssr.engines.embedded.sampling import completion_body
 from ssr.engines.embedded.settings import EmbeddedSettings
+from ssr.engines.embedded.slots import SlotBook
 from ssr.engines.server.backend import BackendInfo, BackendMetrics, GenerateRequest, TokenEvent, TokenPiece
 from ssr.engines.server.stopping import StopCriteria
 
@@ -26,6 +27,7 @@ class EmbeddedBackend:
     def __init__(self, settings: EmbeddedSettings) -> None:
         self._settings = settings
         self._batch = Batch(settings.slots, settings.context_tokens)
+        self._slots = SlotBook(settings.slots)
         self._special_texts: dict[int, str] = {}
         self._held = AsyncExitStack()
         self._server: LlamaServer | None = None
@@ -52,11 +54,16 @@ class EmbeddedBackend:
         async with self._batch.place(request.input_length + request.max_new_tokens):
             queue_s = monotonic() - arrived
             criteria = StopCriteria(request.max_new_tokens, request.stop)
-            async with aclosing(api.completion(completion_body(request, settings.context_tokens))) as chunks:
-                events = token_events(chunks, criteria, self._special_text, top_n=request.top_n_tokens, queue_s=queue_s)
-                async with aclosing(events):
-                    async for event in events:
-                        yield event
+            with self._slots.take(request.inputs) as slot:
+                body = completion_body(request, settings.context_tokens, slot.index)
+                async with aclosing(api.completion(body)) as chunks:
+                    events = token_events(
+                        chunks, criteria, self._special_text, top_n=request.top_n_tokens, queue_s=queue_s
+                    )
+                    async with aclosing(events):
+                        async for event in events:
+                            slot.text += event.token.text
+                            yield event
 
     async def render(self, messages: Sequence[ChatMessage], *, add_generation_prompt: bool = True) -> str:
         """See `Backend.render`. A last message of the assistant is continued: its turn stays open."""

@@ -13,7 +13,7 @@ from ssr.engines.server.backend import GenerateRequest
 _SEEDS = 2**32 - 1  #: llama.cpp's seeds have 32 bits, and the largest one means "draw a random seed"
 
 
-def completion_body(request: GenerateRequest, context_tokens: int) -> dict[str, Any]:
+def completion_body(request: GenerateRequest, context_tokens: int, slot: int) -> dict[str, Any]:
     """The body of a streamed /completion; penalties look back over `context_tokens`, so the whole text, as TGI's do.
 
     The stop texts are left out on purpose: llama.cpp also stops in the middle of a token, and drops the stop text.
@@ -23,6 +23,7 @@ def completion_body(request: GenerateRequest, context_tokens: int) -> dict[str, 
         "n_predict": request.max_new_tokens,
         "stream": True,
         "cache_prompt": True,
+        "id_slot": slot,
         "timings_per_token": True,  # the count of cached tokens comes with every token, should we stop early
         "n_probs": max(1, request.top_n_tokens),
         "post_sampling_probs": False,
