@@ -63,9 +63,11 @@ async def test_a_generation_that_llama_cpp_cuts_short_has_no_end() -> None:
 
 
 def test_greedy_and_sampling_share_no_defaults_of_llama_cpp() -> None:
-    greedy = completion_body(GenerateRequest("x", 5, 1, seed=3), 100)
+    greedy = completion_body(GenerateRequest("x", 5, 1, seed=3), 100, slot=2)
     assert (greedy["samplers"], greedy["temperature"], greedy["top_k"]) == (["penalties", "top_k"], 0.0, 1)
-    sampled = completion_body(GenerateRequest("x", 5, 1, do_sample=True, temperature=0.6, top_p=0.9, seed=2**33), 100)
+    warped = GenerateRequest("x", 5, 1, do_sample=True, temperature=0.6, top_p=0.9, seed=2**33)
+    sampled = completion_body(warped, 100, slot=2)
     assert sampled["samplers"] == ["penalties", "temperature", "top_p"]
     assert (sampled["temperature"], sampled["top_p"], 0 <= sampled["seed"] < 2**32 - 1) == (0.6, 0.9, True)
     assert "stop" not in sampled
+    assert sampled["id_slot"] == 2
