@@ -211,3 +211,17 @@ async def test_a_model_file_that_is_missing_or_damaged_is_named(tmp_path: Path) 
         (tmp_path / "half.gguf").write_bytes(whole.read(1_000_000))
     with pytest.raises(Unavailable, match=r"half\.gguf.*damaged"):
         await EmbeddedBackend(settings(model_path=tmp_path / "half.gguf")).__aenter__()
+
+
+async def test_paths_that_take_turns_keep_their_caches(http: aiohttp.ClientSession, prompt: str) -> None:
+    """Each goes on right behind a stop text, which ends the request in llama.cpp before its time."""
+    texts = [f"{prompt}{name} begin:" for name in ("Ann", "Ben", "Cid")]
+    shares = []
+    for turn in range(3):
+        for path, text in enumerate(texts):
+            parameters = {"details": True, "max_new_tokens": 24, "stop": ["\n"], "do_sample": True, "seed": turn}
+            async with http.post("/generate", json={"inputs": text, "parameters": parameters}) as response:
+                texts[path] += (await response.json())["generated_text"] + " And"
+                cached, whole = (int(response.headers[f"x-{name}-tokens"]) for name in ("cached", "prompt"))
+            shares.append(cached / whole)
+    assert min(shares[3:]) > 0.7, shares

@@ -105,6 +105,7 @@ def _parameters(xllamacpp: Any, settings: EmbeddedSettings, key: str) -> Any:
     params.n_parallel = settings.slots
     params.kv_unified = True  # slots share the context instead of getting 1/slots of it each
     params.cache_ram_mib = settings.cache_ram_mib
+    params.cache_idle_slots = False  # else every new request empties the slots that no request runs on
     threads = settings.threads or physical_cores()
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
