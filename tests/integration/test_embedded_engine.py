@@ -215,7 +215,7 @@ async def test_a_model_file_that_is_missing_or_damaged_is_named(tmp_path: Path) 
 
 async def test_paths_that_take_turns_keep_their_caches(http: aiohttp.ClientSession, prompt: str) -> None:
     """Each goes on right behind a stop text, which ends the request in llama.cpp before its time."""
-    texts = [f"{prompt}{name} begin:" for name in ("Ann", "Ben", "Cid")]
+    texts = [f"{name}: {prompt}" for name in ("Ann", "Ben", "Cid")]
     shares = []
     for turn in range(3):
         for path, text in enumerate(texts):

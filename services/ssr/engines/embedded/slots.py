@@ -43,6 +43,10 @@ class SlotBook:
 
 
 def _shared(text: str, prompt: str) -> int:
-    """Characters that both begin with; less than half of the text is not worth giving up the rest of it for."""
+    """Characters that both begin with, if the slot's text would go on in the prompt.
+
+    A question about a path's last step differs from the one before in its last quarter at most; what shares less is
+    another path of the same problem, and would lose its own end.
+    """
     shared = len(os.path.commonprefix((text, prompt)))  # noqa: RUF071 - character by character is what is wanted
-    return shared if 2 * shared >= len(text) else 0
+    return shared if 4 * shared >= 3 * len(text) else 0
