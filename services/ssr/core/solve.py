@@ -104,12 +104,7 @@ async def conclude(crew: Crew, journal: Journal, reason: str) -> Outcome:
 
     Raises: whatever the journal raises.
     """
-    run = await journal.load()
-    for path in run.paths:
-        if path.running:
-            stopped = PathEnded(path.index, PathStatus.STOPPED, reason=reason)
-            await journal.append(stopped)
-            run = run.apply(stopped)
+    run = await _stopped(await journal.load(), journal, reason)
     return Outcome(run, await _tallied(run, crew))
 
 
@@ -129,12 +124,10 @@ class _Solving:
             await self._grow_all()
         except ExceptionGroup as errors:  # of the journal, or the budget's end: any one of them ends the run
             raise errors.exceptions[0] from None
-        for path in self._run.paths:
-            if path.running:
-                await self._decide(PathEnded(path.index, PathStatus.STOPPED, reason="the vote was already decided"))
-        failed = [path for path in self._run.paths if path.status is PathStatus.FAILED]
-        error = failed[0].reason if len(failed) == len(self._run.paths) else ""
-        return Outcome(self._run, await _tallied(self._run, self._crew), error)
+        run = await _stopped(self._run, self._journal, "the vote was already decided")
+        failed = [path for path in run.paths if path.status is PathStatus.FAILED]
+        error = failed[0].reason if len(failed) == len(run.paths) else ""
+        return Outcome(run, await _tallied(run, self._crew), error)
 
     async def _select(self) -> Selection:
         options = self._options
@@ -218,6 +211,16 @@ class _Solving:
             raise
         await append
         self._run = self._run.apply(decision)
+
+
+async def _stopped(run: Run, journal: Journal, reason: str) -> Run:
+    """The run with its running paths ended, in the journal too; nobody may be growing them any more."""
+    for path in run.paths:
+        if path.running:
+            stopped = PathEnded(path.index, PathStatus.STOPPED, reason=reason)
+            await journal.append(stopped)
+            run = run.apply(stopped)
+    return run
 
 
 async def _tallied(run: Run, crew: Crew) -> tuple[Vote, ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
+
+from grpc import aio
 
 from ssr.core.answers import Equivalence
 from ssr.core.errors import Retryable, TimedOut
@@ -35,6 +37,7 @@ from ssr.v1 import (
     verification_pb2_grpc,
 )
 
+Request = TypeVar("Request")
 Reply = TypeVar("Reply")
 
 _FIRST_BACKOFF_S = 0.1
@@ -49,17 +52,13 @@ class RemoteSelector:
 
     async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection:
         request = selection_pb2.SelectRequest(job_id=job_id, problem=problem, pool=pool, count=count)
-        reply = await _retrying(
-            "selector", self._timeout_s, lambda timeout_s: self._stub.Select(request, timeout=timeout_s)
-        )
+        reply = await _retrying("selector", self._timeout_s, self._stub.Select, request)
         return Selection(tuple(map(strategy_from_wire, reply.strategies)), calls_from_wire(reply.calls))
 
     async def pools(self) -> list[str]:
         """The names of the strategy pools."""
         request = selection_pb2.ListPoolsRequest()
-        reply = await _retrying(
-            "selector", self._timeout_s, lambda timeout_s: self._stub.ListPools(request, timeout=timeout_s)
-        )
+        reply = await _retrying("selector", self._timeout_s, self._stub.ListPools, request)
         return [pool.name for pool in reply.pools]
 
 
@@ -73,16 +72,12 @@ class RemoteDrafter:
         request = drafting_pb2.DraftRequest(
             context=context_to_wire(context), sampling=sampling_to_wire(options), max_tokens=options.max_step_tokens
         )
-        reply = await _retrying(
-            "drafter", self._timeout_s, lambda timeout_s: self._stub.Draft(request, timeout=timeout_s)
-        )
+        reply = await _retrying("drafter", self._timeout_s, self._stub.Draft, request)
         return Written(step_from_wire(reply.step), calls_from_wire(reply.calls))
 
     async def measure(self, text: str) -> step_pb2.MeasureResponse:
         request = step_pb2.MeasureRequest(text=text)
-        return await _retrying(
-            "drafter", self._timeout_s, lambda timeout_s: self._stub.Measure(request, timeout=timeout_s)
-        )
+        return await _retrying("drafter", self._timeout_s, self._stub.Measure, request)
 
 
 class RemoteVerifier:
@@ -100,25 +95,19 @@ class RemoteVerifier:
             sampling=sampling_to_wire(options),
             max_tokens=options.max_step_tokens,
         )
-        reply = await _retrying(
-            "verifier", self._timeout_s, lambda timeout_s: self._stub.Verify(request, timeout=timeout_s)
-        )
+        reply = await _retrying("verifier", self._timeout_s, self._stub.Verify, request)
         return Verdict(step_from_wire(reply.step), reply.accepted, calls_from_wire(reply.calls))
 
     async def write(self, context: PathContext, options: Options) -> Written:
         request = verification_pb2.WriteRequest(
             context=context_to_wire(context), sampling=sampling_to_wire(options), max_tokens=options.max_step_tokens
         )
-        reply = await _retrying(
-            "verifier", self._timeout_s, lambda timeout_s: self._stub.Write(request, timeout=timeout_s)
-        )
+        reply = await _retrying("verifier", self._timeout_s, self._stub.Write, request)
         return Written(step_from_wire(reply.step), calls_from_wire(reply.calls))
 
     async def measure(self, text: str) -> step_pb2.MeasureResponse:
         request = step_pb2.MeasureRequest(text=text)
-        return await _retrying(
-            "verifier", self._timeout_s, lambda timeout_s: self._stub.Measure(request, timeout=timeout_s)
-        )
+        return await _retrying("verifier", self._timeout_s, self._stub.Measure, request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +141,10 @@ async def open_crew(settings: OrchestratorSettings, equivalence: Equivalence) ->
         )
 
 
-async def _retrying(peer: str, timeout_s: float, call: Callable[[float], Awaitable[Reply]]) -> Reply:
-    """The reply of a service, tried again while that may help and time is left.
+async def _retrying(
+    peer: str, timeout_s: float, method: aio.UnaryUnaryMultiCallable[Request, Reply], request: Request
+) -> Reply:
+    """The reply of a service's method, tried again while that may help and time is left.
 
     Raises: TimedOut, or the service's own last error when the time for another try has run out.
     """
@@ -163,7 +154,7 @@ async def _retrying(peer: str, timeout_s: float, call: Callable[[float], Awaitab
         left_s = deadline - time.monotonic()
         try:
             async with remote_errors(peer):
-                return await call(left_s)
+                return await method(request, timeout=left_s)
         except TimedOut:
             raise TimedOut(f"{peer}: no answer within {timeout_s:g} s") from None
         except Retryable as error:

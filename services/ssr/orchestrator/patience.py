@@ -1,4 +1,4 @@
-"""Waiting for Redis to come back: a run that lost it goes on where it was, once it is there again."""
+"""Waiting for Redis: until it is back, for a run that goes on; or hardly at all, for a replica that ends."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from ssr.core.errors import Unavailable
@@ -16,6 +17,8 @@ Result = TypeVar("Result")
 
 _FIRST_DELAY_S = 0.1
 _MAX_DELAY_S = 2.0
+#: How long handing something back may take while this replica ends.
+_BRIEFLY_S = 2.0
 
 
 async def patiently(what: str, call: Callable[[], Awaitable[Result]]) -> Result:
@@ -31,3 +34,10 @@ async def patiently(what: str, call: Callable[[], Awaitable[Result]]) -> Result:
             _log.warning("%s waits: %s", what, error)
             await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
             delay_s = min(2 * delay_s, _MAX_DELAY_S)
+
+
+async def briefly(call: Awaitable[None]) -> None:
+    """Try `call` once and not for long: a replica that ends leaves in order if it can, and leaves all the same."""
+    with suppress(TimeoutError, Unavailable):
+        async with asyncio.timeout(_BRIEFLY_S):
+            await call

@@ -7,14 +7,14 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ssr.core.errors import SsrError, StaleOwner, Unavailable
+from ssr.core.errors import SsrError, StaleOwner
 from ssr.core.job import Job, JobStatus, Started
 from ssr.core.solve import Crew, LimitReached, Outcome, conclude, solve
 from ssr.core.types import Options
 from ssr.core.vote import Vote
 from ssr.orchestrator.journal import RedisJournal
 from ssr.orchestrator.notices import CANCEL, Notices
-from ssr.orchestrator.patience import patiently
+from ssr.orchestrator.patience import briefly, patiently
 from ssr.orchestrator.store import Claim, Clock, JobStore
 from ssr.rpc.wire import options_from_wire
 
@@ -22,8 +22,6 @@ _log = logging.getLogger(__name__)
 
 #: How often a runner looks for a cancellation whose notice was lost.
 _LOOK_S = 2.0
-#: How long handing a job back may take when this replica ends.
-_RELEASE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,7 @@ class Runner:
         try:
             return await self._own(claim)
         except asyncio.CancelledError:
-            with suppress(TimeoutError, Unavailable):
-                async with asyncio.timeout(_RELEASE_S):
-                    await self._store.release(claim)
+            await briefly(self._store.release(claim))
             raise
 
     async def _own(self, claim: Claim) -> bool:

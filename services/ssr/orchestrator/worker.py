@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from redis.exceptions import ResponseError
@@ -15,14 +16,11 @@ from redis.exceptions import ResponseError
 from ssr.core.errors import Unavailable
 from ssr.orchestrator.keys import GROUP, JOBS, NOTICES
 from ssr.orchestrator.notices import QUEUE, RELEASED, Notices
-from ssr.orchestrator.patience import patiently
+from ssr.orchestrator.patience import briefly, patiently
 from ssr.orchestrator.redis_client import BLOCK_MS, RedisClient, redis_errors
 from ssr.orchestrator.runner import Runner
 
 _log = logging.getLogger(__name__)
-
-#: How long handing an entry back may take when this replica ends.
-_RELEASE_S = 2.0
 
 #: Longer than any lease.
 _LONG_AGO_MS = 24 * 3600 * 1000
@@ -49,11 +47,7 @@ class QueueWorker:
             group.create_task(self._keep_alive(), name="heartbeat")
             group.create_task(self._take_over(group), name="take-over")
             while True:
-                await self._slots.acquire()
-                entry = await patiently("queue", self._next_entry)
-                if entry is None:
-                    self._slots.release()
-                else:
+                if entry := await self._when_free("queue", self._next_entry):
                     group.create_task(self._run(entry), name=entry[1])
 
     async def _ensure_group(self) -> None:
@@ -82,14 +76,14 @@ class QueueWorker:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(released.wait(), self._lease_ms / 2000)
                 released.clear()
-                while entry := await self._abandoned_when_free():
+                while entry := await self._when_free("take-over", self._abandoned_entry):
                     _log.info("taking over job %s", entry[1])
                     group.create_task(self._run(entry), name=entry[1])
 
-    async def _abandoned_when_free(self) -> _Entry | None:
-        """A job to take over, with a slot taken for it."""
+    async def _when_free(self, what: str, look: Callable[[], Awaitable[_Entry | None]]) -> _Entry | None:
+        """What `look` finds once a slot is free, with the slot taken for it."""
         await self._slots.acquire()
-        entry = await patiently("take-over", self._abandoned_entry)
+        entry = await patiently(what, look)
         if entry is None:
             self._slots.release()
         return entry
@@ -118,9 +112,7 @@ class QueueWorker:
             if await self._runner.run(job_id):  # else the entry is its new owner's to acknowledge
                 await patiently(job_id, lambda: self._acknowledge(entry_id))
         except asyncio.CancelledError:
-            with suppress(TimeoutError, Unavailable):
-                async with asyncio.timeout(_RELEASE_S):
-                    await self._hand_back(entry_id)
+            await briefly(self._hand_back(entry_id))
             raise
         except Unavailable as error:
             _log.warning("job %s stays in the queue: %s", job_id, error)
