@@ -35,6 +35,8 @@ class SolveOptions(TypedDict, total=False):
     max_path_tokens: int
     deadline_s: float
     max_tokens: int
+    max_steps: int
+    lookahead: int
 
 
 def resolved(given: SolveOptions) -> Options:

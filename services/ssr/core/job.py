@@ -12,6 +12,17 @@ from ssr.core.types import Options
 from ssr.core.vote import Vote
 
 
+class Priority(StrEnum):
+    """Which jobs go first."""
+
+    INTERACTIVE = "interactive"  #: somebody is waiting
+    BATCH = "batch"  #: when there is room; never starved
+
+
+#: The tenant of those who do not say who they are.
+DEFAULT_TENANT = "default"
+
+
 class JobStatus(StrEnum):
     """Where a job stands."""
 
@@ -21,7 +32,8 @@ class JobStatus(StrEnum):
     NO_ANSWER = "no_answer"  #: every path ended without an answer
     CANCELLED = "cancelled"
     FAILED = "failed"  #: every path failed, or the strategies could not be selected
-    PARTIAL = "partial"  #: a deadline or token budget ended it with the best answer so far, if any
+    PARTIAL = "partial"  #: a deadline or budget ended it with the best answer so far, if any
+    PARKED = "parked"  #: its replicas kept dying while they ran it; not tried again
 
     @property
     def final(self) -> bool:
@@ -32,7 +44,7 @@ class JobStatus(StrEnum):
 class Job:
     """A job as it is at one moment.
 
-    `votes`: the winner first; `error`: why it FAILED; `reason`: which limit made it PARTIAL; `cursor`: the last event
+    `votes`: the winner first; `error`: why it FAILED or is PARKED; `reason`: which limit made it PARTIAL; `cursor`: the last event
     this state includes.
     """
 
@@ -46,6 +58,8 @@ class Job:
     usage: Usage = Usage()  # noqa: RUF009 - frozen
     error: str = ""
     reason: str = ""
+    priority: Priority = Priority.INTERACTIVE
+    tenant: str = DEFAULT_TENANT
     created: datetime | None = None
     started: datetime | None = None
     finished: datetime | None = None

@@ -50,6 +50,7 @@ class Usage:
     drafted_tokens: int = 0
     accepted_tokens: int = 0
     rejected_tokens: int = 0
+    wasted_tokens: int = 0
     rewritten_tokens: int = 0
     written_tokens: int = 0
     scoring_tokens: int = 0
@@ -88,7 +89,7 @@ class Ledger:
         for call in calls:
             models[call.model] = models.get(call.model, ModelUsage(call.model, call.parameters)).add(call)
             generated[call.kind] = generated.get(call.kind, 0) + call.generated_tokens
-            if call.kind is not CallKind.DRAFT:
+            if call.kind not in (CallKind.DRAFT, CallKind.WASTED):
                 target = call.model
         ledger = replace(self, models=models, generated=generated, target=target)
         return ledger if step is None else ledger._commit(step, calls)
@@ -113,11 +114,17 @@ class Ledger:
 
     @property
     def drafted_tokens(self) -> int:
-        return self.generated.get(CallKind.DRAFT, 0)
+        """By the draft model, for whatever became of them."""
+        return self.generated.get(CallKind.DRAFT, 0) + self.wasted_tokens
 
     @property
     def rejected_tokens(self) -> int:
-        return self.drafted_tokens - self.accepted_tokens
+        return self.drafted_tokens - self.wasted_tokens - self.accepted_tokens
+
+    @property
+    def wasted_tokens(self) -> int:
+        """Drafted behind a step that was then rewritten, and never scored."""
+        return self.generated.get(CallKind.WASTED, 0)
 
     @property
     def decode_flops(self) -> float:
@@ -155,6 +162,7 @@ class Ledger:
             drafted_tokens=self.drafted_tokens,
             accepted_tokens=self.accepted_tokens,
             rejected_tokens=self.rejected_tokens,
+            wasted_tokens=self.wasted_tokens,
             rewritten_tokens=self.generated.get(CallKind.REWRITE, 0),
             written_tokens=self.generated.get(CallKind.WRITE, 0),
             scoring_tokens=self.generated.get(CallKind.SCORE, 0),

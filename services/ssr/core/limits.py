@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import InvalidRequest
@@ -15,6 +16,10 @@ MAX_PATH_TOKENS = 65_536
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**63 - 1
 MAX_KEY_CHARS = 128
+#: Of all paths together: with it, what a job leaves behind is bounded.
+MAX_STEPS = 4096
+MAX_LOOKAHEAD = 4
+_TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def check_problem(problem: str) -> None:
@@ -41,6 +46,8 @@ def check_options(options: Options) -> None:
         raise InvalidRequest("deadline_s", f"must be over 0; got {options.deadline_s:g}")
     if options.max_tokens is not None and options.max_tokens < 1:
         raise InvalidRequest("max_tokens", f"must be at least 1; got {options.max_tokens}")
+    _within("max_steps", options.max_steps, 1, MAX_STEPS)
+    _within("lookahead", options.lookahead, 0, MAX_LOOKAHEAD)
     if options.scorer and options.scorer not in set(ScorerName):
         raise InvalidRequest("scorer", f"{options.scorer!r} is unknown; known are {', '.join(ScorerName)}")
 
@@ -49,6 +56,12 @@ def check_key(key: str) -> None:
     """Raises: InvalidRequest."""
     if len(key) > MAX_KEY_CHARS:
         raise InvalidRequest("idempotency_key", f"has {len(key)} characters; at most {MAX_KEY_CHARS} are allowed")
+
+
+def check_tenant(tenant: str) -> None:
+    """Raises: InvalidRequest."""
+    if not _TENANT.fullmatch(tenant):
+        raise InvalidRequest("tenant", f"{tenant[:80]!r} is none; send 1..64 of the characters A-Z a-z 0-9 . _ -")
 
 
 def _within(field: str, value: float, low: float, high: float) -> None:

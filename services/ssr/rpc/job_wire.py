@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Queued, Started
+from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Priority, Queued, Started
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import Path, PathEnded, Selected, StepCommitted
 from ssr.core.types import PathStatus
@@ -25,6 +25,7 @@ from ssr.rpc.wire import (
 from ssr.v1 import reasoning_pb2
 
 _JOB_STATUS = EnumWire(reasoning_pb2.JobStatus, "JOB_STATUS")
+PRIORITY = EnumWire(reasoning_pb2.Priority, "PRIORITY")
 _PATH_STATUS = EnumWire(reasoning_pb2.PathStatus, "PATH_STATUS")
 
 #: Fields that Usage and its message share by name and type.
@@ -47,6 +48,8 @@ def job_to_wire(job: Job, *, steps: bool = True) -> reasoning_pb2.Job:
         usage=_usage_to_wire(job.usage),
         error=job.error,
         reason=job.reason,
+        priority=PRIORITY.number(job.priority),
+        tenant=job.tenant,
         created=_time_to_wire(job.created),
         started=_time_to_wire(job.started),
         finished=_time_to_wire(job.finished),
@@ -68,6 +71,8 @@ def job_from_wire(message: reasoning_pb2.Job) -> Job:
         usage=_usage_from_wire(message.usage),
         error=message.error,
         reason=message.reason,
+        priority=PRIORITY.member(Priority, message.priority, Priority.INTERACTIVE),
+        tenant=message.tenant,
         created=_time_from_wire(message.created) if message.HasField("created") else None,
         started=_time_from_wire(message.started) if message.HasField("started") else None,
         finished=_time_from_wire(message.finished) if message.HasField("finished") else None,

@@ -158,6 +158,8 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
         max_path_tokens=options.max_path_tokens,
         deadline_s=options.deadline_s,
         max_tokens=options.max_tokens,
+        max_steps=options.max_steps,
+        lookahead=options.lookahead,
     )
 
 
@@ -187,4 +189,6 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
         max_path_tokens=message.max_path_tokens if given("max_path_tokens") else defaults.max_path_tokens,
         deadline_s=message.deadline_s if given("deadline_s") else None,
         max_tokens=message.max_tokens if given("max_tokens") else None,
+        max_steps=message.max_steps if given("max_steps") else defaults.max_steps,
+        lookahead=message.lookahead if given("lookahead") else defaults.lookahead,
     )
