@@ -22,15 +22,20 @@ async def serves(part: Part) -> bool:
 
 
 async def redis_answers(url: str) -> bool:
-    """Whether the Redis at `url` answers. Raises: ValueError for a malformed URL."""
-    from redis.asyncio import Redis
-    from redis.exceptions import RedisError
+    """Whether the Redis at `url` answers.
 
-    async with Redis.from_url(url, protocol=2, socket_timeout=_LIMIT_S, socket_connect_timeout=_LIMIT_S) as client:
+    Raises: InvalidRequest for a malformed URL; RedisRefused where the user or password is wrong.
+    """
+    from ssr.core.errors import Unavailable
+    from ssr.orchestrator.redis_client import open_redis, redis_errors
+
+    async with open_redis(url) as client:
         try:
-            return bool(await client.ping())
-        except (RedisError, OSError):  # while it reads its file, too
+            with redis_errors():
+                await client.hlen("ssr:probe")  # of a key, so that a cluster has to have a node for it
+        except Unavailable:  # while it reads its file, too
             return False
+    return True
 
 
 async def _redis(address: str) -> bool:

@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from ssr.core.errors import CapabilityMissing, InvalidRequest, Unavailable
+from ssr.core.errors import CapabilityMissing, Unavailable
 from ssr.engines.embedded.llama_server import physical_cores
 from ssr.local.parts import Part, Ports, ssr_parts, valkey_part
 from ssr.local.ports import check_free, free_port
@@ -21,6 +20,7 @@ from ssr.local.probes import redis_answers
 from ssr.local.restarts import RestartLimits
 from ssr.local.supervision import lifeline, running_parts
 from ssr.local.supervisor import Supervisor, Surroundings
+from ssr.orchestrator.redis_url import read_redis_url
 
 if TYPE_CHECKING:
     from ssr.models.progress import Progress
@@ -91,9 +91,10 @@ async def running_stack(
     is told, in one line each, what becomes of the parts; their logs are in `log_dir`, or gone with the stack. The
     parts' environment is `environment`, with the stack's own settings over it.
 
-    Raises: Unavailable when the port is taken, Redis does not answer, or a part does not start or dies too often (with
-    the end of its log); CapabilityMissing without Valkey; what pulling a model raises. After a cancellation the parts
-    end in order; a second one kills them.
+    Raises: InvalidRequest for a malformed `redis_url`, RedisRefused where its password is wrong; Unavailable when the
+    port is taken, Redis does not answer, or a part does not start or dies too often (with the end of its log);
+    CapabilityMissing without Valkey; what pulling a model raises. After a cancellation the parts end in order; a second
+    one kills them.
     """
     setup = SETUPS[preset]
     if port:
@@ -142,13 +143,8 @@ def _valkey_server() -> Path:
 
 
 async def _check_redis(url: str) -> None:
-    try:
-        answers = await redis_answers(url)
-        where = urlsplit(url)
-    except ValueError as error:
-        raise InvalidRequest("redis_url", f"{error}; expected redis://host:port/db") from error
-    if not answers:
-        place = where.path if where.scheme == "unix" else f"{where.hostname}:{where.port or 6379}"  # no password
+    place = read_redis_url(url).place
+    if not await redis_answers(url):
         raise Unavailable(f"Redis at {place} does not answer; start it, or leave the URL out (--redis-url)")
 
 

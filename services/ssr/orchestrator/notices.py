@@ -10,17 +10,20 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from redis.exceptions import RedisError
-
+from ssr.core.errors import SsrError
 from ssr.orchestrator.keys import NOTICES
 from ssr.orchestrator.redis_client import RedisClient
+from ssr.orchestrator.redis_failures import redis_errors
+from ssr.orchestrator.subscription import subscribed
 
 _log = logging.getLogger(__name__)
 
 EVENT = "event"
 CANCEL = "cancel"
+FINISHED = "finished"
+QUEUED = "queued"
 RELEASED = "released"
-#: Whose notice RELEASED is: any job of the queue's.
+#: Whose notices QUEUED and RELEASED are: any job of the queue's.
 QUEUE = "queue"
 
 _RECONNECT_S = 0.5
@@ -30,22 +33,27 @@ class Notices:
     """Wakes those who wait for news of a job. Use as `async with running_notices(redis) as notices`."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str], set[asyncio.Event]] = {}
+        # By the notice as it comes, so that one that nobody here waits for costs a look-up and no more.
+        self._waiting: dict[bytes, set[asyncio.Event]] = {}
 
     @contextmanager
     def of(self, what: str, job_id: str) -> Iterator[asyncio.Event]:
         """An event that is set at every notice `what` of the job while the block runs; the caller clears it."""
-        event, key = asyncio.Event(), (what, job_id)
-        self._waiting.setdefault(key, set()).add(event)
+        event, notice = asyncio.Event(), _notice(what, job_id)
+        self._waiting.setdefault(notice, set()).add(event)
         try:
             yield event
         finally:
-            self._waiting[key].discard(event)
-            if not self._waiting[key]:
-                del self._waiting[key]
+            self._waiting[notice].discard(event)
+            if not self._waiting[notice]:
+                del self._waiting[notice]
 
     def notify(self, what: str, job_id: str) -> None:
-        for event in self._waiting.get((what, job_id), ()):
+        self.heard(_notice(what, job_id))
+
+    def heard(self, notice: bytes) -> None:
+        """A notice came, as "<what> <job id>"."""
+        for event in self._waiting.get(notice, ()):
             event.set()
 
     def notify_all(self) -> None:
@@ -53,6 +61,10 @@ class Notices:
         for events in self._waiting.values():
             for event in events:
                 event.set()
+
+
+def _notice(what: str, job_id: str) -> bytes:
+    return f"{what} {job_id}".encode()
 
 
 @asynccontextmanager
@@ -68,14 +80,13 @@ async def running_notices(redis: RedisClient) -> AsyncIterator[Notices]:
 async def _listen(redis: RedisClient, notices: Notices) -> None:
     while True:
         try:
-            async with redis.pubsub(ignore_subscribe_messages=True) as channel:
-                await channel.subscribe(NOTICES)
-                notices.notify_all()
-                while True:
-                    message = await channel.get_message(timeout=_RECONNECT_S)
-                    if message is not None:
-                        what, _, job_id = message["data"].decode().partition(" ")
-                        notices.notify(what, job_id)
-        except (RedisError, OSError) as error:
-            _log.warning("notices: Redis cannot be reached (%s); trying again", error)
+            with redis_errors():
+                async with subscribed(redis, NOTICES) as messages:
+                    notices.notify_all()
+                    async for batch in messages:
+                        for notice in batch:
+                            notices.heard(notice)
+        except SsrError as error:
+            _log.warning("notices: trying again: %s", error)
+            notices.notify_all()
             await asyncio.sleep(_RECONNECT_S)

@@ -1,76 +1,159 @@
-"""The connection to Redis, and its failures as ours."""
+"""The connection to Redis: one server, a master found by its sentinels, or a cluster."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib import resources
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.commands.core import AsyncScript
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError, RedisError
 
-from ssr.core.errors import InvalidRequest, Unavailable
+from ssr.orchestrator.redis_failures import redis_errors
+from ssr.orchestrator.redis_servers import Client, ClusterClient, MasterPool, Pool, follow_master
+from ssr.orchestrator.redis_url import RedisUrl, Topology, read_redis_url
+
+__all__ = ["BLOCK_MS", "RedisClient", "Script", "Scripts", "open_redis", "redis_errors"]
 
 #: redis-py types replies for every protocol and decoding at once; ours are RESP2 and bytes, which it cannot express.
 RedisClient = Any
 
 #: Longest that a blocking read waits on the server; the socket's timeout must be longer.
-BLOCK_MS = 2_000
-_SOCKET_TIMEOUT_S = 5.0
+BLOCK_MS = 1_000
+#: For the reply to one command, in seconds. Redis answers within milliseconds; longer, and it hangs or is cut off.
+_REPLY_S = 1.5
+_CONNECT_S = 1.0
+#: For the answer of one sentinel; the next one is asked then.
+_SENTINEL_S = 0.5
+_AGAIN_S = 0.05
+#: Connections of one replica, to each server of a cluster.
 _MAX_CONNECTIONS = 1_024
 
 
 @asynccontextmanager
 async def open_redis(url: str) -> AsyncIterator[RedisClient]:
-    """A client with a pool of connections; calls that lose their connection are tried again a few times.
+    """A client of the Redis at `url`, with connections as calls need them. Replies are bytes.
 
-    Every script of ours may run twice without harm, so that such a retry is safe.
+    A call ends within CALL_S (3 seconds). One whose connection is lost is tried once more, and may then have been done
+    twice: every script of ours bears that. One that timed out is not tried again here. After a failover, calls go to
+    the new master.
+
     Raises: InvalidRequest for a malformed URL. Redis itself need not be up.
     """
-    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=3)
-    try:
-        client = Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=_SOCKET_TIMEOUT_S,
-            socket_connect_timeout=_SOCKET_TIMEOUT_S,
-            max_connections=_MAX_CONNECTIONS,
-            retry=retry,
-            retry_on_error=[RedisConnectionError, RedisTimeoutError],
+    where = read_redis_url(url)
+    async with AsyncExitStack() as stack:
+        match where.topology:
+            case Topology.SINGLE:
+                yield await stack.enter_async_context(_single(where))
+            case Topology.SENTINEL:
+                yield await stack.enter_async_context(_master(where))
+            case Topology.CLUSTER:
+                yield await stack.enter_async_context(_cluster(where))
+
+
+@asynccontextmanager
+async def _single(where: RedisUrl) -> AsyncIterator[RedisClient]:
+    if where.path:
+        pool = Pool(connection_class=UnixDomainSocketConnection, path=where.path, **_options(where, sockets=False))
+    else:
+        ((host, port),) = where.addresses
+        pool = Pool(
+            connection_class=SSLConnection if where.tls else Connection, host=host, port=port, **_options(where)
         )
-    except ValueError as error:
-        raise InvalidRequest("redis_url", f"{error}; expected redis://host:port/db") from error
-    async with client:
+    async with Client.from_pool(pool) as client:
         yield client
 
 
-@contextmanager
-def redis_errors() -> Iterator[None]:
-    """Turns a failure of Redis raised inside into Unavailable."""
+@asynccontextmanager
+async def _master(where: RedisUrl) -> AsyncIterator[RedisClient]:
+    sentinel_options = {
+        **{name: value for name, value in where.options.items() if name.startswith("ssl")},
+        **where.sentinel_options,
+        "ssl": where.tls,
+        "protocol": 2,
+        "socket_timeout": _SENTINEL_S,
+        "socket_connect_timeout": _SENTINEL_S,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    sentinels = Sentinel(where.addresses, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
+    async with sentinels as sentinel:
+        client = sentinel.master_for(where.master, Client, MasterPool, ssl=where.tls, **_options(where))
+        async with client, asyncio.TaskGroup() as group:
+            looking = group.create_task(follow_master(client.connection_pool), name="sentinel")
+            yield client
+            looking.cancel()
+
+
+@asynccontextmanager
+async def _cluster(where: RedisUrl) -> AsyncIterator[RedisClient]:
+    client = ClusterClient(
+        # The nodes we were told of stay those to ask: a name in DNS holds when all addresses have changed.
+        startup_nodes=[ClusterNode(host, port) for host, port in where.addresses],
+        dynamic_startup_nodes=False,
+        # Slots without a node are a matter of the calls for them.
+        require_full_coverage=False,
+        ssl=where.tls,
+        **_options(where),
+    )
     try:
-        yield
-    except (RedisError, OSError) as error:
-        raise Unavailable(f"Redis: {error or type(error).__name__}") from error
+        yield client
+    finally:
+        await client.aclose()
+        for nodes in ("nodes_cache", "startup_nodes"):  # aclose leaves them open while the cluster is away
+            with suppress(RedisError):
+                await client.nodes_manager.aclose(nodes)
+
+
+def _options(where: RedisUrl, *, sockets: bool = True) -> dict[str, Any]:
+    """The options of a connection.
+
+    TCP's keep-alive ends idle connections whose other end is gone, so that no call needs a PING first.
+    """
+    keepalive = {"socket_keepalive": True} if sockets else {}
+    return {
+        **where.options,
+        **keepalive,
+        "protocol": 2,
+        "socket_timeout": _REPLY_S,
+        "socket_connect_timeout": _CONNECT_S,
+        "max_connections": _MAX_CONNECTIONS,
+        "retry": Retry(ConstantBackoff(_AGAIN_S), 1, (RedisConnectionError,)),
+    }
+
+
+class Script:
+    """A script of scripts/ by its name, without ".lua": one atomic transition, on keys of one hash tag."""
+
+    def __init__(self, client: RedisClient, name: str) -> None:
+        self._client = client
+        self._text = (resources.files("ssr.orchestrator") / "scripts" / f"{name}.lua").read_bytes()
+        self._sha = hashlib.sha1(self._text, usedforsecurity=False).hexdigest()  # Redis's name for it
+
+    async def __call__(self, keys: Sequence[str], args: Sequence[bytes | float | str]) -> Any:
+        """The script's reply. Raises: what redis-py raises; use inside `redis_errors`."""
+        try:
+            return await self._client.evalsha(self._sha, len(keys), *keys, *args)
+        except NoScriptError:
+            # A server that is new to us. redis-py's own scripts would load it on all masters of a cluster, which
+            # fails while any of them is away; EVAL reaches the one that has the keys, and loads it there.
+            return await self._client.eval(self._text, len(keys), *keys, *args)
 
 
 class Scripts:
     """The Lua scripts of orchestrator/scripts, each one atomic transition of a job."""
 
     def __init__(self, client: RedisClient) -> None:
-        self.create = _script(client, "create")
-        self.claim = _script(client, "claim")
-        self.append = _script(client, "append")
-        self.finish = _script(client, "finish")
-        self.cancel = _script(client, "cancel")
-        self.release = _script(client, "release")
-
-
-def _script(client: Redis, name: str) -> AsyncScript:
-    text = (resources.files("ssr.orchestrator") / "scripts" / f"{name}.lua").read_text("utf-8")
-    return client.register_script(text)
+        self.create = Script(client, "create")
+        self.claim = Script(client, "claim")
+        self.append = Script(client, "append")
+        self.finish = Script(client, "finish")
+        self.cancel = Script(client, "cancel")
+        self.release = Script(client, "release")

@@ -1,0 +1,73 @@
+"""Failures of Redis as ours: what passes with time, what somebody must set right, and what is a fault of our own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import exceptions
+
+from ssr.core.errors import Permanent, Unavailable
+
+#: When to come back to a Redis whose memory is full, in seconds: somebody has to make room first.
+_FULL_S = 5.0
+
+#: A Redis that is away, starts, fails over or moves its data.
+_AWAY = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.ReadOnlyError,
+    exceptions.ClusterError,
+    exceptions.TryAgainError,
+    exceptions.AskError,
+    exceptions.SlotNotCoveredError,
+    OSError,
+)
+#: Codes of replies that mean "not now" and that redis-py has no class for.
+_NOT_NOW = frozenset({"BUSY", "MISCONF", "NOREPLICAS", "UNBLOCKED"})
+
+
+class RedisRefused(Permanent):
+    """Redis will not have us: the user, the password or a right is missing."""
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Turns a failure of Redis raised inside into ours.
+
+    Raises: Unavailable for what passes; RedisRefused for what somebody must set right. An error reply to what we
+    asked, such as a script's, is a fault of our own and goes on as it is.
+
+    redis-py sends through `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that comes just when it is
+    done: a cancellation that was asked for inside and did not arrive is raised here.
+    """
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task else 0
+    try:
+        yield
+    except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as error:
+        _raise_if_cancelled(task, cancellations)
+        ours = _ours(error)
+        if ours is error:
+            raise
+        raise ours from error
+    _raise_if_cancelled(task, cancellations)
+
+
+def _raise_if_cancelled(task: asyncio.Task[object] | None, before: int) -> None:
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
+def _ours(error: Exception) -> Exception:
+    match error:
+        case exceptions.AuthenticationError() | exceptions.AuthorizationError() | exceptions.NoPermissionError():
+            return RedisRefused(f"redis_url: Redis refuses its user or password, or denies a right: {error}")
+        case exceptions.OutOfMemoryError():
+            return Unavailable("Redis: its memory is full; give it more (maxmemory), or wait", _FULL_S)
+        case exceptions.ResponseError() if str(error).partition(" ")[0] in _NOT_NOW:
+            return Unavailable(f"Redis: {error}")
+    if isinstance(error, _AWAY):
+        return Unavailable(f"Redis: {str(error) or type(error).__name__}")
+    return error

@@ -1,0 +1,116 @@
+"""Clients of redis-py whose calls end in time and that follow a failover."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.sentinel import MasterNotFoundError, SentinelConnectionPool
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from ssr.core.errors import SsrError
+from ssr.orchestrator.redis_failures import RedisRefused, redis_errors
+from ssr.orchestrator.redis_url import Address
+
+_log = logging.getLogger(__name__)
+
+#: For a whole call, in seconds: finding the master or the cluster's node, connecting, another try.
+CALL_S = 3.0
+#: How often the sentinels are asked who the master is.
+_LOOK_S = 1.0
+
+
+class Pool(ConnectionPool):
+    """A pool that can let go of what it does not use now."""
+
+    async def drop_idle(self) -> None:
+        """Close the idle connections; out of the pool first, so that nobody gets one that is being closed."""
+        idle, self._available_connections = self._available_connections, []
+        for connection in idle:
+            await connection.disconnect(nowait=True)
+
+
+class MasterPool(SentinelConnectionPool, Pool):
+    """Connections to the master that the sentinels name."""
+
+    async def get_master_address(self) -> Address:
+        try:
+            address: Address = await self.sentinel_manager.discover_master(self.service_name)
+        except MasterNotFoundError as error:
+            raise MasterNotFoundError(f"no sentinel names a live master {self.service_name!r}") from error
+        if address != self.master_address:
+            self.master_address = address
+            await self.drop_idle()
+        return address
+
+    async def ensure_connection(self, connection: Any) -> None:
+        """Connected, and to the master of now: calls in flight bring connections to the one before it back."""
+        if connection.is_connected and (connection.host, connection.port) != self.master_address:
+            await connection.disconnect(nowait=True)
+        await super().ensure_connection(connection)
+
+
+async def follow_master(pool: MasterPool) -> None:
+    """Learn of a new master soon, though the one before it still answers (it was cut off, or asleep)."""
+    known = None
+    while True:
+        with suppress(SsrError), redis_errors():
+            address = await pool.get_master_address()
+            if known not in (None, address):
+                _log.warning("Redis: the master is %s:%s now", *address)
+            known = address
+        await asyncio.sleep(_LOOK_S)
+
+
+class Client(Redis):
+    """A client of one server at a time, whose calls end in time. Make it with `from_pool`, of a Pool."""
+
+    connection_pool: Pool
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            async with asyncio.timeout(CALL_S):
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            await self.connection_pool.drop_idle()
+            raise _too_late() from None
+        except (RedisTimeoutError, ReadOnlyError):
+            # The other connections are to the same server, which is gone, asleep, or no master any more.
+            await self.connection_pool.drop_idle()
+            raise
+
+
+class ClusterClient(RedisCluster):
+    """A client of a cluster, whose calls end in time, and whose failures to find the cluster are of its connection."""
+
+    async def initialize(
+        self,
+        additional_startup_nodes_info: list[Address] | None = None,
+        last_failed_node_name: str | None = None,
+    ) -> ClusterClient:
+        try:
+            await super().initialize(additional_startup_nodes_info, last_failed_node_name)
+        except (RedisClusterException, IndexError) as error:  # an IndexError: not one slot is served
+            if isinstance(error.__cause__, RedisError):
+                raise error.__cause__ from None
+            if isinstance(error.__cause__, RedisClusterException):
+                raise RedisRefused("redis_url: names a Redis that is no cluster; use redis://") from error
+            raise RedisConnectionError(f"the cluster has no layout ({error})") from error
+        return self
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            async with asyncio.timeout(CALL_S):
+                return await super().execute_command(*args, **options)
+        except TimeoutError:
+            raise _too_late() from None
+
+
+def _too_late() -> RedisTimeoutError:
+    return RedisTimeoutError(f"no answer within {CALL_S:g} s")

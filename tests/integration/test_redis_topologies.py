@@ -1,0 +1,232 @@
+"""The whole system on Redis in every shape it is run in, and what becomes of jobs when that Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import Services
+from grpc import StatusCode, aio
+from valkey_servers import Server, cluster, free_port, server, until, watched
+
+from ssr.core.errors import InvalidRequest, Unavailable
+from ssr.core.job import Event, Finished, Job, JobStatus
+from ssr.core.run import StepCommitted
+from ssr.engines.simulated.faults import FaultKind, FaultPlan
+from ssr.engines.simulated.script import truth
+from ssr.local.probes import redis_answers
+from ssr.orchestrator.keys import NOTICES
+from ssr.orchestrator.notices import EVENT, running_notices
+from ssr.orchestrator.redis_client import Script, open_redis, redis_errors
+from ssr.orchestrator.redis_failures import RedisRefused
+from ssr.orchestrator.service import running_orchestrator
+from ssr.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.v1 import reasoning_pb2 as pb
+from ssr.v1 import reasoning_pb2_grpc
+
+if TYPE_CHECKING:
+    Stub = reasoning_pb2_grpc.ReasoningServiceAsyncStub
+
+PROBLEM = "What is (12 * 7) + 19 - 3?"
+LIMIT_S = 30
+#: Drafts wait, and are tried again until the plan changes.
+HELD = FaultPlan(rates={FaultKind.OVERLOADED: 1.0})
+
+
+@asynccontextmanager
+async def system(services: Services, url: str) -> AsyncIterator[Stub]:
+    own = services.orchestrator.model_copy(update={"redis_url": url, "step_timeout_s": LIMIT_S})
+    async with running_orchestrator(own) as port, aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield reasoning_pb2_grpc.ReasoningServiceStub(channel)
+
+
+def request(seed: int = 1) -> pb.SolveRequest:
+    return pb.SolveRequest(problem=PROBLEM, options=pb.Options(seed=seed, paths=3))
+
+
+async def watched_events(stub: Stub, job_id: str) -> list[Event]:
+    """The job's events to its last, though Redis may be away for a while."""
+    events: list[Event] = []
+    async with asyncio.timeout(LIMIT_S):
+        while not events or not isinstance(events[-1].happening, Finished):
+            cursor = events[-1].cursor if events else ""
+            try:
+                async for event in stub.Watch(pb.WatchRequest(job_id=job_id, cursor=cursor)):
+                    events.append(event_from_wire(event))
+            except aio.AioRpcError as error:
+                if error.code() is not StatusCode.UNAVAILABLE:
+                    raise
+    return events
+
+
+async def held_midway(stub: Stub, services: Services) -> str:
+    """A job with committed steps whose next drafts wait."""
+    job_id = (await stub.Submit(request(), timeout=LIMIT_S)).job_id
+    async for event in stub.Watch(pb.WatchRequest(job_id=job_id), timeout=LIMIT_S):
+        if isinstance(event_from_wire(event).happening, StepCommitted):
+            services.draft.faults.set(HELD)
+            break
+    return job_id
+
+
+def assert_whole(events: list[Event]) -> None:
+    job = finished(events)
+    assert (job.status, job.answer) == (JobStatus.ANSWERED, truth(PROBLEM))
+    steps = [(e.happening.path, e.happening.step.index) for e in events if isinstance(e.happening, StepCommitted)]
+    assert steps
+    assert len(steps) == len(set(steps)), "each step is committed once"
+
+
+def finished(events: list[Event]) -> Job:
+    assert isinstance(events[-1].happening, Finished)
+    return events[-1].happening.job
+
+
+async def refused(stub: Stub) -> float:
+    """Submit is answered UNAVAILABLE with a time to come back; the seconds it took."""
+    began = time.monotonic()
+    with pytest.raises(aio.AioRpcError) as caught:
+        await stub.Submit(request(), timeout=LIMIT_S)
+    assert caught.value.code() is StatusCode.UNAVAILABLE
+    assert "google.rpc.retryinfo" in str(caught.value.trailing_metadata()).lower()
+    return time.monotonic() - began
+
+
+async def test_a_cluster_solves_jobs_and_goes_on_when_a_node_fails_over(services: Services, tmp_path: Path) -> None:
+    with cluster(tmp_path) as nodes:
+        async with system(services, nodes.url) as stub:
+            jobs = [job_from_wire(await stub.Solve(request(seed), timeout=LIMIT_S)) for seed in range(4)]
+            assert {job.answer for job in jobs} == {truth(PROBLEM)}
+            assert_whole(await watched_events(stub, jobs[0].job_id))
+            services.draft.faults.set(HELD)
+            held = [(await stub.Submit(request(seed), timeout=LIMIT_S)).job_id for seed in range(4)]
+            await asyncio.to_thread(until, nodes.in_step, "replication")
+            nodes.masters[0].kill()
+            services.draft.faults.set(FaultPlan())
+            for job_id in held:
+                assert_whole(await watched_events(stub, job_id))
+
+
+async def test_a_job_ends_on_the_new_master_when_the_old_one_is_killed(services: Services, tmp_path: Path) -> None:
+    with watched(tmp_path) as servers:
+        async with system(services, servers.url) as stub:
+            job_id = await held_midway(stub, services)
+            await asyncio.to_thread(until, servers.in_step, "replication")
+            servers.master.kill()
+            assert await refused(stub) < 3.5
+            services.draft.faults.set(FaultPlan())
+            assert_whole(await watched_events(stub, job_id))
+            assert servers.failed_over()
+
+
+async def test_a_master_that_slept_through_its_failover_is_written_to_no_more(tmp_path: Path) -> None:
+    with watched(tmp_path) as servers:
+        async with open_redis(servers.url) as redis:
+            await redis.set("key", "before")
+            await asyncio.to_thread(until, servers.in_step, "replication")
+            servers.master.stop()
+            async with asyncio.timeout(LIMIT_S):
+                while not await written(redis, "after"):
+                    pass
+            assert servers.failed_over()
+            servers.master.go_on()
+            assert await written(redis, "awake")
+            assert servers.replica.ask("GET", "key") == b"awake"
+            assert servers.master.ask("GET", "key") != b"awake"
+
+
+async def written(redis: object, value: str) -> bool:
+    try:
+        with redis_errors():
+            await redis.set("key", value)  # type: ignore[attr-defined]
+    except Unavailable:
+        return False
+    return True
+
+
+async def test_a_redis_that_hangs_is_unavailable_soon_and_jobs_go_on_when_it_is_back(
+    services: Services, tmp_path: Path
+) -> None:
+    with server(tmp_path) as redis:
+        async with system(services, f"redis://{redis.address}/0") as stub:
+            job_id = await held_midway(stub, services)
+            redis.stop()
+            services.draft.faults.set(FaultPlan())
+            assert await refused(stub) < 3.5
+            assert await refused(stub) < 3.5
+            redis.go_on()
+            assert_whole(await watched_events(stub, job_id))
+
+
+async def test_a_restart_with_an_append_only_file_loses_nothing(services: Services, tmp_path: Path) -> None:
+    port, keeping = free_port(), ("--appendonly", "yes", "--appendfsync", "always")
+    async with AsyncExitStack() as stack:
+        with server(tmp_path, *keeping, port=port) as redis:
+            stub = await stack.enter_async_context(system(services, f"redis://{redis.address}/0"))
+            job_id = await held_midway(stub, services)
+        assert await refused(stub) < 3.5
+        services.draft.faults.set(FaultPlan())
+        with server(tmp_path, *keeping, port=port):
+            assert_whole(await watched_events(stub, job_id))
+            await stack.aclose()
+
+
+async def test_notices_are_heard_again_after_the_connection_was_lost(tmp_path: Path) -> None:
+    with server(tmp_path) as redis:
+        async with open_redis(f"redis://{redis.address}") as client, running_notices(client) as notices:
+            with notices.of(EVENT, "job") as event:
+                await heard(redis, event)
+                event.clear()
+                redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
+                async with asyncio.timeout(LIMIT_S):
+                    await event.wait()  # everybody looks
+                event.clear()
+                await heard(redis, event)
+
+
+async def heard(redis: Server, event: asyncio.Event) -> None:
+    """A notice comes through, once somebody listens."""
+    async with asyncio.timeout(LIMIT_S):
+        while redis.ask("PUBSUB", "NUMSUB", NOTICES) != [NOTICES.encode(), 1]:
+            await asyncio.sleep(0.01)
+        event.clear()
+        redis.ask("PUBLISH", NOTICES, "cancel job")
+        redis.ask("PUBLISH", NOTICES, "event other")
+        assert not event.is_set()
+        redis.ask("PUBLISH", NOTICES, "event job")
+        await event.wait()
+
+
+async def test_a_script_runs_on_a_server_that_never_saw_it(tmp_path: Path) -> None:
+    with server(tmp_path) as redis:
+        async with open_redis(f"redis://{redis.address}") as client:
+            script = Script(client, "cancel")
+            assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None
+            redis.ask("SCRIPT", "FLUSH")
+            assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None
+
+
+async def test_a_wrong_password_is_told_without_it_and_so_is_a_redis_that_is_no_cluster(tmp_path: Path) -> None:
+    with server(tmp_path) as redis:
+        assert await redis_answers(f"redis://{redis.address}/1")
+        with pytest.raises(RedisRefused, match="redis_url") as caught:
+            await redis_answers(f"redis://user:secret@{redis.address}")
+        assert "secret" not in str(caught.value)
+        with pytest.raises(RedisRefused, match="no cluster; use redis://"):
+            await redis_answers(f"redis+cluster://{redis.address}")
+        assert not await redis_answers(f"redis+sentinel://127.0.0.1:{free_port()}/first")
+        assert not await redis_answers(f"redis+cluster://127.0.0.1:{free_port()}")
+        with pytest.raises(InvalidRequest, match="redis_url"):
+            await redis_answers("nonsense")
+
+
+async def test_a_full_memory_is_told_as_that(tmp_path: Path) -> None:
+    with server(tmp_path, "--maxmemory", 1) as redis:
+        async with open_redis(f"redis://{redis.address}") as client:
+            with pytest.raises(Unavailable, match="memory is full"), redis_errors():
+                await client.eval("return redis.call('SET', KEYS[1], 'value')", 1, "key")
