@@ -17,7 +17,7 @@ from ssr.core.run import PathEnded, Run, Selected, StepCommitted
 from ssr.core.types import PathStatus, Source
 from ssr.engines.simulated.faults import FaultKind, FaultPlan
 from ssr.engines.simulated.script import truth
-from ssr.orchestrator.keys import GROUP, JOBS
+from ssr.orchestrator.keys import GROUP, UNFINISHED, stream as queue_stream
 from ssr.orchestrator.service import running_orchestrator
 from ssr.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.v1 import reasoning_pb2 as pb
@@ -191,14 +191,27 @@ async def test_a_caller_who_leaves_solve_cancels_the_job(stub: Stub, system: Sys
     await until(lambda: system.draft.activity.in_flight == 0)
 
 
-async def test_a_deadline_on_solve_cancels_the_job(stub: Stub, system: System) -> None:
+@pytest.mark.parametrize("call", ["Solve", "SolveStream"])
+async def test_the_deadline_of_the_call_itself_brings_what_there_is_in_time(
+    stub: Stub, system: System, call: str
+) -> None:
+    """The caller gets a PARTIAL job, not DEADLINE_EXCEEDED."""
     system.draft.faults.set(HANG)
-    with pytest.raises(aio.AioRpcError) as caught:
-        await stub.Solve(request(paths=2), timeout=1)
-    assert caught.value.code() is StatusCode.DEADLINE_EXCEEDED
+    if call == "Solve":
+        job = job_from_wire(await stub.Solve(request(paths=2), timeout=2))
+    else:
+        events = [event_from_wire(event) async for event in stub.SolveStream(request(paths=2), timeout=2)]
+        assert isinstance(events[-1].happening, Finished)
+        job = events[-1].happening.job
+    assert job.status is JobStatus.PARTIAL
+    assert "the deadline of" in job.reason
     await until(lambda: system.draft.activity.in_flight == 0)
-    listed = await stub.List(pb.ListRequest(limit=1), timeout=LIMIT_S)
-    assert (await ended(stub, listed.jobs[0].job_id)).status is JobStatus.CANCELLED
+
+
+async def test_a_shorter_deadline_of_the_request_stays(stub: Stub, system: System) -> None:
+    system.draft.faults.set(HANG)
+    job = await solve(stub, paths=2, deadline_s=0.2)
+    assert job.reason == "the deadline of 0.2 s has passed"
 
 
 async def test_cancelling_a_finished_job_changes_nothing(stub: Stub) -> None:
@@ -288,13 +301,16 @@ async def test_passing_engine_trouble_is_not_noticed(stub: Stub, system: System)
 async def test_nothing_is_left_in_the_queue(stub: Stub, system: System) -> None:
     await asyncio.gather(*(solve(stub, seed=seed, paths=2) for seed in range(8)))
     async with Redis.from_url(system.redis_url) as redis, asyncio.timeout(LIMIT_S):
-        while await redis.xlen(JOBS):
+        while await redis.hlen(UNFINISHED):
             await asyncio.sleep(0.005)
-        assert (await redis.xpending(JOBS, GROUP))["pending"] == 0
-        keys = [key async for key in redis.scan_iter("ssr:{*")]
-        assert keys
-        for key in keys:
+        assert await redis.xlen(queue_stream("interactive")) == 0
+        assert (await redis.xpending(queue_stream("interactive"), GROUP))["pending"] == 0
+        keys = {key async for key in redis.scan_iter("ssr:{*")}
+        jobs = {key for key in keys if not key.startswith(b"ssr:{queue}:")}
+        assert len(jobs) == 2 * 8
+        for key in jobs:
             assert await redis.ttl(key) > 0, f"{key!r} would stay for ever"
+        assert keys - jobs <= {b"ssr:{queue}:interactive", b"ssr:{queue}:batch", b"ssr:{queue}:index"}
 
 
 async def test_any_replica_answers_for_any_job(system: System, stub: Stub) -> None:

@@ -8,6 +8,7 @@
     │   ├── Conflict              a job id or key already means something else (ALREADY_EXISTS)
     │   ├── CapabilityMissing     the engine cannot do what is asked (FAILED_PRECONDITION)
     │   ├── StaleOwner            another owner runs this job now; our write was refused (ABORTED)
+    │   ├── LostGround            the journal has lost a decision; load it again and go on (ABORTED)
     │   └── BadReply              an engine answered something that is not its API (INTERNAL)
     └── Retryable                 the same request may succeed later; `delay_s` says when
         ├── Overloaded            no room now (RESOURCE_EXHAUSTED with RetryInfo)
@@ -57,6 +58,13 @@ class CapabilityMissing(Permanent):
 
 class StaleOwner(Permanent):
     """The job has a newer owner: nothing was written, and this owner must stop."""
+
+
+class LostGround(Permanent):
+    """The journal lacks a decision that this run has made durable: Redis failed over and lost it.
+
+    Nothing was written. The same write cannot succeed; whoever runs the job loads the journal again and goes on.
+    """
 
 
 class BadReply(Permanent):

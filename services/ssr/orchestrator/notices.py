@@ -19,8 +19,10 @@ _log = logging.getLogger(__name__)
 
 EVENT = "event"
 CANCEL = "cancel"
+FINISHED = "finished"
+QUEUED = "queued"
 RELEASED = "released"
-#: Whose notice RELEASED is: any job of the queue's.
+#: Whose notices QUEUED and RELEASED are: any job of the queue's.
 QUEUE = "queue"
 
 _RECONNECT_S = 0.5

@@ -1,4 +1,4 @@
-"""Waiting for Redis: until it is back, for a run that goes on; or hardly at all, for a replica that ends."""
+"""Waiting: for Redis, until it is back, or hardly at all for a replica that ends; and for a notice, not for ever."""
 
 from __future__ import annotations
 
@@ -41,3 +41,10 @@ async def briefly(call: Awaitable[None]) -> None:
     with suppress(TimeoutError, Unavailable):
         async with asyncio.timeout(_BRIEFLY_S):
             await call
+
+
+async def set_within(notice: asyncio.Event, seconds: float) -> None:
+    """Wait until the notice comes, but not longer. (`asyncio.wait_for` of Python 3.11 can lose a cancellation here.)"""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await notice.wait()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from typing import Any
@@ -52,25 +53,28 @@ async def open_redis(url: str) -> AsyncIterator[RedisClient]:
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turns a failure of Redis raised inside into Unavailable."""
+    """Turns a failure of Redis raised inside into Unavailable.
+
+    redis-py sends through `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that comes just when it is
+    done: a cancellation that was asked for inside and did not arrive is raised here.
+    """
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task else 0
     try:
         yield
     except (RedisError, OSError) as error:
         raise Unavailable(f"Redis: {error or type(error).__name__}") from error
+    if task and task.cancelling() > cancellations:
+        raise asyncio.CancelledError
 
 
-class Scripts:
-    """The Lua scripts of orchestrator/scripts, each one atomic transition of a job."""
+class Script:
+    """A Lua script of orchestrator/scripts ("job/append"): one atomic transition."""
 
-    def __init__(self, client: RedisClient) -> None:
-        self.create = _script(client, "create")
-        self.claim = _script(client, "claim")
-        self.append = _script(client, "append")
-        self.finish = _script(client, "finish")
-        self.cancel = _script(client, "cancel")
-        self.release = _script(client, "release")
+    def __init__(self, client: RedisClient, name: str) -> None:
+        text = (resources.files("ssr.orchestrator") / "scripts" / f"{name}.lua").read_text("utf-8")
+        self._script: AsyncScript = client.register_script(text)
 
-
-def _script(client: Redis, name: str) -> AsyncScript:
-    text = (resources.files("ssr.orchestrator") / "scripts" / f"{name}.lua").read_text("utf-8")
-    return client.register_script(text)
+    async def __call__(self, keys: Sequence[str], args: Sequence[bytes | float | str]) -> Any:
+        """Raises: what redis-py raises; use inside `redis_errors`."""
+        return await self._script(keys=keys, args=args)
