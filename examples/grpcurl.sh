@@ -4,7 +4,9 @@ set -euo pipefail
 
 server=${SSR_SERVER:-127.0.0.1:7600}
 api=ssr.v1.ReasoningService
-call() { grpcurl -plaintext -d "$2" "$server" "$api/$1"; }
+# Who asks: idempotency keys are a tenant's own. Without it: the tenant "default".
+tenant=example
+call() { grpcurl -plaintext -H "x-ssr-tenant: $tenant" -d "$2" "$server" "$api/$1"; }
 
 # Reflection is on: the server tells what it offers.
 grpcurl -plaintext "$server" list
@@ -14,11 +16,13 @@ grpcurl -plaintext "$server" grpc.health.v1.Health/Check
 # Solve: answers when it is done. Ending this call cancels the job.
 call Solve '{"problem": "What is 15 % of 80?", "options": {"paths": 3, "stop_rule": "STOP_RULE_FAST_2"}}'
 
-# SolveStream: every event as it comes.
-call SolveStream '{"problem": "What is 17 * 6 + 4?", "options": {"mode": "MODE_SSD", "seed": 7}}'
+# SolveStream: every event as it comes. With a lookahead, steps are drafted while the one before is scored.
+call SolveStream '{"problem": "What is 17 * 6 + 4?", "options": {"mode": "MODE_SSD", "seed": 7, "lookahead": 1}}'
 
-# Submit: answers at once; the same idempotency_key and request again is the same job.
-submitted=$(call Submit '{"problem": "What is 3 * 14?", "idempotency_key": "example-'"$$"'"}')
+# Submit: answers at once; the same idempotency_key and request again is the same job. Batch jobs let others go first,
+# and max_steps bounds what a job may take.
+submitted=$(call Submit '{"problem": "What is 3 * 14?", "idempotency_key": "example-'"$$"'",
+    "priority": "PRIORITY_BATCH", "options": {"max_steps": 100}}')
 job=$(sed -n 's/.*"jobId": "\([^"]*\)".*/\1/p' <<<"$submitted" | head -n 1)
 
 # Get: the job as it is now.

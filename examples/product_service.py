@@ -19,6 +19,8 @@ from ssr.core.job import Finished, Job
 from ssr.core.run import StepCommitted
 from ssr.core.types import StopRule
 
+#: Who we are to SSR, which shares its engines out between its tenants.
+TENANT = "product-service"
 #: What our own callers wait for, in seconds.
 DEADLINE_S = 300.0
 
@@ -67,7 +69,7 @@ async def _print(text: str) -> None:
 
 async def main(problem: str, address: str = "127.0.0.1:7600") -> None:
     # One client for the life of the process: it holds the connection.
-    async with AsyncClient(address) as client:
+    async with AsyncClient(address, tenant=TENANT) as client:
         print(await answer(client, problem, _print))
 
 

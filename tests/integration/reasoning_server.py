@@ -84,7 +84,7 @@ class ScriptedReasoning(reasoning_pb2_grpc.ReasoningServiceServicer):
 
     `faults` holds, by method, what the next calls fail with. `breaks` holds, for the next watches, after how many
     events they fail, and with what. `silent_after`: a watch says nothing after so many events. `calls` has every
-    request, by method, in order. `hold_submit`: the first Submit never answers.
+    request, by method, in order, and `tenants` who sent it. `hold_submit`: the first Submit never answers.
     """
 
     def __init__(self, job: Job | None = None) -> None:
@@ -95,6 +95,7 @@ class ScriptedReasoning(reasoning_pb2_grpc.ReasoningServiceServicer):
         self.silent_after: int | None = None
         self.hold_submit = False
         self.calls: list[tuple[str, Any]] = []
+        self.tenants: list[str | None] = []
         self.silent = threading.Event()
         self.cancelled = threading.Event()
         self.on_silent: Callable[[], None] = lambda: None
@@ -109,21 +110,21 @@ class ScriptedReasoning(reasoning_pb2_grpc.ReasoningServiceServicer):
     async def Submit(  # noqa: N802
         self, request: reasoning_pb2.SolveRequest, context: Any
     ) -> reasoning_pb2.Job:
-        self._note("Submit", request)
+        self._note("Submit", request, context)
         if self.hold_submit:
             self.hold_submit = False
             await self._say_nothing()
         return job_to_wire(replace(self.job, status=JobStatus.QUEUED, answer="", votes=()), steps=False)
 
     async def Get(self, request: reasoning_pb2.GetRequest, context: Any) -> reasoning_pb2.Job:  # noqa: N802
-        self._note("Get", request)
+        self._note("Get", request, context)
         self._check(request.job_id)
         return job_to_wire(self.job)
 
     async def Watch(  # noqa: N802
         self, request: reasoning_pb2.WatchRequest, context: Any
     ) -> AsyncIterator[reasoning_pb2.Event]:
-        self._note("Watch", request)
+        self._note("Watch", request, context)
         self._check(request.job_id)
         limit, fault = self.breaks.pop(0) if self.breaks else (len(self.events), None)
         for sent, event in enumerate(self.events[int(request.cursor or 0) :]):
@@ -138,17 +139,18 @@ class ScriptedReasoning(reasoning_pb2_grpc.ReasoningServiceServicer):
             await context.abort(fault, "as the script says")
 
     async def Cancel(self, request: reasoning_pb2.CancelRequest, context: Any) -> reasoning_pb2.Job:  # noqa: N802
-        self._note("Cancel", request)
+        self._note("Cancel", request, context)
         self._check(request.job_id)
         self.cancelled.set()
         return job_to_wire(self.job, steps=False)
 
     async def List(self, request: reasoning_pb2.ListRequest, context: Any) -> reasoning_pb2.ListResponse:  # noqa: N802
-        self._note("List", request)
+        self._note("List", request, context)
         return reasoning_pb2.ListResponse(jobs=[job_to_wire(self.job, steps=False)], next_page_token="9")
 
-    def _note(self, method: str, request: Any) -> None:
+    def _note(self, method: str, request: Any, context: Any) -> None:
         self.calls.append((method, request))
+        self.tenants.append(dict(context.invocation_metadata()).get("x-ssr-tenant"))
         if faults := self.faults.get(method):
             raise faults.pop(0)
 

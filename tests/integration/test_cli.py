@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from ssr.cli import app
 from ssr.core.errors import InvalidRequest
 from ssr.core.job import JobStatus
+from ssr.v1 import reasoning_pb2
 
 from .reasoning_server import JOB_ID, PROBLEM, ScriptedReasoning, away, finished_job, serving_in_thread
 
@@ -78,6 +79,17 @@ def test_options_reach_the_server(ssr: Ssr, server: str, script: ScriptedReasoni
     assert (options["strategy_pool"], options["scorer"]) == ("school", "judge")
 
 
+def test_budgets_priority_and_tenant_reach_the_server(ssr: Ssr, server: str, script: ScriptedReasoning) -> None:
+    given = "--lookahead 2 --max-steps 30 --priority batch --tenant shop"
+    assert ssr("solve", "--server", server, *given.split(), PROBLEM).exit_code == 0
+    [request] = script.requests("Submit")
+    assert (request.options.lookahead, request.options.max_steps) == (2, 30)
+    assert request.priority == reasoning_pb2.PRIORITY_BATCH
+    for command in (("watch", JOB_ID), ("cancel", JOB_ID), ("jobs",)):
+        assert ssr(*command, "--tenant", "shop", server=server).exit_code == 0
+    assert set(script.tenants) == {"shop"}
+
+
 def test_the_server_chooses_what_is_not_given(ssr: Ssr, server: str, script: ScriptedReasoning) -> None:
     ssr("solve", "--server", server, PROBLEM)
     [request] = script.requests("Submit")
@@ -89,11 +101,12 @@ def test_the_server_chooses_what_is_not_given(ssr: Ssr, server: str, script: Scr
     [
         (JobStatus.NO_ANSWER, 3, ""),
         (JobStatus.FAILED, 1, "error: job job-a failed: the engine is gone"),
+        (JobStatus.PARKED, 1, "error: job job-a is parked and not tried again: the engine is gone"),
         (JobStatus.CANCELLED, 1, "error: job job-a was cancelled"),
     ],
 )
 def test_exit_status_tells_the_outcome(ssr: Ssr, status: JobStatus, exit_code: int, said: str) -> None:
-    error = "the engine is gone" if status is JobStatus.FAILED else ""
+    error = "the engine is gone" if "the engine is gone" in said else ""
     with serving_in_thread(ScriptedReasoning(finished_job(status, error))) as server:
         result = ssr("solve", PROBLEM, server=server)
     assert result.exit_code == exit_code
@@ -133,6 +146,11 @@ def test_problem_from_a_file_and_from_standard_input(
         ((PROBLEM, "--scorer", "dice"), "error: scorer: 'dice' is unknown; known are expected"),
         ((PROBLEM, "--strategy-pool", "no"), "error: strategy_pool: there is no pool 'no'; known are competition"),
         ((PROBLEM, "--seed", "-1"), "error: seed: must be within 0.."),
+        ((PROBLEM, "--lookahead", "5"), "error: lookahead: must be within 0..4; got 5"),
+        ((PROBLEM, "--max-steps", "0"), "error: max_steps: must be within 1..4096; got 0"),
+        ((PROBLEM, "--priority", "now"), "error: priority: 'now' is unknown; known are interactive, batch"),
+        ((PROBLEM, "--tenant", "a b"), "error: tenant: 'a b' is none; send 1..64"),
+        ((PROBLEM, "--tenant", ""), "error: tenant: '' is none; send 1..64"),
         ((PROBLEM, "--timeout", "0"), "error: timeout: must be a number of seconds over 0; got 0"),
         ((PROBLEM, "--timeout", "nan"), "error: timeout: must be a number of seconds over 0; got nan"),
         ((PROBLEM, "--preset", "huge"), "error: preset: 'huge' is unknown; known are local"),

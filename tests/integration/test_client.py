@@ -11,10 +11,11 @@ from contextlib import aclosing
 import grpc
 import pytest
 
-from ssr.client import AsyncClient, Backoff, Client
+from ssr.client import AsyncClient, Backoff, Client, Priority
 from ssr.core import errors
 from ssr.core.job import JobStatus, Started
 from ssr.core.types import Mode, StopRule
+from ssr.v1 import reasoning_pb2
 
 from .reasoning_server import JOB_ID, PROBLEM, ScriptedReasoning, away, serving, serving_in_thread
 
@@ -44,6 +45,40 @@ async def test_submit_sends_only_what_is_given(client: AsyncClient, script: Scri
     assert job.job_id == JOB_ID
     assert [field.name for field, _ in request.options.ListFields()] == ["mode", "paths", "stop_rule", "threshold"]
     assert request.options.paths == 3
+
+
+async def test_priority_and_what_bounds_a_job_are_sent(client: AsyncClient, script: ScriptedReasoning) -> None:
+    await client.submit(PROBLEM)
+    await client.submit(PROBLEM, priority="batch", max_steps=40, lookahead=2)
+    await client.solve(PROBLEM, priority=Priority.BATCH)
+    async with aclosing(client.stream(PROBLEM, priority="batch")) as events:
+        await anext(events)
+    requests = script.requests("Submit")
+    batch = reasoning_pb2.PRIORITY_BATCH
+    assert [request.priority for request in requests] == [reasoning_pb2.PRIORITY_INTERACTIVE, batch, batch, batch]
+    assert (requests[1].options.max_steps, requests[1].options.lookahead) == (40, 2)
+
+
+async def test_a_tenant_is_told_with_every_call(script: ScriptedReasoning) -> None:
+    async with serving(script) as address, AsyncClient(address, tenant="shop-1", backoff=QUICK) as client:
+        script.breaks = [(1, away())]
+        await client.solve(PROBLEM)
+        await client.submit(PROBLEM)
+        await client.list()
+        await client.cancel(JOB_ID)
+    assert [method for method, _ in script.calls] == ["Submit", "Watch", "Watch", "Get", "Submit", "List", "Cancel"]
+    assert set(script.tenants) == {"shop-1"}
+
+
+async def test_without_a_tenant_none_is_told(client: AsyncClient, script: ScriptedReasoning) -> None:
+    await client.solve(PROBLEM)
+    assert set(script.tenants) == {None}
+
+
+def test_a_tenant_out_of_limits_makes_no_client() -> None:
+    for make in (AsyncClient, Client):
+        with pytest.raises(errors.InvalidRequest, match="^tenant: 'a b' is none"):
+            make("127.0.0.1:1", tenant="a b")
 
 
 @pytest.mark.parametrize("fault", [away(), errors.Overloaded("full", 0.001)])
@@ -110,7 +145,16 @@ async def test_other_errors_come_back_at_once_as_what_they_are(
 
 @pytest.mark.parametrize(
     "options",
-    [{"paths": 17}, {"threshold": float("nan")}, {"mode": "magic"}, {"stop_rule": "never"}, {"pathz": 3}],
+    [
+        {"paths": 17},
+        {"threshold": float("nan")},
+        {"mode": "magic"},
+        {"stop_rule": "never"},
+        {"pathz": 3},
+        {"priority": "now"},
+        {"max_steps": 0},
+        {"lookahead": 5},
+    ],
 )
 async def test_what_is_out_of_limits_is_not_sent(
     client: AsyncClient, script: ScriptedReasoning, options: dict[str, object]
@@ -228,6 +272,15 @@ def test_sync_client(threaded: Client, script: ScriptedReasoning) -> None:
     assert threaded.list().next_page_token == "9"
     with pytest.raises(errors.NotFound):
         threaded.get("other")
+
+
+def test_sync_client_tells_tenant_and_priority(script: ScriptedReasoning) -> None:
+    with serving_in_thread(script) as address, Client(address, tenant="shop", backoff=QUICK) as client:
+        client.submit(PROBLEM, priority="batch")
+        client.solve(PROBLEM, priority="batch", lookahead=1)
+        assert len(list(client.stream(PROBLEM, priority="batch"))) == len(script.events)
+    assert {request.priority for request in script.requests("Submit")} == {reasoning_pb2.PRIORITY_BATCH}
+    assert set(script.tenants) == {"shop"}
 
 
 async def test_sync_client_beside_a_running_loop(threaded: Client) -> None:

@@ -13,6 +13,6 @@ from ssr.client.page import JobPage
 from ssr.client.request import SolveOptions
 from ssr.client.retrying import Backoff
 from ssr.client.sync_client import Client
-from ssr.core.job import Event, Job
+from ssr.core.job import Event, Job, Priority
 
-__all__ = ["AsyncClient", "Backoff", "Client", "Event", "Job", "JobPage", "SolveOptions", "job_to_json"]
+__all__ = ["AsyncClient", "Backoff", "Client", "Event", "Job", "JobPage", "Priority", "SolveOptions", "job_to_json"]

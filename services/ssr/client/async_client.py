@@ -16,7 +16,8 @@ from ssr.client.page import JobPage
 from ssr.client.request import SolveOptions, solve_request
 from ssr.client.retrying import DEFAULT_BACKOFF, Backoff, Retries, resumed
 from ssr.core.errors import BadReply, SsrError, TimedOut
-from ssr.core.job import Event, Finished, Job
+from ssr.core.job import Event, Finished, Job, Priority
+from ssr.core.limits import check_tenant
 from ssr.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.v1 import reasoning_pb2
 
@@ -36,18 +37,29 @@ class AsyncClient:
     the deadline. `submit`, `solve` and `stream` carry an idempotency key (a random one unless it is given), so trying
     again never makes a second job.
 
+    All calls are made as `tenant` (1..64 of the characters A-Z a-z 0-9 . _ -; "": the server's default tenant).
+    `priority` says which jobs go first: "interactive" ones before "batch" ones.
+
     `solve` and `stream` own their job: they submit it, watch it, go on watching behind the last event when the
     connection breaks (the unary RPC Solve could not: the server cancels its job when the caller disconnects), and
     cancel it when the caller is cancelled, leaves the stream early, or the deadline passes.
 
     All methods raise `ssr.core.errors`: InvalidRequest for what is out of its limits (before anything is sent, where
-    the limit is known here), Overloaded, Unavailable, TimedOut, NotFound, Conflict.
+    the limit is known here; for a tenant, when the client is made), Overloaded, Unavailable, TimedOut, NotFound,
+    Conflict.
     """
 
     def __init__(
-        self, address: str, *, timeout_s: float | None = CALL_TIMEOUT_S, backoff: Backoff = DEFAULT_BACKOFF
+        self,
+        address: str,
+        *,
+        tenant: str = "",
+        timeout_s: float | None = CALL_TIMEOUT_S,
+        backoff: Backoff = DEFAULT_BACKOFF,
     ) -> None:
-        self._connection = Connection(address, backoff)
+        if tenant:
+            check_tenant(tenant)
+        self._connection = Connection(address, backoff, tenant)
         self._backoff = backoff
         self._timeout_s = timeout_s
         self._owned: set[str] = set()
@@ -67,9 +79,16 @@ class AsyncClient:
         """Wait until the server can be reached. Raises: Unavailable."""
         await self._connection.ready(Deadline(timeout_s))
 
-    async def submit(self, problem: str, *, idempotency_key: str = "", **options: Unpack[SolveOptions]) -> Job:
+    async def submit(
+        self,
+        problem: str,
+        *,
+        idempotency_key: str = "",
+        priority: Priority | str = Priority.INTERACTIVE,
+        **options: Unpack[SolveOptions],
+    ) -> Job:
         """Queue a problem. The job runs whether or not anybody watches."""
-        request = solve_request(problem, idempotency_key or _new_key(), options)
+        request = solve_request(problem, idempotency_key or _new_key(), options, priority)
         return await self._submit(request, self._deadline())
 
     async def solve(
@@ -78,10 +97,11 @@ class AsyncClient:
         *,
         timeout_s: float | None = JOB_TIMEOUT_S,
         idempotency_key: str = "",
+        priority: Priority | str = Priority.INTERACTIVE,
         **options: Unpack[SolveOptions],
     ) -> Job:
         """The finished job of a problem, with its paths; `job.status` says whether it has an answer."""
-        request = solve_request(problem, idempotency_key or _new_key(), options)
+        request = solve_request(problem, idempotency_key or _new_key(), options, priority)
         deadline = Deadline(timeout_s)
         job_id = ""
         async with aclosing(self._owning(request, deadline)) as events:
@@ -95,6 +115,7 @@ class AsyncClient:
         *,
         timeout_s: float | None = JOB_TIMEOUT_S,
         idempotency_key: str = "",
+        priority: Priority | str = Priority.INTERACTIVE,
         **options: Unpack[SolveOptions],
     ) -> AsyncGenerator[Event]:
         """Every event of a problem's job, from its beginning to its end.
@@ -102,7 +123,7 @@ class AsyncClient:
         Leaving the stream early cancels the job: at once with `contextlib.aclosing`, else at the latest when the
         client closes.
         """
-        request = solve_request(problem, idempotency_key or _new_key(), options)
+        request = solve_request(problem, idempotency_key or _new_key(), options, priority)
         async with aclosing(self._owning(request, Deadline(timeout_s))) as events:
             async for event in events:
                 yield event

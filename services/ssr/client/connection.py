@@ -20,11 +20,18 @@ from ssr.v1 import reasoning_pb2_grpc
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
 
+#: The metadata that tells who asks (proto/ssr/v1/reasoning.proto, SolveRequest).
+TENANT_KEY = "x-ssr-tenant"
+
 
 class Connection:
-    """An open channel to the ReasoningService at `address` ("host:port"); an async context manager."""
+    """An open channel to the ReasoningService at `address` ("host:port"); an async context manager.
 
-    def __init__(self, address: str, backoff: Backoff) -> None:
+    Every call is `tenant`'s; "": the server's default tenant.
+    """
+
+    def __init__(self, address: str, backoff: Backoff, tenant: str = "") -> None:
+        self._metadata = ((TENANT_KEY, tenant),) if tenant else ()
         self._peer = f"SSR at {address}"
         self._address, self._backoff = address, backoff
         self._stack = AsyncExitStack()
@@ -68,7 +75,7 @@ class Connection:
         retries = Retries(self._backoff, deadline)
         while True:
             try:
-                return await method(request, timeout=deadline.remaining_s)
+                return await method(request, timeout=deadline.remaining_s, metadata=self._metadata)
             except aio.AioRpcError as rpc_error:
                 error = self._error(rpc_error, deadline)
                 if not isinstance(error, RETRIED):
@@ -79,7 +86,7 @@ class Connection:
         self, method: aio.UnaryStreamMultiCallable[Request, Reply], request: Request, deadline: Deadline
     ) -> AsyncGenerator[Reply]:
         """The method's replies, of one attempt. Raises: as `call`."""
-        call: Any = method(request, timeout=deadline.remaining_s)
+        call: Any = method(request, timeout=deadline.remaining_s, metadata=self._metadata)
         try:
             async for reply in call:
                 yield reply

@@ -22,6 +22,8 @@ def job_to_json(job: Job) -> dict[str, Any]:
     return {
         "job_id": job.job_id,
         "status": str(job.status),
+        "priority": str(job.priority),
+        "tenant": job.tenant,
         "problem": job.problem,
         "answer": job.answer,
         "votes": [

@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import Any, TypedDict, TypeVar
 
 from ssr.core.errors import InvalidRequest
+from ssr.core.job import Priority
 from ssr.core.limits import check_key, check_options, check_problem
 from ssr.core.types import Mode, Options, StopRule
+from ssr.rpc.job_wire import PRIORITY
 from ssr.rpc.wire import options_to_wire
 from ssr.v1 import reasoning_pb2
 
@@ -57,18 +59,26 @@ def resolved(given: SolveOptions) -> Options:
     return options
 
 
-def solve_request(problem: str, key: str, given: SolveOptions) -> reasoning_pb2.SolveRequest:
+def solve_request(
+    problem: str, key: str, given: SolveOptions, priority: Priority | str = Priority.INTERACTIVE
+) -> reasoning_pb2.SolveRequest:
     """The message, with only the given options in it.
 
     Raises: InvalidRequest naming the field that is out of its limits.
     """
     check_problem(problem)
     check_key(key)
+    number = PRIORITY.number(checked_priority(priority))
     complete = options_to_wire(resolved(given))
     options = reasoning_pb2.Options()
     for name in given:
         setattr(options, name, getattr(complete, name))
-    return reasoning_pb2.SolveRequest(problem=problem, options=options, idempotency_key=key)
+    return reasoning_pb2.SolveRequest(problem=problem, options=options, idempotency_key=key, priority=number)
+
+
+def checked_priority(priority: Priority | str) -> Priority:
+    """Raises: InvalidRequest."""
+    return _member(Priority, "priority", priority)
 
 
 def _member(kind: type[Member], field: str, value: str) -> Member:

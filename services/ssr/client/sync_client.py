@@ -11,7 +11,7 @@ from ssr.client.async_client import CALL_TIMEOUT_S, JOB_TIMEOUT_S, AsyncClient
 from ssr.client.page import JobPage
 from ssr.client.request import SolveOptions
 from ssr.client.retrying import DEFAULT_BACKOFF, Backoff
-from ssr.core.job import Event, Job
+from ssr.core.job import Event, Job, Priority
 
 Result = TypeVar("Result")
 
@@ -27,9 +27,14 @@ class Client:
     """
 
     def __init__(
-        self, address: str, *, timeout_s: float | None = CALL_TIMEOUT_S, backoff: Backoff = DEFAULT_BACKOFF
+        self,
+        address: str,
+        *,
+        tenant: str = "",
+        timeout_s: float | None = CALL_TIMEOUT_S,
+        backoff: Backoff = DEFAULT_BACKOFF,
     ) -> None:
-        self._client = AsyncClient(address, timeout_s=timeout_s, backoff=backoff)
+        self._client = AsyncClient(address, tenant=tenant, timeout_s=timeout_s, backoff=backoff)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -54,9 +59,16 @@ class Client:
         """Wait until the server can be reached."""
         self._run(self._client.ready(timeout_s))
 
-    def submit(self, problem: str, *, idempotency_key: str = "", **options: Unpack[SolveOptions]) -> Job:
+    def submit(
+        self,
+        problem: str,
+        *,
+        idempotency_key: str = "",
+        priority: Priority | str = Priority.INTERACTIVE,
+        **options: Unpack[SolveOptions],
+    ) -> Job:
         """Queue a problem. The job runs whether or not anybody watches."""
-        return self._run(self._client.submit(problem, idempotency_key=idempotency_key, **options))
+        return self._run(self._client.submit(problem, idempotency_key=idempotency_key, priority=priority, **options))
 
     def solve(
         self,
@@ -64,10 +76,13 @@ class Client:
         *,
         timeout_s: float | None = JOB_TIMEOUT_S,
         idempotency_key: str = "",
+        priority: Priority | str = Priority.INTERACTIVE,
         **options: Unpack[SolveOptions],
     ) -> Job:
         """The finished job of a problem, with its paths."""
-        solving = self._client.solve(problem, timeout_s=timeout_s, idempotency_key=idempotency_key, **options)
+        solving = self._client.solve(
+            problem, timeout_s=timeout_s, idempotency_key=idempotency_key, priority=priority, **options
+        )
         return self._run(solving)
 
     def stream(
@@ -76,10 +91,13 @@ class Client:
         *,
         timeout_s: float | None = JOB_TIMEOUT_S,
         idempotency_key: str = "",
+        priority: Priority | str = Priority.INTERACTIVE,
         **options: Unpack[SolveOptions],
     ) -> Generator[Event]:
         """Every event of a problem's job; closing the iterator early cancels the job."""
-        events = self._client.stream(problem, timeout_s=timeout_s, idempotency_key=idempotency_key, **options)
+        events = self._client.stream(
+            problem, timeout_s=timeout_s, idempotency_key=idempotency_key, priority=priority, **options
+        )
         return self._iterate(events)
 
     def get(self, job_id: str) -> Job:

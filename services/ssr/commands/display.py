@@ -64,6 +64,8 @@ def options_text(options: Options) -> str:
     parts = [f"mode {options.mode}", plural(options.paths, "path"), f"stop {options.stop_rule}"]
     if options.mode.drafts:
         parts.append(f"threshold {options.threshold:g}")
+        if options.lookahead:
+            parts.append(f"lookahead {options.lookahead}")
     return ", ".join(parts)
 
 

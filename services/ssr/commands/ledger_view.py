@@ -16,6 +16,7 @@ _OUTCOMES = {
     JobStatus.NO_ANSWER: ("No answer", "bold yellow"),
     JobStatus.CANCELLED: ("Cancelled", "bold yellow"),
     JobStatus.FAILED: ("Failed", "bold red"),
+    JobStatus.PARKED: ("Parked", "bold red"),
 }
 
 
@@ -59,8 +60,10 @@ def tokens_text(usage: Usage) -> str:
     """The generated tokens by what they were for."""
     parts = []
     if usage.drafted_tokens:
+        wasted = f", {usage.wasted_tokens:,} wasted" if usage.wasted_tokens else ""
         parts.append(
-            f"{usage.drafted_tokens:,} drafted ({usage.accepted_tokens:,} accepted, {usage.rejected_tokens:,} rejected)"
+            f"{usage.drafted_tokens:,} drafted "
+            f"({usage.accepted_tokens:,} accepted, {usage.rejected_tokens:,} rejected{wasted})"
         )
     parts += [
         f"{count:,} {what}"

@@ -14,8 +14,9 @@ from ssr.commands.exit_status import ExitStatus, complain
 from ssr.commands.problem_source import read_problem
 from ssr.commands.running import run
 from ssr.commands.target import SERVER_VARIABLE, Target, reachable, target_of
+from ssr.commands.tenant import TenantOption, checked_tenant
 from ssr.core.errors import InvalidRequest, SsrError
-from ssr.core.job import Job, JobStatus
+from ssr.core.job import Job, JobStatus, Priority
 
 if TYPE_CHECKING:
     from ssr.client import SolveOptions
@@ -29,6 +30,8 @@ class Question:
     options: SolveOptions
     target: Target
     timeout_s: float
+    priority: Priority
+    tenant: str
 
 
 def solve(
@@ -88,6 +91,24 @@ def solve(
         int | None,
         typer.Option(metavar="N", help="End with the best answer so far once the models have generated so many."),
     ] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="End with the best answer so far once so many steps are committed. Default: the server's (4096).",
+        ),
+    ] = None,
+    lookahead: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Draft so many steps ahead of the one being scored, 0..4. Default: the server's (0).",
+        ),
+    ] = None,
+    priority: Annotated[
+        str, typer.Option(metavar="NAME", help="interactive (goes first) or batch (when there is room).")
+    ] = Priority.INTERACTIVE.value,
+    tenant: TenantOption = None,
     timeout: Annotated[float, typer.Option(metavar="S", help="Cancel the job after so many seconds.")] = 3600,
     json_output: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
@@ -121,12 +142,15 @@ def solve(
         "early_stop": early_stop,
         "deadline_s": deadline_s,
         "max_tokens": max_tokens,
+        "max_steps": max_steps,
+        "lookahead": lookahead,
     }
     try:
         target = target_of(_wanted_server(ctx, server, preset), preset)
         options = checked_options({name: value for name, value in given.items() if value is not None}, target)
         _check_timeout(timeout)
-        question = Question(read_problem(problem, file), options, target, timeout)
+        who = _checked_priority(priority), checked_tenant(tenant)
+        question = Question(read_problem(problem, file), options, target, timeout, *who)
     except SsrError as error:
         complain(str(error))
         raise typer.Exit(ExitStatus.of_error(error)) from error
@@ -155,8 +179,13 @@ async def _solve(question: Question, json_output: bool) -> ExitStatus:
 
     console = Console(stderr=json_output)
     scene = Scene(question.problem)  # the server fills the options in
-    async with reachable(question.target, Console(stderr=True)) as address, AsyncClient(address) as client:
-        events = client.stream(question.problem, timeout_s=question.timeout_s, **question.options)
+    async with (
+        reachable(question.target, Console(stderr=True)) as address,
+        AsyncClient(address, tenant=question.tenant) as client,
+    ):
+        events = client.stream(
+            question.problem, timeout_s=question.timeout_s, priority=question.priority, **question.options
+        )
         job = await show_to_end(events, viewer_for(console, lines=not json_output), scene)
         if json_output:
             typer.echo(json.dumps(job_to_json(await client.get(job.job_id)), indent=2))
@@ -167,6 +196,8 @@ def concluded(job: Job) -> ExitStatus:
     """The exit status of a finished job; says on standard error what else ended it than its paths."""
     if job.status is JobStatus.FAILED:
         complain(f"job {job.job_id} failed: {job.error}")
+    elif job.status is JobStatus.PARKED:
+        complain(f"job {job.job_id} is parked and not tried again: {job.error}")
     elif job.status is JobStatus.CANCELLED:
         complain(f"job {job.job_id} was cancelled")
     return ExitStatus.of_job(job)
@@ -176,6 +207,12 @@ def _wanted_server(ctx: typer.Context, server: str | None, preset: str | None) -
     """A preset that is asked for wins over a server that is only in the environment."""
     source = ctx.get_parameter_source("server")
     return None if preset and source is not None and source.name == "ENVIRONMENT" else server
+
+
+def _checked_priority(name: str) -> Priority:
+    from ssr.client.request import checked_priority
+
+    return checked_priority(name)
 
 
 def _check_timeout(timeout_s: float) -> None:

@@ -110,9 +110,20 @@ class Run:
         )
 
     @property
+    def committed_steps(self) -> int:
+        """On all paths together."""
+        return sum(len(path.steps) for path in self.paths)
+
+    @property
     def running(self) -> int:
         """How many paths are still at work."""
         return sum(path.running for path in self.paths)
+
+
+def answered(path: Path) -> PathEnded | None:
+    """The end of a path whose last step has a boxed answer; None where it has none."""
+    answer = answer_of([step.text for step in path.steps[-1:]])
+    return PathEnded(path.index, PathStatus.ANSWERED, answer) if answer else None
 
 
 def path_end(path: Path, options: Options) -> PathEnded | None:
@@ -123,8 +134,8 @@ def path_end(path: Path, options: Options) -> PathEnded | None:
     if not path.steps:
         return None
     *earlier, last = path.steps
-    if answer := answer_of([last.text]):
-        return PathEnded(path.index, PathStatus.ANSWERED, answer)
+    if end := answered(path):
+        return end
     if last.ends_turn:
         return PathEnded(path.index, PathStatus.NO_ANSWER, reason="the model ended its turn without a boxed answer")
     if not last.text:

@@ -2,7 +2,8 @@
 
 `solve` is one resumable coroutine for all five modes. Everything it decides goes through the `Journal` before it acts
 on it, and everything it knows comes from there: after a crash, calling it again with the same journal goes on behind
-the last committed step. Paths advance independently; nothing waits for the slowest.
+the last committed step. Paths advance independently; nothing waits for the slowest. With a lookahead the drafter does
+not wait for the verifier either (`core.ahead`), and the same steps are committed.
 Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
 """
 
@@ -11,11 +12,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
+from ssr.core.ahead import DraftsAhead
 from ssr.core.answers import Equivalence, classes
 from ssr.core.errors import ContextFull, SsrError
-from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted, path_end
+from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted, answered, path_end
 from ssr.core.types import (
     NO_STRATEGY,
     Options,
@@ -33,7 +36,7 @@ _SETTLE_S = 5.0
 
 
 class LimitReached(Exception):
-    """The run has used up its token budget; what it has decided stands."""
+    """The run has used up its budget of tokens or steps; what it has decided stands."""
 
 
 class Selector(Protocol):
@@ -57,7 +60,8 @@ class Verifier(Protocol):
 class Journal(Protocol):
     """What the run has decided. A decision is durable once `append` returns.
 
-    `append` raises StaleOwner when another owner has taken the job; then this run must end without a trace.
+    `append` raises StaleOwner when another owner has taken the job: then this run must end without a trace. It raises
+    LostGround when the journal has lost an earlier decision: then this run must end too, and `solve` be called again.
     """
 
     async def load(self) -> Run: ...
@@ -93,8 +97,9 @@ async def solve(job_id: str, problem: str, options: Options, crew: Crew, journal
     """Solve one problem, or go on with it.
 
     A path whose services fail for good ends FAILED and has no vote; the others go on.
-    Raises: SsrError when the strategies cannot be selected; LimitReached at the end of the token budget; whatever the
-    journal raises. Cancelling it leaves the journal as it is: calling again goes on, `conclude` ends it.
+    Raises: SsrError when the strategies cannot be selected; LimitReached at the end of `max_tokens` or `max_steps`;
+    whatever the journal raises. Cancelling it leaves the journal as it is: calling again goes on, `conclude` ends it.
+    `max_steps` is exact; `max_tokens` is found out behind a step, and then no other is begun.
     """
     return await _Solving(job_id, problem, options, crew, journal, await journal.load()).outcome()
 
@@ -114,7 +119,8 @@ class _Solving:
     def __init__(self, job_id: str, problem: str, options: Options, crew: Crew, journal: Journal, run: Run) -> None:
         self._job_id, self._problem, self._options = job_id, problem, options
         self._crew, self._journal, self._run = crew, journal, run
-        self._path_ended = asyncio.Event()
+        self._steps_left = asyncio.Semaphore(max(0, options.max_steps - run.committed_steps))
+        self._news = asyncio.Event()  # a path has ended, or the run has reached a limit
 
     async def outcome(self) -> Outcome:
         if not self._run.paths:
@@ -122,7 +128,7 @@ class _Solving:
             await self._decide(Selected(selection.strategies, selection.calls))
         try:
             await self._grow_all()
-        except ExceptionGroup as errors:  # of the journal, or the budget's end: any one of them ends the run
+        except ExceptionGroup as errors:  # of the journal, or a limit, which comes last: any one of them ends the run
             raise errors.exceptions[0] from None
         run = await _stopped(self._run, self._journal, "the vote was already decided")
         failed = [path for path in run.paths if path.status is PathStatus.FAILED]
@@ -136,7 +142,7 @@ class _Solving:
         return await self._crew.selector.select(self._job_id, self._problem, options.strategy_pool, options.paths)
 
     async def _grow_all(self) -> None:
-        """Move every path until the stop rule is satisfied; what still runs then is cancelled."""
+        """Move every path until the stop rule is satisfied or a limit reached; what still runs then is cancelled."""
         async with asyncio.TaskGroup() as group:
             growing = [
                 group.create_task(self._grow(path.index), name=f"{self._job_id}/path-{path.index}")
@@ -150,48 +156,68 @@ class _Solving:
     async def _until_settled(self) -> None:
         rule, early_stop = self._options.stop_rule, self._options.early_stop
         while True:
-            self._path_ended.clear()
+            self._news.clear()
             run = self._run  # more paths may end while the answers are compared
             if settled(rule, await _tallied(run, self._crew), run.running, early_stop=early_stop):
                 return
-            await self._path_ended.wait()
+            ending = any(path.running and path_end(path, self._options) for path in run.paths)
+            if (limit := self._limit(run)) and not ending:
+                raise LimitReached(limit)
+            await self._news.wait()
 
     async def _grow(self, index: int) -> None:
-        """Step by step to the end of one path."""
-        while (end := path_end(self._run.paths[index], self._options)) is None:
-            try:
-                committed = await self._next_step(index)
-            except ContextFull as error:
-                end = PathEnded(index, PathStatus.EXHAUSTED, reason=str(error))
-                break
-            except SsrError as error:
-                end = PathEnded(index, PathStatus.FAILED, reason=str(error))
-                break
-            await self._decide(committed)
-            if path_end(self._run.paths[index], self._options) is None:
-                self._check_budget()
+        """Step by step to the end of one path; at a limit it stays as it is, and `_until_settled` ends the run."""
+        async with self._drafts_ahead(index) as drafts:
+            while (end := path_end(self._run.paths[index], self._options)) is None:
+                await self._steps_left.acquire()  # the last ones may be in the making on other paths
+                if self._limit(self._run):
+                    return
+                try:
+                    committed = await self._next_step(index, drafts)
+                except SsrError as error:
+                    self._steps_left.release()
+                    status = PathStatus.EXHAUSTED if isinstance(error, ContextFull) else PathStatus.FAILED
+                    end = PathEnded(index, status, reason=str(error))
+                    break
+                await self._decide(committed)
+                if self._limit(self._run):
+                    self._news.set()
         await self._decide(end)
-        self._path_ended.set()
+        self._news.set()
 
-    async def _next_step(self, index: int) -> StepCommitted:
-        path = self._run.paths[index]
-        context = path.context(self._job_id, self._problem, self._options.seed)
-        options = self._within_budget(path.tokens)
+    async def _next_step(self, index: int, drafts: DraftsAhead) -> StepCommitted:
+        context, options = self._asked(index, self._run)
         if not options.mode.drafts:
             written = await self._crew.writer.write(context, options)
             return StepCommitted(index, written.step, written.calls)
-        draft = await self._crew.drafter.write(context, options)
+        draft = await drafts.next(self._run)
         verdict = await self._crew.verifier.verify(context, draft.step, options)
-        return StepCommitted(index, verdict.step, (*draft.calls, *verdict.calls))
+        committed = StepCommitted(index, verdict.step, (*draft.calls, *verdict.calls))
+        wasted = await drafts.settle(self._run, committed)
+        return replace(committed, calls=(*committed.calls, *wasted))
 
-    def _check_budget(self) -> None:
-        used, budget = self._run.ledger.generated_tokens, self._options.max_tokens
-        if budget is not None and used >= budget:
-            raise LimitReached(f"{used} of max_tokens={budget} tokens are used")
+    def _drafts_ahead(self, index: int) -> DraftsAhead:
+        lookahead, write = self._options.lookahead, self._crew.drafter.write
+        return DraftsAhead(lookahead, write, partial(self._asked, index), partial(self._goes_on, index))
 
-    def _within_budget(self, used_tokens: int) -> Options:
-        left = self._options.max_path_tokens - used_tokens
-        return replace(self._options, max_step_tokens=min(self._options.max_step_tokens, left))
+    def _asked(self, index: int, run: Run) -> tuple[PathContext, Options]:
+        """What is asked for the next step of a path."""
+        path = run.paths[index]
+        left = self._options.max_path_tokens - path.tokens
+        options = replace(self._options, max_step_tokens=min(self._options.max_step_tokens, left))
+        return path.context(self._job_id, self._problem, options.seed), options
+
+    def _goes_on(self, index: int, run: Run) -> bool:
+        """Whether a path takes another step in `run`."""
+        return path_end(run.paths[index], self._options) is None and not self._limit(run)
+
+    def _limit(self, run: Run) -> str:
+        """Which budget the run has used up, for people; "" while there is room for another step."""
+        used, max_tokens = run.ledger.generated_tokens, self._options.max_tokens
+        if max_tokens is not None and used >= max_tokens:
+            return f"{used} of max_tokens={max_tokens} tokens are used"
+        steps, max_steps = run.committed_steps, self._options.max_steps
+        return f"{steps} of max_steps={max_steps} steps are committed" if steps >= max_steps else ""
 
     async def _decide(self, decision: Decision) -> None:
         """Make a decision durable, then act on it.
@@ -214,10 +240,13 @@ class _Solving:
 
 
 async def _stopped(run: Run, journal: Journal, reason: str) -> Run:
-    """The run with its running paths ended, in the journal too; nobody may be growing them any more."""
+    """The run with its running paths ended, in the journal too; nobody may be growing them any more.
+
+    A path that was stopped right behind its answer has answered.
+    """
     for path in run.paths:
         if path.running:
-            stopped = PathEnded(path.index, PathStatus.STOPPED, reason=reason)
+            stopped = answered(path) or PathEnded(path.index, PathStatus.STOPPED, reason=reason)
             await journal.append(stopped)
             run = run.apply(stopped)
     return run

@@ -27,6 +27,7 @@ CODES: tuple[tuple[type[errors.SsrError], grpc.StatusCode], ...] = (
     (errors.Conflict, grpc.StatusCode.ALREADY_EXISTS),
     (errors.CapabilityMissing, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.StaleOwner, grpc.StatusCode.ABORTED),
+    (errors.LostGround, grpc.StatusCode.ABORTED),
     (errors.BadReply, grpc.StatusCode.INTERNAL),
     (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),

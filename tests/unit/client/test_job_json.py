@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 
 from ssr.client.job_json import job_to_json
-from ssr.core.job import Job, JobStatus
+from ssr.core.job import Job, JobStatus, Priority
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import Path
 from ssr.core.types import NO_STRATEGY, Mode, Options, PathStatus, Source, Step, Strategy
@@ -24,6 +24,8 @@ JOB = Job(
     votes=(Vote("42", (0,), 9.0),),
     paths=(Path(0, EQUATION, (STEP,), PathStatus.ANSWERED, "42"),),
     usage=Usage(models=(ModelUsage("large", 10, 2, 30, 20, 9),), rewritten_tokens=9, total_ratio=1.5),
+    priority=Priority.BATCH,
+    tenant="shop",
     created=datetime(2025, 1, 2, tzinfo=UTC),
 )
 
@@ -45,6 +47,8 @@ def test_a_job_in_full() -> None:
         }
     ]
     assert found["options"]["mode"] == "ssr"
+    assert (found["priority"], found["tenant"]) == ("batch", "shop")
+    assert (found["options"]["max_steps"], found["options"]["lookahead"]) == (4096, 0)
     assert (found["created"], found["started"]) == ("2025-01-02T00:00:00+00:00", None)
 
 

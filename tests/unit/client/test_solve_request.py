@@ -9,8 +9,10 @@ import pytest
 
 from ssr.client.request import resolved, solve_request
 from ssr.core.errors import InvalidRequest
+from ssr.core.job import Priority
 from ssr.core.types import Mode, Options, StopRule
 from ssr.rpc.wire import options_from_wire
+from ssr.v1 import reasoning_pb2
 
 
 def test_nothing_given_is_every_default() -> None:
@@ -47,6 +49,8 @@ def test_modes_of_one_path(mode: Mode) -> None:
         {"seed": -1},
         {"max_step_tokens": 5000},
         {"max_path_tokens": 0},
+        {"max_steps": 0},
+        {"lookahead": -1},
         {"mode": "SSR"},
         {"nonsense": 1},
     ],
@@ -62,3 +66,14 @@ def test_problem_and_key_have_limits(problem: str, key: str, field: str) -> None
     with pytest.raises(InvalidRequest) as caught:
         solve_request(problem, key, {})
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("priority", ["batch", Priority.BATCH])
+def test_a_priority_may_be_its_name(priority: Priority | str) -> None:
+    assert solve_request("1?", "", {}, priority).priority == reasoning_pb2.PRIORITY_BATCH
+    assert solve_request("1?", "", {}).priority == reasoning_pb2.PRIORITY_INTERACTIVE
+
+
+def test_an_unknown_priority() -> None:
+    with pytest.raises(InvalidRequest, match="^priority: 'urgent' is unknown; known are interactive, batch"):
+        solve_request("1?", "", {}, "urgent")

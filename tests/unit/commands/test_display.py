@@ -103,10 +103,25 @@ def test_before_the_strategies() -> None:
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(JobStatus.NO_ANSWER, "No answer"), (JobStatus.FAILED, "Failed  no engine"), (JobStatus.CANCELLED, "Cancelled")],
+    [
+        (JobStatus.NO_ANSWER, "No answer"),
+        (JobStatus.FAILED, "Failed  no engine"),
+        (JobStatus.PARKED, "Parked  no engine"),
+        (JobStatus.CANCELLED, "Cancelled"),
+    ],
 )
 def test_no_answer_says_why(status: JobStatus, said: str) -> None:
-    assert said in text_of(finished(status, "no engine" if status is JobStatus.FAILED else ""), 80)
+    assert said in text_of(finished(status, "no engine" if "no engine" in said else ""), 80)
+
+
+def test_drafting_ahead_is_named_and_its_waste_told() -> None:
+    scene = running(1, 1)
+    assert not {"lookahead", "wasted"} & set(text_of(scene, 120).replace(",", "").split())
+    wasted = StepCommitted(0, step(1, Source.REWRITTEN), (call(CallKind.WASTED, "qwen2.5-coder-0.5b"),))
+    scene = replace(scene, options=Options(paths=1, lookahead=2)).after(Event("9", "job-a", BEGAN, wasted))
+    text = text_of(scene, 120)
+    assert "lookahead 2" in text
+    assert "56 wasted" in text
 
 
 @pytest.mark.parametrize("height", [24, 40])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -46,6 +47,20 @@ JOB = Job("job-a", JobStatus.ANSWERED, "?", Options(), "42", (Vote("42", (0, 2),
         (
             Finished(Job("job-a", JobStatus.FAILED, "?", Options(), error="no engine")),
             ["tokens: none", "failed: no engine"],
+        ),
+        (
+            Finished(Job("job-a", JobStatus.PARKED, "?", Options(), error="3 replicas died")),
+            ["tokens: none", "parked: 3 replicas died"],
+        ),
+        (
+            Finished(
+                replace(JOB, usage=Usage(drafted_tokens=9, accepted_tokens=4, rejected_tokens=2, wasted_tokens=3))
+            ),
+            [
+                "vote: 42 by 2 paths (0, 2), mean score 8.5",
+                "tokens: 9 drafted (4 accepted, 2 rejected, 3 wasted)",
+                "answer: 42",
+            ],
         ),
     ],
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ssr.core.errors import InvalidRequest
-from ssr.core.limits import MAX_PROBLEM_CHARS, check_key, check_options, check_problem
+from ssr.core.limits import MAX_PROBLEM_CHARS, check_key, check_options, check_problem, check_tenant
 from ssr.core.types import Mode, Options
 
 
@@ -34,6 +34,10 @@ def test_problems_out_of_limits(problem: str) -> None:
         ("deadline_s", 0.0),
         ("deadline_s", float("inf")),
         ("max_tokens", 0),
+        ("max_steps", 0),
+        ("max_steps", 4097),
+        ("lookahead", -1),
+        ("lookahead", 5),
         ("scorer", "gut feeling"),
     ],
 )
@@ -52,7 +56,7 @@ def test_single_path_modes_have_one_path(mode: Mode) -> None:
 
 def test_defaults_and_bounds_are_allowed() -> None:
     check_options(Options())
-    check_options(Options(paths=16, threshold=9, temperature=0, top_p=1, scorer="judge"))
+    check_options(Options(paths=16, threshold=9, temperature=0, top_p=1, scorer="judge", max_steps=1, lookahead=4))
     check_problem("x" * MAX_PROBLEM_CHARS)
     check_key("k" * 128)
 
@@ -60,3 +64,14 @@ def test_defaults_and_bounds_are_allowed() -> None:
 def test_long_keys() -> None:
     with pytest.raises(InvalidRequest, match="^idempotency_key: "):
         check_key("k" * 129)
+
+
+@pytest.mark.parametrize("tenant", ["", "t" * 65, "a b", "a/b", "ä", "a\n", "{a}"])
+def test_what_names_no_tenant(tenant: str) -> None:
+    with pytest.raises(InvalidRequest, match="^tenant: "):
+        check_tenant(tenant)
+
+
+@pytest.mark.parametrize("tenant", ["t" * 64, "Shop-1.eu_west", "0"])
+def test_what_names_a_tenant(tenant: str) -> None:
+    check_tenant(tenant)

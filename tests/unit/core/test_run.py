@@ -86,6 +86,14 @@ def test_only_answered_paths_vote() -> None:
     assert run.running == 1
 
 
+def test_steps_are_counted_over_all_paths() -> None:
+    run = Run().apply(Selected((NO_STRATEGY,) * 2))
+    assert run.committed_steps == 0
+    for path, index in ((0, 0), (1, 0), (0, 1)):
+        run = run.apply(StepCommitted(path, step(index, f"s{index}")))
+    assert run.committed_steps == 3
+
+
 def test_the_ledger_follows_the_decisions() -> None:
     cost = Call(CallKind.DRAFT, "d", 1, 5, 0, 10)
     run = Run().apply(Selected((NO_STRATEGY,))).apply(StepCommitted(0, step(0, "a"), (cost,)))
