@@ -10,16 +10,13 @@ from contextlib import asynccontextmanager, suppress
 from grpc import aio
 
 from ssr.core.errors import InvalidRequest, NotFound, Unavailable
-from ssr.core.job import DEFAULT_TENANT
 from ssr.orchestrator.following import ended, follow
 from ssr.orchestrator.intake import Intake
 from ssr.orchestrator.notices import Notices
 from ssr.orchestrator.store import JobStore
 from ssr.rpc.job_wire import event_to_wire, job_to_wire
+from ssr.rpc.tenant import tenant_of
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
-
-#: The metadata that says who asks.
-TENANT_KEY = "x-ssr-tenant"
 
 #: What of a caller's own deadline is kept for ending the job and bringing the answer back: a share, at most so much.
 _ANSWER_SHARE = 0.2
@@ -40,7 +37,7 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     async def Submit(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: _Context
     ) -> reasoning_pb2.Job:
-        job_id = await self._intake.submit(request, _tenant(context))
+        job_id = await self._intake.submit(request, tenant_of(context))
         return job_to_wire(await self._store.get(job_id))
 
     async def Solve(  # noqa: N802 - gRPC's name
@@ -98,7 +95,7 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         cancels it.
         """
         within_s = _within_s(context)
-        job_id = await self._intake.submit(request, _tenant(context), within_s=within_s)
+        job_id = await self._intake.submit(request, tenant_of(context), within_s=within_s)
         # Not in a TaskGroup, which would wrap the errors that the caller is to get.
         expiring = asyncio.create_task(self._expire(job_id, within_s), name=f"{job_id}/expire")
         try:
@@ -121,13 +118,6 @@ def _within_s(context: _Context) -> float | None:
     """How many seconds a job may take for its caller to get the answer in time; None without a deadline."""
     left_s = context.time_remaining()
     return None if left_s is None else max(left_s - min(_ANSWER_SHARE * left_s, _ANSWER_S), 0.001)
-
-
-def _tenant(context: _Context) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == TENANT_KEY:
-            return value if isinstance(value, str) else value.decode("ascii", "replace")
-    return DEFAULT_TENANT
 
 
 def _job_id(job_id: str) -> str:

@@ -31,11 +31,11 @@ class Intake:
         """
         check_tenant(tenant)
         priority = PRIORITY.member(Priority, request.priority, Priority.INTERACTIVE)
+        request.priority = PRIORITY.number(priority)  # said or not, it is the same request
         resolved = await self._admission.check(request)
         options = resolved.options
         if within_s is not None:
             options.deadline_s = min(within_s, options.deadline_s if options.HasField("deadline_s") else within_s)
-        resolved.priority = PRIORITY.number(priority)
         job_id, now = _job_id(tenant, request.idempotency_key), self._now()
         await self._queue.check_room(job_id)
         await self._store.create(job_id, resolved, tenant, fingerprint_of(request), now)
