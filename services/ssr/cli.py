@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from ssr import __version__
+from ssr.commands.bench import bench_app
 from ssr.commands.demo import demo
 from ssr.commands.exit_status import ExitStatus, complain
 from ssr.commands.jobs import cancel, jobs, watch
@@ -61,6 +62,7 @@ app.command()(cancel)
 app.command()(jobs)
 app.add_typer(models_app)
 app.add_typer(serve_app)
+app.add_typer(bench_app)
 
 
 @app.callback(invoke_without_command=True)

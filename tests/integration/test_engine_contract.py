@@ -1,4 +1,4 @@
-"""What every `Engine` does alike: TGI's client, OpenAI's, and a pool, over scripted servers and real models."""
+"""What every `Engine` does alike: TGI's, the hub's, OpenAI's, and a pool, over scripted servers and real models."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ from ssr.engines.settings import EngineSettings
 from ssr.engines.tgi import TgiEngine
 
 from .engine_servers import ScriptedServer, scripted, status, tgi_app, truncated, vllm_app
+from .hub_engine import HubEngine
 
 QUESTION = [ChatMessage("user", "What is 17 + 25?")]
 MODELS = Path(os.environ.get("SSR_MODELS_DIR", "~/.cache/ssr/models")).expanduser()
 SMOL = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
-SCRIPTED = ("tgi", "openai", "pool")
+SCRIPTED = ("tgi", "hub", "openai", "pool")
 REAL = ("embedded", "llama-server")
 
 
@@ -52,8 +53,8 @@ class Case:
 def _engine(kind: str, url: str, **options: Any) -> Engine:
     if kind == "openai":
         return OpenAiEngine(url, **options)
-    if kind == "tgi":
-        return TgiEngine(url, **options)
+    if kind in ("tgi", "hub"):
+        return (TgiEngine if kind == "tgi" else HubEngine)(url, **options)
     return EnginePool(FixedReplicas([url]), lambda at: TgiEngine(at, **options), PoolLimits(attempts=1))
 
 

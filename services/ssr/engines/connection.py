@@ -1,6 +1,5 @@
-"""The HTTP connection to one engine, and what its failures mean.
+"""The HTTP connection to one engine for client packages that stand on httpx, and what its failures mean.
 
-Failures are told apart by HTTP status, then by the structured error in the body, never by the wording of a message.
 A connection that breaks, even in the middle of a body, is `Unavailable`: the engine may be dying and another replica
 can answer. A complete reply that is not the API's is `BadReply`: it would be the same on every replica.
 """
@@ -8,8 +7,6 @@ can answer. A complete reply that is not the API's is `BadReply`: it would be th
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
@@ -19,28 +16,10 @@ from urllib.parse import urlsplit
 import httpx2
 from openai import OpenAIError
 
-from ssr.core.errors import (
-    BadReply,
-    CapabilityMissing,
-    InvalidRequest,
-    NotFound,
-    Overloaded,
-    SsrError,
-    TimedOut,
-    Unavailable,
-)
+from ssr.core.errors import BadReply, SsrError, TimedOut, Unavailable
+from ssr.engines.reply_errors import reply_error
 
 _BAD_SHAPES = (ValueError, KeyError, IndexError, TypeError, AttributeError)
-_QUOTED = re.compile(r"`(\w+)`")
-#: An engine's name for a field of the request -> ours.
-_FIELDS = {
-    "inputs": "prompt",
-    "input_tokens": "prompt",
-    "exceed_context_size_error": "prompt",
-    "max_new_tokens": "max_tokens",
-    "top_n_tokens": "top_n",
-    "logprobs": "top_n",
-}
 
 
 class EngineConnection:
@@ -130,50 +109,3 @@ def _call_error(url: str, error: Exception) -> SsrError:
         if isinstance(cause, httpx2.NetworkError | httpx2.RemoteProtocolError | httpx2.ProxyError):
             return Unavailable(f"{url} closed the connection before its answer was complete ({cause!r})")
     return BadReply(f"{url} answered something that is not its API: {error!r}")
-
-
-def reply_error(url: str, status: int, body: bytes, retry_after: str | None = None) -> SsrError:
-    """What an HTTP error reply means. `body` is TGI's {error, error_type} or OpenAI's {error: {message, ...}}."""
-    message, kind, field = _described(body)
-    said = f"{url} answered {status}: {message or 'no explanation'}"
-    if status == 429 or kind == "overloaded":
-        return Overloaded(said, _seconds(retry_after))
-    if status in (408, 504):
-        return TimedOut(said)
-    if status in (401, 403):
-        return CapabilityMissing(f"{said} (set the engine's api_key to one it accepts)")
-    if status in (404, 405):
-        return NotFound(f"{said} (check the engine's URL, its kind and the model's name)")
-    if status == 501:
-        return CapabilityMissing(said)
-    if status == 424 or status >= 500:
-        return Unavailable(said)
-    if status in (400, 413, 422):
-        return InvalidRequest(field, said)
-    return BadReply(said)
-
-
-def _described(body: bytes) -> tuple[str, str, str]:
-    """The message, the kind and the field (in our words, "request" when it does not tell) of an error's body."""
-    text = body.decode(errors="replace")
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return text[:200], "", "request"
-    if not isinstance(document, dict):
-        return text[:200], "", "request"
-    error = document.get("error")
-    if isinstance(error, dict):  # OpenAI's shape; older vLLM has it without the envelope
-        document, error = error, error.get("message")
-    message = str(error or document.get("message") or text)[:1000]
-    kind = str(document.get("error_type") or document.get("type") or "")
-    quoted = _QUOTED.search(message)
-    named = str(document.get("param") or (quoted[1] if quoted else kind))
-    return message, kind, _FIELDS.get(named, named if quoted or document.get("param") else "request")
-
-
-def _seconds(retry_after: str | None) -> float:
-    try:
-        return max(0.0, float(retry_after or ""))
-    except ValueError:
-        return 1.0

@@ -12,55 +12,28 @@ What this client takes care of, because the API does not:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, Self, cast
-
-import httpx2
-from huggingface_hub import AsyncInferenceClient, TextGenerationOutput
+from typing import Any, Self
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest
-from ssr.engines.base import GREEDY, ChatMessage, EngineInfo, Finish, Generation, NextToken, Sampling, TokenLogprob
-from ssr.engines.connection import EngineConnection
+from ssr.engines.base import GREEDY, ChatMessage, EngineInfo, Generation, NextToken, Sampling
+from ssr.engines.json_connection import JsonConnection, Reply
 from ssr.engines.model_name import parameters_from_name
-from ssr.engines.stops import check_stops, cut_at_stop
+from ssr.engines.stops import check_stops
 from ssr.engines.templates import ChatTemplate
+from ssr.engines.tgi_replies import generation_in, next_token_in
 
-_FINISH = {"length": Finish.LENGTH, "eos_token": Finish.EOS, "stop_sequence": Finish.STOP}
 _TOP_N_LIMIT = re.compile(r"`top_n_tokens` must be >= 0 and <= (\d+)")
 #: More top tokens than any server allows by default: asking for them makes it tell its limit, without generating.
 _TOP_N_PROBE = 100
 
-#: Where the call in this context wants its reply's headers.
-_reply_headers: ContextVar[httpx2.Headers | None] = ContextVar("reply_headers", default=None)
-
-
-class _HeaderKeepingClient(AsyncInferenceClient):
-    """huggingface_hub's client over our connection, which keeps the headers of replies."""
-
-    def __init__(self, connection: EngineConnection) -> None:
-        super().__init__(model=f"{connection.base_url}/generate")
-        self._connection = connection
-        # Handed to every request as it is; the client's own type is a number of seconds for every phase.
-        self.timeout = cast("float", connection.phases)
-        connection.client.event_hooks = {**connection.client.event_hooks, "response": [_keep_headers]}
-
-    async def _get_async_client(self) -> httpx2.AsyncClient:
-        return self._connection.client
-
-
-async def _keep_headers(response: httpx2.Response) -> None:
-    kept = _reply_headers.get()
-    if kept is not None:
-        kept.update(response.headers)
-
 
 class TgiEngine:
-    """The `Engine` at `base_url`; the constructor's arguments are those of `EngineConnection`.
+    """The `Engine` at `base_url`; the constructor's arguments are those of `JsonConnection`.
 
-    `parameters` overrides the model's size, `template` the engine's own chat template.
+    `parameters` overrides the model's size, `template` the engine's own chat template. Use it as a context manager.
     """
 
     def __init__(
@@ -74,14 +47,13 @@ class TgiEngine:
         connect_timeout_s: float = 5.0,
         max_connections: int = 64,
     ) -> None:
-        self._connection = EngineConnection(
+        self._connection = JsonConnection(
             base_url,
             api_key=api_key,
             timeout_s=timeout_s,
             connect_timeout_s=connect_timeout_s,
             max_connections=max_connections,
         )
-        self._client = _HeaderKeepingClient(self._connection)
         self._parameters = parameters
         self._template = template
         self._max_top_n: int | None = None
@@ -91,11 +63,10 @@ class TgiEngine:
     async def generate(
         self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
     ) -> Generation:
-        """See `Engine.generate`. Not streamed: a stream of this client stays open when its reader is cancelled."""
+        """See `Engine.generate`."""
         stops = check_stops(stop)
-        async with self._connection.call():
-            output, headers = await self._ask(prompt, max_new_tokens=max_tokens, stop=stops, **_sampling(sampling))
-            return _generation(output, headers, stops)
+        reply = await self._ask(prompt, {"max_new_tokens": max_tokens, "stop": stops} | _sampling(sampling))
+        return generation_in(reply, stops)
 
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
         """See `Engine.next_token`."""
@@ -117,9 +88,8 @@ class TgiEngine:
             raise CapabilityMissing(
                 f"{self._connection.base_url} gives no top tokens: start it with --max-top-n-tokens"
             )
-        async with self._connection.call():
-            output, headers = await self._ask(prompt, max_new_tokens=1, do_sample=False, top_n_tokens=asked)
-            return _next_token(output, headers, asked)
+        reply = await self._ask(prompt, {"max_new_tokens": 1, "do_sample": False, "top_n_tokens": asked})
+        return next_token_in(reply, asked)
 
     def _learnt_limit(self, refusal: InvalidRequest, asked: int) -> bool:
         """Whether the refusal told a limit below what was asked, to be kept; another call may know it already."""
@@ -129,21 +99,17 @@ class TgiEngine:
         self._max_top_n = int(told[1])
         return True
 
-    async def _ask(self, prompt: str, **parameters: Any) -> tuple[TextGenerationOutput, httpx2.Headers]:
-        headers = httpx2.Headers()
-        token = _reply_headers.set(headers)
-        try:
-            return await self._client.text_generation(prompt, details=True, **parameters), headers
-        finally:
-            _reply_headers.reset(token)
+    async def _ask(self, prompt: str, parameters: Mapping[str, object]) -> Reply:
+        return await self._connection.post(
+            "/generate", {"inputs": prompt, "parameters": {"details": True, **parameters}}
+        )
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         """See `Engine.render`. The text lacks a beginning-of-sequence token when /generate adds it."""
         if self._template is not None:
             return self._template.render(messages)
         body = {"messages": [{"role": m.role, "content": m.content} for m in messages]}
-        reply = await self._connection.post("/chat_tokenize", body)
-        match reply:
+        match (await self._connection.post("/chat_tokenize", body)).document():
             case {"templated_text": str(text)}:
                 return text.removeprefix(await self._bos_to_strip(text))
             case _:
@@ -163,7 +129,7 @@ class TgiEngine:
         return len(await self._tokens(text))
 
     async def _tokens(self, text: str) -> list[dict[str, Any]]:
-        reply = await self._connection.post("/tokenize", {"inputs": text})
+        reply = (await self._connection.post("/tokenize", {"inputs": text})).document()
         if not isinstance(reply, list) or not all(isinstance(t, dict) and {"id", "text"} <= t.keys() for t in reply):
             raise BadReply(f"{self._connection.base_url}/tokenize answered something that is not a list of tokens")
         return reply
@@ -171,7 +137,7 @@ class TgiEngine:
     async def info(self) -> EngineInfo:
         """See `Engine.info`; asked once, then remembered."""
         if self._info is None:
-            self._info = self._described(await self._connection.get("/info"))
+            self._info = self._described((await self._connection.get("/info")).document())
         if self._max_top_n is None:
             with suppress(CapabilityMissing):
                 await self.next_token("1", top_n=_TOP_N_PROBE)
@@ -189,42 +155,20 @@ class TgiEngine:
                 raise BadReply(f"{self._connection.base_url}/info answered without model_id and max_total_tokens")
 
     async def __aenter__(self) -> Self:
+        await self._connection.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self._connection.__aexit__(*exc)
 
 
-def _sampling(sampling: Sampling) -> dict[str, Any]:
+def _sampling(sampling: Sampling) -> dict[str, object]:
     """The request's parameters; do_sample is always among them, because a request without any would be sampled."""
     if sampling.temperature <= 0:
         return {"do_sample": False}
-    parameters: dict[str, Any] = {"do_sample": True, "temperature": sampling.temperature, "seed": sampling.seed}
+    parameters: dict[str, object] = {"do_sample": True, "temperature": sampling.temperature}
     if sampling.top_p < 1:
         parameters["top_p"] = sampling.top_p
+    if sampling.seed is not None:
+        parameters["seed"] = sampling.seed
     return parameters
-
-
-def _generation(output: TextGenerationOutput, headers: httpx2.Headers, stops: list[str]) -> Generation:
-    details = output.details
-    if details is None or not isinstance(output.generated_text, str) or not isinstance(details.generated_tokens, int):
-        raise BadReply("the engine answered without generated_text and details")
-    text, stopped = cut_at_stop(output.generated_text, stops)
-    finish = Finish.STOP if stopped else _FINISH[details.finish_reason]
-    return Generation(text, details.generated_tokens, finish, *_prompt_counts(headers))
-
-
-def _next_token(output: TextGenerationOutput, headers: httpx2.Headers, top_n: int) -> NextToken:
-    top_tokens = output.details.top_tokens if output.details else None
-    if not top_tokens or not top_tokens[0]:
-        raise BadReply("the engine answered without top_tokens")
-    # The client's types promise objects here, but it leaves these as the JSON has them; its objects are dicts too.
-    candidates = [TokenLogprob(str(token["text"]), float(token["logprob"])) for token in top_tokens[0]]
-    candidates.sort(key=lambda candidate: candidate.logprob, reverse=True)
-    return NextToken(tuple(candidates[:top_n]), *_prompt_counts(headers))
-
-
-def _prompt_counts(headers: httpx2.Headers) -> tuple[int | None, int | None]:
-    """Prompt tokens, and those of them that were cached, which only our own engines tell."""
-    prompt, cached = headers.get("x-prompt-tokens"), headers.get("x-cached-tokens")
-    return (int(prompt) if prompt else None), (int(cached) if cached else None)

@@ -152,7 +152,7 @@ class Backend(Protocol):
         """The dialogue in the model's chat template, as text."""
         ...
 
-    async def tokenize(self, text: str, *, add_special: bool = True) -> list[TokenPiece]:
+    async def tokenize(self, text: str, *, add_special: bool = True) -> Sequence[TokenPiece]:
         """The tokens of `text`; with `add_special` as a prompt has them (a beginning-of-text token where used)."""
         ...
 

@@ -6,6 +6,7 @@ prompt came out of the prefix cache. Real TGI does not tell.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ssr.engines.server.backend import BackendInfo, GenerationEnd, Token, TokenEvent, TokenPiece
@@ -98,7 +99,7 @@ def _milliseconds(seconds: float) -> str:
     return str(int(seconds * 1000))
 
 
-def pieces_reply(pieces: list[TokenPiece]) -> list[dict[str, Any]]:
+def pieces_reply(pieces: Sequence[TokenPiece]) -> list[dict[str, Any]]:
     return [{"id": p.id, "text": p.text, "start": p.start, "stop": p.stop} for p in pieces]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from itertools import accumulate
 from typing import Self
 
 from ssr.core.prompts import ChatMessage
@@ -26,7 +25,7 @@ from ssr.engines.simulated.latency import LatencyModel, Now, Pacer, PrefillLine,
 from ssr.engines.simulated.model import Position, SimulatedModel
 from ssr.engines.simulated.prefix_cache import PrefixCache
 from ssr.engines.simulated.settings import SimulatedSettings
-from ssr.engines.simulated.tokenizer import piece_id, pieces
+from ssr.engines.simulated.tokenizer import TokenisedText, pieces
 
 #: Tokens that a generation gets out before it breaks off.
 _INCOMPLETE_TOKENS = 3
@@ -39,7 +38,6 @@ class SimulatedBackend:
     """
 
     def __init__(self, settings: SimulatedSettings, *, now: Now = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
-        self._settings = settings
         self._now = now
         self._sleep = sleep
         self._model = SimulatedModel(settings)
@@ -50,6 +48,16 @@ class SimulatedBackend:
         self._faults = Faults(settings.faults)
         self._activity = Activity()
         self._serving = False
+        self._info = BackendInfo(
+            model_id=settings.model_id,
+            parameters=settings.parameters,
+            max_input_tokens=settings.max_input_tokens,
+            max_total_tokens=settings.max_total_tokens,
+            max_concurrent_requests=settings.max_concurrent_requests,
+            max_top_n_tokens=settings.max_top_n_tokens,
+            max_batch_size=settings.max_batch_size,
+            dtype="simulated",
+        )
 
     @property
     def faults(self) -> Faults:
@@ -98,27 +106,13 @@ class SimulatedBackend:
         """See `Backend.render`."""
         return template.render(messages, add_generation_prompt=add_generation_prompt)
 
-    async def tokenize(self, text: str, *, add_special: bool = True) -> list[TokenPiece]:
+    async def tokenize(self, text: str, *, add_special: bool = True) -> Sequence[TokenPiece]:
         """See `Backend.tokenize`. The model knows no beginning-of-text token, so `add_special` changes nothing."""
-        found = pieces(text)
-        ends = accumulate(map(len, found))
-        return [
-            TokenPiece(piece_id(piece), piece, end - len(piece), end) for piece, end in zip(found, ends, strict=True)
-        ]
+        return TokenisedText(text)
 
     def info(self) -> BackendInfo:
         """See `Backend.info`."""
-        settings = self._settings
-        return BackendInfo(
-            model_id=settings.model_id,
-            parameters=settings.parameters,
-            max_input_tokens=settings.max_input_tokens,
-            max_total_tokens=settings.max_total_tokens,
-            max_concurrent_requests=settings.max_concurrent_requests,
-            max_top_n_tokens=settings.max_top_n_tokens,
-            max_batch_size=settings.max_batch_size,
-            dtype="simulated",
-        )
+        return self._info
 
     async def healthy(self) -> bool:
         """See `Backend.healthy`."""

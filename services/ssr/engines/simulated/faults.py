@@ -28,6 +28,7 @@ class FaultKind(StrEnum):
     ENDLESS = "endless"  #: the text ignores stop texts and goes on to max_new_tokens
     TRUNCATED = "truncated"  #: a 200 whose JSON body is cut in half (a stream is reset instead)
     RESET = "reset"  #: the connection is reset before any answer
+    FLOOD = "flood"  #: a 200 whose body never ends
 
 
 #: Faults of the model; they need no web server.
@@ -35,7 +36,7 @@ GENERATION_FAULTS = frozenset(
     {FaultKind.OVERLOADED, FaultKind.FAILED, FaultKind.INCOMPLETE, FaultKind.HANG, FaultKind.ENDLESS}
 )
 #: Faults of the connection; the middleware of `routes` makes them.
-HTTP_FAULTS = frozenset({FaultKind.TRUNCATED, FaultKind.RESET})
+HTTP_FAULTS = frozenset({FaultKind.TRUNCATED, FaultKind.RESET, FaultKind.FLOOD})
 
 
 class SimulatedFailure(Permanent):
@@ -94,6 +95,8 @@ class Faults:
         return fault
 
     def _next(self, kinds: frozenset[FaultKind]) -> FaultKind | None:
+        if not self._plan.rates and not any(self._queued.values()):
+            return None
         for kind in FaultKind:
             if kind in kinds and self._queued[kind] > 0:
                 self._queued[kind] -= 1

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 
 _MAX_DECIMALS = 6
 #: Powers beyond this many digits are not worth reading, and much beyond it not computable.
@@ -80,6 +81,7 @@ def parse_number(text: str) -> Fraction | None:
         return None
 
 
+@lru_cache(maxsize=4096)  # a path's steps are read again with each of its requests
 def equation_in(text: str) -> Equation | None:
     """The last calculation that the text states."""
     found = None

@@ -6,6 +6,7 @@ POST /simulated/faults    a new plan (JSON, see FaultPlan); counting starts afre
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from ssr.engines.simulated.faults import HTTP_FAULTS, FaultKind, FaultPlan
 
 PATH = "/simulated/faults"
 _GENERATION_PATHS = frozenset({"/", "/generate", "/generate_stream"})
+_FLOOD_PAUSE_S = 0.01
 _LINGER_NOT = struct.pack("ii", 1, 0)  # on, for 0 seconds: closing the socket resets the connection
 
 
@@ -72,12 +74,26 @@ def _connection_faults(backend: SimulatedBackend) -> Middleware:
         fault = backend.faults.draw(HTTP_FAULTS)
         if fault is FaultKind.RESET or (fault is FaultKind.TRUNCATED and request.path == "/generate_stream"):
             return _reset(request)
+        if fault is FaultKind.FLOOD:
+            return await _flood(request)
         response = await handler(request)
-        if fault is FaultKind.TRUNCATED and isinstance(response, web.Response) and isinstance(response.body, bytes):
+        if fault is FaultKind.TRUNCATED and response.status == 200 and isinstance(response, web.Response):
+            assert isinstance(response.body, bytes)
             response.body = response.body[: len(response.body) // 2]
         return response
 
     return middleware
+
+
+async def _flood(request: web.Request) -> web.StreamResponse:
+    """Writes on until the client goes away, which cancels it."""
+    response = web.StreamResponse()
+    response.content_type = "application/json"
+    await response.prepare(request)
+    await response.write(b'{"generated_text": "')
+    while True:
+        await response.write(b"on and on ")
+        await asyncio.sleep(_FLOOD_PAUSE_S)
 
 
 def _reset(request: web.Request) -> web.Response:

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import accumulate
+from typing import overload
+
+from ssr.engines.server.backend import TokenPiece
 
 SPECIAL_IDS = {"<|end|>": 0, "<|system|>": 1, "<|user|>": 2, "<|assistant|>": 3}
 END = "<|end|>"  #: ends a turn
@@ -33,3 +38,29 @@ def piece_id(piece: str) -> int:
     if special is not None:
         return special
     return _FIRST_PLAIN_ID + zlib.crc32(piece.encode("utf-8", "surrogatepass")) % _IDS
+
+
+class TokenisedText(Sequence[TokenPiece]):
+    """The tokens of `text`; made into `TokenPiece`s only when they are looked at, because mostly they are counted."""
+
+    def __init__(self, text: str) -> None:
+        self._pieces = pieces(text)
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def __iter__(self) -> Iterator[TokenPiece]:
+        ends = accumulate(map(len, self._pieces))
+        return (
+            TokenPiece(piece_id(piece), piece, end - len(piece), end)
+            for piece, end in zip(self._pieces, ends, strict=True)
+        )
+
+    @overload
+    def __getitem__(self, index: int) -> TokenPiece: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[TokenPiece]: ...
+
+    def __getitem__(self, index: int | slice) -> TokenPiece | list[TokenPiece]:
+        return list(self)[index]

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ssr.core.prompts import ChatMessage
 from ssr.engines.simulated.template import parse, render
-from ssr.engines.simulated.tokenizer import piece_id, pieces
+from ssr.engines.simulated.tokenizer import TokenisedText, piece_id, pieces
 
 
 @given(st.text(alphabet=st.characters()))
@@ -47,3 +47,11 @@ def test_a_new_question_puts_earlier_answers_aside() -> None:
     turns = (ChatMessage("user", "1+1"), ChatMessage("assistant", "2"), ChatMessage("user", "2+2"))
     dialogue = parse(render(turns))
     assert (dialogue.user, dialogue.written, dialogue.midway) == ("2+2", "", False)
+
+
+def test_a_tokenised_text_spans_the_text() -> None:
+    text = "<|user|>12345 apples, 2 × 3\n\nand on"
+    tokens = TokenisedText(text)
+    assert [text[token.start : token.stop] for token in tokens] == [token.text for token in tokens] == pieces(text)
+    assert [token.id for token in tokens] == [piece_id(piece) for piece in pieces(text)]
+    assert (len(tokens), tokens[-1], tokens[1:3]) == (len(pieces(text)), list(tokens)[-1], list(tokens)[1:3])

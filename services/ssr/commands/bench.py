@@ -1,0 +1,177 @@
+"""`ssr bench`: SSR measured on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.console import Console, RenderableType
+
+from ssr.commands.exit_status import ExitStatus, complain
+from ssr.commands.running import run
+from ssr.core.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from ssr.bench.burst import BurstReport
+    from ssr.bench.cancellation import CancellationReport
+    from ssr.bench.lookahead import LookaheadFigures
+    from ssr.bench.overhead import OverheadReport
+
+bench_app = typer.Typer(
+    name="bench",
+    help="Measure SSR itself on this machine, on simulated engines: no model is needed.",
+    no_args_is_help=True,
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+
+Report = TypeVar("Report")
+
+#: Tells what is being done.
+_Tell = Callable[[str], None]
+
+
+@bench_app.command("overhead")
+def overhead(
+    jobs: Annotated[str, typer.Option(metavar="N,N,...", help="Concurrent jobs, one measurement each.")] = "1,16,256",
+    seconds: Annotated[float, typer.Option(metavar="S", help="Of each measurement, after a warm-up.")] = 10.0,
+    warm_up: Annotated[float, typer.Option(metavar="S", help="Seconds before each measurement.")] = 3.0,
+    paths: Annotated[int | None, typer.Option(metavar="N", help="Of a job; 1, or 5 with --latency-model.")] = None,
+    steps: Annotated[int, typer.Option(metavar="N", help="Of a path, about; without --latency-model.")] = 12,
+    latency_model: Annotated[
+        bool, typer.Option("--latency-model", help="Compare lookaheads under a model of the engines' latency instead.")
+    ] = False,
+    lookahead: Annotated[str, typer.Option(metavar="K,K,...", help="With --latency-model: what to compare.")] = "0,1,2",
+    as_json: JsonOption = False,
+) -> None:
+    """What SSR costs beside its engines: time, CPU and memory a step.
+
+    Brings up the whole stack on engines that take no time, and keeps so many
+    jobs running. Beside it, in the same run: what bare gRPC, HTTP and Redis
+    calls cost here, which is the floor.
+
+    With --latency-model it compares drafting 0, 1 and 2 steps ahead instead,
+    where a draft takes 0.6 s, a verification 0.15 s, a rewrite 1.5 s, and 30 %
+    of the steps are rewritten; in virtual time, so it takes seconds.
+
+    Examples:
+
+      ssr bench overhead
+      ssr bench overhead --jobs 1,64 --seconds 30 --paths 5 --json
+      ssr bench overhead --latency-model
+    """
+    if latency_model:
+        run(_lookaheads(lookahead, paths, as_json))
+    else:
+        run(_overhead(jobs, seconds, warm_up, paths, steps, as_json))
+
+
+@bench_app.command("burst")
+def burst(
+    jobs: Annotated[int, typer.Option(metavar="N", help="Jobs of the burst.")] = 2000,
+    within: Annotated[float, typer.Option(metavar="S", help="Seconds in which they come.")] = 1.0,
+    batch_jobs: Annotated[int, typer.Option(metavar="N", help="Batch jobs before the interactive one.")] = 1000,
+    room: Annotated[int, typer.Option(metavar="N", help="Unfinished jobs that the server admits.")] = 1500,
+    as_json: JsonOption = False,
+) -> None:
+    """More jobs at once than there is room for.
+
+    First batch jobs with one interactive job behind them: how soon does it
+    start? Then a burst: how many are admitted, are the others told when to come
+    back, do all admitted ones end, does every process live on?
+
+    Exit status: 0 when they do; 1 when one of these is not so.
+
+    Example:
+
+      ssr bench burst --jobs 2000 --batch-jobs 1000
+    """
+    run(_burst(jobs, within, batch_jobs, room, as_json))
+
+
+@bench_app.command("cancellation")
+def cancellation(
+    trials: Annotated[int, typer.Option(metavar="N", help="Of each way to end a job.")] = 50,
+    deadline: Annotated[float, typer.Option(metavar="S", help="The jobs' deadline, in seconds.")] = 0.5,
+    as_json: JsonOption = False,
+) -> None:
+    """How soon a job's end reaches the engine's HTTP request.
+
+    A job whose draft hangs in the engine is cancelled, or its deadline passes:
+    measured is the time until the engine has no request in flight any more.
+
+    Example:
+
+      ssr bench cancellation --trials 20
+    """
+    run(_cancellation(trials, deadline, as_json))
+
+
+async def _overhead(
+    jobs: str, seconds: float, warm_up: float, paths: int | None, steps: int, as_json: bool
+) -> ExitStatus:
+    from ssr.bench.overhead import OverheadPlan, measure_overhead
+    from ssr.bench.overhead_table import overhead_table
+
+    plan = OverheadPlan(numbers("jobs", jobs), 1 if paths is None else paths, steps, seconds, warm_up)
+    report: OverheadReport = await _told(lambda tell: measure_overhead(plan, tell))
+    _show(report, overhead_table(report), as_json)
+    return ExitStatus.DONE
+
+
+async def _lookaheads(lookahead: str, paths: int | None, as_json: bool) -> ExitStatus:
+    from ssr.bench.lookahead import LookaheadPlan, compare_lookaheads
+    from ssr.bench.report_tables import lookahead_table
+
+    plan = LookaheadPlan(numbers("lookahead", lookahead), paths=5 if paths is None else paths)
+    figures: tuple[LookaheadFigures, ...] = await _told(lambda _: compare_lookaheads(plan))
+    _show({"plan": plan, "lookaheads": figures}, lookahead_table(plan, figures), as_json)
+    return ExitStatus.DONE
+
+
+async def _burst(jobs: int, within: float, batch_jobs: int, room: int, as_json: bool) -> ExitStatus:
+    from ssr.bench.burst import BurstPlan, measure_burst
+    from ssr.bench.report_tables import burst_table
+
+    plan = BurstPlan(jobs, within, batch_jobs, room)
+    report: BurstReport = await _told(lambda tell: measure_burst(plan, tell))
+    _show(report, burst_table(report), as_json)
+    if not report.borne:
+        complain("the burst was not borne: a part died, a job failed, or a refusal did not say when to come back")
+        return ExitStatus.FAILURE
+    return ExitStatus.DONE
+
+
+async def _cancellation(trials: int, deadline: float, as_json: bool) -> ExitStatus:
+    from ssr.bench.cancellation import CancellationPlan, measure_cancellation
+    from ssr.bench.report_tables import cancellation_table
+
+    plan = CancellationPlan(trials, deadline)
+    report: CancellationReport = await _told(lambda tell: measure_cancellation(plan, tell))
+    _show(report, cancellation_table(report), as_json)
+    return ExitStatus.DONE
+
+
+def numbers(field: str, text: str) -> tuple[int, ...]:
+    """The numbers of "1,16,256". Raises: InvalidRequest naming `field`."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise InvalidRequest(field, f"{text!r} is no list of numbers; give such as 1,16,256")
+    return tuple(map(int, parts))
+
+
+async def _told(measure: Callable[[_Tell], Awaitable[Report]]) -> Report:
+    """The report of a measurement; on a terminal, what it is doing is shown."""
+    with Console(stderr=True).status("measuring …") as spinner:
+        return await measure(spinner.update)
+
+
+def _show(report: object, table: RenderableType, as_json: bool) -> None:
+    from ssr.bench.report_json import report_json
+
+    if as_json:
+        typer.echo(json.dumps(report_json(report), indent=2, ensure_ascii=False))
+    else:
+        Console().print(table)

@@ -1,0 +1,168 @@
+"""The connection under TgiEngine, against servers that misbehave below the level of JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from ssr.core.errors import BadReply, TimedOut, Unavailable
+from ssr.engines import json_connection
+from ssr.engines.json_connection import JsonConnection
+
+from .engine_servers import ScriptedServer, scripted
+
+Answer = Callable[[asyncio.StreamWriter], None]
+
+
+def connection(url: str, *, timeout_s: float = 10.0, max_connections: int = 8) -> JsonConnection:
+    return JsonConnection(
+        url, api_key=None, timeout_s=timeout_s, connect_timeout_s=5.0, max_connections=max_connections
+    )
+
+
+class RawServer:
+    """Answers every request's bytes with `answers`' own, and counts the connections that are made and that are open."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.accepted = 0
+        self.open = 0
+        self.closed = asyncio.Event()
+        self.url = ""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        self.open += 1
+        try:
+            while await reader.read(65536):
+                self._answer(writer)
+        except ConnectionError:
+            pass
+        finally:
+            self.open -= 1
+            self.closed.set()
+            writer.close()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[RawServer]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server:
+            yield self
+            # A connection that is over must not stay open on our side: this would wait for ever.
+            async with asyncio.timeout(5):
+                while self.open:
+                    self.closed.clear()
+                    await self.closed.wait()
+
+
+def says(*parts: bytes) -> Answer:
+    def answer(writer: asyncio.StreamWriter) -> None:
+        for part in parts:
+            writer.write(part)
+
+    return answer
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+async def test_connections_are_kept_and_closed_at_the_end() -> None:
+    async with RawServer(says(OK)).running() as server, connection(server.url) as engine:
+        for _ in range(5):
+            assert (await engine.post("/generate", {"inputs": "a"})).document() == {}
+        assert (server.accepted, server.open) == (1, 1)
+
+
+async def test_no_more_connections_than_allowed() -> None:
+    async with RawServer(says(OK)).running() as server, connection(server.url, max_connections=3) as engine:
+        await asyncio.gather(*(engine.get("/info") for _ in range(12)))
+        assert server.accepted == 3
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head", [CHUNKED + b"fffff\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 500 Oh\r\nContent-Length: 9999999\r\n\r\n"]
+)
+async def test_a_reply_that_is_too_long_is_given_up(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_connection, "MAX_REPLY_BYTES", 100_000)
+    async with RawServer(says(head, b"x" * 150_000)).running() as server, connection(server.url) as engine:
+        with pytest.raises(BadReply, match="more than 100000 bytes"):
+            await engine.get("/info")
+        await server.closed.wait()
+
+
+async def test_a_small_reply_that_unpacks_to_a_huge_one_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_connection, "MAX_REPLY_BYTES", 100_000)
+    packed = gzip.compress(b"x" * 1_000_000)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    async with RawServer(says(head, packed)).running() as server, connection(server.url) as engine:
+        with pytest.raises(BadReply, match="more than"):
+            await engine.get("/info")
+
+
+async def test_a_reply_that_never_ends_times_out() -> None:
+    answer = says(CHUNKED, b"1\r\nx\r\n")
+    async with RawServer(answer).running() as server, connection(server.url, timeout_s=0.1) as engine:
+        with pytest.raises(TimedOut, match=r"within 0\.1 s"):
+            await engine.get("/info")
+        await server.closed.wait()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"\x00\x00\x18\x04 no HTTP at all\r\n\r\n", CHUNKED + b"no size\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 99_999],
+)
+async def test_what_is_no_http_is_a_broken_engine(answer: bytes) -> None:
+    async with RawServer(says(answer)).running() as server, connection(server.url) as engine:
+        with pytest.raises(Unavailable):
+            await engine.get("/info")
+
+
+@pytest.mark.parametrize("body", [b'{"generated_text": "half a te', b"", b"\xff\xfe"])
+async def test_a_whole_reply_that_is_no_json(body: bytes) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    async with RawServer(says(answer)).running() as server, connection(server.url) as engine:
+        with pytest.raises(BadReply, match="no JSON"):
+            (await engine.get("/info")).document()
+
+
+async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
+    async def elsewhere(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=307, headers={"Location": "/secret", "Set-Cookie": "a=b"})
+
+    def app(server: ScriptedServer) -> web.Application:
+        made = web.Application(middlewares=[server.observe])
+        made.add_routes([web.route("*", "/{path:.*}", elsewhere)])
+        return made
+
+    async with scripted(app) as server, connection(server.url) as engine:
+        for _ in range(2):
+            with pytest.raises(BadReply, match="307"):
+                await engine.post("/tokenize", {"inputs": "a"})
+        assert [path for path, _, _ in server.requests] == ["/tokenize"] * 2
+        assert all("Cookie" not in headers for _, _, headers in server.requests)
+
+
+async def test_a_host_that_does_not_exist() -> None:
+    async with connection("http://engine.invalid:1") as engine:
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await engine.get("/info")
+
+
+async def test_a_url_that_is_none() -> None:
+    async with connection("http://[::1") as engine:
+        with pytest.raises(BadReply, match="no URL"):
+            await engine.get("/info")
+
+
+async def test_it_must_be_entered() -> None:
+    with pytest.raises(RuntimeError, match="async with"):
+        await connection("http://127.0.0.1:1").get("/info")
