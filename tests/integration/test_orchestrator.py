@@ -8,16 +8,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import System
+from conftest import Services, System
 from grpc import StatusCode, aio
 from redis.asyncio import Redis
 
-from ssr.core.job import Event, Finished, Job, JobStatus, Queued, Started
+from ssr.core.job import Event, Finished, Job, JobStatus, Priority, Queued, Started
 from ssr.core.run import PathEnded, Run, Selected, StepCommitted
 from ssr.core.types import PathStatus, Source
 from ssr.engines.simulated.faults import FaultKind, FaultPlan
 from ssr.engines.simulated.script import truth
-from ssr.orchestrator.keys import GROUP, JOBS
+from ssr.orchestrator.keys import GROUP, UNFINISHED
+from ssr.orchestrator.keys import stream as queue_stream
 from ssr.orchestrator.service import running_orchestrator
 from ssr.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.v1 import reasoning_pb2 as pb
@@ -191,14 +192,27 @@ async def test_a_caller_who_leaves_solve_cancels_the_job(stub: Stub, system: Sys
     await until(lambda: system.draft.activity.in_flight == 0)
 
 
-async def test_a_deadline_on_solve_cancels_the_job(stub: Stub, system: System) -> None:
+@pytest.mark.parametrize("call", ["Solve", "SolveStream"])
+async def test_the_deadline_of_the_call_itself_brings_what_there_is_in_time(
+    stub: Stub, system: System, call: str
+) -> None:
+    """The caller gets a PARTIAL job, not DEADLINE_EXCEEDED."""
     system.draft.faults.set(HANG)
-    with pytest.raises(aio.AioRpcError) as caught:
-        await stub.Solve(request(paths=2), timeout=1)
-    assert caught.value.code() is StatusCode.DEADLINE_EXCEEDED
+    if call == "Solve":
+        job = job_from_wire(await stub.Solve(request(paths=2), timeout=2))
+    else:
+        events = [event_from_wire(event) async for event in stub.SolveStream(request(paths=2), timeout=2)]
+        assert isinstance(events[-1].happening, Finished)
+        job = events[-1].happening.job
+    assert job.status is JobStatus.PARTIAL
+    assert "the deadline of" in job.reason
     await until(lambda: system.draft.activity.in_flight == 0)
-    listed = await stub.List(pb.ListRequest(limit=1), timeout=LIMIT_S)
-    assert (await ended(stub, listed.jobs[0].job_id)).status is JobStatus.CANCELLED
+
+
+async def test_a_shorter_deadline_of_the_request_stays(stub: Stub, system: System) -> None:
+    system.draft.faults.set(HANG)
+    job = await solve(stub, paths=2, deadline_s=0.2)
+    assert job.reason == "the deadline of 0.2 s has passed"
 
 
 async def test_cancelling_a_finished_job_changes_nothing(stub: Stub) -> None:
@@ -216,6 +230,93 @@ async def test_the_same_key_and_request_is_the_same_job(stub: Stub) -> None:
     assert caught.value.code() is StatusCode.ALREADY_EXISTS
     assert "idempotency_key" in (caught.value.details() or "")
     await ended(stub, first.job_id)
+
+
+async def test_a_key_is_its_tenants_own(stub: Stub) -> None:
+    ids = {
+        (await stub.Submit(request(key="k"), timeout=LIMIT_S, metadata=metadata)).job_id
+        for metadata in ((), (("x-ssr-tenant", "default"),), (("x-ssr-tenant", "school-7"),))
+    }
+    assert len(ids) == 2
+    jobs = [await ended(stub, job_id) for job_id in ids]
+    assert {job.tenant for job in jobs} == {"default", "school-7"}
+
+
+async def test_a_tenant_that_is_no_name_is_refused(stub: Stub) -> None:
+    with pytest.raises(aio.AioRpcError) as caught:
+        await stub.Submit(request(), timeout=LIMIT_S, metadata=(("x-ssr-tenant", "a b"),))
+    assert caught.value.code() is StatusCode.INVALID_ARGUMENT
+    assert "tenant: 'a b' is none" in (caught.value.details() or "")
+
+
+async def test_batch_jobs_wait_while_interactive_ones_start(services: Services) -> None:
+    """All the room that batch jobs may have is taken, and nothing moves."""
+    services.draft.faults.set(HANG)
+    small = services.orchestrator.model_copy(update={"max_paths": 64, "batch_paths": 32})
+    async with (
+        running_orchestrator(small) as port,
+        aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = reasoning_pb2_grpc.ReasoningServiceStub(channel)
+        batch = request(paths=16)
+        batch.priority = pb.PRIORITY_BATCH
+        waiting = [await stub.Submit(batch, timeout=LIMIT_S) for _ in range(3)]
+        await until(lambda: services.draft.activity.in_flight == 32)
+        quick = await stub.Submit(request(paths=16), timeout=LIMIT_S)
+        await until(lambda: services.draft.activity.in_flight == 48)
+        jobs = [job_from_wire(await stub.Get(pb.GetRequest(job_id=job.job_id), timeout=LIMIT_S)) for job in waiting]
+        assert [job.status for job in jobs] == [JobStatus.RUNNING, JobStatus.RUNNING, JobStatus.QUEUED]
+        assert {job.priority for job in jobs} == {Priority.BATCH}
+        assert quick.priority == pb.PRIORITY_INTERACTIVE
+        await stub.Cancel(pb.CancelRequest(job_id=jobs[0].job_id), timeout=LIMIT_S)
+        async with asyncio.timeout(LIMIT_S):
+            while await status(stub, jobs[2].job_id) is not JobStatus.RUNNING:
+                await asyncio.sleep(0.005)
+
+
+async def status(stub: Stub, job_id: str) -> JobStatus:
+    return job_from_wire(await stub.Get(pb.GetRequest(job_id=job_id), timeout=LIMIT_S)).status
+
+
+async def test_jobs_over_a_tenants_limit_wait_and_can_be_cancelled_there(services: Services) -> None:
+    services.draft.faults.set(HANG)
+    limited = services.orchestrator.model_copy(update={"tenant_jobs": 1})
+    async with (
+        Redis.from_url(services.redis_url) as redis,
+        running_orchestrator(limited) as port,
+        aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = reasoning_pb2_grpc.ReasoningServiceStub(channel)
+        running, waiting, last = [(await stub.Submit(request(paths=1), timeout=LIMIT_S)).job_id for _ in range(3)]
+        other = await stub.Submit(request(paths=1), timeout=LIMIT_S, metadata=(("x-ssr-tenant", "other"),))
+        await until(lambda: services.draft.activity.in_flight == 2)
+        assert await status(stub, other.job_id) is JobStatus.RUNNING
+        assert await status(stub, waiting) is await status(stub, last) is JobStatus.QUEUED
+        await stub.Cancel(pb.CancelRequest(job_id=waiting), timeout=LIMIT_S)
+        assert await status(stub, waiting) is JobStatus.CANCELLED
+        services.draft.faults.set(FaultPlan())
+        await stub.Cancel(pb.CancelRequest(job_id=running), timeout=LIMIT_S)
+        assert (await ended(stub, last)).status is JobStatus.ANSWERED
+        await stub.Cancel(pb.CancelRequest(job_id=other.job_id), timeout=LIMIT_S)
+        async with asyncio.timeout(LIMIT_S):
+            while await redis.hlen(UNFINISHED):
+                await asyncio.sleep(0.005)
+        assert not await redis.exists("ssr:{queue}:tenants")
+
+
+async def test_a_job_whose_time_is_over_in_the_queue_ends_there(services: Services) -> None:
+    services.draft.faults.set(HANG)
+    small = services.orchestrator.model_copy(update={"max_paths": 16})
+    async with (
+        running_orchestrator(small) as port,
+        aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = reasoning_pb2_grpc.ReasoningServiceStub(channel)
+        await stub.Submit(request(), timeout=LIMIT_S)
+        await until(lambda: services.draft.activity.in_flight == 5)
+        job = job_from_wire(await stub.Solve(request(), timeout=1))
+    assert job.status is JobStatus.PARTIAL
+    assert "has passed in the queue" in job.reason
 
 
 async def test_jobs_are_listed_newest_first_in_pages(stub: Stub) -> None:
@@ -288,13 +389,16 @@ async def test_passing_engine_trouble_is_not_noticed(stub: Stub, system: System)
 async def test_nothing_is_left_in_the_queue(stub: Stub, system: System) -> None:
     await asyncio.gather(*(solve(stub, seed=seed, paths=2) for seed in range(8)))
     async with Redis.from_url(system.redis_url) as redis, asyncio.timeout(LIMIT_S):
-        while await redis.xlen(JOBS):
+        while await redis.hlen(UNFINISHED):
             await asyncio.sleep(0.005)
-        assert (await redis.xpending(JOBS, GROUP))["pending"] == 0
-        keys = [key async for key in redis.scan_iter("ssr:{*")]
-        assert keys
-        for key in keys:
+        assert await redis.xlen(queue_stream("interactive")) == 0
+        assert (await redis.xpending(queue_stream("interactive"), GROUP))["pending"] == 0
+        keys = {key async for key in redis.scan_iter("ssr:{*")}
+        jobs = {key for key in keys if not key.startswith(b"ssr:{queue}:")}
+        assert len(jobs) == 2 * 8
+        for key in jobs:
             assert await redis.ttl(key) > 0, f"{key!r} would stay for ever"
+        assert keys - jobs <= {b"ssr:{queue}:interactive", b"ssr:{queue}:batch", b"ssr:{queue}:index"}
 
 
 async def test_any_replica_answers_for_any_job(system: System, stub: Stub) -> None:

@@ -15,13 +15,11 @@ from ssr.client.retrying import RETRIED, Backoff, Retries
 from ssr.core.errors import SsrError, TimedOut, Unavailable
 from ssr.rpc.channel import open_channel
 from ssr.rpc.errors import from_rpc_error
+from ssr.rpc.tenant import TENANT_KEY
 from ssr.v1 import reasoning_pb2_grpc
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
-
-#: The metadata that tells who asks (proto/ssr/v1/reasoning.proto, SolveRequest).
-TENANT_KEY = "x-ssr-tenant"
 
 
 class Connection:

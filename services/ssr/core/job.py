@@ -44,8 +44,8 @@ class JobStatus(StrEnum):
 class Job:
     """A job as it is at one moment.
 
-    `votes`: the winner first; `error`: why it FAILED or is PARKED; `reason`: which limit made it PARTIAL; `cursor`: the last event
-    this state includes.
+    `votes`: the winner first; `error`: why it FAILED or is PARKED; `reason`: which limit made it PARTIAL;
+    `cursor`: the last event this state includes.
     """
 
     job_id: str

@@ -54,7 +54,9 @@ class Admission:
             await self._check_pool(options.strategy_pool)
         if len(request.problem.encode()) > _SURELY_FITS_BYTES:
             await self._check_fits(request.problem, options)
-        return reasoning_pb2.SolveRequest(problem=request.problem, options=options_to_wire(options))
+        return reasoning_pb2.SolveRequest(
+            problem=request.problem, options=options_to_wire(options), priority=request.priority
+        )
 
     async def _check_pool(self, name: str) -> None:
         if name not in self._pools:  # an operator may have added it since

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import re
-import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from grpc import aio
 
-from ssr.core.errors import InvalidRequest
-from ssr.core.job import Event
-from ssr.orchestrator.admission import Admission
-from ssr.orchestrator.following import follow
+from ssr.core.errors import InvalidRequest, NotFound, Unavailable
+from ssr.orchestrator.following import ended, follow
+from ssr.orchestrator.intake import Intake
 from ssr.orchestrator.notices import Notices
-from ssr.orchestrator.store import JobStore, fingerprint_of
+from ssr.orchestrator.store import JobStore
 from ssr.rpc.job_wire import event_to_wire, job_to_wire
+from ssr.rpc.tenant import tenant_of
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
 
+#: What of a caller's own deadline is kept for ending the job and bringing the answer back: a share, at most so much.
+_ANSWER_SHARE = 0.2
+_ANSWER_S = 1.0
 _DEFAULT_LIST = 50
 _MAX_LIST = 500
 _CURSOR = re.compile(r"\d+-\d+")
@@ -30,28 +31,28 @@ _Context = aio.ServicerContext[reasoning_pb2.SolveRequest, reasoning_pb2.Job]
 class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     """Takes problems in, tells of their jobs. Any replica can answer for any job."""
 
-    def __init__(self, store: JobStore, notices: Notices, admission: Admission) -> None:
-        self._store, self._notices, self._admission = store, notices, admission
+    def __init__(self, store: JobStore, notices: Notices, intake: Intake) -> None:
+        self._store, self._notices, self._intake = store, notices, intake
 
     async def Submit(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: _Context
     ) -> reasoning_pb2.Job:
-        return job_to_wire(await self._store.get(await self._submit(request)))
+        job_id = await self._intake.submit(request, tenant_of(context))
+        return job_to_wire(await self._store.get(job_id))
 
     async def Solve(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: _Context
     ) -> reasoning_pb2.Job:
-        job_id = await self._submit(request)
-        async for _ in self._follow_or_cancel(job_id):
-            pass
-        return job_to_wire(await self._store.get(job_id))
+        async with self._owned_job(request, context) as job_id:
+            await ended(self._store, self._notices, job_id)
+            return job_to_wire(await self._store.get(job_id))
 
     async def SolveStream(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: _Context
     ) -> AsyncIterator[reasoning_pb2.Event]:
-        job_id = await self._submit(request)
-        async for event in self._follow_or_cancel(job_id):
-            yield event_to_wire(event)
+        async with self._owned_job(request, context) as job_id:
+            async for event in follow(self._store, self._notices, job_id):
+                yield event_to_wire(event)
 
     async def Get(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.GetRequest, context: _Context
@@ -70,7 +71,7 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         self, request: reasoning_pb2.CancelRequest, context: _Context
     ) -> reasoning_pb2.Job:
         job_id = _job_id(request.job_id)
-        await self._store.cancel(job_id)
+        await self._intake.cancel(job_id)
         return job_to_wire(await self._store.get(job_id))
 
     async def List(  # noqa: N802 - gRPC's name
@@ -86,27 +87,37 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
             jobs=[job_to_wire(job) for job in jobs], next_page_token="" if next_ms is None else str(next_ms)
         )
 
-    async def _submit(self, request: reasoning_pb2.SolveRequest) -> str:
-        """Queue the request; answers with the id of its job, new or not."""
-        resolved = await self._admission.check(request)
-        job_id = _new_job_id(request.idempotency_key)
-        await self._store.create(job_id, resolved, fingerprint_of(request))
-        return job_id
+    @asynccontextmanager
+    async def _owned_job(self, request: reasoning_pb2.SolveRequest, context: _Context) -> AsyncGenerator[str]:
+        """The job of a call that waits for it.
 
-    async def _follow_or_cancel(self, job_id: str) -> AsyncIterator[Event]:
-        """The job's events; a caller that goes away before the last cancels the job."""
+        It has to end before the call's deadline, so that the caller gets what there is; a caller that goes away
+        cancels it.
+        """
+        within_s = _within_s(context)
+        job_id = await self._intake.submit(request, tenant_of(context), within_s=within_s)
+        # Not in a TaskGroup, which would wrap the errors that the caller is to get.
+        expiring = asyncio.create_task(self._expire(job_id, within_s), name=f"{job_id}/expire")
         try:
-            async for event in follow(self._store, self._notices, job_id):
-                yield event
+            yield job_id
         except (asyncio.CancelledError, GeneratorExit):
-            await asyncio.shield(self._store.cancel(job_id))
+            await asyncio.shield(self._intake.cancel(job_id))
             raise
+        finally:
+            expiring.cancel()
+
+    async def _expire(self, job_id: str, within_s: float | None) -> None:
+        """End a job that is still in the queue when its time is over; a running one is ended by its owner."""
+        if within_s is not None:
+            await asyncio.sleep(within_s)
+            with suppress(Unavailable, NotFound):
+                await self._intake.expire(job_id, f"the deadline of {within_s:g} s has passed in the queue")
 
 
-def _new_job_id(idempotency_key: str) -> str:
-    """A random id, or the one that belongs to the key."""
-    raw = hashlib.sha256(idempotency_key.encode()).digest()[:15] if idempotency_key else uuid.uuid4().bytes[:15]
-    return "job-" + base64.b32encode(raw).decode().lower()
+def _within_s(context: _Context) -> float | None:
+    """How many seconds a job may take for its caller to get the answer in time; None without a deadline."""
+    left_s = context.time_remaining()
+    return None if left_s is None else max(left_s - min(_ANSWER_SHARE * left_s, _ANSWER_S), 0.001)
 
 
 def _job_id(job_id: str) -> str:

@@ -1,16 +1,15 @@
-"""Following a job's events: what is there already, then live, to its last."""
+"""Following a job: its events, what is there already and then live, or just its end."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from ssr.core.job import Event, Finished
-from ssr.orchestrator.notices import EVENT, Notices
+from ssr.orchestrator.notices import EVENT, FINISHED, Notices
+from ssr.orchestrator.patience import set_within
 from ssr.orchestrator.store import JobStore
 
-#: How often a follower looks for events whose notice was lost.
+#: How often a follower looks for what it got no notice of, in seconds.
 _LOOK_S = 1.0
 
 
@@ -22,12 +21,23 @@ async def follow(store: JobStore, notices: Notices, job_id: str, cursor: str = "
     with notices.of(EVENT, job_id) as notice:
         while True:
             notice.clear()
-            final = await store.final(job_id)  # asked first: nothing follows the events read after it was
-            for event in await store.events(job_id, cursor):
+            events = await store.events(job_id, cursor)
+            for event in events:
                 yield event
                 cursor = event.cursor
-                final = isinstance(event.happening, Finished)
-            if final:
+                if isinstance(event.happening, Finished):
+                    return
+            # A cursor behind the last event gets none; and events expire with their job.
+            if not events and await store.final(job_id) and not await store.events(job_id, cursor):
                 return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(notice.wait(), _LOOK_S)
+            await set_within(notice, _LOOK_S)
+
+
+async def ended(store: JobStore, notices: Notices, job_id: str) -> None:
+    """Wait until the job has ended. Raises: NotFound; Unavailable while Redis is away."""
+    with notices.of(FINISHED, job_id) as notice:
+        while True:
+            notice.clear()
+            if await store.final(job_id):
+                return
+            await set_within(notice, _LOOK_S)

@@ -1,36 +1,53 @@
-"""Every Redis key SSR uses. The keys of one job share a hash tag, so that its scripts work on a Redis Cluster.
+"""Every Redis key SSR uses. The keys of one job share a hash tag, and so do those of the queue: a script works on
+one tag only, which is what a Redis Cluster asks for.
 
-    ssr:jobs                  Stream, consumer group "orchestrators": one entry {job} a job that is not finished
-    ssr:index                 Sorted set: job ids by the time they were created (ms since 1970)
-    ssr:notices               Pub/sub channel: "<what> <job id>", what = event | cancel, and "released queue". A hint,
-                              never the truth: whoever listens also looks for itself now and then
+    ssr:{queue}:interactive   Stream, consumer group "orchestrators": {job, paths}, one entry a job that is not finished
+    ssr:{queue}:batch         and whose tenant has room for it; a stream for each priority
+    ssr:{queue}:jobs          Hash: job id -> "<priority> <tenant> <paths> <entry id>" of every unfinished job; without
+                              the entry id while the job waits for its tenant's turn
+    ssr:{queue}:tenants       Hash: "<priority> <tenant>" -> how many of its jobs have an entry
+    ssr:{queue}:waiting:<priority> <tenant>    List: its jobs that wait for a turn, first come first
+    ssr:{queue}:index         Sorted set: job ids by the time they were created (ms since 1970)
+    ssr:notices               Pub/sub channel: "<what> <job id>", what = event | finished | cancel, and "queued queue"
+                              | "released queue". A hint, never the truth: whoever listens also looks for itself
     ssr:{<job>}:meta          Hash, see below
-    ssr:{<job>}:path:<i>      List: the committed steps of path i, each a serialised Event
-    ssr:{<job>}:events        Stream: {e: serialised Event}; an entry's id is the cursor and holds the time
+    ssr:{<job>}:events        Stream: {e: serialised Event}: all that happened, the decisions of the run among it. It is
+                              the journal and what watchers read; an entry's id is the cursor and holds the time
 
 Fields of meta:
 
     request      serialised SolveRequest, every default filled in
     fingerprint  of the request as it came, for idempotency keys
+    tenant       who asked
     status       a JobStatus
     epoch        raised with every claim; writes of an older epoch are refused
+    entry        the id of the queue entry it was first claimed with; other entries of the same job are duplicates
     owner        the replica that claimed the job last
     takeovers    how often it was claimed from an owner that had not handed it back
     created, started, finished    ms since 1970
     cancel       "1" once somebody asked for the job's end
-    selected     serialised Event: the strategies
-    end:<i>      serialised Event: how path i ended
+    path:<i>     "<n> <SHA-1>": path i has n committed steps, and the digest of the last one's event
+    selected     digest of the event of the strategies, once they are committed
+    end:<i>      digest of the event of how path i ended
     result       serialised Job without steps, once finished
+
+An unfinished job has no time to live but between its creation and its queueing; a finished one expires.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-JOBS = "ssr:jobs"
 GROUP = "orchestrators"
-INDEX = "ssr:index"
+QUEUE_TAG = "ssr:{queue}:"
+UNFINISHED = f"{QUEUE_TAG}jobs"
+INDEX = f"{QUEUE_TAG}index"
 NOTICES = "ssr:notices"
+
+
+def stream(priority: str) -> str:
+    """The queue of one priority."""
+    return f"{QUEUE_TAG}{priority}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +64,7 @@ class JobKeys:
     def events(self) -> str:
         return f"ssr:{{{self.job_id}}}:events"
 
-    def path(self, index: int) -> str:
-        return f"ssr:{{{self.job_id}}}:path:{index}"
-
-    def all(self, paths: int) -> list[str]:
-        """meta, events, and the list of each path, in this order."""
-        return [self.meta, self.events, *(self.path(index) for index in range(paths))]
+    @property
+    def both(self) -> list[str]:
+        """meta and events, in this order."""
+        return [self.meta, self.events]

@@ -21,13 +21,11 @@ from ssr.orchestrator.redis_failures import redis_errors
 from ssr.orchestrator.redis_servers import Client, ClusterClient, MasterPool, Pool, follow_master
 from ssr.orchestrator.redis_url import RedisUrl, Topology, read_redis_url
 
-__all__ = ["BLOCK_MS", "RedisClient", "Script", "Scripts", "open_redis", "redis_errors"]
+__all__ = ["RedisClient", "Script", "open_redis", "redis_errors"]
 
 #: redis-py types replies for every protocol and decoding at once; ours are RESP2 and bytes, which it cannot express.
 RedisClient = Any
 
-#: Longest that a blocking read waits on the server; the socket's timeout must be longer.
-BLOCK_MS = 1_000
 #: For the reply to one command, in seconds. Redis answers within milliseconds; longer, and it hangs or is cut off.
 _REPLY_S = 1.5
 _CONNECT_S = 1.0
@@ -145,15 +143,3 @@ class Script:
             # A server that is new to us. redis-py's own scripts would load it on all masters of a cluster, which
             # fails while any of them is away; EVAL reaches the one that has the keys, and loads it there.
             return await self._client.eval(self._text, len(keys), *keys, *args)
-
-
-class Scripts:
-    """The Lua scripts of orchestrator/scripts, each one atomic transition of a job."""
-
-    def __init__(self, client: RedisClient) -> None:
-        self.create = Script(client, "create")
-        self.claim = Script(client, "claim")
-        self.append = Script(client, "append")
-        self.finish = Script(client, "finish")
-        self.cancel = Script(client, "cancel")
-        self.release = Script(client, "release")

@@ -5,23 +5,35 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import Enum, auto
 
-from ssr.core.errors import SsrError, StaleOwner
-from ssr.core.job import Job, JobStatus, Started
+from ssr.core.errors import LostGround, SsrError, StaleOwner
+from ssr.core.job import Job, JobStatus, Priority, Started
 from ssr.core.solve import Crew, LimitReached, Outcome, conclude, solve
 from ssr.core.types import Options
 from ssr.core.vote import Vote
+from ssr.orchestrator.gate import StepGate
 from ssr.orchestrator.journal import RedisJournal
 from ssr.orchestrator.notices import CANCEL, Notices
-from ssr.orchestrator.patience import briefly, patiently
+from ssr.orchestrator.patience import briefly, patiently, set_within
+from ssr.orchestrator.queue import Entry
 from ssr.orchestrator.store import Claim, Clock, JobStore
+from ssr.rpc.job_wire import PRIORITY
 from ssr.rpc.wire import options_from_wire
 
 _log = logging.getLogger(__name__)
 
 #: How often a runner looks for a cancellation whose notice was lost.
-_LOOK_S = 2.0
+_LOOK_S = 5.0
+
+
+class Fate(Enum):
+    """What has become of a delivered job here."""
+
+    ENDED = auto()  #: it is finished, now or before
+    MOVED = auto()  #: it has a newer owner
+    LEFT = auto()  #: it is handed back, for anybody to go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,74 +47,110 @@ class _End:
 
 
 class Runner:
-    """Runs jobs, any number at a time."""
+    """Runs jobs, any number at a time. `leaving`, once set, has every job handed back at its next step boundary."""
 
     def __init__(
-        self, store: JobStore, notices: Notices, crew: Crew, now: Clock, *, replica: str, max_takeovers: int
+        self,
+        store: JobStore,
+        notices: Notices,
+        crew: Crew,
+        now: Clock,
+        *,
+        replica: str,
+        max_takeovers: int,
+        drain_s: float,
     ) -> None:
         self._store, self._notices, self._crew, self._now = store, notices, crew, now
-        self._replica, self._max_takeovers = replica, max_takeovers
+        self._replica, self._max_takeovers, self._drain_s = replica, max_takeovers, drain_s
+        self.leaving = asyncio.Event()
 
-    async def run(self, job_id: str) -> bool:
-        """Claim the job and bring it to its end; False when it went on to another owner before that.
+    async def run(self, entry: Entry) -> tuple[Fate, str]:
+        """Claim the job and bring it to its end; what has become of it, and its tenant.
 
         Raises: Unavailable when Redis cannot be reached: the job stays as it is, for whoever claims it next.
         Cancelling hands it back behind its last committed step.
         """
-        claim = await self._store.claim(job_id, self._replica)
-        if claim is None:
-            return True
-        try:
-            return await self._own(claim)
-        except asyncio.CancelledError:
-            await briefly(self._store.release(claim))
-            raise
+        with self._notices.of(CANCEL, entry.job_id) as cancel_notice:
+            claim = await self._store.claim(entry.job_id, self._replica, entry.entry_id)
+            if claim is None:
+                return Fate.ENDED, ""
+            try:
+                return await self._own(claim, cancel_notice), claim.tenant
+            except asyncio.CancelledError:
+                await briefly(self._store.release(claim))
+                raise
 
-    async def _own(self, claim: Claim) -> bool:
-        """Everything that a job's owner does; whether it still was the owner in the end."""
-        job_id, owned = claim.job_id, True
+    async def _own(self, claim: Claim, cancel_notice: asyncio.Event) -> Fate:
+        """Everything that a job's owner does."""
+        job_id, fate = claim.job_id, Fate.ENDED
+        options = options_from_wire(claim.request.options, 0)
         try:
             await patiently(job_id, lambda: self._store.append(claim, Started(claim.epoch)))
-            options = options_from_wire(claim.options_wire, 0)
-            end = await self._until_cancelled(claim, options)
-            run = await patiently(job_id, lambda: self._store.run(job_id))
-            job = replace(
-                Job(job_id, end.status, claim.problem, options, votes=end.votes, error=end.error, reason=end.reason),
-                answer=end.votes[0].answer if end.votes else "",
-                paths=run.paths,
-                usage=run.ledger.usage(),
-            )
+            end = await self._end(claim, options, cancel_notice)
+            if end is None:
+                await briefly(self._store.release(claim))
+                return Fate.LEFT
+            job = await patiently(job_id, lambda: self._finished(claim, options, end))
             await patiently(job_id, lambda: self._store.finish(claim, job))
         except* StaleOwner:
             _log.info("job %s went on to a newer owner", job_id)
-            owned = False
-        return owned
+            fate = Fate.MOVED
+        return fate
 
-    async def _until_cancelled(self, claim: Claim, options: Options) -> _End:
-        """Solve, or stop as soon as the job's end is wanted."""
+    async def _finished(self, claim: Claim, options: Options, end: _End) -> Job:
+        run = await self._store.run(claim.job_id)
+        return Job(
+            claim.job_id,
+            end.status,
+            claim.request.problem,
+            options,
+            answer=end.votes[0].answer if end.votes else "",
+            votes=end.votes,
+            paths=run.paths,
+            usage=run.ledger.usage(),
+            error=end.error,
+            reason=end.reason,
+            priority=PRIORITY.member(Priority, claim.request.priority, Priority.INTERACTIVE),
+            tenant=claim.tenant,
+        )
+
+    async def _end(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:
+        """How the job ends; None when it is to be handed back."""
         if claim.cancelled:
             return _End(JobStatus.CANCELLED)
         if claim.takeovers >= self._max_takeovers:
-            return _End(JobStatus.FAILED, error=f"given up: {claim.takeovers} replicas died or hung while they ran it")
-        async with asyncio.TaskGroup() as group:
-            solving = group.create_task(self._solve(claim, options), name=f"{claim.job_id}/solve")
-            watching = group.create_task(self._cancel_wanted(claim.job_id), name=f"{claim.job_id}/cancel")
-            await asyncio.wait({solving, watching}, return_when=asyncio.FIRST_COMPLETED)
-            watching.cancel()
-            if not solving.done():
-                solving.cancel()
-        return _End(JobStatus.CANCELLED) if solving.cancelled() else solving.result()
+            return _End(JobStatus.PARKED, error=f"parked: {claim.takeovers} replicas died or hung while they ran it")
+        while True:
+            try:
+                return await self._solve_or_stop(claim, options, cancel_notice)
+            except* LostGround as lost:
+                _log.warning("%s; going on from what it has", lost.exceptions[0])
 
-    async def _solve(self, claim: Claim, options: Options) -> _End:
-        journal = RedisJournal(self._store, claim)
+    async def _solve_or_stop(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:
+        """Solve, or stop: as soon as the job's end is wanted, or at a step boundary when this replica leaves."""
+        gate, job_id = StepGate(), claim.job_id
+        async with asyncio.TaskGroup() as group:
+            solving = group.create_task(self._solve(claim, options, gate), name=f"{job_id}/solve")
+            watching = group.create_task(self._cancel_wanted(job_id, cancel_notice), name=f"{job_id}/cancel")
+            leaving = group.create_task(self._left(gate), name=f"{job_id}/leave")
+            await asyncio.wait({solving, watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (solving, watching, leaving):
+                task.cancel()
+        if not solving.cancelled():
+            return solving.result()
+        return None if watching.cancelled() else _End(JobStatus.CANCELLED)
+
+    async def _solve(self, claim: Claim, options: Options, gate: StepGate) -> _End:
+        journal = gate.journal(RedisJournal(self._store, claim))
         try:
             async with asyncio.timeout(self._time_left_s(claim, options)):
-                return _end_of(await solve(claim.job_id, claim.problem, options, self._crew, journal))
+                crew = gate.crew(self._crew)
+                return _end_of(await solve(claim.job_id, claim.request.problem, options, crew, journal))
         except TimeoutError:
             reason = f"the deadline of {options.deadline_s:g} s has passed"
         except LimitReached as limit:
             reason = str(limit)
-        except StaleOwner:
+        except (StaleOwner, LostGround):
             raise
         except SsrError as error:
             _log.warning("job %s failed: %s", claim.job_id, error)
@@ -115,12 +163,18 @@ class Runner:
             return None
         return max(0.0, options.deadline_s - (self._now() - claim.created_ms) / 1000)
 
-    async def _cancel_wanted(self, job_id: str) -> None:
-        with self._notices.of(CANCEL, job_id) as notice:
-            while not await patiently(job_id, lambda: self._store.cancel_wanted(job_id)):
-                notice.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(notice.wait(), _LOOK_S)
+    async def _cancel_wanted(self, job_id: str, notice: asyncio.Event) -> None:
+        while True:
+            await set_within(notice, _LOOK_S)
+            notice.clear()
+            if await patiently(job_id, lambda: self._store.cancel_wanted(job_id)):
+                return
+
+    async def _left(self, gate: StepGate) -> None:
+        """Wait until this replica leaves and the run stands at a step boundary, or has been given its time for that."""
+        await self.leaving.wait()
+        with suppress(TimeoutError):
+            await gate.close(self._drain_s)
 
 
 def _end_of(outcome: Outcome) -> _End:

@@ -12,8 +12,11 @@ from ssr.equivalence.checker import MathVerifyEquivalence
 from ssr.orchestrator.admission import Admission
 from ssr.orchestrator.api import ReasoningServicer
 from ssr.orchestrator.crew import open_crew
+from ssr.orchestrator.intake import Intake
 from ssr.orchestrator.notices import running_notices
+from ssr.orchestrator.queue import JobQueue, QueueLimits
 from ssr.orchestrator.redis_client import open_redis
+from ssr.orchestrator.room import Room
 from ssr.orchestrator.runner import Runner
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.orchestrator.store import JobStore
@@ -34,23 +37,35 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         equivalence = await stack.enter_async_context(MathVerifyEquivalence())
         crew = await stack.enter_async_context(open_crew(settings, equivalence))
         notices = await stack.enter_async_context(running_notices(redis))
-        store = JobStore(redis, _now_ms, retention_s=settings.retention_s, max_unfinished=settings.max_unfinished)
-        own = settings.replica
-        runner = Runner(store, notices, crew.solving, _now_ms, replica=own, max_takeovers=settings.max_takeovers)
-        worker = QueueWorker(redis, runner, notices, replica=own, max_jobs=settings.max_jobs, lease_s=settings.lease_s)
+        store = JobStore(redis, _now_ms, retention_s=settings.retention_s)
+        limits = QueueLimits(settings.max_unfinished, settings.tenant_jobs, settings.tenant_limits)
+        queue = JobQueue(redis, settings.replica, limits)
+        runner = Runner(
+            store,
+            notices,
+            crew.solving,
+            _now_ms,
+            replica=settings.replica,
+            max_takeovers=settings.max_takeovers,
+            drain_s=settings.grace_s,
+        )
+        room = Room(settings.max_paths, settings.batch_paths)
+        worker = QueueWorker(queue, runner, notices, room, lease_s=settings.lease_s)
         admission = Admission(crew.selector, crew.drafter.measure, crew.verifier.measure, settings.defaults.options())
-        servicer = ReasoningServicer(store, notices, admission)
+        intake = Intake(admission, store, queue, _now_ms, retention_s=settings.retention_s)
+        servicer = ReasoningServicer(store, notices, intake)
         add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)
+        await stack.enter_async_context(_working(worker))
+        # At the end health fails first, then the worker's jobs go on elsewhere while calls in flight have their grace.
         port = await stack.enter_async_context(
             running_server(
                 [Servicer("ssr.v1.ReasoningService", add)],
                 host=settings.host,
                 port=settings.port,
                 grace_s=settings.grace_s,
+                drain=worker.leave,
             )
         )
-        # At the end the worker stops first: its jobs go on elsewhere while calls in flight here have their grace.
-        await stack.enter_async_context(_working(worker))
         yield port
 
 

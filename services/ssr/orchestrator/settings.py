@@ -6,12 +6,28 @@ import os
 import socket
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import SettingsConfigDict
 
-from ssr.core.limits import MAX_PATH_TOKENS, MAX_PATHS, MAX_STEP_TOKENS
+from ssr.core.limits import MAX_LOOKAHEAD, MAX_PATH_TOKENS, MAX_PATHS, MAX_STEP_TOKENS
 from ssr.core.types import MAX_SCORE, Options
 from ssr.settings import Seconds, ServiceSettings
+
+
+def _limits_of(text: object) -> object:
+    """A mapping from "tenant=limit,tenant=limit"; raises ValueError. Anything but text stays as it is."""
+    if not isinstance(text, str):
+        return text
+    limits = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        tenant, equals, limit = item.partition("=")
+        if not equals:
+            raise ValueError(f"{item!r} is not TENANT=LIMIT")
+        limits[tenant.strip()] = limit.strip()
+    return limits
+
+
+TenantLimits = Annotated[dict[str, Annotated[int, Field(gt=0)]], BeforeValidator(_limits_of)]
 
 
 def _replica_name() -> str:
@@ -32,6 +48,8 @@ class DefaultOptions(BaseModel):
     #: Tokens of a step and of a path, at most.
     max_step_tokens: Annotated[int, Field(ge=1, le=MAX_STEP_TOKENS)] = Options().max_step_tokens
     max_path_tokens: Annotated[int, Field(ge=1, le=MAX_PATH_TOKENS)] = Options().max_path_tokens
+    #: Steps drafted ahead of the one that is being scored.
+    lookahead: Annotated[int, Field(ge=0, le=MAX_LOOKAHEAD)] = Options().lookahead
 
     def options(self) -> Options:
         return Options(**self.model_dump())
@@ -52,11 +70,17 @@ class OrchestratorSettings(ServiceSettings):
     replica: str = Field(default_factory=_replica_name)
     #: What applies where a request does not say.
     defaults: DefaultOptions = DefaultOptions()
-    #: Jobs that run at a time on this replica; more wait in the queue.
-    max_jobs: Annotated[int, Field(gt=0, le=4096)] = 64
+    #: Paths in flight on this replica; more jobs wait in the queue. Room for the largest job (16) is a must.
+    max_paths: Annotated[int, Field(ge=MAX_PATHS, le=65_536)] = 1024
+    #: Those of them that batch jobs may have, at most; the rest is kept for interactive ones.
+    batch_paths: Annotated[int, Field(ge=MAX_PATHS, le=65_536)] = 768
     #: Jobs queued or running, of all replicas; one more is refused with a time to come back.
     max_unfinished: Annotated[int, Field(gt=0)] = 10_000
-    #: A job that so many replicas lost without handing it back is given up: it may be what kills them.
+    #: Jobs of one tenant and priority that all replicas together work on at a time; more wait. None: no limit.
+    tenant_jobs: Annotated[int, Field(gt=0)] | None = None
+    #: Other limits for some tenants, as "acme=200,school-7=20".
+    tenant_limits: TenantLimits = Field(default_factory=dict)
+    #: A job that so many replicas lost without handing it back is parked: it may be what kills them.
     max_takeovers: Annotated[int, Field(gt=0)] = 5
     #: Seconds of silence after which another replica may take a job over.
     lease_s: Seconds = 10.0

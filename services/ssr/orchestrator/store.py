@@ -1,4 +1,4 @@
-"""Jobs in Redis: every transition of a job, and reading it. The keys are in keys.py, the transitions in scripts/."""
+"""Jobs in Redis: every transition of a job, and reading it. The keys are in keys.py, the transitions in scripts/job."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from ssr.core.errors import BadReply, Conflict, NotFound, Overloaded, StaleOwner
-from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Queued
-from ssr.core.limits import MAX_PATHS
-from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
-from ssr.orchestrator.keys import INDEX, JOBS, NOTICES, JobKeys
-from ssr.orchestrator.redis_client import RedisClient, Scripts, redis_errors
-from ssr.rpc.job_wire import event_from_wire, happening_to_wire, job_from_wire, job_to_wire
+from ssr.core.errors import BadReply, Conflict, LostGround, NotFound, StaleOwner
+from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Priority, Queued
+from ssr.core.run import PathEnded, Run, Selected, StepCommitted
+from ssr.orchestrator.keys import INDEX, NOTICES, JobKeys
+from ssr.orchestrator.redis_client import RedisClient, Script, redis_errors
+from ssr.rpc.job_wire import PRIORITY, event_from_wire, happening_to_wire, job_from_wire, job_to_wire
 from ssr.rpc.wire import options_from_wire
 from ssr.v1 import reasoning_pb2
 
-#: When a refused caller should come back, in seconds.
-_RETRY_S = 2.0
+#: A job whose caller died between creating and queueing it is forgotten after so many seconds.
+_UNQUEUED_S = 600
 
 #: Milliseconds since 1970; injected so that tests own the clock.
 Clock = Callable[[], int]
@@ -33,9 +33,9 @@ class Claim:
 
     job_id: str
     epoch: int
-    problem: str
-    options_wire: reasoning_pb2.Options
-    cancelled: bool
+    request: reasoning_pb2.SolveRequest
+    tenant: str
+    cancelled: bool = False
     takeovers: int = 0
     created_ms: int = 0
 
@@ -46,65 +46,76 @@ class JobStore:
     Every method raises Unavailable while Redis cannot be reached.
     """
 
-    def __init__(self, redis: RedisClient, now: Clock, *, retention_s: int, max_unfinished: int) -> None:
-        self._redis, self._now = redis, now
-        self._retention_s, self._max_unfinished = retention_s, max_unfinished
-        self._scripts = Scripts(redis)
+    def __init__(self, redis: RedisClient, now: Clock, *, retention_s: int) -> None:
+        self._redis, self._now, self._retention_s = redis, now, retention_s
+        self._create = Script(redis, "job/create")
+        self._keep = Script(redis, "job/keep")
+        self._claim = Script(redis, "job/claim")
+        self._append = Script(redis, "job/append")
+        self._finish = Script(redis, "job/finish")
+        self._cancel = Script(redis, "job/cancel")
+        self._release = Script(redis, "job/release")
+        self._read = Script(redis, "job/read")
 
-    async def create(self, job_id: str, request: reasoning_pb2.SolveRequest, fingerprint: str) -> None:
-        """Store a job and queue it; once, however often it is called with the same fingerprint.
+    async def create(
+        self, job_id: str, request: reasoning_pb2.SolveRequest, tenant: str, fingerprint: str, now_ms: int
+    ) -> None:
+        """Store a job; once, however often it is called with the same fingerprint. It is forgotten unless it is kept.
 
-        Raises: Conflict when the id belongs to another request; Overloaded when too many jobs are unfinished.
+        Raises: Conflict when the id belongs to another request.
         """
-        keys, now = JobKeys(job_id), self._now()
         with redis_errors():
-            if await self._redis.xlen(JOBS) >= self._max_unfinished and not await self._redis.exists(keys.meta):
-                raise Overloaded(f"{self._max_unfinished} jobs are queued or running already", _RETRY_S)
-            made = await self._scripts.create(
-                keys=[keys.meta, keys.events],
-                args=[fingerprint, request.SerializeToString(), now, _payload(Queued())],
+            made = await self._create(
+                JobKeys(job_id).both,
+                [fingerprint, request.SerializeToString(), tenant, now_ms, _payload(Queued()), _UNQUEUED_S],
             )
-            if made == b"conflict":
-                raise Conflict("idempotency_key: was used for another request; choose a new one")
-            if made == b"created":
-                await self._redis.zadd(INDEX, {job_id: now})
-                await self._redis.xadd(JOBS, {"job": job_id})
+        if made == b"conflict":
+            raise Conflict("idempotency_key: was used for another request; choose a new one")
 
-    async def claim(self, job_id: str, owner: str) -> Claim | None:
-        """Become the job's owner; None when it is finished or gone."""
-        keys = JobKeys(job_id)
+    async def keep(self, job_id: str) -> None:
+        """The job is in the queue: do not forget it."""
         with redis_errors():
-            claimed = await self._scripts.claim(keys=[keys.meta, keys.events], args=[owner, self._now()])
+            await self._keep(JobKeys(job_id).both, [])
+
+    async def claim(self, job_id: str, owner: str, entry_id: str) -> Claim | None:
+        """Become the job's owner; None when it is finished or gone, or when another queue entry is its own."""
+        with redis_errors():
+            claimed = await self._claim(JobKeys(job_id).both, [owner, self._now(), entry_id])
         if claimed is None:
             return None
-        epoch, request_bytes, cancel, takeovers, created = claimed
-        request = reasoning_pb2.SolveRequest.FromString(request_bytes)
-        return Claim(job_id, epoch, request.problem, request.options, cancel == b"1", takeovers, int(created))
+        epoch, request, cancel, takeovers, created, tenant = claimed
+        return Claim(
+            job_id,
+            epoch,
+            reasoning_pb2.SolveRequest.FromString(request),
+            tenant.decode(),
+            cancel == b"1",
+            takeovers,
+            int(created),
+        )
 
     async def release(self, claim: Claim) -> None:
         """Hand the job back, to be claimed by anybody. Nothing happens when it has a newer owner or is finished."""
         with redis_errors():
-            await self._scripts.release(keys=[JobKeys(claim.job_id).meta], args=[claim.epoch])
+            await self._release(JobKeys(claim.job_id).both, [claim.epoch])
 
     async def append(self, claim: Claim, happening: Happening) -> None:
         """Commit a decision and tell of it, or only tell of what is no decision.
 
-        Raises: StaleOwner when the job has a newer owner or is finished; BadReply when the decision does not follow
-        from what is committed.
+        Raises: StaleOwner when the job has a newer owner or is finished; LostGround when Redis lacks a decision that
+        this one follows from.
         """
-        keys = JobKeys(claim.job_id)
-        list_key, kind, place = keys.meta, "news", ""
+        place: tuple[str | int, ...] = ("news",)
         match happening:
             case StepCommitted(path, step):
-                list_key, kind, place = keys.path(path), "step", str(step.index)
+                place = ("step", path, step.index)
             case Selected():
-                kind, place = "field", "selected"
+                place = ("once", "selected")
             case PathEnded(path):
-                kind, place = "field", f"end:{path}"
+                place = ("once", f"end:{path}")
         with redis_errors():
-            reply = await self._scripts.append(
-                keys=[keys.meta, keys.events, list_key],
-                args=[claim.epoch, NOTICES, claim.job_id, _payload(happening), kind, place],
+            reply = await self._append(
+                JobKeys(claim.job_id).both, [claim.epoch, NOTICES, claim.job_id, _payload(happening), *place]
             )
         _check_written(reply, claim.job_id)
 
@@ -116,9 +127,9 @@ class JobStore:
         now = self._now()
         final = replace(job, finished=datetime.fromtimestamp(now / 1000, UTC))
         with redis_errors():
-            reply = await self._scripts.finish(
-                keys=JobKeys(claim.job_id).all(job.options.paths),
-                args=[
+            reply = await self._finish(
+                JobKeys(claim.job_id).both,
+                [
                     claim.epoch,
                     NOTICES,
                     claim.job_id,
@@ -132,26 +143,33 @@ class JobStore:
         _check_written(reply, claim.job_id)
 
     async def cancel(self, job_id: str) -> None:
-        """Ask for a job's end. A queued job ends here and now; a running one is ended by its owner.
-
-        Raises: NotFound.
-        """
+        """Ask for a job's end; its owner, if it has one, ends it. Raises: NotFound."""
         with redis_errors():
-            reply = await self._scripts.cancel(keys=[JobKeys(job_id).meta], args=[NOTICES, job_id])
+            reply = await self._cancel(JobKeys(job_id).both, [NOTICES, job_id])
         if reply is None:
             raise _no_job(job_id)
-        if reply[0] == b"queued":
-            job = await self.get(job_id)
-            claim = Claim(job_id, int(reply[1]), job.problem, reasoning_pb2.Options(), cancelled=True)
-            try:
-                await self.finish(claim, replace(job, status=JobStatus.CANCELLED))
-            except StaleOwner:
-                return  # somebody claimed it in between, and hears of the cancellation
 
     async def cancel_wanted(self, job_id: str) -> bool:
         """Whether somebody asked for the job's end."""
         with redis_errors():
             return bool(await self._redis.hget(JobKeys(job_id).meta, "cancel"))
+
+    async def end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> Job | None:
+        """End a job here and now; gives it as it was, or None when somebody has claimed it: then its owner ends it.
+
+        Raises: NotFound.
+        """
+        with redis_errors():
+            epoch = await self._redis.hget(JobKeys(job_id).meta, "epoch")
+        job = await self.get(job_id)
+        if job.status is not JobStatus.QUEUED:
+            return None
+        claim = Claim(job_id, int(epoch), reasoning_pb2.SolveRequest(), job.tenant)
+        try:
+            await self.finish(claim, replace(job, status=status, reason=reason))
+        except StaleOwner:
+            return None
+        return job
 
     async def final(self, job_id: str) -> bool:
         """Whether the job has ended. Raises: NotFound."""
@@ -162,7 +180,7 @@ class JobStore:
         return JobStatus(status.decode()).final
 
     async def run(self, job_id: str) -> Run:
-        """What is decided of the job so far."""
+        """What is decided of the job so far. Raises: NotFound."""
         return (await self._snapshot(job_id))[1]
 
     async def get(self, job_id: str) -> Job:
@@ -190,31 +208,27 @@ class JobStore:
         return [_event(job_id, entry_id.decode(), fields[b"e"]) for entry_id, fields in entries]
 
     async def _snapshot(self, job_id: str) -> tuple[dict[bytes, bytes], Run, str]:
-        """The job's fields, the fold of its decisions, and its last event, all of one moment."""
-        keys = JobKeys(job_id)
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(keys.meta)
-            pipe.xrevrange(keys.events, count=1)
-            for index in range(MAX_PATHS):
-                pipe.lrange(keys.path(index), 0, -1)
-            with redis_errors():
-                meta, last, *paths = await pipe.execute()
-        if not meta:
+        """The job's fields, the fold of its decisions, and its last event's cursor, all of one moment."""
+        with redis_errors():
+            pairs, entries = await self._read(JobKeys(job_id).both, [])
+        if not pairs:
             raise _no_job(job_id)
-        run = Run()
-        if b"selected" in meta:
-            run = run.apply(_decision(meta[b"selected"]))
-        for index, path in enumerate(run.paths):
-            for payload in paths[index]:
-                run = run.apply(_decision(payload))
-            if end := meta.get(f"end:{path.index}".encode()):
-                run = run.apply(_decision(end))
-        return meta, run, last[0][0].decode() if last else ""
+        return dict(zip(pairs[::2], pairs[1::2], strict=True)), _folded(entries), entries[-1][0].decode()
 
 
 def fingerprint_of(request: reasoning_pb2.SolveRequest) -> str:
     """Equal for requests that ask for the same."""
     return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _folded(entries: list[Any]) -> Run:
+    """The run that a job's events tell of; an entry is [id, [field, value]]."""
+    run = Run()
+    for _, (_, payload) in entries:
+        happening = event_from_wire(reasoning_pb2.Event.FromString(payload)).happening
+        if isinstance(happening, Selected | StepCommitted | PathEnded):
+            run = run.apply(happening)
+    return run
 
 
 def _payload(happening: Happening) -> bytes:
@@ -228,21 +242,20 @@ def _event(job_id: str, cursor: str, payload: bytes) -> Event:
     return event_from_wire(message)
 
 
-def _decision(payload: bytes) -> Decision:
-    happening = event_from_wire(reasoning_pb2.Event.FromString(payload)).happening
-    if not isinstance(happening, Selected | StepCommitted | PathEnded):
-        raise BadReply(f"Redis holds {type(happening).__name__} where a decision belongs")
-    return happening
-
-
 def _job(job_id: str, meta: dict[bytes, bytes]) -> Job:
     """The job without its paths."""
     if b"result" in meta:
         job = replace(job_from_wire(reasoning_pb2.Job.FromString(meta[b"result"])), paths=())
     else:
         request = reasoning_pb2.SolveRequest.FromString(meta[b"request"])
-        status = JobStatus(meta[b"status"].decode())
-        job = Job(job_id, status, request.problem, options_from_wire(request.options, 0))
+        job = Job(
+            job_id,
+            JobStatus(meta[b"status"].decode()),
+            request.problem,
+            options_from_wire(request.options, 0),
+            priority=PRIORITY.member(Priority, request.priority, Priority.INTERACTIVE),
+            tenant=meta[b"tenant"].decode(),
+        )
     return replace(
         job,
         created=_time(meta.get(b"created")),
@@ -262,5 +275,7 @@ def _no_job(job_id: str) -> NotFound:
 def _check_written(reply: bytes, job_id: str) -> None:
     if reply == b"stale":
         raise StaleOwner(f"job {job_id} has a newer owner or is finished")
+    if reply == b"gap":
+        raise LostGround(f"job {job_id}: Redis lacks a decision that was durable")
     if reply != b"ok":
-        raise BadReply(f"job {job_id}: the write does not follow from what is committed")
+        raise BadReply(f"job {job_id}: an unexpected reply of Redis: {reply!r}")

@@ -1,138 +1,106 @@
-"""One replica's share of the job queue: claim, keep alive, take over, acknowledge.
-
-A job's queue entry stays pending with its consumer until the job has ended. A consumer that is silent for the lease
-time loses its entries to whoever asks next (XAUTOCLAIM); heartbeats keep the others' hands off.
-"""
+"""One replica's share of the job queue: take jobs while there is room, keep them, take over, hand back."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-
-from redis.exceptions import ResponseError
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from ssr.core.errors import Unavailable
-from ssr.orchestrator.keys import GROUP, JOBS, NOTICES
-from ssr.orchestrator.notices import QUEUE, RELEASED, Notices
-from ssr.orchestrator.patience import briefly, patiently
-from ssr.orchestrator.redis_client import BLOCK_MS, RedisClient, redis_errors
-from ssr.orchestrator.runner import Runner
+from ssr.core.job import Priority
+from ssr.orchestrator.notices import QUEUE, QUEUED, RELEASED, Notices
+from ssr.orchestrator.patience import briefly, patiently, set_within
+from ssr.orchestrator.queue import Entry, JobQueue
+from ssr.orchestrator.room import Room
+from ssr.orchestrator.runner import Fate, Runner
 
 _log = logging.getLogger(__name__)
 
-#: Longer than any lease.
-_LONG_AGO_MS = 24 * 3600 * 1000
+#: How often a worker looks for jobs whose notice was lost.
+_LOOK_S = 1.0
 
-#: A queue entry: its id in the stream, and the job.
-_Entry = tuple[bytes, str]
+_Find = Callable[[Sequence[Priority]], Awaitable[Entry | None]]
 
 
 class QueueWorker:
-    """Takes jobs from the queue and has a Runner run them, at most `max_jobs` at a time."""
+    """Takes jobs from the queue and has a Runner run them, as many as there is room for."""
 
-    def __init__(
-        self, redis: RedisClient, runner: Runner, notices: Notices, *, replica: str, max_jobs: int, lease_s: float
-    ) -> None:
-        self._redis, self._runner, self._notices, self._replica = redis, runner, notices, replica
-        self._slots = asyncio.Semaphore(max_jobs)
-        self._lease_ms = round(lease_s * 1000)
-        self._held: set[bytes] = set()
+    def __init__(self, queue: JobQueue, runner: Runner, notices: Notices, room: Room, *, lease_s: float) -> None:
+        self._queue, self._runner, self._notices, self._room = queue, runner, notices, room
+        self._lease_s = lease_s
+        self._held: set[Entry] = set()
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._left = asyncio.Event()
 
     async def work(self) -> None:
-        """Work until cancelled; then the jobs in hand are handed back, for others to go on with at once."""
-        await patiently("queue", self._ensure_group)
+        """Work until `leave` is called, or until cancelled; either way the jobs in hand are handed back."""
+        every_s = self._lease_s / 2
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_alive(), name="heartbeat")
-            group.create_task(self._take_over(group), name="take-over")
+            keeping = group.create_task(self._keep_alive(), name="heartbeat")
+            looking = [
+                group.create_task(self._look(group, QUEUED, _LOOK_S, self._queue.take), name="queue"),
+                group.create_task(self._look(group, RELEASED, every_s, self._abandoned), name="take-over"),
+            ]
+            await self._runner.leaving.wait()
+            for task in looking:
+                task.cancel()
+            await asyncio.gather(*looking, *self._jobs, return_exceptions=True)
+            keeping.cancel()
+        await briefly(self._queue.leave())
+        self._left.set()
+
+    async def leave(self) -> None:
+        """Take no more jobs, hand those in hand back at their next step boundary, and wait until that is done."""
+        self._runner.leaving.set()
+        await self._left.wait()
+
+    async def _look(self, group: asyncio.TaskGroup, notice: str, every_s: float, find: _Find) -> None:
+        """Start what is found at every notice and every so many seconds, as long as there is room."""
+        with self._notices.of(notice, QUEUE) as news:
             while True:
-                if entry := await self._when_free("queue", self._next_entry):
-                    group.create_task(self._run(entry), name=entry[1])
+                news.clear()
+                while turn := self._room.turn():
+                    entry = await patiently("queue", partial(find, turn))
+                    if entry is None:
+                        break
+                    self._start(group, entry)
+                await set_within(news, every_s)
 
-    async def _ensure_group(self) -> None:
-        """The consumer group exists, from the queue's beginning."""
-        with redis_errors():
-            groups = await self._redis.xinfo_groups(JOBS) if await self._redis.exists(JOBS) else []
-            if GROUP.encode() not in [group["name"] for group in groups]:
-                await self._redis.xgroup_create(JOBS, GROUP, id="0", mkstream=True)
+    async def _abandoned(self, priorities: Sequence[Priority]) -> Entry | None:
+        """A job that was handed back, or whose replica is silent; not one that is in hand here."""
+        entry = await self._queue.take_over(priorities, round(self._lease_s * 1000))
+        return None if entry in self._held else entry
 
-    async def _next_entry(self) -> _Entry | None:
-        """A job nobody has taken yet; None when none came in a while."""
-        with redis_errors():
-            try:
-                found = await self._redis.xreadgroup(GROUP, self._replica, {JOBS: ">"}, count=1, block=BLOCK_MS)
-            except ResponseError as error:
-                if "NOGROUP" not in str(error):
-                    raise
-                found = None  # a Redis that lost its data
-                await self._ensure_group()
-        return _entry(*found[0][1][0]) if found else None
+    def _start(self, group: asyncio.TaskGroup, entry: Entry) -> None:
+        self._room.enter(entry.priority, entry.paths)
+        self._held.add(entry)
+        job = group.create_task(self._run(entry), name=entry.job_id)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
 
-    async def _take_over(self, group: asyncio.TaskGroup) -> None:
-        """Take the jobs that were handed back, and now and then those of replicas that are silent."""
-        with self._notices.of(RELEASED, QUEUE) as released:
-            while True:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(released.wait(), self._lease_ms / 2000)
-                released.clear()
-                while entry := await self._when_free("take-over", self._abandoned_entry):
-                    _log.info("taking over job %s", entry[1])
-                    group.create_task(self._run(entry), name=entry[1])
-
-    async def _when_free(self, what: str, look: Callable[[], Awaitable[_Entry | None]]) -> _Entry | None:
-        """What `look` finds once a slot is free, with the slot taken for it."""
-        await self._slots.acquire()
-        entry = await patiently(what, look)
-        if entry is None:
-            self._slots.release()
-        return entry
-
-    async def _abandoned_entry(self) -> _Entry | None:
-        with redis_errors():
-            _, entries, _ = await self._redis.xautoclaim(JOBS, GROUP, self._replica, self._lease_ms, count=1)
-        return _entry(*entries[0]) if entries else None
+    async def _run(self, entry: Entry) -> None:
+        try:
+            fate, tenant = await self._runner.run(entry)
+            if fate is Fate.ENDED:
+                await patiently(entry.job_id, lambda: self._queue.done(entry, tenant))
+            elif fate is Fate.LEFT:
+                await briefly(self._queue.hand_back(entry))
+        except asyncio.CancelledError:
+            await briefly(self._queue.hand_back(entry))
+            raise
+        except Unavailable as error:
+            _log.warning("job %s stays in the queue: %s", entry.job_id, error)
+        except Exception:
+            _log.exception("job %s stays in the queue", entry.job_id)
+        finally:
+            self._held.discard(entry)
+            self._room.leave(entry.priority, entry.paths)
+            for notice in (QUEUED, RELEASED):  # there is room again
+                self._notices.notify(notice, QUEUE)
 
     async def _keep_alive(self) -> None:
         """Tell the queue that the jobs in hand are at work."""
         while True:
-            await asyncio.sleep(self._lease_ms / 3000)
-            if self._held:
-                await patiently("heartbeat", self._beat)
-
-    async def _beat(self) -> None:
-        held = list(self._held)
-        with redis_errors():
-            await self._redis.xclaim(JOBS, GROUP, self._replica, min_idle_time=0, message_ids=held, justid=True)
-
-    async def _run(self, entry: _Entry) -> None:
-        entry_id, job_id = entry
-        self._held.add(entry_id)
-        try:
-            if await self._runner.run(job_id):  # else the entry is its new owner's to acknowledge
-                await patiently(job_id, lambda: self._acknowledge(entry_id))
-        except asyncio.CancelledError:
-            await briefly(self._hand_back(entry_id))
-            raise
-        except Unavailable as error:
-            _log.warning("job %s stays in the queue: %s", job_id, error)
-        except Exception:
-            _log.exception("job %s stays in the queue", job_id)
-        finally:
-            self._held.discard(entry_id)
-            self._slots.release()
-
-    async def _hand_back(self, entry_id: bytes) -> None:
-        """Make the entry look as if its lease were over, whatever that is elsewhere, and tell the others."""
-        with redis_errors():
-            await self._redis.xclaim(JOBS, GROUP, self._replica, 0, [entry_id], idle=_LONG_AGO_MS, justid=True)
-            await self._redis.publish(NOTICES, f"{RELEASED} {QUEUE}")
-
-    async def _acknowledge(self, entry_id: bytes) -> None:
-        with redis_errors():
-            await self._redis.xack(JOBS, GROUP, entry_id)
-            await self._redis.xdel(JOBS, entry_id)
-
-
-def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> _Entry:
-    return entry_id, fields[b"job"].decode()
+            await asyncio.sleep(self._lease_s / 3)
+            await patiently("heartbeat", lambda: self._queue.keep(self._held))

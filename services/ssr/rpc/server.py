@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -28,10 +28,18 @@ class Servicer:
 
 
 @asynccontextmanager
-async def running_server(servicers: Sequence[Servicer], *, host: str, port: int, grace_s: float) -> AsyncIterator[int]:
+async def running_server(
+    servicers: Sequence[Servicer],
+    *,
+    host: str,
+    port: int,
+    grace_s: float,
+    drain: Callable[[], Awaitable[None]] | None = None,
+) -> AsyncIterator[int]:
     """Serve until the block ends; yields the port (`port` 0 picks a free one).
 
-    At the end the health turns NOT_SERVING first, new calls are refused, and calls in flight have `grace_s` seconds.
+    At the end the health turns NOT_SERVING first, then `drain` is awaited, then new calls are refused, and calls in
+    flight have `grace_s` seconds.
     Raises: Unavailable when the address cannot be bound.
     """
     server = aio.server(interceptors=[ErrorInterceptor()], options=_SERVER_OPTIONS)
@@ -52,9 +60,16 @@ async def running_server(servicers: Sequence[Servicer], *, host: str, port: int,
         yield bound
     finally:
         # A cancelled owner still wants the orderly end.
-        await asyncio.shield(_stop(server, status, grace_s))
+        await asyncio.shield(_stop(server, status, grace_s, drain))
 
 
-async def _stop(server: aio.Server, status: health.aio.HealthServicer, grace_s: float) -> None:
+async def _stop(
+    server: aio.Server,
+    status: health.aio.HealthServicer,
+    grace_s: float,
+    drain: Callable[[], Awaitable[None]] | None,
+) -> None:
     await status.enter_graceful_shutdown()
+    if drain is not None:
+        await drain()
     await server.stop(grace_s)

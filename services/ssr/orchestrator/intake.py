@@ -1,0 +1,66 @@
+"""How a request becomes a job in the queue, once for each idempotency key."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import uuid
+
+from ssr.core.job import JobStatus, Priority
+from ssr.core.limits import check_tenant
+from ssr.orchestrator.admission import Admission
+from ssr.orchestrator.queue import JobQueue
+from ssr.orchestrator.store import Clock, JobStore, fingerprint_of
+from ssr.rpc.job_wire import PRIORITY
+from ssr.v1 import reasoning_pb2
+
+
+class Intake:
+    """Takes requests in, and jobs that nobody has claimed yet out again."""
+
+    def __init__(self, admission: Admission, store: JobStore, queue: JobQueue, now: Clock, *, retention_s: int) -> None:
+        self._admission, self._store, self._queue, self._now = admission, store, queue, now
+        self._retention_ms = retention_s * 1000
+
+    async def submit(self, request: reasoning_pb2.SolveRequest, tenant: str, *, within_s: float | None = None) -> str:
+        """Queue a request; answers with the id of its job, new or not. `within_s` is a deadline beside its own.
+
+        The job is in Redis before it is in the queue, and is forgotten when it does not get there: whoever submits
+        again after a failure finds it, or makes it anew, and never twice.
+        Raises: InvalidRequest, Conflict, Overloaded; Unavailable while a part that must be asked is away.
+        """
+        check_tenant(tenant)
+        priority = PRIORITY.member(Priority, request.priority, Priority.INTERACTIVE)
+        request.priority = PRIORITY.number(priority)  # said or not, it is the same request
+        resolved = await self._admission.check(request)
+        options = resolved.options
+        if within_s is not None:
+            options.deadline_s = min(within_s, options.deadline_s if options.HasField("deadline_s") else within_s)
+        job_id, now = _job_id(tenant, request.idempotency_key), self._now()
+        await self._queue.check_room(job_id)
+        await self._store.create(job_id, resolved, tenant, fingerprint_of(request), now)
+        if not await self._store.final(job_id):
+            oldest = now - 2 * self._retention_ms
+            await self._queue.enqueue(job_id, priority, tenant, options.paths, now_ms=now, oldest_ms=oldest)
+            await self._store.keep(job_id)
+        return job_id
+
+    async def cancel(self, job_id: str) -> None:
+        """End a job: here and now if nobody has claimed it, else its owner does. Raises: NotFound."""
+        await self._store.cancel(job_id)
+        await self._end_queued(job_id, JobStatus.CANCELLED)
+
+    async def expire(self, job_id: str, reason: str) -> None:
+        """End a job whose time is over, if it is still in the queue. Raises: NotFound."""
+        await self._end_queued(job_id, JobStatus.PARTIAL, reason)
+
+    async def _end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> None:
+        if job := await self._store.end_queued(job_id, status, reason):
+            await self._queue.drop(job_id, job.tenant)
+
+
+def _job_id(tenant: str, idempotency_key: str) -> str:
+    """A random id, or the one that belongs to a tenant's key."""
+    name = f"{tenant}\n{idempotency_key}".encode()
+    raw = hashlib.sha256(name).digest()[:15] if idempotency_key else uuid.uuid4().bytes[:15]
+    return "job-" + base64.b32encode(raw).decode().lower()

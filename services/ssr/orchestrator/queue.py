@@ -1,0 +1,160 @@
+"""The job queue in Redis: a stream for each priority, shared by all replicas, and a turn for every tenant.
+
+A job's entry stays pending with the replica that took it until the job has ended. A replica that is silent for the
+lease time loses its entries to whoever asks next; heartbeats (`keep`) hold the others off. Every method is one atomic
+script (scripts/queue), bears being called twice, and raises Unavailable while Redis cannot be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ssr.core.errors import Overloaded
+from ssr.core.job import Priority
+from ssr.orchestrator.keys import GROUP, INDEX, NOTICES, QUEUE_TAG, UNFINISHED, stream
+from ssr.orchestrator.redis_client import RedisClient, Script, redis_errors
+
+#: When a refused caller should come back, in seconds.
+_RETRY_S = 2.0
+#: Longer than any lease.
+_LONG_AGO_MS = 24 * 3600 * 1000
+#: More jobs than a queue can hold, and than a replica can.
+_NO_LIMIT = 2**53
+_MANY = 100_000
+
+_TENANTS = f"{QUEUE_TAG}tenants"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job that was delivered to this replica. `paths` is 1..16."""
+
+    priority: Priority
+    entry_id: str
+    job_id: str
+    paths: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """How much the queue takes.
+
+    `unfinished`: jobs waiting or running, of all tenants. `per_tenant`: jobs of one tenant and priority that the
+    replicas have at a time (None: any number), unless `of_tenant` says otherwise; more wait for their turn.
+    """
+
+    unfinished: int
+    per_tenant: int | None = None
+    of_tenant: Mapping[str, int] = field(default_factory=dict)
+
+    def tenant(self, name: str) -> int:
+        limit = self.of_tenant.get(name, self.per_tenant)
+        return _NO_LIMIT if limit is None else limit
+
+
+class JobQueue:
+    """The queue as one replica (`consumer`) sees it."""
+
+    def __init__(self, redis: RedisClient, consumer: str, limits: QueueLimits) -> None:
+        self._redis, self._consumer, self._limits = redis, consumer, limits
+        self._enqueue = Script(redis, "queue/enqueue")
+        self._take = Script(redis, "queue/take")
+        self._take_over = Script(redis, "queue/take_over")
+        self._hold = Script(redis, "queue/hold")
+        self._done = Script(redis, "queue/done")
+
+    async def check_room(self, job_id: str) -> None:
+        """Raises: Overloaded when there is no room for this job and it is not in the queue yet."""
+        with redis_errors():
+            full = await self._redis.hlen(UNFINISHED) >= self._limits.unfinished
+            if full and not await self._redis.hexists(UNFINISHED, job_id):
+                raise self._overloaded()
+
+    async def enqueue(
+        self, job_id: str, priority: Priority, tenant: str, paths: int, *, now_ms: int, oldest_ms: int
+    ) -> None:
+        """Queue a job, once. Jobs created before `oldest_ms` leave the list of jobs.
+
+        Raises: Overloaded.
+        """
+        limits = self._limits
+        waiting = f"{QUEUE_TAG}waiting:{priority} {tenant}"
+        with redis_errors():
+            reply = await self._enqueue(
+                [UNFINISHED, _TENANTS, INDEX, stream(priority), waiting],
+                [job_id, priority, tenant, paths, limits.unfinished, limits.tenant(tenant), now_ms, oldest_ms, NOTICES],
+            )
+        if reply == b"full":
+            raise self._overloaded()
+
+    async def take(self, priorities: Sequence[Priority]) -> Entry | None:
+        """A job that nobody has taken yet, of the first of these priorities that has one."""
+        with redis_errors():
+            found = await self._take([stream(priority) for priority in priorities], [GROUP, self._consumer])
+        return _entry(priorities, found)
+
+    async def take_over(self, priorities: Sequence[Priority], lease_ms: int) -> Entry | None:
+        """A job that was handed back, or whose replica has been silent for the lease time."""
+        streams = [stream(priority) for priority in priorities]
+        with redis_errors():
+            found = await self._take_over(streams, [GROUP, self._consumer, lease_ms])
+        return _entry(priorities, found)
+
+    async def keep(self, entries: Iterable[Entry]) -> None:
+        """Tell that these jobs are at work here."""
+        await self._set_idle(entries, 0, channel="")
+
+    async def hand_back(self, entry: Entry) -> None:
+        """Let another replica have the job at once, and tell them."""
+        await self._set_idle([entry], _LONG_AGO_MS, channel=NOTICES)
+
+    async def _set_idle(self, entries: Iterable[Entry], idle_ms: int, channel: str) -> None:
+        by_priority: dict[Priority, list[str]] = {}
+        for entry in entries:
+            by_priority.setdefault(entry.priority, []).append(entry.entry_id)
+        for priority, entry_ids in by_priority.items():
+            with redis_errors():
+                await self._hold([stream(priority)], [GROUP, self._consumer, idle_ms, channel, *entry_ids])
+
+    async def done(self, entry: Entry, tenant: str) -> None:
+        """The job has ended, or the entry is a duplicate: take it out."""
+        await self._take_out(entry.job_id, tenant, entry.entry_id, stream(entry.priority))
+
+    async def drop(self, job_id: str, tenant: str) -> None:
+        """Take out a job that has ended before anybody took it."""
+        await self._take_out(job_id, tenant)
+
+    async def _take_out(self, job_id: str, tenant: str, entry_id: str = "", key: str = "") -> None:
+        with redis_errors():
+            await self._done(
+                [UNFINISHED, _TENANTS, INDEX], [job_id, entry_id, key, GROUP, self._limits.tenant(tenant), NOTICES]
+            )
+
+    async def leave(self) -> None:
+        """Hand back what this replica still holds; take it, and consumers long gone, off the list if they hold nothing.
+
+        Their entries would be lost with them otherwise.
+        """
+        for priority in Priority:
+            key = stream(priority)
+            with redis_errors():
+                if not await self._redis.exists(key):
+                    continue
+                held = await self._redis.xpending_range(key, GROUP, "-", "+", _MANY, consumername=self._consumer)
+                if entry_ids := [entry["message_id"] for entry in held]:
+                    await self._hold([key], [GROUP, self._consumer, _LONG_AGO_MS, NOTICES, *entry_ids])
+                for consumer in await self._redis.xinfo_consumers(key, GROUP):
+                    own = consumer["name"] == self._consumer.encode()
+                    if consumer["pending"] == 0 and (own or consumer["idle"] > _LONG_AGO_MS):
+                        await self._redis.xgroup_delconsumer(key, GROUP, consumer["name"])
+
+    def _overloaded(self) -> Overloaded:
+        return Overloaded(f"{self._limits.unfinished} jobs are queued or running already", _RETRY_S)
+
+
+def _entry(priorities: Sequence[Priority], found: list[bytes] | None) -> Entry | None:
+    if not found:
+        return None
+    index, entry_id, job_id, *paths = found
+    return Entry(priorities[int(index)], entry_id.decode(), job_id.decode(), int(paths[0]) if paths else 1)

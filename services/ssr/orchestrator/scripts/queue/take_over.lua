@@ -1,0 +1,22 @@
+-- Delivers a job whose replica is silent, or has handed it back, to another one. Keys: see orchestrator/keys.py.
+-- KEYS  the streams to look at, the one to prefer first
+-- ARGV  group, consumer, ms of silence
+-- Returns {index of the stream from 0, entry id, job id, paths}, or nothing.
+for i, key in ipairs(KEYS) do
+  local cursor = '0-0'
+  repeat  -- one call looks at ten entries only
+    local found = redis.pcall('XAUTOCLAIM', key, ARGV[1], ARGV[2], ARGV[3], cursor, 'COUNT', 1)
+    if found.err then
+      if not string.find(found.err, 'NOGROUP') then
+        return found
+      end
+      break
+    end
+    local entry = found[2][1]
+    if entry then
+      return {i - 1, entry[1], entry[2][2], entry[2][4]}
+    end
+    cursor = found[1]
+  until cursor == '0-0'
+end
+return nil

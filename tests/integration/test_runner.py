@@ -1,0 +1,145 @@
+"""A job in the hands of its owner, on a real Valkey and with a writer that the test holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from ssr.core.errors import Unavailable
+from ssr.core.job import JobStatus, Priority, Started
+from ssr.core.run import StepCommitted
+from ssr.core.solve import Crew
+from ssr.core.types import Mode, Options, PathContext, Selection, Source, Step, Verdict, Written
+from ssr.orchestrator.keys import JobKeys
+from ssr.orchestrator.notices import Notices
+from ssr.orchestrator.queue import Entry, JobQueue, QueueLimits
+from ssr.orchestrator.redis_client import open_redis
+from ssr.orchestrator.runner import Fate, Runner
+from ssr.orchestrator.store import JobStore
+from ssr.rpc.wire import options_to_wire
+from ssr.v1 import reasoning_pb2 as pb
+
+JOB = "job-1"
+LIMIT_S = 20
+
+
+class Writer:
+    """The only one of the crew that a baseline job needs: three steps, the second of which waits for the test."""
+
+    def __init__(self) -> None:
+        self.at_second = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        index = len(context.steps)
+        if index == 1:
+            self.at_second.set()
+            await self.go_on.wait()
+        text = r"So it is \boxed{4}." if index == 2 else f"Step {index}."
+        return Written(Step(index, text, Source.TARGET, 3))
+
+    async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection:
+        raise Unavailable("nobody selects here")
+
+    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+        raise Unavailable("nobody verifies here")
+
+    async def same(self, first: str, second: str) -> bool:
+        return first == second
+
+
+class Replica:
+    """A replica's store, queue and runner around a writer."""
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        self.writer = Writer()
+        self.store = JobStore(redis, lambda: 1_000_000, retention_s=60)
+        self.queue = JobQueue(redis, name, QueueLimits(100))
+        crew = Crew(self.writer, self.writer, self.writer, self.writer, self.writer)
+        self.runner = Runner(
+            self.store, Notices(), crew, lambda: 1_000_000, replica=name, max_takeovers=5, drain_s=LIMIT_S
+        )
+
+    async def submit(self) -> Entry:
+        options = options_to_wire(Options(mode=Mode.BASELINE, paths=1))
+        request = pb.SolveRequest(problem="What is 2 + 2?", options=options)
+        await self.store.create(JOB, request, "default", "f", 1_000_000)
+        await self.queue.enqueue(JOB, Priority.INTERACTIVE, "default", 1, now_ms=1, oldest_ms=0)
+        entry = await self.queue.take((Priority.INTERACTIVE,))
+        assert entry is not None
+        return entry
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with open_redis(redis_url) as client, asyncio.timeout(LIMIT_S):
+        yield client
+
+
+async def steps(store: JobStore) -> list[int]:
+    events = await store.events(JOB, "")
+    return [event.happening.step.index for event in events if isinstance(event.happening, StepCommitted)]
+
+
+async def test_ground_lost_in_a_failover_is_made_up(redis: Redis) -> None:
+    """The new master never heard of the last committed step, which the run is already behind."""
+    replica = Replica(redis, "one")
+    entry = await replica.submit()
+    running = asyncio.create_task(replica.runner.run(entry))
+    await replica.writer.at_second.wait()
+    last = (await replica.store.events(JOB, ""))[-1]
+    assert isinstance(last.happening, StepCommitted)
+    await redis.xdel(JobKeys(JOB).events, last.cursor)
+    await redis.hdel(JobKeys(JOB).meta, "path:0")
+    replica.writer.go_on.set()
+    assert await running == (Fate.ENDED, "default")
+    job = await replica.store.get(JOB)
+    assert (job.status, job.answer) == (JobStatus.ANSWERED, "4")
+    assert await steps(replica.store) == [0, 1, 2]
+
+
+async def test_a_zombie_writes_nothing(redis: Redis) -> None:
+    """Somebody else has taken the job over while its first owner was asleep."""
+    zombie, heir = Replica(redis, "zombie"), Replica(redis, "heir")
+    entry = await zombie.submit()
+    asleep = asyncio.create_task(zombie.runner.run(entry))
+    await zombie.writer.at_second.wait()
+    heir.writer.go_on.set()
+    assert await heir.runner.run(entry) == (Fate.ENDED, "default")
+    told = await heir.store.events(JOB, "")
+    zombie.writer.go_on.set()
+    assert (await asleep)[0] is Fate.MOVED
+    assert await heir.store.events(JOB, "") == told
+    assert [event.happening.epoch for event in told if isinstance(event.happening, Started)] == [1, 2]
+
+
+async def test_a_replica_that_leaves_stops_behind_the_step_in_hand(redis: Redis) -> None:
+    replica, heir = Replica(redis, "one"), Replica(redis, "two")
+    entry = await replica.submit()
+    running = asyncio.create_task(replica.runner.run(entry))
+    await replica.writer.at_second.wait()
+    replica.runner.leaving.set()
+    await asyncio.sleep(0)
+    assert not running.done()
+    replica.writer.go_on.set()
+    assert (await running)[0] is Fate.LEFT
+    assert await steps(replica.store) == [0, 1]
+    assert (await replica.store.get(JOB)).status is JobStatus.QUEUED
+    assert (await heir.runner.run(entry))[0] is Fate.ENDED
+    assert await steps(replica.store) == [0, 1, 2]
+    assert await redis.hget(JobKeys(JOB).meta, "takeovers") == b"0"
+
+
+async def test_a_step_is_committed_once_however_often_it_is_written(redis: Redis) -> None:
+    """A reply that was lost has the write tried again."""
+    replica = Replica(redis, "one")
+    entry = await replica.submit()
+    claim = await replica.store.claim(JOB, "one", entry.entry_id)
+    assert claim is not None
+    committed = StepCommitted(0, Step(0, "Step 0.", Source.TARGET, 3))
+    for _ in range(3):
+        await replica.store.append(claim, committed)
+    assert await steps(replica.store) == [0]
