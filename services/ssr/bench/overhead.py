@@ -116,7 +116,7 @@ async def measure_overhead(plan: OverheadPlan, tell: Callable[[str], None] = lam
     Raises: what the stack's start raises; Unavailable when a job fails; CapabilityMissing without /proc.
     """
     tell("bringing up the simulated stack")
-    settings = {"SSR_ORCHESTRATOR_MAX_JOBS": str(max(plan.jobs))}
+    settings = {"SSR_ORCHESTRATOR_MAX_PATHS": str(plan.paths * max(plan.jobs) + _MAX_PATHS)}
     async with simulated_stack(settings, on_event=tell) as stack:
         tell("measuring bare calls")
         floor = await _floor(stack, plan.floor_s)
