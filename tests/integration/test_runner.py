@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from ssr.core.errors import Unavailable
-from ssr.core.job import JobStatus, Priority, Started
+from ssr.core.job import Event, JobStatus, Priority, Started
 from ssr.core.run import StepCommitted
 from ssr.core.solve import Crew
 from ssr.core.types import Mode, Options, PathContext, Selection, Source, Step, Verdict, Written
@@ -19,6 +19,7 @@ from ssr.orchestrator.queue import Entry, JobQueue, QueueLimits
 from ssr.orchestrator.redis_client import open_redis
 from ssr.orchestrator.runner import Fate, Runner
 from ssr.orchestrator.store import JobStore
+from ssr.rpc.job_wire import event_from_wire
 from ssr.rpc.wire import options_to_wire
 from ssr.v1 import reasoning_pb2 as pb
 
@@ -79,9 +80,12 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
         yield client
 
 
+async def told(store: JobStore) -> list[Event]:
+    return [event_from_wire(event) for event in await store.events(JOB, "")]
+
+
 async def steps(store: JobStore) -> list[int]:
-    events = await store.events(JOB, "")
-    return [event.happening.step.index for event in events if isinstance(event.happening, StepCommitted)]
+    return [e.happening.step.index for e in await told(store) if isinstance(e.happening, StepCommitted)]
 
 
 async def test_ground_lost_in_a_failover_is_made_up(redis: Redis) -> None:
@@ -90,7 +94,7 @@ async def test_ground_lost_in_a_failover_is_made_up(redis: Redis) -> None:
     entry = await replica.submit()
     running = asyncio.create_task(replica.runner.run(entry))
     await replica.writer.at_second.wait()
-    last = (await replica.store.events(JOB, ""))[-1]
+    last = (await told(replica.store))[-1]
     assert isinstance(last.happening, StepCommitted)
     await redis.xdel(JobKeys(JOB).events, last.cursor)
     await redis.hdel(JobKeys(JOB).meta, "path:0")
@@ -109,11 +113,11 @@ async def test_a_zombie_writes_nothing(redis: Redis) -> None:
     await zombie.writer.at_second.wait()
     heir.writer.go_on.set()
     assert await heir.runner.run(entry) == (Fate.ENDED, "default")
-    told = await heir.store.events(JOB, "")
+    so_far = await told(heir.store)
     zombie.writer.go_on.set()
     assert (await asleep)[0] is Fate.MOVED
-    assert await heir.store.events(JOB, "") == told
-    assert [event.happening.epoch for event in told if isinstance(event.happening, Started)] == [1, 2]
+    assert await told(heir.store) == so_far
+    assert [event.happening.epoch for event in so_far if isinstance(event.happening, Started)] == [1, 2]
 
 
 async def test_a_replica_that_leaves_stops_behind_the_step_in_hand(redis: Redis) -> None:

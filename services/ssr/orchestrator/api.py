@@ -14,7 +14,7 @@ from ssr.orchestrator.following import ended, follow
 from ssr.orchestrator.intake import Intake
 from ssr.orchestrator.notices import Notices
 from ssr.orchestrator.store import JobStore
-from ssr.rpc.job_wire import event_to_wire, job_to_wire
+from ssr.rpc.job_wire import job_to_wire
 from ssr.rpc.tenant import tenant_of
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
 
@@ -52,7 +52,7 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     ) -> AsyncIterator[reasoning_pb2.Event]:
         async with self._owned_job(request, context) as job_id:
             async for event in follow(self._store, self._notices, job_id):
-                yield event_to_wire(event)
+                yield event
 
     async def Get(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.GetRequest, context: _Context
@@ -65,7 +65,7 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         if request.cursor and not _CURSOR.fullmatch(request.cursor):
             raise InvalidRequest("cursor", f"{request.cursor!r} is no cursor; send one from an event, or none")
         async for event in follow(self._store, self._notices, _job_id(request.job_id), request.cursor):
-            yield event_to_wire(event)
+            yield event
 
     async def Cancel(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.CancelRequest, context: _Context

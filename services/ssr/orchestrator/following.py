@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from ssr.core.job import Event, Finished
 from ssr.orchestrator.notices import EVENT, FINISHED, Notices
 from ssr.orchestrator.patience import set_within
 from ssr.orchestrator.store import JobStore
+from ssr.v1.reasoning_pb2 import Event
 
 #: How often a follower looks for what it got no notice of, in seconds.
 _LOOK_S = 1.0
@@ -25,7 +25,7 @@ async def follow(store: JobStore, notices: Notices, job_id: str, cursor: str = "
             for event in events:
                 yield event
                 cursor = event.cursor
-                if isinstance(event.happening, Finished):
+                if event.HasField("finished"):
                     return
             # A cursor behind the last event gets none; and events expire with their job.
             if not events and await store.final(job_id) and not await store.events(job_id, cursor):

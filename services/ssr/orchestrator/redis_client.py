@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import resources
 from typing import Any
 
@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from ssr.orchestrator.redis_failures import redis_errors
 from ssr.orchestrator.redis_servers import Client, ClusterClient, MasterPool, Pool, follow_master
@@ -105,9 +105,6 @@ async def _cluster(where: RedisUrl) -> AsyncIterator[RedisClient]:
         yield client
     finally:
         await client.aclose()
-        for nodes in ("nodes_cache", "startup_nodes"):  # aclose leaves them open while the cluster is away
-            with suppress(RedisError):
-                await client.nodes_manager.aclose(nodes)
 
 
 def _options(where: RedisUrl, *, sockets: bool = True) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import Connection, SSLConnection
 from redis.asyncio.sentinel import MasterNotFoundError, SentinelConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
@@ -86,14 +87,37 @@ class Client(Redis):
             raise
 
 
+class _Connection(Connection):
+    """Closes at once. redis-py closes idle connections of a node and waits, and meanwhile a call may take one of them
+    and connect it anew, which the end of the wait then forgets without closing it."""
+
+    async def disconnect(self, nowait: bool = False, *args: Any, **options: Any) -> None:
+        await super().disconnect(True, *args, **options)
+
+
+class _SSLConnection(_Connection, SSLConnection):
+    """The same with TLS."""
+
+
 class ClusterClient(RedisCluster):
-    """A client of a cluster, whose calls end in time, and whose failures to find the cluster are of its connection."""
+    """A client of a cluster, whose calls end in time, and whose failures to find the cluster are of its connection.
+
+    Calls in flight go on with a node that a new layout lacks, on connections that redis-py then never closes: the
+    client remembers its nodes and closes them itself.
+    """
+
+    def __init__(self, *, ssl: bool, **options: Any) -> None:
+        super().__init__(ssl=ssl, **options)
+        kind = _SSLConnection if ssl else _Connection
+        self.connection_kwargs["connection_class"] = kind  # of the nodes to come
+        for node in self.startup_nodes:
+            node.connection_class = kind
+        self._nodes: dict[int, ClusterNode] = {}
 
     async def initialize(
-        self,
-        additional_startup_nodes_info: list[Address] | None = None,
-        last_failed_node_name: str | None = None,
+        self, additional_startup_nodes_info: list[Address] | None = None, last_failed_node_name: str | None = None
     ) -> ClusterClient:
+        self._remember_nodes()
         try:
             await super().initialize(additional_startup_nodes_info, last_failed_node_name)
         except (RedisClusterException, IndexError) as error:  # an IndexError: not one slot is served
@@ -102,6 +126,9 @@ class ClusterClient(RedisCluster):
             if isinstance(error.__cause__, RedisClusterException):
                 raise RedisRefused("redis_url: names a Redis that is no cluster; use redis://") from error
             raise RedisConnectionError(f"the cluster has no layout ({error})") from error
+        self._remember_nodes()
+        for node in self._gone():
+            await node.disconnect_free_connections()
         return self
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
@@ -110,6 +137,25 @@ class ClusterClient(RedisCluster):
                 return await super().execute_command(*args, **options)
         except TimeoutError:
             raise _too_late() from None
+        finally:
+            self._remember_nodes()
+
+    async def aclose(self) -> None:
+        """Close every connection; `RedisCluster.aclose` leaves them open while the cluster is away."""
+        await super().aclose()
+        for node in [*self._gone(), *self.nodes_manager.nodes_cache.values(), *self.startup_nodes]:
+            with suppress(RedisError):
+                await node.disconnect()
+        await asyncio.sleep(0)  # the sockets are closed in the loop's next turn
+
+    def _remember_nodes(self) -> None:
+        for node in self.nodes_manager.nodes_cache.values():
+            self._nodes.setdefault(id(node), node)
+
+    def _gone(self) -> list[ClusterNode]:
+        """The nodes that are in the layout no more."""
+        known = {id(node) for node in self.nodes_manager.nodes_cache.values()}
+        return [node for key, node in self._nodes.items() if key not in known]
 
 
 def _too_late() -> RedisTimeoutError:

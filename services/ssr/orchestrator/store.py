@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ssr.core.errors import BadReply, Conflict, LostGround, NotFound, StaleOwner
-from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Priority, Queued
+from ssr.core.job import Finished, Happening, Job, JobStatus, Priority, Queued
 from ssr.core.run import PathEnded, Run, Selected, StepCommitted
 from ssr.orchestrator.keys import INDEX, NOTICES, JobKeys
 from ssr.orchestrator.redis_client import RedisClient, Script, redis_errors
-from ssr.rpc.job_wire import PRIORITY, event_from_wire, happening_to_wire, job_from_wire, job_to_wire
+from ssr.rpc.job_wire import PRIORITY, happening_from_wire, happening_to_wire, job_from_wire, job_to_wire
 from ssr.rpc.wire import options_from_wire
 from ssr.v1 import reasoning_pb2
 
@@ -201,8 +201,8 @@ class JobStore:
         jobs = [_job(job_id.decode(), meta) for (job_id, _), meta in zip(found, metas, strict=True) if meta]
         return jobs, int(found[-1][1]) if len(found) == limit else None
 
-    async def events(self, job_id: str, cursor: str) -> list[Event]:
-        """The job's events behind a cursor ("": from the beginning)."""
+    async def events(self, job_id: str, cursor: str) -> list[reasoning_pb2.Event]:
+        """The job's events behind a cursor ("": from the beginning), as the API sends them."""
         with redis_errors():
             entries = await self._redis.xrange(JobKeys(job_id).events, min=f"({cursor}" if cursor else "-")
         return [_event(job_id, entry_id.decode(), fields[b"e"]) for entry_id, fields in entries]
@@ -225,7 +225,7 @@ def _folded(entries: list[Any]) -> Run:
     """The run that a job's events tell of; an entry is [id, [field, value]]."""
     run = Run()
     for _, (_, payload) in entries:
-        happening = event_from_wire(reasoning_pb2.Event.FromString(payload)).happening
+        happening = happening_from_wire(reasoning_pb2.Event.FromString(payload))
         if isinstance(happening, Selected | StepCommitted | PathEnded):
             run = run.apply(happening)
     return run
@@ -235,11 +235,11 @@ def _payload(happening: Happening) -> bytes:
     return happening_to_wire(happening).SerializeToString(deterministic=True)
 
 
-def _event(job_id: str, cursor: str, payload: bytes) -> Event:
+def _event(job_id: str, cursor: str, payload: bytes) -> reasoning_pb2.Event:
     message = reasoning_pb2.Event.FromString(payload)
     message.cursor, message.job_id = cursor, job_id
     message.time.FromMilliseconds(int(cursor.partition("-")[0]))
-    return event_from_wire(message)
+    return message
 
 
 def _job(job_id: str, meta: dict[bytes, bytes]) -> Job:
