@@ -47,7 +47,10 @@ class _End:
 
 
 class Runner:
-    """Runs jobs, any number at a time. `leaving`, once set, has every job handed back at its next step boundary."""
+    """Runs jobs, any number at a time.
+
+    `leaving`, once set, has every job handed back at its next step boundary, or after `drain_s` seconds.
+    """
 
     def __init__(
         self,
@@ -61,7 +64,7 @@ class Runner:
         drain_s: float,
     ) -> None:
         self._store, self._notices, self._crew, self._now = store, notices, crew, now
-        self._replica, self._max_takeovers, self._drain_s = replica, max_takeovers, drain_s
+        self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
         self.leaving = asyncio.Event()
 
     async def run(self, entry: Entry) -> tuple[Fate, str]:
@@ -174,7 +177,7 @@ class Runner:
         """Wait until this replica leaves and the run stands at a step boundary, or has been given its time for that."""
         await self.leaving.wait()
         with suppress(TimeoutError):
-            await gate.close(self._drain_s)
+            await gate.close(self.drain_s)
 
 
 def _end_of(outcome: Outcome) -> _End:

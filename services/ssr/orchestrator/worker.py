@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 
 #: How often a worker looks for jobs whose notice was lost.
 _LOOK_S = 1.0
+#: How much longer than its drain a job may take to be handed back, in seconds.
+_LATE_S = 1.0
 
 _Find = Callable[[Sequence[Priority]], Awaitable[Entry | None]]
 
@@ -45,10 +47,20 @@ class QueueWorker:
             await self._runner.leaving.wait()
             for task in looking:
                 task.cancel()
-            await asyncio.gather(*looking, *self._jobs, return_exceptions=True)
+            await asyncio.wait(looking)
+            await self._until_handed_back()
             keeping.cancel()
         await briefly(self._queue.leave())
         self._left.set()
+
+    async def _until_handed_back(self) -> None:
+        """Wait for the jobs to reach their step boundaries; those that wait for something else are cut off."""
+        if self._jobs:
+            _, late = await asyncio.wait(self._jobs, timeout=self._runner.drain_s + _LATE_S)
+            for job in late:
+                job.cancel()
+            if late:
+                await asyncio.wait(late)
 
     async def leave(self) -> None:
         """Take no more jobs, hand those in hand back at their next step boundary, and wait until that is done."""
