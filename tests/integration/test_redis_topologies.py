@@ -205,7 +205,7 @@ async def heard(redis: Server, event: asyncio.Event) -> None:
 async def test_a_script_runs_on_a_server_that_never_saw_it(tmp_path: Path) -> None:
     with server(tmp_path) as redis:
         async with open_redis(f"redis://{redis.address}") as client:
-            script = Script(client, "cancel")
+            script = Script(client, "job/cancel")
             assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None
             redis.ask("SCRIPT", "FLUSH")
             assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None

@@ -154,7 +154,7 @@ class Cluster:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", 500, "--repl-diskless-sync-delay", 0)
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", 1500, "--repl-diskless-sync-delay", 0)
     buses = [free_port() for _ in range(4)]
     with ExitStack() as stack:
         nodes = [stack.enter_context(server(folder, "--cluster-port", bus, *options)) for bus in buses]

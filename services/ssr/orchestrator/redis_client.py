@@ -12,13 +12,12 @@ from typing import Any
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
 from ssr.orchestrator.redis_failures import redis_errors
-from ssr.orchestrator.redis_servers import Client, ClusterClient, MasterPool, Pool, follow_master
+from ssr.orchestrator.redis_servers import Client, ClusterClient, MasterPool, Pool, Sentinels, follow_master
 from ssr.orchestrator.redis_url import RedisUrl, Topology, read_redis_url
 
 __all__ = ["RedisClient", "Script", "open_redis", "redis_errors"]
@@ -81,7 +80,7 @@ async def _master(where: RedisUrl) -> AsyncIterator[RedisClient]:
         "socket_connect_timeout": _SENTINEL_S,
         "retry": Retry(NoBackoff(), 0),
     }
-    sentinels = Sentinel(where.addresses, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
+    sentinels = Sentinels(where.addresses, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
     async with sentinels as sentinel:
         client = sentinel.master_for(where.master, Client, MasterPool, ssl=where.tls, **_options(where))
         async with client, asyncio.TaskGroup() as group:

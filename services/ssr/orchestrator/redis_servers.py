@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import Connection, SSLConnection
-from redis.asyncio.sentinel import MasterNotFoundError, SentinelConnectionPool
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -37,14 +38,28 @@ class Pool(ConnectionPool):
             await connection.disconnect(nowait=True)
 
 
+class Sentinels(Sentinel):
+    """Sentinels to ask at the same time from many calls: `Sentinel` then loses some of them from its list."""
+
+    async def discover_master(self, service_name: str) -> Address:
+        """The master's address. Raises: MasterNotFoundError."""
+        for sentinel in tuple(self.sentinels):
+            try:
+                masters: Any = await sentinel.sentinel_masters()
+            except (RedisConnectionError, RedisTimeoutError):
+                continue
+            state = masters.get(service_name)
+            if state and self.check_master_state(state, service_name):
+                self.sentinels.sort(key=lambda one, found=sentinel: one is not found)  # type: ignore[misc]
+                return state["ip"], state["port"]
+        raise MasterNotFoundError(f"no sentinel names a live master {service_name!r}")
+
+
 class MasterPool(SentinelConnectionPool, Pool):
     """Connections to the master that the sentinels name."""
 
     async def get_master_address(self) -> Address:
-        try:
-            address: Address = await self.sentinel_manager.discover_master(self.service_name)
-        except MasterNotFoundError as error:
-            raise MasterNotFoundError(f"no sentinel names a live master {self.service_name!r}") from error
+        address: Address = await self.sentinel_manager.discover_master(self.service_name)
         if address != self.master_address:
             self.master_address = address
             await self.drop_idle()
@@ -88,11 +103,16 @@ class Client(Redis):
 
 
 class _Connection(Connection):
-    """Closes at once. redis-py closes idle connections of a node and waits, and meanwhile a call may take one of them
-    and connect it anew, which the end of the wait then forgets without closing it."""
+    """A connection that may be closed while others use it: redis-py closes all of a node's when the layout changes."""
 
     async def disconnect(self, nowait: bool = False, *args: Any, **options: Any) -> None:
+        """Close at once: during a wait, a call may connect anew, and that socket would be forgotten, not closed."""
         await super().disconnect(True, *args, **options)
+
+    async def _send_packed_command(self, command: Iterable[bytes]) -> None:
+        if self._writer is None:
+            raise RedisConnectionError("the connection was closed as the cluster's layout changed")
+        await super()._send_packed_command(command)
 
 
 class _SSLConnection(_Connection, SSLConnection):
