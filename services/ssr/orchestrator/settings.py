@@ -60,7 +60,8 @@ class OrchestratorSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="SSR_ORCHESTRATOR_")
 
-    #: redis://host:port/db, or rediss:// for TLS.
+    #: redis://host:port/db, redis+sentinel://host:port,host:port/master/db or redis+cluster://host:port,host:port, each
+    #: with user:password@ before the hosts and as rediss for TLS; or unix:///path.
     redis_url: str
     #: gRPC targets of the other services, "host:port" (dns:///host:port for all addresses of a headless Service).
     selector: str
