@@ -22,10 +22,13 @@ demo: setup ## Fetch the models, start everything, solve three problems, stop ev
 	@$(BIN)/ssr demo
 
 ##@ Develop
-.PHONY: test lint type imports proto format clean
+.PHONY: test test-faults lint type imports proto format clean
 test: $(VENV)/.ready-dev ## Install what the tests need and run all of them
 	@$(BIN)/ssr models pull smollm2-135m || echo "The small test model cannot be fetched: its tests are skipped."
 	$(BIN)/python -m pytest
+
+test-faults: $(VENV)/.ready-dev ## Kill and freeze everything at random for minutes (SSR_FAULTS_SEED=n: otherwise)
+	SSR_FAULTS=full $(BIN)/python -m pytest tests/faults
 
 lint: $(VENV)/.ready-dev type imports ## All linters: ruff, mypy, import-linter
 	$(BIN)/ruff check .

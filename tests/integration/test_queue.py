@@ -186,3 +186,11 @@ async def test_a_replica_that_leaves_hands_everything_back_and_is_forgotten(redi
     await leaving.leave()
     names = {c["name"] for c in await redis.xinfo_consumers(stream("interactive"), GROUP)}
     assert names == {b"staying"}
+
+
+async def test_a_replica_that_never_took_anything_can_leave(redis: Redis) -> None:
+    queue = JobQueue(redis, "idle", MANY)
+    await queue.leave()
+    await put(queue, "job")
+    await queue.leave()
+    assert (await taken(queue)).job_id == "job"

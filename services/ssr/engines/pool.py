@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
-from ssr.core.errors import Overloaded, Permanent, SsrError, TimedOut, Unavailable
+from ssr.core.errors import BadReply, Overloaded, Permanent, SsrError, TimedOut, Unavailable
 from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, NextToken, Sampling
 from ssr.engines.circuit import Circuit
 from ssr.engines.replicas import Resolver
@@ -179,7 +179,7 @@ class EnginePool:
                 async with self._place(affinity, frozenset(tried), deadline) as replica:
                     tried.add(replica.url)
                     return await self._ask(replica, ask, deadline)
-            except (Overloaded, Unavailable):
+            except (Overloaded, Unavailable, BadReply):  # garbage, too, may be this replica's alone
                 pause = self._backoff_s(attempt)
                 if attempt >= self._limits.attempts or asyncio.get_running_loop().time() + pause >= deadline:
                     raise
@@ -203,7 +203,7 @@ class EnginePool:
         except Overloaded as error:
             replica.circuit.overloaded(self._now(), error.delay_s)
             raise
-        except (Unavailable, TimedOut):
+        except (Unavailable, TimedOut, BadReply):
             replica.circuit.failed(self._now())
             raise
         except Permanent:

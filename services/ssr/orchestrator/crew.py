@@ -155,11 +155,11 @@ async def _retrying(
         try:
             async with remote_errors(peer):
                 return await method(request, timeout=left_s)
-        except TimedOut:
-            raise TimedOut(f"{peer}: no answer within {timeout_s:g} s") from None
-        except Retryable as error:
+        except Retryable as error:  # a call that timed out, too: an engine that hangs may be one of several
             delay_s = max(error.delay_s if backoff_s > _FIRST_BACKOFF_S else 0.0, backoff_s) * random.uniform(0.5, 1.0)
             if time.monotonic() + delay_s >= deadline:
+                if isinstance(error, TimedOut):
+                    raise TimedOut(f"{peer}: no answer within {timeout_s:g} s") from error
                 raise
         await asyncio.sleep(delay_s)
         backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)

@@ -139,7 +139,7 @@ class JobQueue:
         for priority in Priority:
             key = stream(priority)
             with redis_errors():
-                if not await self._redis.exists(key):
+                if not await self._has_group(key):
                     continue
                 held = await self._redis.xpending_range(key, GROUP, "-", "+", _MANY, consumername=self._consumer)
                 if entry_ids := [entry["message_id"] for entry in held]:
@@ -148,6 +148,10 @@ class JobQueue:
                     own = consumer["name"] == self._consumer.encode()
                     if consumer["pending"] == 0 and (own or consumer["idle"] > _LONG_AGO_MS):
                         await self._redis.xgroup_delconsumer(key, GROUP, consumer["name"])
+
+    async def _has_group(self, key: str) -> bool:
+        """Whether anybody has ever taken a job from the stream."""
+        return bool(await self._redis.exists(key) and await self._redis.xinfo_groups(key))
 
     def _overloaded(self) -> Overloaded:
         return Overloaded(f"{self._limits.unfinished} jobs are queued or running already", _RETRY_S)

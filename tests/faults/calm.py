@@ -1,0 +1,108 @@
+"""How every order ends where nothing goes wrong: the algorithm itself, in this process, on engines of the same make.
+
+No orchestrator, no Redis and no gRPC take part, so the truth does not share their mistakes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from workload import Order
+
+from ssr.client.request import resolved
+from ssr.core.acceptance import ScorerName
+from ssr.core.job import JobStatus
+from ssr.core.run import Decision, Path, Run
+from ssr.core.solve import Crew, solve
+from ssr.core.types import CallKind, Source
+from ssr.core.vote import Vote
+from ssr.engines.base import Engine
+from ssr.engines.connect import open_engine
+from ssr.engines.server.serving import running_server
+from ssr.engines.settings import EngineSettings
+from ssr.engines.simulated.backend import SimulatedBackend
+from ssr.engines.simulated.settings import Latency, SimulatedSettings
+from ssr.equivalence.checker import MathVerifyEquivalence
+from ssr.selection.pools import load_pools
+from ssr.selection.selector import PoolSelector
+from ssr.verification.verifier import TargetVerifier
+from ssr.writing import Author
+
+#: Orders solved at a time.
+_AT_A_TIME = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CalmEnd:
+    """A job's end without faults and without an early stop."""
+
+    status: JobStatus
+    votes: tuple[Vote, ...]
+    paths: tuple[Path, ...]
+
+    @property
+    def answer(self) -> str:
+        return self.votes[0].answer if self.votes else ""
+
+    @property
+    def steps(self) -> int:
+        return sum(len(path.steps) for path in self.paths)
+
+
+async def calm_ends(orders: Iterable[Order]) -> Mapping[int, CalmEnd]:
+    """The end of each variant, every path run to its end."""
+    variants = {order.variant: order for order in orders}
+    places = asyncio.Semaphore(_AT_A_TIME)
+
+    async def end(order: Order) -> CalmEnd:
+        async with places:
+            return await _solved(order, crew)
+
+    async with _calm_crew() as crew:
+        ends = await asyncio.gather(*map(end, variants.values()))
+    return dict(zip(variants, ends, strict=True))
+
+
+class _Memory:
+    """Implements `core.solve.Journal` without keeping anything safe."""
+
+    def __init__(self) -> None:
+        self._run = Run()
+
+    async def load(self) -> Run:
+        return self._run
+
+    async def append(self, decision: Decision) -> None:
+        self._run = self._run.apply(decision)
+
+
+async def _solved(order: Order, crew: Crew) -> CalmEnd:
+    given = {name: value for name, value in order.options.items() if name != "deadline_s"}
+    options = resolved({**given, "early_stop": False})  # type: ignore[typeddict-item]
+    outcome = await solve("calm", order.problem, options, crew, _Memory())
+    assert not outcome.error, outcome.error
+    return CalmEnd(JobStatus.ANSWERED if outcome.votes else JobStatus.NO_ANSWER, outcome.votes, outcome.run.paths)
+
+
+@asynccontextmanager
+async def _calm_crew() -> AsyncIterator[Crew]:
+    async with AsyncExitStack() as stack:
+        draft = await stack.enter_async_context(_calm_engine(SimulatedSettings.draft()))
+        target = await stack.enter_async_context(_calm_engine(SimulatedSettings.target()))
+        yield Crew(
+            selector=PoolSelector(target, load_pools()),
+            drafter=Author(draft, CallKind.DRAFT, Source.DRAFT),
+            writer=Author(target, CallKind.WRITE, Source.TARGET),
+            verifier=TargetVerifier(target, ScorerName.EXPECTED),
+            equivalence=await stack.enter_async_context(MathVerifyEquivalence()),
+        )
+
+
+@asynccontextmanager
+async def _calm_engine(settings: SimulatedSettings) -> AsyncIterator[Engine]:
+    backend = SimulatedBackend(settings.model_copy(update={"latency": Latency(time_scale=0)}))
+    async with running_server(backend, grace_s=1) as url, open_engine(EngineSettings(urls=(url,))) as engine:
+        yield engine
