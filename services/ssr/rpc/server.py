@@ -15,8 +15,16 @@ from ssr.core.errors import Unavailable
 from ssr.rpc.channel import KEEPALIVE
 from ssr.rpc.errors import ErrorInterceptor
 
-#: Clients may ping this often; our own channels ping every 20 s.
-_SERVER_OPTIONS = (*KEEPALIVE, ("grpc.http2.min_ping_interval_without_data_ms", 10_000), ("grpc.so_reuseport", 0))
+_SERVER_OPTIONS = (
+    *KEEPALIVE,
+    # Clients may ping this often; our own channels ping every 20 s.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.so_reuseport", 0),
+    # Of more than a thousand calls that wait to be read, gRPC drops some at random, with CANCELLED and no reason. They
+    # are ours to refuse, with a reason and a time to come back.
+    ("grpc.server.max_pending_requests", 50_000),
+    ("grpc.server.max_pending_requests_hard_limit", 100_000),
+)
 
 
 @dataclass(frozen=True, slots=True)
