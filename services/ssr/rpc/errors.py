@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -114,6 +115,9 @@ def _guard_unary(method: Any) -> Any:
 
 
 def _guard_stream(method: Any) -> Any:
+    if not inspect.isasyncgenfunction(method):  # it writes its messages itself, as gRPC's own health service does
+        return _guard_unary(method)
+
     async def guarded(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         async with _answering(context):
             async for message in method(request, context):
