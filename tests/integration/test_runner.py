@@ -8,11 +8,22 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from ssr.core.errors import Unavailable
+from ssr.core.errors import LostGround, Unavailable
 from ssr.core.job import Event, JobStatus, Priority, Started
-from ssr.core.run import StepCommitted
+from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
 from ssr.core.solve import Crew
-from ssr.core.types import Mode, Options, PathContext, Selection, Source, Step, Verdict, Written
+from ssr.core.types import (
+    NO_STRATEGY,
+    Mode,
+    Options,
+    PathContext,
+    PathStatus,
+    Selection,
+    Source,
+    Step,
+    Verdict,
+    Written,
+)
 from ssr.orchestrator.keys import JobKeys
 from ssr.orchestrator.notices import Notices
 from ssr.orchestrator.queue import Entry, JobQueue, QueueLimits
@@ -137,13 +148,48 @@ async def test_a_replica_that_leaves_stops_behind_the_step_in_hand(redis: Redis)
     assert await redis.hget(JobKeys(JOB).meta, "takeovers") == b"0"
 
 
-async def test_a_step_is_committed_once_however_often_it_is_written(redis: Redis) -> None:
+async def test_everything_is_written_once_however_often_it_is_tried(redis: Redis) -> None:
     """A reply that was lost has the write tried again."""
     replica = Replica(redis, "one")
     entry = await replica.submit()
     claim = await replica.store.claim(JOB, "one", entry.entry_id)
     assert claim is not None
-    committed = StepCommitted(0, Step(0, "Step 0.", Source.TARGET, 3))
-    for _ in range(3):
-        await replica.store.append(claim, committed)
-    assert await steps(replica.store) == [0]
+    decisions = (
+        Started(claim.epoch),
+        Selected((NO_STRATEGY,)),
+        StepCommitted(0, Step(0, "Step 0.", Source.TARGET, 3)),
+        StepCommitted(0, Step(1, "Step 1.", Source.TARGET, 3)),
+        PathEnded(0, PathStatus.STOPPED),
+    )
+    for decision in decisions:
+        for _ in range(3):
+            await replica.store.append(claim, decision)
+    assert [event.happening for event in await told(replica.store)][1:] == list(decisions)
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        StepCommitted(0, Step(2, "Step 2.", Source.TARGET, 3)),
+        StepCommitted(0, Step(0, "Another step 0.", Source.TARGET, 3)),
+        PathEnded(1, PathStatus.FAILED),
+        Selected((NO_STRATEGY, NO_STRATEGY)),
+        StepCommitted(1, Step(0, "On an ended path.", Source.TARGET, 3)),
+    ],
+    ids=["a gap", "another step", "another end", "another selection", "after the end"],
+)
+async def test_what_does_not_follow_is_not_committed(redis: Redis, decision: Decision) -> None:
+    replica = Replica(redis, "one")
+    entry = await replica.submit()
+    claim = await replica.store.claim(JOB, "one", entry.entry_id)
+    assert claim is not None
+    for before in (
+        Selected((NO_STRATEGY,)),
+        StepCommitted(0, Step(0, "Step 0.", Source.TARGET, 3)),
+        PathEnded(1, PathStatus.STOPPED),
+    ):
+        await replica.store.append(claim, before)
+    so_far = await told(replica.store)
+    with pytest.raises(LostGround):
+        await replica.store.append(claim, decision)
+    assert await told(replica.store) == so_far

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ssr.core.errors import BadReply, Conflict, LostGround, NotFound, StaleOwner
-from ssr.core.job import Finished, Happening, Job, JobStatus, Priority, Queued
-from ssr.core.run import PathEnded, Run, Selected, StepCommitted
+from ssr.core.job import Finished, Happening, Job, JobStatus, Priority, Queued, Started
+from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.orchestrator.keys import INDEX, NOTICES, JobKeys
 from ssr.orchestrator.redis_client import RedisClient, Script, redis_errors
 from ssr.rpc.job_wire import PRIORITY, happening_from_wire, happening_to_wire, job_from_wire, job_to_wire
@@ -99,14 +99,16 @@ class JobStore:
         with redis_errors():
             await self._release(JobKeys(claim.job_id).both, [claim.epoch])
 
-    async def append(self, claim: Claim, happening: Happening) -> None:
-        """Commit a decision and tell of it, or only tell of what is no decision.
+    async def append(self, claim: Claim, happening: Started | Decision) -> None:
+        """Commit a decision and tell of it, or tell of the claim; once, however often it is called.
 
         Raises: StaleOwner when the job has a newer owner or is finished; LostGround when Redis lacks a decision that
         this one follows from.
         """
-        place: tuple[str | int, ...] = ("news",)
+        place: tuple[str | int, ...]
         match happening:
+            case Started():
+                place = ("claim",)
             case StepCommitted(path, step):
                 place = ("step", path, step.index)
             case Selected():

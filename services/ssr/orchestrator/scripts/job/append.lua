@@ -1,7 +1,7 @@
 -- Commits one decision of a run and tells of it, at once or not at all. Keys: see orchestrator/keys.py.
 -- KEYS  meta, events
 -- ARGV  epoch, channel, job id, event, then what it is: "step", path and index; "once" and a field of meta, for what
---       is decided once; "news" for what is only told
+--       is decided once; "claim" for what is told once an epoch
 -- Returns "ok" (also when this very decision was committed before: a retry after a lost reply), "stale" when the job
 -- has a newer owner or is finished, "gap" when the decision does not follow from what is committed.
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'status')
@@ -24,6 +24,11 @@ elseif ARGV[5] == 'once' then
   if redis.call('HSETNX', KEYS[1], ARGV[6], digest) == 0 then
     return redis.call('HGET', KEYS[1], ARGV[6]) == digest and 'ok' or 'gap'
   end
+else
+  if redis.call('HGET', KEYS[1], 'told') == ARGV[1] then
+    return 'ok'
+  end
+  redis.call('HSET', KEYS[1], 'told', ARGV[1])
 end
 redis.call('XADD', KEYS[2], '*', 'e', ARGV[4])
 redis.call('PUBLISH', ARGV[2], 'event ' .. ARGV[3])
