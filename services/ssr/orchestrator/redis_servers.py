@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 #: For a whole call, in seconds: finding the master or the cluster's node, connecting, another try.
 CALL_S = 3.0
+#: Calls under way at a time, and so connections of one replica to a single server or master.
+_AT_A_TIME = 32
 #: How often the sentinels are asked who the master is.
 _LOOK_S = 1.0
 
@@ -89,9 +91,14 @@ class Client(Redis):
 
     connection_pool: Pool
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # A burst would make a connection a call, and making one costs more than many a call.
+        self._at_a_time = asyncio.Semaphore(_AT_A_TIME)
+
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
-            async with asyncio.timeout(CALL_S):
+            async with asyncio.timeout(CALL_S), self._at_a_time:
                 return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except TimeoutError:
             await self.connection_pool.drop_idle()
