@@ -48,7 +48,7 @@ async def test_a_job_that_is_queued_twice_is_there_once(redis: Redis) -> None:
     queue = JobQueue(redis, "one", MANY)
     await put(queue, "job")
     await put(queue, "job")
-    await queue.done(await taken(queue), "t")
+    await queue.done(await taken(queue))
     assert await queue.take(BOTH) is None
     assert await redis.hlen(UNFINISHED) == 0
 
@@ -76,7 +76,7 @@ async def test_a_full_queue_refuses_the_next_job_but_none_that_it_has(redis: Red
         await put(queue, "c")
     await queue.check_room("a")
     await put(queue, "a")
-    await queue.done(await taken(queue), "t")
+    await queue.done(await taken(queue))
     await put(queue, "c")
 
 
@@ -88,11 +88,11 @@ async def test_a_tenant_has_its_limit_and_others_go_ahead(redis: Redis) -> None:
     first = [await taken(queue) for _ in range(6)]
     assert [entry.job_id for entry in first] == ["small-0", "small-1", "large-0", "large-1", "large-2", "other-0"]
     assert await queue.take(BOTH) is None
-    await queue.done(first[0], "small")
-    await queue.done(first[0], "small")  # said twice, after a lost reply
+    await queue.done(first[0])
+    await queue.done(first[0])  # said twice, after a lost reply
     assert (await taken(queue)).job_id == "small-2"
     assert await queue.take(BOTH) is None
-    await queue.done(first[2], "large")
+    await queue.done(first[2])
     assert (await taken(queue)).job_id == "large-3"
     assert await queue.take(BOTH) is None
 
@@ -110,12 +110,12 @@ async def test_a_job_can_be_dropped_wherever_it_is(redis: Redis) -> None:
     queue = JobQueue(redis, "one", QueueLimits(1000, per_tenant=1))
     for job_id in ("in-the-stream", "waiting", "next"):
         await put(queue, job_id)
-    await queue.drop("waiting", "t")
-    await queue.drop("in-the-stream", "t")
-    await queue.drop("unknown", "t")
+    await queue.drop("waiting")
+    await queue.drop("in-the-stream")
+    await queue.drop("unknown")
     entry = await taken(queue)
     assert entry.job_id == "next"
-    await queue.done(entry, "t")
+    await queue.done(entry)
     keys = {key async for key in redis.scan_iter("ssr:*")}
     assert keys == {stream("interactive").encode(), b"ssr:{queue}:index"}
     assert await redis.xlen(stream("interactive")) == 0
@@ -128,7 +128,7 @@ async def test_an_entry_too_many_is_only_taken_out_itself(redis: Redis) -> None:
     await redis.xadd(stream("interactive"), {"job": "job"})
     double = await taken(queue)
     assert (double.job_id, double.paths) == ("job", 1)
-    await queue.done(double, "t")
+    await queue.done(double)
     assert await redis.hexists(UNFINISHED, "job")
     assert [entry["message_id"] for entry in await pending(redis)] == [own.entry_id.encode()]
 
@@ -180,7 +180,7 @@ async def test_a_replica_that_leaves_hands_everything_back_and_is_forgotten(redi
     await put(leaving, "b")
     mine = await taken(leaving)
     lost = await taken(leaving)  # delivered, and the replica was stopped before it knew
-    await leaving.done(mine, "t")
+    await leaving.done(mine)
     await leaving.leave()
     assert await staying.take_over(BOTH, 60_000) == lost
     await leaving.leave()

@@ -30,11 +30,11 @@ class Stubborn:
         self.running: list[str] = []
         self.began = asyncio.Event()
 
-    async def run(self, entry: Entry) -> tuple[Fate, str]:
+    async def run(self, entry: Entry) -> Fate:
         self.running.append(entry.job_id)
         self.began.set()
         await asyncio.Event().wait()
-        return Fate.ENDED, ""
+        return Fate.ENDED
 
 
 @pytest.fixture

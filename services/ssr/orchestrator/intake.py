@@ -55,8 +55,8 @@ class Intake:
         await self._end_queued(job_id, JobStatus.PARTIAL, reason)
 
     async def _end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> None:
-        if job := await self._store.end_queued(job_id, status, reason):
-            await self._queue.drop(job_id, job.tenant)
+        if await self._store.end_queued(job_id, status, reason):
+            await self._queue.drop(job_id)
 
 
 def _job_id(tenant: str, idempotency_key: str) -> str:

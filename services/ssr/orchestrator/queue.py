@@ -117,18 +117,20 @@ class JobQueue:
             with redis_errors():
                 await self._hold([stream(priority)], [GROUP, self._consumer, idle_ms, channel, *entry_ids])
 
-    async def done(self, entry: Entry, tenant: str) -> None:
+    async def done(self, entry: Entry) -> None:
         """The job has ended, or the entry is a duplicate: take it out."""
-        await self._take_out(entry.job_id, tenant, entry.entry_id, stream(entry.priority))
+        await self._take_out(entry.job_id, entry.entry_id, stream(entry.priority))
 
-    async def drop(self, job_id: str, tenant: str) -> None:
+    async def drop(self, job_id: str) -> None:
         """Take out a job that has ended before anybody took it."""
-        await self._take_out(job_id, tenant)
+        await self._take_out(job_id)
 
-    async def _take_out(self, job_id: str, tenant: str, entry_id: str = "", key: str = "") -> None:
+    async def _take_out(self, job_id: str, entry_id: str = "", key: str = "") -> None:
+        limits = self._limits
+        others = [part for name in limits.of_tenant for part in (name, limits.tenant(name))]
         with redis_errors():
             await self._done(
-                [UNFINISHED, _TENANTS, INDEX], [job_id, entry_id, key, GROUP, self._limits.tenant(tenant), NOTICES]
+                [UNFINISHED, _TENANTS, INDEX], [job_id, entry_id, key, GROUP, NOTICES, limits.tenant(""), *others]
             )
 
     async def leave(self) -> None:

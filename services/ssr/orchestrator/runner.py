@@ -67,8 +67,8 @@ class Runner:
         self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
         self.leaving = asyncio.Event()
 
-    async def run(self, entry: Entry) -> tuple[Fate, str]:
-        """Claim the job and bring it to its end; what has become of it, and its tenant.
+    async def run(self, entry: Entry) -> Fate:
+        """Claim the job and bring it to its end; what has become of it.
 
         Raises: Unavailable when Redis cannot be reached: the job stays as it is, for whoever claims it next.
         Cancelling hands it back behind its last committed step.
@@ -76,9 +76,9 @@ class Runner:
         with self._notices.of(CANCEL, entry.job_id) as cancel_notice:
             claim = await self._store.claim(entry.job_id, self._replica, entry.entry_id)
             if claim is None:
-                return Fate.ENDED, ""
+                return Fate.ENDED
             try:
-                return await self._own(claim, cancel_notice), claim.tenant
+                return await self._own(claim, cancel_notice)
             except asyncio.CancelledError:
                 await briefly(self._store.release(claim))
                 raise

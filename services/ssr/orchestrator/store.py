@@ -156,8 +156,8 @@ class JobStore:
         with redis_errors():
             return bool(await self._redis.hget(JobKeys(job_id).meta, "cancel"))
 
-    async def end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> Job | None:
-        """End a job here and now; gives it as it was, or None when somebody has claimed it: then its owner ends it.
+    async def end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> bool:
+        """End a job here and now; False when somebody has claimed it: then its owner ends it.
 
         Raises: NotFound.
         """
@@ -165,13 +165,13 @@ class JobStore:
             epoch = await self._redis.hget(JobKeys(job_id).meta, "epoch")
         job = await self.get(job_id)
         if job.status is not JobStatus.QUEUED:
-            return None
+            return False
         claim = Claim(job_id, int(epoch), reasoning_pb2.SolveRequest(), job.tenant)
         try:
             await self.finish(claim, replace(job, status=status, reason=reason))
         except StaleOwner:
-            return None
-        return job
+            return False
+        return True
 
     async def final(self, job_id: str) -> bool:
         """Whether the job has ended. Raises: NotFound."""

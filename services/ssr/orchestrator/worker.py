@@ -93,9 +93,9 @@ class QueueWorker:
 
     async def _run(self, entry: Entry) -> None:
         try:
-            fate, tenant = await self._runner.run(entry)
+            fate = await self._runner.run(entry)
             if fate is Fate.ENDED:
-                await patiently(entry.job_id, lambda: self._queue.done(entry, tenant))
+                await patiently(entry.job_id, lambda: self._queue.done(entry))
             elif fate is Fate.LEFT:
                 await briefly(self._queue.hand_back(entry))
         except asyncio.CancelledError:
@@ -107,8 +107,14 @@ class QueueWorker:
             _log.exception("job %s stays in the queue", entry.job_id)
         finally:
             self._held.discard(entry)
-            self._room.leave(entry.priority, entry.paths)
-            for notice in (QUEUED, RELEASED):  # there is room again
+            self._make_room(entry)
+
+    def _make_room(self, entry: Entry) -> None:
+        """A job is not in hand any more; those that were left for want of room are looked for again."""
+        short_of_room = len(self._room.turn()) < len(Priority)
+        self._room.leave(entry.priority, entry.paths)
+        if short_of_room:
+            for notice in (QUEUED, RELEASED):
                 self._notices.notify(notice, QUEUE)
 
     async def _keep_alive(self) -> None:

@@ -1,6 +1,7 @@
 -- Takes a finished job out of the queue; its tenant's next job gets its turn. Keys: see orchestrator/keys.py.
 -- KEYS  jobs, tenants, index (a key of the queue's, for its prefix)
--- ARGV  job id, entry id or "" for whichever it has, stream of the entry, group, the tenant's limit, channel
+-- ARGV  job id, entry id or "" for whichever it has, stream of the entry, group, channel, most jobs of a tenant at a
+--       time, then tenants with other limits: name, limit, name, limit, ...
 -- An entry that is not the job's own is only acknowledged.
 local prefix = string.match(KEYS[3], '^(.*:)')
 if ARGV[2] ~= '' then
@@ -24,8 +25,14 @@ if entry == '' then
 end
 redis.pcall('XACK', stream, ARGV[4], entry)
 redis.call('XDEL', stream, entry)
+local limit = tonumber(ARGV[6])
+for i = 7, #ARGV, 2 do
+  if ARGV[i] == name then
+    limit = tonumber(ARGV[i + 1])
+  end
+end
 local count = redis.call('HINCRBY', KEYS[2], tenant, -1)
-while count < tonumber(ARGV[5]) do
+while count < limit do
   local job = redis.call('LPOP', waiting)
   if not job then
     break
@@ -36,7 +43,7 @@ while count < tonumber(ARGV[5]) do
     local its_entry = redis.call('XADD', stream, '*', 'job', job, 'paths', its_paths)
     redis.call('HSET', KEYS[1], job, tenant .. ' ' .. its_paths .. ' ' .. its_entry)
     count = redis.call('HINCRBY', KEYS[2], tenant, 1)
-    redis.call('PUBLISH', ARGV[6], 'queued queue')
+    redis.call('PUBLISH', ARGV[5], 'queued queue')
   end
 end
 if count == 0 then
