@@ -30,7 +30,7 @@ test: $(VENV)/.ready-dev ## Install what the tests need and run all of them
 test-faults: $(VENV)/.ready-dev ## Kill and freeze everything at random for minutes (SSR_FAULTS_SEED=n: otherwise)
 	SSR_FAULTS=full $(BIN)/python -m pytest tests/faults
 
-lint: $(VENV)/.ready-dev type imports ## All linters: ruff, mypy, import-linter
+lint: $(VENV)/.ready-dev type imports chart-check ## All linters: ruff, mypy, import-linter, the chart's generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
@@ -47,6 +47,29 @@ format: $(VENV)/.ready-dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+##@ Deploy
+IMAGE ?= ssr:$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' services/ssr/__init__.py)
+.PHONY: chart chart-check image kind-up kind-down
+chart: $(VENV)/.ready-dev ## Make the chart's schema and table of values again
+	$(BIN)/python helm/generate.py
+
+chart-check: $(VENV)/.ready-dev ## Whether they are up to date
+	$(BIN)/python helm/generate.py --check
+
+image: ## Build the services' image (needs Docker)
+	docker build --file deploy/Dockerfile --tag $(IMAGE) .
+
+kind-up: image ## A kind cluster with SSR on simulated engines (needs Docker, kind, kubectl, helm)
+	kind get clusters | grep -qx ssr || kind create cluster --config deploy/kind.yaml
+	kind load docker-image --name ssr $(IMAGE)
+	helm upgrade --install ssr helm/ssr --kube-context kind-ssr -n ssr --create-namespace -f helm/ssr/presets/kind.yaml \
+		--set image.repository=$(firstword $(subst :, ,$(IMAGE))),image.tag=$(lastword $(subst :, ,$(IMAGE))) --wait --timeout 5m
+	helm test ssr --kube-context kind-ssr -n ssr
+
+kind-down: ## Remove that cluster
+	kind delete cluster --name ssr
+
+##@ Clean
 clean: ## Remove everything that was made here (models stay)
 	rm -rf $(VENV) services/ssr/v1 dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 

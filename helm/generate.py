@@ -1,0 +1,211 @@
+"""Makes values.schema.json and the table of README.md from values.yaml and the services' settings.
+
+    python helm/generate.py            writes both
+    python helm/generate.py --check    exit status 1 when one of them is not up to date
+
+The comment above a key of values.yaml documents it: "# --" begins its description, "# @schema" is JSON that adds to the
+schema which the default's type gives, "# @settings NAME" takes the schema from a settings class of the services, and
+"# @like PATH" says that the keys below mean what those of PATH mean.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from ssr.drafting.settings import DrafterSettings
+from ssr.engines.settings import EngineSettings
+from ssr.engines.simulated.settings import SimulatedSettings
+from ssr.orchestrator.settings import OrchestratorSettings
+from ssr.selection.settings import SelectorSettings
+from ssr.verification.settings import VerifierSettings
+
+CHART = Path(__file__).parent / "ssr"
+_BEGIN, _END = "<!-- values -->", "<!-- /values -->"
+
+#: Each "@settings" name: its class, and the fields that the chart sets itself.
+SETTINGS: Mapping[str, tuple[type[BaseModel], frozenset[str]]] = {
+    "orchestrator": (
+        OrchestratorSettings,
+        frozenset({"host", "port", "redis_url", "selector", "drafter", "verifier", "replica"}),
+    ),
+    "selector": (SelectorSettings, frozenset({"host", "port", "engine"})),
+    "drafter": (DrafterSettings, frozenset({"host", "port", "engine"})),
+    "verifier": (VerifierSettings, frozenset({"host", "port", "engine"})),
+    "engine": (EngineSettings, frozenset({"kind", "urls", "model", "api_key"})),
+    "simulated": (SimulatedSettings, frozenset()),
+}
+
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+_TENANT_LIMITS = {"type": "string", "pattern": "^$|^[^=,]+=[1-9][0-9]*(,[^=,]+=[1-9][0-9]*)*$"}
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the comment above a key says."""
+
+    description: str = ""
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    settings: str = ""
+    like: str = ""
+
+
+def read_note(lines: list[str], key_line: int) -> Note:
+    """The note above line `key_line` (from 0) of a file."""
+    above = []
+    for line in reversed(lines[:key_line]):
+        if not line.lstrip().startswith("#"):
+            break
+        above.append(line.strip().removeprefix("#").strip())
+    found: dict[str, Any] = {}
+    for text in reversed(above):
+        if text.startswith("-- "):
+            found["description"] = text.removeprefix("-- ")
+        for mark in ("schema", "settings", "like"):
+            if text.startswith(f"@{mark} "):
+                found[mark] = text.removeprefix(f"@{mark} ")
+    if "schema" in found:
+        found["schema"] = json.loads(found["schema"])
+    return Note(**found)
+
+
+class Values:
+    """The chart's values.yaml with its comments."""
+
+    def __init__(self, text: str) -> None:
+        self.defaults: dict[str, Any] = yaml.safe_load(text)
+        self._lines = text.splitlines()
+        self._notes: dict[str, Note] = {}
+        self.written: list[tuple[str, yaml.Node]] = []
+        self._collect(yaml.compose(text, Loader=yaml.SafeLoader), "")
+
+    def _collect(self, node: yaml.Node | None, path: str) -> None:
+        if not isinstance(node, yaml.MappingNode) or node.flow_style:
+            return
+        for key, value in node.value:
+            if key.value == "<<":
+                continue
+            below = f"{path}.{key.value}" if path else key.value
+            self._notes[below] = read_note(self._lines, key.start_mark.line)
+            self.written.append((below, value))
+            note = self.note(below)
+            if not (note.schema or note.settings):  # what is below those is a value
+                self._collect(value, below)
+
+    def note(self, path: str) -> Note:
+        """What is said of a key; of one below a "@like", what is said of the other key adds to it."""
+        own = self._notes.get(path, Note())
+        for root in (path[:end] for end, letter in enumerate(path) if letter == "."):
+            like = self._notes.get(root, Note()).like
+            if like:
+                other = self.note(like + path.removeprefix(root))
+                return Note(
+                    own.description or other.description,
+                    own.schema or other.schema,
+                    own.settings or other.settings,
+                )
+        return own
+
+
+def schema_of(values: Values, value: Any, path: str) -> dict[str, Any]:
+    """The schema of the key `path`, whose default is `value`."""
+    note = values.note(path)
+    about = {"description": note.description} if note.description else {}
+    if note.settings:
+        return {**about, **settings_schema(note.settings, value)}
+    if note.schema or not isinstance(value, dict):
+        base: dict[str, Any] = {"type": _TYPES[type(value)]}
+        return {**about, **base, **note.schema}
+    below = {name: schema_of(values, default, f"{path}.{name}".strip(".")) for name, default in value.items()}
+    return {**about, "type": "object", "additionalProperties": False, "properties": below, "required": sorted(below)}
+
+
+def settings_schema(name: str, rendered_always: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a map of settings; those in `rendered_always` are required."""
+    model, of_the_chart = SETTINGS[name]
+    whole = model.model_json_schema()
+    definitions = whole.get("$defs", {})
+    fields = {field: of for field, of in whole["properties"].items() if field not in of_the_chart}
+    if "tenant_limits" in fields:  # as it is written in the environment
+        fields["tenant_limits"] = _TENANT_LIMITS
+    schema = _closed({"type": "object", "properties": {n: _inlined(of, definitions) for n, of in fields.items()}})
+    return {**schema, "required": sorted(rendered_always)} if rendered_always else schema
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """A schema without references, titles, defaults and formats."""
+    if isinstance(schema, list):
+        return [_inlined(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
+    if "properties" in schema:
+        below = {name: _inlined(of, definitions) for name, of in schema["properties"].items()}
+        return _closed({"type": "object", "properties": below})
+    kept = {name: of for name, of in schema.items() if name not in ("title", "default", "format")}
+    return {name: _inlined(of, definitions) for name, of in kept.items()}
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "additionalProperties": False}
+
+
+def rows(values: Values) -> Iterator[str]:
+    """The README's table, a line each: the leaves that values.yaml writes out."""
+    yield "| value | default | means |"
+    yield "|---|---|---|"
+    for path, node in values.written:
+        note = values.note(path)
+        branch = isinstance(node, yaml.MappingNode) and not node.flow_style and not note.schema and not note.settings
+        if branch and not (note.description and values._notes[path].like):
+            continue
+        default = "" if branch else f"`{json.dumps(_at(values.defaults, path))}`"
+        yield f"| `{path}` | {default} | {note.description} |".replace("||", "|")
+
+
+def _at(values: Any, path: str) -> Any:
+    for name in path.split("."):
+        values = values[name]
+    return values
+
+
+def generated(chart: Path) -> dict[Path, str]:
+    """What the generated files of a chart should hold."""
+    values = Values((chart / "values.yaml").read_text())
+    schema = {
+        "$schema": "https://json-schema.org/draft-07/schema#",
+        "$comment": "Made by helm/generate.py: do not edit.",
+        **schema_of(values, values.defaults, ""),
+    }
+    schema["properties"]["global"] = {"type": "object"}  # what Helm adds where this is a dependency
+    readme = (chart / "README.md").read_text()
+    before, rest = readme.split(_BEGIN)
+    after = rest.split(_END)[1]
+    table = "\n".join(rows(values))
+    return {
+        chart / "values.schema.json": json.dumps(schema, indent=2) + "\n",
+        chart / "README.md": f"{before}{_BEGIN}\n{table}\n{_END}{after}",
+    }
+
+
+def main(arguments: list[str]) -> int:
+    stale = [path for path, text in generated(CHART).items() if not path.exists() or path.read_text() != text]
+    if arguments == ["--check"]:
+        for path in stale:
+            print(f"{path} is not up to date: run `make chart`", file=sys.stderr)  # noqa: T201
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(generated(CHART)[path])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

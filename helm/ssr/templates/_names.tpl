@@ -1,0 +1,73 @@
+{{/* Names, labels and images. A component is orchestrator, selector, drafter, verifier, engine-draft, engine-target,
+engine-selector, redis or test. */}}
+
+{{/* The start of all names; 40 characters leave room for the longest ending. */}}
+{{- define "ssr.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What selectors select by; it may never change. Of (list $ component). */}}
+{{- define "ssr.selectorLabels" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ default $root.Chart.Name $root.Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* Labels of an object. The user's go first: they cannot replace those of selectors. Of (list $ component). */}}
+{{- define "ssr.labels" -}}
+{{- $root := index . 0 -}}
+{{- with omit $root.Values.labels "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "app.kubernetes.io/part-of" "helm.sh/chart" }}
+{{- toYaml . }}
+{{ end -}}
+{{ include "ssr.selectorLabels" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: ssr
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{/* Labels of a pod: without versions, so that a new chart does not restart pods that have not changed otherwise. */}}
+{{- define "ssr.podLabels" -}}
+{{- $root := index . 0 -}}
+{{- with omit $root.Values.labels "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/part-of" }}
+{{- toYaml . }}
+{{ end -}}
+{{ include "ssr.selectorLabels" . }}
+app.kubernetes.io/part-of: ssr
+{{- end -}}
+
+{{/* metadata of an object. Of (list $ component), or (list $ component ending). */}}
+{{- define "ssr.metadata" -}}
+{{- $root := index . 0 -}}
+name: {{ include "ssr.fullname" $root }}-{{ index . 1 }}{{ if gt (len .) 2 }}-{{ index . 2 }}{{ end }}
+namespace: {{ $root.Release.Namespace }}
+labels:
+  {{- include "ssr.labels" (list $root (index . 1)) | nindent 2 }}
+{{- end -}}
+
+{{/* The image of SSR's own services. */}}
+{{- define "ssr.image" -}}
+{{- $image := .Values.image -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $image.repository }}:{{ default .Chart.AppVersion $image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{/* The port that a service listens on. */}}
+{{- define "ssr.port" -}}
+{{- get (dict "orchestrator" 7600 "selector" 7601 "drafter" 7602 "verifier" 7603) . -}}
+{{- end -}}
+
+{{/* "engine-draft": the component of the engine that a service asks; "" for the orchestrator. Of (list $ service). */}}
+{{- define "ssr.engineOf" -}}
+{{- $selection := ternary "target" "selector" (eq (index . 0).Values.engines.selector.kind "target") -}}
+{{- get (dict "drafter" "draft" "verifier" "target" "selector" $selection) (index . 1) -}}
+{{- end -}}

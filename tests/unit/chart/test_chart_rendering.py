@@ -1,0 +1,205 @@
+"""Every preset and many combinations render to objects that Kubernetes knows."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+from chart_manifests import CHART, PRESETS, ROOT, Manifest, helm, over, preset, render, values_of
+
+#: Combinations of options, beside the presets.
+COMBINATIONS: dict[str, dict[str, Any]] = {
+    "vllm": values_of(**{"engines.target.kind": "vllm", "engines.draft.kind": "vllm"}),
+    "tgi and vllm": values_of(**{"engines.target.kind": "vllm", "engines.target.revision": "v1"}),
+    "external engines": {
+        "engines": {
+            "draft": {"kind": "external", "model": "", "external": {"urls": ["http://gpu-1:8080", "http://gpu-2"]}},
+            "target": {
+                "kind": "external",
+                "external": {
+                    "urls": ["https://models.example.com/v1"],
+                    "api": "openai",
+                    "apiKey": {"existingSecret": "key"},
+                    "peers": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+                },
+            },
+        }
+    },
+    "an engine for the selector": values_of(
+        **{"engines.selector.kind": "tgi", "engines.selector.model": "Qwen/QwQ-32B", "engines.selector.replicas": 1}
+    ),
+    "an external engine for the selector": values_of(
+        **{"engines.selector.kind": "external", "engines.selector.external.urls": ["dns://models.other:8080"]}
+    ),
+    "external redis": values_of(
+        **{
+            "redis.kind": "external",
+            "redis.external.url": "rediss://:$(REDIS_PASSWORD)@redis.example.com:6380/0",
+            "redis.external.passwordSecret.name": "redis",
+            "redis.external.ports": [6380],
+        }
+    ),
+    "sentinels": values_of(
+        **{
+            "redis.kind": "external",
+            "redis.external.url": "redis+sentinel://a:26379,b:26379/main/0",
+            "redis.external.ports": [6379, 26379],
+            "redis.external.peers": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+        }
+    ),
+    "redis by a secret": values_of(**{"redis.kind": "external", "redis.external.urlSecret.name": "redis"}),
+    "a password of one's own": values_of(**{"redis.auth.existingSecret": "redis", "redis.auth.key": "pw"}),
+    "replicas": values_of(
+        **{
+            "services.orchestrator.replicas": 3,
+            "services.drafter.replicas": 4,
+            "engines.target.replicas": 3,
+            "engines.target.cache.accessMode": "ReadWriteMany",
+            "engines.target.cache.storageClassName": "nfs",
+        }
+    ),
+    "no cache": values_of(
+        **{"engines.target.cache.enabled": False, "engines.target.replicas": 2, "engines.draft.gpus": 0}
+    ),
+    "a claim that exists": values_of(**{"engines.target.cache.existingClaim": "models", "engines.target.replicas": 2}),
+    "placement": {
+        "imagePullSecrets": [{"name": "registry"}],
+        "labels": {"team": "maths", "app.kubernetes.io/name": "mine"},
+        "image": {"repository": "registry.example.com/ssr", "digest": f"sha256:{'0' * 64}"},
+        "services": {"orchestrator": {"nodeSelector": {"pool": "cpu"}, "podAnnotations": {"a": "b"}}},
+        "engines": {
+            "target": {
+                "runtimeClassName": "nvidia",
+                "nodeSelector": {"gpu": "h100"},
+                "tolerations": [],
+                "affinity": {
+                    "nodeAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": {
+                            "nodeSelectorTerms": [{"matchExpressions": [{"key": "gpu", "operator": "Exists"}]}]
+                        }
+                    }
+                },
+                "hfToken": {"existingSecret": "hf"},
+                "env": {"CUDA_GRAPHS": "1,2"},
+                "args": ["--quantize=awq"],
+                "shmSize": "2Gi",
+            }
+        },
+        "redis": {"nodeSelector": {"pool": "cpu"}, "storage": {"storageClassName": "fast"}},
+    },
+    "fences down": values_of(
+        **{
+            "networkPolicy.enabled": False,
+            "podDisruptionBudgets.enabled": False,
+            "api.serviceType": "LoadBalancer",
+            "api.annotations": {"a": "b"},
+            "preStopSeconds": 0,
+        }
+    ),
+    "long names": {"fullnameOverride": "a" * 40, "nameOverride": "b" * 70},
+    "settings": {
+        "services": {
+            "orchestrator": {
+                "settings": {"grace_s": 2.5, "max_unfinished": 1_000_000, "tenant_limits": "a=1,b=2"},
+                "extraVolumes": [{"name": "pools", "configMap": {"name": "pools"}}],
+                "extraVolumeMounts": [{"name": "pools", "mountPath": "/pools"}],
+            }
+        },
+    },
+}
+CASES: dict[str, dict[str, Any]] = (
+    {"the defaults": {}} | {f"preset {name}": preset(name) for name in PRESETS} | COMBINATIONS
+)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("version", ["1.30", "1.34"])
+def test_kubernetes_knows_all_objects_and_fields(case: str, version: str) -> None:
+    manifests = render(CASES[case])
+    assert len(manifests.objects) > 20
+    for manifest in manifests.objects:
+        _validate(json.dumps(manifest, sort_keys=True), version)
+
+
+def test_a_field_that_kubernetes_does_not_know_is_found() -> None:
+    service = render({}).of("Service")[0]
+    service["spec"]["selectors"] = {}
+    with pytest.raises(Exception, match="selectors"):
+        _validate(json.dumps(service), "1.30")
+
+
+@functools.cache  # most objects are the same in most cases
+def _validate(manifest: str, version: str) -> None:
+    validator = pytest.importorskip("kubernetes_validate", reason="needs kubernetes-validate (make test has it)")
+    validator.validate(json.loads(manifest), version, strict=True)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_lint_has_nothing_to_say(case: str) -> None:
+    report = helm().lint(CHART, CASES[case], strict=True, namespace="ssr")
+    said = [message for message in report["messages"] if "icon is recommended" not in message["error"]]
+    assert report["errors"] == []
+    assert said == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_object_is_named_once_and_in_the_namespace(case: str) -> None:
+    manifests = render(CASES[case], name="one", namespace="two")
+    names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests.objects]
+    assert len(names) == len(set(names))
+    assert all(len(name) <= 63 for _, name in names)
+    assert {manifest["metadata"]["namespace"] for manifest in manifests.objects} == {"two"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_selectors_have_only_what_never_changes(case: str) -> None:
+    manifests = render(CASES[case])
+    fixed = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
+    selectors = [one["spec"]["selector"]["matchLabels"] for one in _selecting(manifests.objects)]
+    selectors += [service["spec"]["selector"] for service in manifests.of("Service")]
+    assert all(set(selector) == fixed for selector in selectors)
+    later = render(over(CASES[case], {"labels": {"release": "next"}, "image": {"tag": "9"}}))
+    assert [one["spec"]["selector"] for one in _selecting(later.objects)] == [
+        one["spec"]["selector"] for one in _selecting(manifests.objects)
+    ]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_selector_finds_its_pods(case: str) -> None:
+    manifests = render(CASES[case])
+    labels = [pod["metadata"]["labels"] for _, pod in manifests.pods()]
+    selectors = [one["spec"]["selector"]["matchLabels"] for one in _selecting(manifests.objects)]
+    selectors += [service["spec"]["selector"] for service in manifests.of("Service")]
+    for selector in selectors:
+        assert sum(selector.items() <= one.items() for one in labels) == 1
+
+
+def _selecting(objects: tuple[Manifest, ...]) -> list[Manifest]:
+    kinds = ("Deployment", "StatefulSet", "PodDisruptionBudget")
+    return [manifest for manifest in objects if manifest["kind"] in kinds]
+
+
+def test_the_generated_files_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "helm" / "generate.py", "--check"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_chart_is_of_the_same_version_as_the_services() -> None:
+    from ssr import __version__
+
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert about["appVersion"] == about["version"] == __version__
+
+
+def test_the_notes_say_how_to_call_it_and_what_is_open() -> None:
+    notes = render(over(preset("kind"), values_of(**{"networkPolicy.enabled": False}))).notes
+    assert "kubectl -n ssr port-forward svc/ssr-orchestrator 7600" in notes
+    assert "helm test ssr -n ssr" in notes
+    assert "WARNING: networkPolicy.enabled is false" in notes

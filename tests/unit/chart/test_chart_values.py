@@ -1,0 +1,74 @@
+"""Wrong values are refused at install, with a sentence that says what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from chart_manifests import helm, render, values_of
+
+EXTERNAL_REDIS = {"redis.kind": "external"}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"engines.target.model": ""}, "engines.target.model is empty: name a model"),
+        ({"engines.draft.kind": "external"}, "engines.draft.external.urls is empty: give the engine's URL"),
+        ({"engines.selector.kind": "vllm"}, "engines.selector.model is empty"),
+        ({"engines.target.replicas": 2}, "engines.target has 2 replicas and one cache that only one node may mount"),
+        ({"engines.draft.args": ["--port=1"]}, "engines.draft.args has --port, which the chart sets"),
+        ({"engines.draft.args": ["--model-id", "x"]}, "engines.draft.args has --model-id"),
+        ({"engines.draft.env": {"HF_TOKEN": "hunter2"}}, "put it into a Secret"),
+        (EXTERNAL_REDIS, "set either redis.external.url or redis.external.urlSecret.name"),
+        (
+            {**EXTERNAL_REDIS, "redis.external.url": "redis://r", "redis.external.urlSecret.name": "s"},
+            "set either redis.external.url or redis.external.urlSecret.name",
+        ),
+        ({**EXTERNAL_REDIS, "redis.external.url": "redis://:hunter2@r:1/0"}, "has a password in it"),
+        ({**EXTERNAL_REDIS, "redis.external.url": "redis://me:hunter2@r:1/0"}, "has a password in it"),
+        ({**EXTERNAL_REDIS, "redis.external.url": "redis://r:1/0?password=hunter2"}, "has a password in it"),
+        (
+            {**EXTERNAL_REDIS, "redis.external.url": "redis://:$(REDIS_PASSWORD)@r:1/0"},
+            "redis.external.passwordSecret.name is empty",
+        ),
+    ],
+)
+def test_combinations_that_make_no_sense(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(helm().HelmRenderError) as refused:
+        render(values_of(**values))
+    assert sentence in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"engines.target.modell": "x"}, "/engines/target"),
+        ({"engine.target.model": "x"}, "engine"),
+        ({"engines.third.model": "x"}, "/engines"),
+        ({"engines.target.kind": "sglang"}, "/engines/target/kind"),
+        ({"engines.draft.kind": "target"}, "/engines/draft/kind"),
+        ({"engines.draft.gpus": -1}, "/engines/draft/gpus"),
+        ({"engines.draft.runAsUser": 0}, "/engines/draft/runAsUser"),
+        ({"engines.draft.external.urls": ["http://me:secret@host"]}, "/engines/draft/external/urls"),
+        ({"engines.draft.client.urls": "http://x"}, "/engines/draft/client"),
+        ({"engines.draft.client.attempts": 0}, "/engines/draft/client/attempts"),
+        ({"services.orchestrator.replicas": 0}, "/services/orchestrator/replicas"),
+        ({"services.orchestrator.settings.lease": 3}, "/services/orchestrator/settings"),
+        ({"services.orchestrator.settings.lease_s": "ten"}, "/services/orchestrator/settings/lease_s"),
+        ({"services.orchestrator.settings.defaults.paths": 17}, "/services/orchestrator/settings/defaults/paths"),
+        ({"services.orchestrator.settings.tenant_limits": "acme"}, "/services/orchestrator/settings/tenant_limits"),
+        ({"services.orchestrator.settings.redis_url": "redis://x"}, "/services/orchestrator/settings"),
+        ({"services.verifier.settings.scorer": "guess"}, "/services/verifier/settings/scorer"),
+        ({"redis.kind": "memory"}, "/redis/kind"),
+        ({"redis.external.url": "http://x"}, "/redis/external/url"),
+        ({"autoscaling.enabled": True}, "autoscaling"),
+        ({"image.digest": "abc"}, "/image/digest"),
+        ({"fullnameOverride": "a" * 41}, "/fullnameOverride"),
+    ],
+)
+def test_values_that_the_schema_does_not_know(values: dict[str, Any], place: str) -> None:
+    with pytest.raises(helm().HelmValuesError) as refused:
+        render(values_of(**values))
+    assert place in str(refused.value)

@@ -1,0 +1,111 @@
+"""The files of deploy/ agree with the services and with the chart."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from chart_manifests import CHART, ROOT
+
+from ssr.drafting.settings import DrafterSettings
+from ssr.orchestrator.settings import OrchestratorSettings
+from ssr.selection.settings import SelectorSettings
+from ssr.settings import ServiceSettings
+from ssr.verification.settings import VerifierSettings
+
+DEPLOY = ROOT / "deploy"
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "orchestrator": OrchestratorSettings,
+    "selector": SelectorSettings,
+    "drafter": DrafterSettings,
+    "verifier": VerifierSettings,
+}
+
+
+def services(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / name).read_text())["services"]
+    return found
+
+
+@pytest.mark.parametrize("vllm", [False, True])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_compose_tells_services_what_they_know(name: str, vllm: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = dict(services("compose.yaml")[name]["environment"])
+    if vllm:
+        told |= services("compose.vllm.yaml").get(name, {}).get("environment", {})
+    for variable, value in told.items():
+        monkeypatch.setenv(variable, value)
+    settings = SETTINGS[name].from_environment()
+    assert settings.host == "0.0.0.0"
+    engine = getattr(settings, "engine", None)
+    assert engine is None or engine.kind == ("openai" if vllm else "tgi")
+
+
+def test_compose_runs_the_images_of_the_chart() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    plain = services("compose.yaml")
+    assert plain["redis"]["image"] == values["redis"]["image"]
+    assert plain["target-engine"]["image"] == plain["draft-engine"]["image"] == values["engineImages"]["tgi"]
+    vllm = services("compose.vllm.yaml")
+    assert vllm["target-engine"]["image"] == vllm["draft-engine"]["image"] == values["engineImages"]["vllm"]
+    assert plain["orchestrator"]["image"] == f"${{SSR_IMAGE:-ssr:{about['appVersion']}}}"
+
+
+def test_compose_listens_on_loopback_only() -> None:
+    published = [port for service in services("compose.yaml").values() for port in service.get("ports", [])]
+    assert published == ["127.0.0.1:7600:7600"]
+
+
+def test_compose_calls_services_that_there_are() -> None:
+    plain = services("compose.yaml")
+    called = set(re.findall(r"(?://|: )([a-z-]+):\d+", (DEPLOY / "compose.yaml").read_text()))
+    assert called <= set(plain), called - set(plain)
+    assert {"redis", "draft-engine", "target-engine", "drafter"} <= called
+
+
+def test_the_image_copies_what_there_is_and_does_not_run_as_root() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from" not in line]
+    assert all((ROOT / path).exists() for paths in copied for path in paths)
+    assert "USER 10001:10001" in lines, "the user that the chart runs it as"
+    (base,) = (line.partition("=")[2] for line in lines if line.startswith("ARG PYTHON="))
+    assert re.fullmatch(r"3\.\d+\.\d+-slim-[a-z]+", base)
+    assert any(line.startswith("HEALTHCHECK ") for line in lines)
+
+
+def test_the_image_ignores_all_that_it_does_not_copy() -> None:
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
+    copied = {
+        path
+        for line in (DEPLOY / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for path in line.split()[1:-1]
+    }
+    assert ignored[0] == "*"
+    assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == copied
+
+
+@pytest.fixture
+def healthcheck() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("healthcheck", DEPLOY / "healthcheck.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("environment", [{}, {"SSR_DRAFTER_PORT": "1", "SSR_ENGINE_PORT": "2"}])
+def test_a_container_is_of_one_service(healthcheck: ModuleType, environment: dict[str, str]) -> None:
+    with pytest.raises(LookupError):
+        healthcheck.healthy(environment)
+
+
+def test_an_engine_that_does_not_answer_is_not_healthy(healthcheck: ModuleType) -> None:
+    with pytest.raises(OSError):
+        healthcheck.healthy({"SSR_ENGINE_PORT": "1"})
