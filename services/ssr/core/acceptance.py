@@ -11,6 +11,7 @@ from ssr.core.types import MAX_SCORE
 #: (token text, natural log-probability), most probable first
 Candidates = Sequence[tuple[str, float]]
 
+_DIGITS = {str(digit): digit for digit in range(10)}
 #: Digits that together have less probability than this are noise, not an answer.
 _MIN_MASS = 0.01
 
@@ -25,14 +26,16 @@ class ScorerName(StrEnum):
 
 def expected_digit(candidates: Candidates) -> float:
     """The mean digit, weighted by probability; 0 when the reply has no digit."""
-    weights = [(int(text.strip()), math.exp(logprob)) for text, logprob in candidates if _is_digit(text)]
+    weights = [
+        (digit, math.exp(logprob)) for text, logprob in candidates if (digit := _DIGITS.get(text.strip())) is not None
+    ]
     mass = sum(weight for _, weight in weights)
     return sum(digit * weight for digit, weight in weights) / mass if mass >= _MIN_MASS else 0.0
 
 
 def greedy_digit(candidates: Candidates) -> float:
     """The most probable token as a digit; 0 when it is none."""
-    return float(candidates[0][0].strip()) if candidates and _is_digit(candidates[0][0]) else 0.0
+    return float(_DIGITS.get(candidates[0][0].strip(), 0)) if candidates else 0.0
 
 
 def yes_score(candidates: Candidates) -> float:
@@ -45,7 +48,3 @@ def yes_score(candidates: Candidates) -> float:
 def accepts(score: float, threshold: float) -> bool:
     """A draft scored at or above the threshold stands."""
     return score >= threshold
-
-
-def _is_digit(text: str) -> bool:
-    return len(stripped := text.strip()) == 1 and stripped in "0123456789"

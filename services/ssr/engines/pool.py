@@ -12,8 +12,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
@@ -21,7 +20,7 @@ from ssr.core.errors import BadReply, Overloaded, Permanent, SsrError, TimedOut,
 from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, NextToken, Sampling
 from ssr.engines.circuit import Circuit
 from ssr.engines.replicas import Resolver
-from ssr.engines.routing import Load, choose
+from ssr.engines.routing import choose
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -72,7 +71,7 @@ class _Replica:
 @dataclass(slots=True, eq=False)
 class _Waiter:
     affinity: str
-    tried: frozenset[str]
+    tried: Sequence[str]
     place: asyncio.Future[_Replica]
 
 
@@ -97,6 +96,7 @@ class EnginePool:
         self._replicas: dict[str, _Replica] = {}
         self._leaving: list[_Replica] = []
         self._waiters: deque[_Waiter] = deque()
+        self._info: EngineInfo | None = None
         self._wake_up: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -117,7 +117,10 @@ class EnginePool:
         return await self._call("", lambda engine: engine.count_tokens(text))
 
     async def info(self) -> EngineInfo:
-        return await self._call("", lambda engine: engine.info())
+        """See `Engine.info`; asked again only when the replicas have changed, as they do when the model does."""
+        if self._info is None:
+            self._info = await self._call("", lambda engine: engine.info())
+        return self._info
 
     def snapshot(self) -> PoolState:
         """The pool as it is now."""
@@ -133,6 +136,8 @@ class EnginePool:
         except Unavailable as error:
             _log.warning("keeping the known replicas: %s", error)
             return
+        if self._replicas.keys() != set(urls):
+            self._info = None
         for url in [url for url in self._replicas if url not in urls]:
             self._leaving.append(self._replicas.pop(url))
         for url in urls:
@@ -171,18 +176,18 @@ class EnginePool:
 
     async def _call(self, affinity: str, ask: Callable[[Engine], Awaitable[_T]]) -> _T:
         deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
-        tried: set[str] = set()
-        attempt = 0
+        tried: list[str] = []
         while True:
-            attempt += 1
+            replica = await self._place(affinity, tried, deadline)
+            tried.append(replica.url)
             try:
-                async with self._place(affinity, frozenset(tried), deadline) as replica:
-                    tried.add(replica.url)
-                    return await self._ask(replica, ask, deadline)
+                return await self._ask(replica, ask, deadline)
             except (Overloaded, Unavailable, BadReply):  # garbage, too, may be this replica's alone
-                pause = self._backoff_s(attempt)
-                if attempt >= self._limits.attempts or asyncio.get_running_loop().time() + pause >= deadline:
+                pause = self._backoff_s(len(tried))
+                if len(tried) >= self._limits.attempts or asyncio.get_running_loop().time() + pause >= deadline:
                     raise
+            finally:
+                self._vacate(replica)
             await asyncio.sleep(pause)
 
     def _backoff_s(self, attempt: int) -> float:
@@ -215,19 +220,16 @@ class EnginePool:
         replica.circuit.succeeded()
         return answer
 
-    @asynccontextmanager
-    async def _place(self, affinity: str, tried: frozenset[str], deadline: float) -> AsyncIterator[_Replica]:
-        """A replica with one of its places taken, as soon as there is one."""
+    async def _place(self, affinity: str, tried: Sequence[str], deadline: float) -> _Replica:
+        """A replica with one of its places taken, as soon as there is one; `_vacate` gives it back."""
         replica = None if self._waiters else self._take(affinity, tried)
-        if replica is None:
-            replica = await self._wait(affinity, tried, deadline)
-        try:
-            yield replica
-        finally:
-            replica.running -= 1
-            self._seat()
+        return await self._wait(affinity, tried, deadline) if replica is None else replica
 
-    async def _wait(self, affinity: str, tried: frozenset[str], deadline: float) -> _Replica:
+    def _vacate(self, replica: _Replica) -> None:
+        replica.running -= 1
+        self._seat()
+
+    async def _wait(self, affinity: str, tried: Sequence[str], deadline: float) -> _Replica:
         waiter = _Waiter(affinity, tried, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         self._seat()  # sets the clock for the replica that may be tried again first
@@ -269,17 +271,15 @@ class EnginePool:
             waiter.place.set_result(replica)
         self._set_wake_up()
 
-    def _take(self, affinity: str, tried: frozenset[str]) -> _Replica | None:
+    def _take(self, affinity: str, tried: Sequence[str]) -> _Replica | None:
         """Takes a place on the best replica, on one not tried before if there is any."""
         now = self._now()
-        loads = [Load(r.url, r.running) for r in self._replicas.values() if r.circuit.allows(now)]
-        untried = [load for load in loads if load.replica not in tried]
-        url = choose(untried or loads, affinity, max_in_flight=self._limits.max_in_flight)
-        if url is None:
-            return None
-        replica = self._replicas[url]
-        replica.running += 1
-        replica.circuit.started()
+        allowed = [replica for replica in self._replicas.values() if replica.circuit.allows(now)]
+        untried = [replica for replica in allowed if replica.url not in tried]
+        replica = choose(untried or allowed, affinity, max_in_flight=self._limits.max_in_flight)
+        if replica is not None:
+            replica.running += 1
+            replica.circuit.started()
         return replica
 
     def _set_wake_up(self) -> None:
@@ -287,7 +287,9 @@ class EnginePool:
         if self._wake_up:
             self._wake_up.cancel()
             self._wake_up = None
+        if not self._waiters:
+            return
         now = self._now()
         pauses = [r.circuit.reopens_at - now for r in self._replicas.values() if r.circuit.reopens_at > now]
-        if self._waiters and pauses:
+        if pauses:
             self._wake_up = asyncio.get_running_loop().call_later(min(pauses), self._seat)

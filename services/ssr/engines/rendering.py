@@ -7,6 +7,7 @@ later dialogue of the same shape is put together here, which saves an HTTP call 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from ssr.engines.base import ChatMessage, Engine
 
@@ -33,7 +34,8 @@ class PromptRenderer:
         frame = self._frames[shape]
         if frame is None:
             return await self._engine.render(messages)
-        return "".join(text for pair in zip(frame, (*(m.content for m in messages), ""), strict=True) for text in pair)
+        contents = [message.content for message in messages]
+        return "".join(chain.from_iterable(zip(frame, (*contents, ""), strict=True)))
 
     async def _learn(self, messages: Sequence[ChatMessage]) -> _Frame:
         marks = [f"[[turn {i}]]" for i in range(len(messages))]

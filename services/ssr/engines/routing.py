@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Protocol, TypeVar
 
 #: How much more than its fair share a replica may run before requests move on.
 SPREAD = 1.25
@@ -20,31 +20,36 @@ SPREAD = 1.25
 ALWAYS_ROOM = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """A replica that may be chosen, and the requests running on it."""
+class Loaded(Protocol):
+    """A replica that may be chosen: its URL, and the requests running on it."""
 
-    replica: str
-    running: int
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def running(self) -> int: ...
 
 
-def choose(loads: Sequence[Load], affinity: str, *, max_in_flight: int, spread: float = SPREAD) -> str | None:
+Replica = TypeVar("Replica", bound=Loaded)
+
+
+def choose(replicas: Sequence[Replica], affinity: str, *, max_in_flight: int, spread: float = SPREAD) -> Replica | None:
     """The replica for a request; the least loaded when `affinity` is empty; None when all are full."""
-    free = [load for load in loads if load.running < max_in_flight]
-    if not free:
-        return None
+    free = [replica for replica in replicas if replica.running < max_in_flight]
+    if len(free) < 2:
+        return free[0] if free else None
     if not affinity:
-        return min(free, key=lambda load: (load.running, load.replica)).replica
-    bound = crowded_at(loads, spread)
-    roomy = [load for load in free if load.running < bound] or free
-    return max(roomy, key=lambda load: _weight(load.replica, affinity)).replica
+        return min(free, key=lambda replica: (replica.running, replica.url))
+    bound = crowded_at(replicas, spread)
+    roomy = [replica for replica in free if replica.running < bound] or free
+    return max(roomy, key=lambda replica: _weight(replica.url, affinity))
 
 
-def crowded_at(loads: Sequence[Load], spread: float = SPREAD) -> int:
+def crowded_at(replicas: Sequence[Loaded], spread: float = SPREAD) -> int:
     """The number of running requests from which on a replica takes no more, the one to place counted in."""
-    total = sum(load.running for load in loads) + 1
-    return max(ALWAYS_ROOM, math.ceil(spread * total / len(loads)))
+    total = sum(replica.running for replica in replicas) + 1
+    return max(ALWAYS_ROOM, math.ceil(spread * total / len(replicas)))
 
 
-def _weight(replica: str, affinity: str) -> bytes:
-    return blake2b(f"{affinity}\0{replica}".encode(), digest_size=8).digest()
+def _weight(url: str, affinity: str) -> bytes:
+    return blake2b(f"{affinity}\0{url}".encode(), digest_size=8).digest()

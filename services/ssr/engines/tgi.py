@@ -143,7 +143,9 @@ class TgiEngine:
                 await self.next_token("1", top_n=_TOP_N_PROBE)
         if self._max_top_n is None:
             self._max_top_n = _TOP_N_PROBE
-        return replace(self._info, max_top_n=self._max_top_n)
+        if self._info.max_top_n != self._max_top_n:
+            self._info = replace(self._info, max_top_n=self._max_top_n)
+        return self._info
 
     def _described(self, reply: object) -> EngineInfo:
         match reply:

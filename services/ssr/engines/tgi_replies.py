@@ -17,18 +17,12 @@ _FINISH = {"length": Finish.LENGTH, "eos_token": Finish.EOS, "stop_sequence": Fi
 
 
 @dataclass(slots=True)
-class _Candidate:
-    text: str
-    logprob: float
-
-
-@dataclass(slots=True)
 class _Details:
     """What is needed of them; the generated tokens one by one are not."""
 
     finish_reason: Literal["length", "eos_token", "stop_sequence"]
     generated_tokens: int
-    top_tokens: list[list[_Candidate]] | None = None
+    top_tokens: list[list[TokenLogprob]] | None = None
 
 
 @dataclass(slots=True)
@@ -53,8 +47,7 @@ def next_token_in(reply: Reply, top_n: int) -> NextToken:
     top_tokens = _output(reply).details.top_tokens
     if not top_tokens or not top_tokens[0]:
         raise BadReply(f"{reply.url} answered without top_tokens")
-    candidates = [TokenLogprob(token.text, token.logprob) for token in top_tokens[0]]
-    candidates.sort(key=lambda candidate: candidate.logprob, reverse=True)
+    candidates = sorted(top_tokens[0], key=lambda candidate: candidate.logprob, reverse=True)
     return NextToken(tuple(candidates[:top_n]), *_prompt_counts(reply))
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -77,39 +75,61 @@ def from_rpc_error(error: aio.AioRpcError, peer: str) -> errors.SsrError:
     return errors.BadReply(f"{peer}: {code.name}: {message}")
 
 
-@asynccontextmanager
-async def remote_errors(peer: str) -> AsyncIterator[None]:
-    """Turns a gRPC error raised inside into ours."""
-    try:
-        yield
-    except aio.AioRpcError as error:
-        raise from_rpc_error(error, peer) from error
+class remote_errors:  # noqa: N801 - reads as what it does, as contextlib's do
+    """Turns a gRPC error raised inside into ours; `peer` as for `from_rpc_error`."""
+
+    __slots__ = ("_peer",)
+
+    def __init__(self, peer: str) -> None:
+        self._peer = peer
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, aio.AioRpcError):
+            raise from_rpc_error(error, self._peer) from error
 
 
 class ErrorInterceptor(aio.ServerInterceptor):
     """Answers our errors with their status; anything else with INTERNAL, its traceback only in the log."""
+
+    def __init__(self) -> None:
+        self._guarded: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming:
-            return handler
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                _guard_stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            _guard_unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+        """The method's handler behind our guard, the same for all its calls."""
+        name = handler_call_details.method
+        if name not in self._guarded:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            self._guarded[name] = _guarded(handler)
+        return self._guarded[name]
+
+
+def _guarded(handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+    if handler.request_streaming:
+        return handler
+    if handler.response_streaming:
+        return grpc.unary_stream_rpc_method_handler(
+            _guard_stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
         )
+    return grpc.unary_unary_rpc_method_handler(
+        _guard_unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+    )
 
 
 def _guard_unary(method: Any) -> Any:
     async def guarded(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
-        async with _answering(context):
+        try:
             return await method(request, context)
+        except Exception as error:
+            await _answer(error, context)
 
     return guarded
 
@@ -119,24 +139,23 @@ def _guard_stream(method: Any) -> Any:
         return _guard_unary(method)
 
     async def guarded(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-        async with _answering(context):
+        try:
             async for message in method(request, context):
                 yield message
+        except Exception as error:
+            await _answer(error, context)
 
     return guarded
 
 
-@asynccontextmanager
-async def _answering(context: aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    try:
-        yield
-    except (asyncio.CancelledError, aio.AbortError, GeneratorExit):
-        raise
-    except errors.SsrError as error:
+async def _answer(error: Exception, context: aio.ServicerContext[Any, Any]) -> NoReturn:
+    """Ends the call with the status of what it raised."""
+    if isinstance(error, aio.AbortError):  # it has its status
+        raise error
+    if isinstance(error, errors.SsrError):
         await context.abort_with_status(rpc_status.to_status(to_status(error)))
-    except Exception:
-        _log.exception("unexpected error")
-        await context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has the details")
+    _log.error("unexpected error", exc_info=error)
+    await context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has the details")
 
 
 def _retry_delay_s(error: aio.AioRpcError) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import MAX_PATHS, check_options, check_problem
 from ssr.core.types import Mode, Options, PathContext
@@ -33,11 +35,16 @@ def checked_options(sampling: step_pb2.Sampling, max_tokens: int, threshold: flo
 
     Raises: InvalidRequest naming the field that is out of its limits.
     """
+    return _step_options(sampling.temperature, sampling.top_p, max_tokens, threshold, scorer)
+
+
+@lru_cache(maxsize=256)  # the steps of a job all ask for the same
+def _step_options(temperature: float, top_p: float, max_tokens: int, threshold: float, scorer: str) -> Options:
     options = Options(
         mode=Mode.SSD,
         paths=1,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
+        temperature=temperature,
+        top_p=top_p,
         max_step_tokens=max_tokens,
         threshold=threshold,
         scorer=scorer,

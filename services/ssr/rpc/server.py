@@ -20,6 +20,8 @@ _SERVER_OPTIONS = (
     # Clients may ping this often; our own channels ping every 20 s.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.so_reuseport", 0),
+    # Now and then clients connect anew, and so learn of replicas that were added. Calls in hand are not disturbed.
+    ("grpc.max_connection_age_ms", 300_000),
     # Of more than a thousand calls that wait to be read, gRPC drops some at random, with CANCELLED and no reason. They
     # are ours to refuse, with a reason and a time to come back.
     ("grpc.server.max_pending_requests", 50_000),

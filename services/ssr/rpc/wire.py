@@ -33,18 +33,19 @@ class EnumWire:
     """
 
     def __init__(self, wrapper: Any, prefix: str) -> None:
-        self._wrapper, self._prefix = wrapper, prefix
+        self._prefix = prefix
+        self._numbers = {name.removeprefix(f"{prefix}_"): number for name, number in wrapper.items()}
+        self._names = {number: name for name, number in self._numbers.items()}
 
     def number(self, member: StrEnum) -> Any:
-        return self._wrapper.Value(f"{self._prefix}_{member.name}")
+        return self._numbers[member.name]
 
     def member(self, kind: type[Member], number: int, default: Member | None = None) -> Member:
         """Raises: InvalidRequest for a number without a member, and for 0 where there is no default."""
         if number == 0 and default is not None:
             return default
-        name = self._wrapper.Name(number) if number in self._wrapper.values() else ""
         try:
-            return kind[name.removeprefix(f"{self._prefix}_")]
+            return kind[self._names.get(number, "")]
         except KeyError:
             known = ", ".join(kind)
             raise InvalidRequest(self._prefix.lower(), f"{number} is unknown; known are {known}") from None

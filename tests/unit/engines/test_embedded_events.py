@@ -29,7 +29,8 @@ async def events_of(*chunks: Chunk, limit: int = 50, stop: tuple[str, ...] = ())
         return f"<|{token}|>"
 
     criteria = StopCriteria(limit, stop)
-    return [event async for event in token_events(arriving(), criteria, text_of, top_n=2, queue_s=0.5)]
+    batches = token_events(arriving(), criteria, text_of, top_n=2, queue_s=0.5)
+    return [event async for events in batches for event in events]
 
 
 async def test_the_end_of_turn_token_is_the_last_event() -> None:

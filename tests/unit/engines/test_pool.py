@@ -356,6 +356,16 @@ async def test_replicas_are_looked_for_again_and_again() -> None:
                 await settled()
 
 
+async def test_the_model_is_asked_for_again_when_the_replicas_change() -> None:
+    async with opened("a") as (pool, replicas):
+        known = await pool.info()
+        await pool.refresh()
+        assert await pool.info() is known
+        replicas.urls = ["b"]
+        await pool.refresh()
+        assert (await pool.info()).model == "b"
+
+
 async def test_leaving_closes_every_client() -> None:
     async with opened("a", "b") as (_, replicas):
         pass

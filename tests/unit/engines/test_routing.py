@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.engines.routing import ALWAYS_ROOM, Load, choose, crowded_at
+from ssr.engines.routing import ALWAYS_ROOM, crowded_at
+from ssr.engines.routing import choose as choose_replica
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    url: str
+    running: int
+
 
 REPLICAS = [f"http://10.0.0.{n}:80" for n in range(1, 6)]
 IDLE = [Load(name, 0) for name in REPLICAS]
+
+
+def choose(loads: Sequence[Load], affinity: str, *, max_in_flight: int) -> str | None:
+    """The chosen one's URL."""
+    chosen = choose_replica(loads, affinity, max_in_flight=max_in_flight)
+    return chosen.url if chosen else None
 
 
 def _homes(loads: list[Load]) -> dict[str, str | None]:

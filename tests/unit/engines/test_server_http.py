@@ -32,29 +32,37 @@ WORDS = ("Forty", "-two", ".\n\n")
 
 @dataclass
 class FakeBackend:
-    """One character is one token. Says WORDS and the end of the turn, or fails before word `fail_at`."""
+    """One character is one token. Says WORDS and the end of the turn, or fails before word `fail_at`.
+
+    `together`: everything is ready at once.
+    """
 
     error: Exception | None = None
     fail_at: int = 0
     blocked: bool = False
+    together: bool = False
     sick: bool = False
     requests: list[GenerateRequest] = field(default_factory=list)
     started: asyncio.Queue[GenerateRequest] = field(default_factory=asyncio.Queue)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     proceed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenEvent, None]:
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Sequence[TokenEvent], None]:
         self.requests.append(request)
+        end = GenerationEnd(FinishReason.EOS_TOKEN, request.input_length, cached_tokens=3, queue_s=0.25)
+        last = TokenEvent(Token(99, "<end>", -0.5, special=True), end=end)
         try:
+            if self.together:
+                yield [*(self._event(index, word, request) for index, word in enumerate(WORDS)), last]
+                return
             for index, word in enumerate(WORDS):
                 if index == self.fail_at and self.error is not None:
                     raise self.error
-                yield self._event(index, word, request)
+                yield [self._event(index, word, request)]
                 self.started.put_nowait(request)
                 if self.blocked:
                     await self.proceed.wait()
-            end = GenerationEnd(FinishReason.EOS_TOKEN, request.input_length, cached_tokens=3, queue_s=0.25)
-            yield TokenEvent(Token(99, "<end>", -0.5, special=True), end=end)
+            yield [last]
         finally:
             self.closed.set()
 
@@ -133,7 +141,11 @@ async def test_details_and_prompt_come_only_when_asked_for(http: aiohttp.ClientS
     assert full == (200, {"generated_text": "2+2?Forty-two.\n\n"})
 
 
-async def test_a_stream_sends_a_token_an_event_and_the_text_in_the_last(http: aiohttp.ClientSession) -> None:
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_stream_sends_a_token_an_event_and_the_text_in_the_last(
+    http: aiohttp.ClientSession, backend: FakeBackend, together: bool
+) -> None:
+    backend.together = together
     events = await stream(http, request(details=True, do_sample=True, seed=11))
     assert [event["token"]["text"] for event in events] == [*WORDS, "<end>"]
     assert [event["index"] for event in events] == [1, 2, 3, 4]
@@ -248,7 +260,7 @@ async def test_a_stream_answers_200_even_to_a_request_out_of_limits(http: aiohtt
 async def test_a_generation_without_an_end_is_incomplete(
     http: aiohttp.ClientSession, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing(_: GenerateRequest) -> AsyncGenerator[TokenEvent, None]:
+    async def nothing(_: GenerateRequest) -> AsyncGenerator[Sequence[TokenEvent], None]:
         return
         yield
 

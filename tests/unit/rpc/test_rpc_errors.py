@@ -83,6 +83,19 @@ async def test_an_unexpected_error_stays_in_the_log(caplog: pytest.LogCaptureFix
     assert "secret detail" in caplog.text
 
 
+async def test_a_later_call_of_a_method_is_answered_as_the_first() -> None:
+    add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Raising(errors.NotFound("gone")))
+    async with (
+        running_server([Servicer("ssr.v1.ReasoningService", add)], host="127.0.0.1", port=0, grace_s=1) as port,
+        open_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = reasoning_pb2_grpc.ReasoningServiceStub(channel)
+        for _ in range(2):
+            with pytest.raises(errors.NotFound, match="gone"):
+                async with remote_errors("orchestrator"):
+                    await stub.Get(reasoning_pb2.GetRequest(), timeout=5)
+
+
 async def test_a_stream_ends_with_its_error() -> None:
     add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Raising(errors.NotFound("gone")))
     async with (

@@ -47,7 +47,7 @@ class EmbeddedBackend:
         self._api = None
         await self._held.aclose()
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenEvent, None]:
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Sequence[TokenEvent], None]:
         """See `Backend.generate`. Waits while the batch is full."""
         api, settings = self._running_api(), self._settings
         arrived = monotonic()
@@ -57,13 +57,13 @@ class EmbeddedBackend:
             with self._slots.take(request.inputs) as slot:
                 body = completion_body(request, settings.context_tokens, slot.index)
                 async with aclosing(api.completion(body)) as chunks:
-                    events = token_events(
+                    arriving = token_events(
                         chunks, criteria, self._special_text, top_n=request.top_n_tokens, queue_s=queue_s
                     )
-                    async with aclosing(events):
-                        async for event in events:
-                            slot.text += event.token.text
-                            yield event
+                    async with aclosing(arriving):
+                        async for events in arriving:
+                            slot.text += "".join(event.token.text for event in events)
+                            yield events
 
     async def render(self, messages: Sequence[ChatMessage], *, add_generation_prompt: bool = True) -> str:
         """See `Backend.render`. A last message of the assistant is continued: its turn stays open."""

@@ -6,7 +6,7 @@ with the character's last token; their events here have an empty text, that toke
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from ssr.engines.embedded.llama_api import Candidate, Chunk
@@ -20,8 +20,8 @@ _UNKNOWN_TOKEN = Token(id=0, text="", logprob=0.0)
 
 async def token_events(
     chunks: AsyncIterable[Chunk], criteria: StopCriteria, text_of: TextOf, *, top_n: int, queue_s: float
-) -> AsyncGenerator[TokenEvent, None]:
-    """One event a token, up to the one that `criteria` end the generation with."""
+) -> AsyncGenerator[Sequence[TokenEvent], None]:
+    """One event a token, those of a chunk together, up to the one that `criteria` end the generation with."""
     seen = 0
     special: TokenEvent | None = None  # held back: only the next chunk says whether it ended the turn
     async for chunk in chunks:
@@ -37,11 +37,15 @@ async def token_events(
             special = event
         elif event is not None:
             ready.append((event, False))
+        events: list[TokenEvent] = []
         for each, eos in ready:
             reason = criteria.after("" if each.token.special else each.token.text, eos=eos)
-            yield each if reason is None else replace(each, end=_end(chunk, reason, queue_s))
             if reason is not None:
+                yield [*events, each._replace(end=_end(chunk, reason, queue_s))]
                 return
+            events.append(each)
+        if events:
+            yield events
 
 
 async def _event(chunk: Chunk, text_of: TextOf, top_n: int) -> TokenEvent | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from ssr.engines.base import ChatMessage
 
@@ -53,9 +53,8 @@ class GenerateRequest:
         return not self.do_sample and self.temperature in (None, 1.0) and all(w is None for w in warpers)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token of the vocabulary.
+class Token(NamedTuple):
+    """A token of the vocabulary; a tuple, because it is made for every token of every request.
 
     `text` may be empty while a character is split over tokens; `logprob` is natural. `special` tokens (end of turn,
     say) have a text but are left out of the generated text.
@@ -81,8 +80,7 @@ class GenerationEnd:
     queue_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class TokenEvent:
+class TokenEvent(NamedTuple):
     """One generated token; `end` is set on the last one, and only there.
 
     `top_tokens` are the `top_n_tokens` most probable candidates of this position, most probable first. The token that
@@ -140,8 +138,8 @@ class Backend(Protocol):
     incomplete_generation.
     """
 
-    def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenEvent, None]:
-        """The tokens that follow the prompt, as they come (an async generator function).
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[Sequence[TokenEvent], None]:
+        """The tokens that follow the prompt, as they come: at least one at a time (an async generator function).
 
         The server closes the generator (`aclose`) or cancels its `__anext__` when the client goes away: work on the
         request must end at once. Stop texts are the backend's business: see `stopping.StopCriteria`.

@@ -6,12 +6,12 @@ and gives the permit back: nothing here may swallow `CancelledError`.
 
 from __future__ import annotations
 
-import json
 from contextlib import aclosing
 from time import monotonic
 from typing import Any
 
 from aiohttp import web
+from pydantic_core import to_json
 
 from ssr.engines.server.backend import Backend, GenerationEnd
 from ssr.engines.server.errors import INCOMPLETE, INCOMPLETE_STREAM, ErrorReply, RefusalError, reply_for
@@ -64,15 +64,18 @@ class Generating:
         timings = generation.timings(end)
         self._metrics.success(generation, end, timings)
         reply = whole_reply(generation, end, prefix=_prefix(body), details=body.parameters.details)
-        return web.json_response(
-            [reply] if listed else reply, headers=whole_headers(generation, end, timings, len(body.inputs))
+        return web.Response(
+            body=to_json([reply] if listed else reply),
+            headers=whole_headers(generation, end, timings, len(body.inputs)),
+            content_type="application/json",
+            charset="utf-8",
         )
 
     async def _generate(self, body: GenerateBody, received: float) -> tuple[Generation, GenerationEnd]:
-        with self._permits.one():
+        with self._permits:
             generation = Generation(await validated(body, self._backend), received)
-            async with aclosing(generation.follow(self._backend)) as events:
-                async for _ in events:
+            async with aclosing(generation.follow(self._backend)) as arriving:
+                async for _ in arriving:
                     pass
         if (end := generation.end) is None:
             raise RefusalError(INCOMPLETE)
@@ -95,12 +98,15 @@ class Generating:
         return response
 
     async def _send_tokens(self, response: web.StreamResponse, body: GenerateBody, received: float) -> None:
-        with self._permits.one():
+        with self._permits:
             generation = Generation(await validated(body, self._backend), received)
             prefix, details = _prefix(body), body.parameters.details
-            async with aclosing(generation.follow(self._backend)) as events:
-                async for event in events:
-                    await _send(response, stream_reply(generation, event, prefix=prefix, details=details))
+            sent = 0
+            async with aclosing(generation.follow(self._backend)) as arriving:
+                async for events in arriving:
+                    for event in events:
+                        sent += 1
+                        await _send(response, stream_reply(generation, event, sent, prefix=prefix, details=details))
         if (end := generation.end) is None:
             raise RefusalError(INCOMPLETE_STREAM)
         self._metrics.success(generation, end, generation.timings(end))
@@ -118,4 +124,4 @@ def _prefix(body: GenerateBody) -> str:
 
 
 async def _send(response: web.StreamResponse, event: dict[str, Any]) -> None:
-    await response.write(b"data:" + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n")
+    await response.write(b"data:" + to_json(event) + b"\n\n")

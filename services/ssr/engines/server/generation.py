@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import monotonic
@@ -29,13 +29,13 @@ class Generation:
     accepted: float = field(default_factory=monotonic)
     events: list[TokenEvent] = field(default_factory=list)
 
-    async def follow(self, backend: Backend) -> AsyncGenerator[TokenEvent, None]:
-        """The backend's events, each noted here before it is passed on; closing this closes the backend's work."""
-        async with aclosing(backend.generate(self.request)) as events:
-            async for event in events:
-                self.events.append(event)
-                yield event
-                if event.end is not None:
+    async def follow(self, backend: Backend) -> AsyncGenerator[Sequence[TokenEvent], None]:
+        """The backend's events, noted here before they are passed on; closing this closes the backend's work."""
+        async with aclosing(backend.generate(self.request)) as arriving:
+            async for events in arriving:
+                self.events += events
+                yield events
+                if events[-1].end is not None:
                     return
 
     @property

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from ssr.engines.server.errors import OVERLOADED, RefusalError
 
 
@@ -19,13 +16,11 @@ class Permits:
     def taken(self) -> int:
         return self._taken
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Hold a permit. Raises the 429 refusal when all are taken."""
+    def __enter__(self) -> None:
+        """Take a permit, held while the block runs. Raises the 429 refusal when all are taken."""
         if self._taken >= self._limit:
             raise RefusalError(OVERLOADED)
         self._taken += 1
-        try:
-            yield
-        finally:
-            self._taken -= 1
+
+    def __exit__(self, *exc: object) -> None:
+        self._taken -= 1

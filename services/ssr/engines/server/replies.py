@@ -50,9 +50,11 @@ def whole_reply(generation: Generation, end: GenerationEnd, *, prefix: str, deta
     return reply
 
 
-def stream_reply(generation: Generation, event: TokenEvent, *, prefix: str, details: bool) -> dict[str, Any]:
-    """The body of one event of /generate_stream; the last one carries the whole text."""
-    reply: dict[str, Any] = {"index": len(generation.events), "token": token_reply(event.token)}
+def stream_reply(
+    generation: Generation, event: TokenEvent, number: int, *, prefix: str, details: bool
+) -> dict[str, Any]:
+    """The body of event `number` (from 1) of /generate_stream; the last one carries the whole text."""
+    reply: dict[str, Any] = {"index": number, "token": token_reply(event.token)}
     if event.top_tokens:
         reply["top_tokens"] = _top_tokens(event)
     reply |= {"generated_text": None, "details": None}

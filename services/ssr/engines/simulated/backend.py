@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from functools import partial
 from typing import Self
 
 from ssr.core.prompts import ChatMessage
 from ssr.engines.server.backend import (
     BackendInfo,
     BackendMetrics,
+    FinishReason,
     GenerateRequest,
     GenerationEnd,
     TokenEvent,
@@ -69,38 +71,58 @@ class SimulatedBackend:
         """What it has done so far."""
         return self._activity
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenEvent, None]:
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Sequence[TokenEvent], None]:
         """See `Backend.generate`. The warpers other than temperature have no effect."""
         with self._activity.request() as visit:
-            fault = self._faults.draw(GENERATION_FAULTS)
-            if (error := error_of(fault)) is not None:
-                raise error
-            if fault is FaultKind.HANG:
-                await asyncio.Event().wait()
+            fault = await self._meet_fault()
             arrived = self._now()
-            async with self._batch.place():
+            async with self._batch:
                 pacer = Pacer(self._now, self._sleep)
                 queue_s = self._now() - arrived
                 prompt = pieces(request.inputs)
                 cached = self._admit(prompt)
-                await pacer.spend(self._prefill_s(len(prompt) - cached))
+                if pacer.owe(self._prefill_s(len(prompt) - cached)):
+                    await pacer.sleep()
+                end = partial(GenerationEnd, prompt_tokens=len(prompt), cached_tokens=cached, queue_s=queue_s)
                 written: list[str] = []
-                stopping = StopCriteria(request.max_new_tokens, () if fault is FaultKind.ENDLESS else request.stop)
-                for token, top in self._positions(request, fault):
-                    await pacer.spend(self._decode_s())
-                    written.append(token.text)
+                ready: list[TokenEvent] = []
+                for event in self._events(request, fault, end):
+                    if pacer.owe(self._decode_s(), settle=event.end is not None):
+                        if ready:
+                            yield ready
+                            ready = []
+                        await pacer.sleep()
+                    ready.append(event)
+                    written.append(event.token.text)
                     self._activity.generated_tokens += 1
-                    reason = stopping.after(token.text, eos=token.special)
-                    if fault is FaultKind.INCOMPLETE and (reason or len(written) > _INCOMPLETE_TOKENS):
-                        return
-                    if reason is None:
-                        yield TokenEvent(token, top)
-                        continue
-                    await pacer.catch_up()
-                    self._prefixes.admit(prompt + written)
-                    visit.complete = True
-                    yield TokenEvent(token, top, GenerationEnd(reason, len(prompt), cached, queue_s))
+                if not ready:
                     return
+                if ready[-1].end is not None:
+                    self._prefixes.admit((*prompt, *written))
+                    visit.complete = True
+                yield ready
+
+    async def _meet_fault(self) -> FaultKind | None:
+        """The fault that the generation goes on with, if any; one that fails it is raised here."""
+        fault = self._faults.draw(GENERATION_FAULTS)
+        if (error := error_of(fault)) is not None:
+            raise error
+        if fault is FaultKind.HANG:
+            await asyncio.Event().wait()
+        return fault
+
+    def _events(
+        self, request: GenerateRequest, fault: FaultKind | None, end: Callable[[FinishReason], GenerationEnd]
+    ) -> Iterator[TokenEvent]:
+        """The reply, token by token, to the one that ends it; a reply that is to break off has none."""
+        stopping = StopCriteria(request.max_new_tokens, () if fault is FaultKind.ENDLESS else request.stop)
+        for written, (token, top) in enumerate(self._positions(request, fault)):
+            reason = stopping.after(token.text, eos=token.special)
+            if fault is FaultKind.INCOMPLETE and (reason or written >= _INCOMPLETE_TOKENS):
+                return
+            yield TokenEvent(token, top, end(reason) if reason else None)
+            if reason:
+                return
 
     async def render(self, messages: Sequence[ChatMessage], *, add_generation_prompt: bool = True) -> str:
         """See `Backend.render`."""
@@ -132,7 +154,7 @@ class SimulatedBackend:
     async def __aexit__(self, *exc: object) -> None:
         self._serving = False
 
-    def _admit(self, prompt: list[str]) -> int:
+    def _admit(self, prompt: tuple[str, ...]) -> int:
         cached = self._prefixes.admit(prompt)
         self._activity.prompt_tokens += len(prompt)
         self._activity.cached_tokens += cached

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 
 class Batch:
@@ -25,17 +23,15 @@ class Batch:
         """Requests that have one."""
         return self._running
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Wait for a place and hold it."""
+    async def __aenter__(self) -> None:
+        """Wait for a place, held while the block runs."""
         self._queued += 1
         try:
             await self._places.acquire()
         finally:
             self._queued -= 1
         self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
-            self._places.release()
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._running -= 1
+        self._places.release()

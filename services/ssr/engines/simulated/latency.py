@@ -56,17 +56,15 @@ class Pacer:
         self._due = now()
         self._calls = 0
 
-    async def spend(self, duration_s: float) -> None:
-        """Let `duration_s` go by; less than `NAP_S` is put off and slept with what follows."""
+    def owe(self, duration_s: float, *, settle: bool = False) -> bool:
+        """Put off `duration_s`. Whether it is time to `sleep`: for more than `NAP_S` (with `settle`, for anything), or
+        where nothing takes time, because the others want a turn."""
         self._due += duration_s
         self._calls += 1
-        if duration_s > 0:
-            await self.catch_up(NAP_S)
-        elif self._calls % _TURN_TOKENS == 0:
-            await self._sleep(0)
+        if self._due - self._now() > (0.0 if settle else NAP_S):
+            return True
+        return duration_s <= 0 and self._calls % _TURN_TOKENS == 0
 
-    async def catch_up(self, tolerance_s: float = 0.0) -> None:
-        """Sleep off what is owed, if it is more than `tolerance_s`."""
-        owed = self._due - self._now()
-        if owed > tolerance_s:
-            await self._sleep(owed)
+    async def sleep(self) -> None:
+        """Sleep off what is owed."""
+        await self._sleep(max(self._due - self._now(), 0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ssr.core.steps import BOUNDARY
 from ssr.engines.server.backend import Token
@@ -87,11 +88,17 @@ def _answer(words: list[str], shares: judge.Distribution, lead: str, top_n: int)
 
 def _text(text: str, top_n: int) -> Iterator[Position]:
     for position, piece in enumerate(pieces(text)):
-        identity = piece_id(piece)
-        # Any even spread will do, as long as it depends on the text alone.
-        sureness = _LEAST_SURE + _SURENESS_RANGE * ((identity * 2654435761 + position * 40503) % 1009 / 1009)
-        token = Token(identity, piece, math.log(sureness))
+        token, sureness = _written(piece, position)
         yield token, _candidates(token, sureness, top_n)
+
+
+@lru_cache(maxsize=4096)
+def _written(piece: str, position: int) -> tuple[Token, float]:
+    """A token of written text and its probability."""
+    identity = piece_id(piece)
+    # Any even spread will do, as long as it depends on the text alone.
+    sureness = _LEAST_SURE + _SURENESS_RANGE * ((identity * 2654435761 + position * 40503) % 1009 / 1009)
+    return Token(identity, piece, math.log(sureness)), sureness
 
 
 def _end(top_n: int) -> Position:

@@ -26,9 +26,10 @@ _PIECE = re.compile(
 )
 
 
-def pieces(text: str) -> list[str]:
+@lru_cache(maxsize=128)  # a prompt is tokenised to check its length, and again to be answered
+def pieces(text: str) -> tuple[str, ...]:
     """The tokens of `text`, as text."""
-    return _PIECE.findall(text)
+    return tuple(_PIECE.findall(text))
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ from ssr.core.types import NO_STRATEGY
 from ssr.engines.server.backend import Backend, FinishReason, GenerateRequest, TokenEvent
 from ssr.engines.simulated.backend import SimulatedBackend
 from ssr.engines.simulated.faults import FaultKind, FaultPlan, SimulatedFailure
+from ssr.engines.simulated.latency import NAP_S
 from ssr.engines.simulated.settings import Latency, SimulatedSettings
 from ssr.engines.simulated.template import render
 
@@ -37,7 +38,7 @@ def request(*, stop: tuple[str, ...] = (), max_new_tokens: int = 500, seed: int 
 
 async def events(backend: SimulatedBackend, wanted: GenerateRequest) -> list[TokenEvent]:
     async with aclosing(backend.generate(wanted)) as stream:
-        return [event async for event in stream]
+        return [event async for ready in stream for event in ready]
 
 
 async def let_others_run() -> None:
@@ -100,6 +101,17 @@ async def test_a_generation_takes_its_time() -> None:
     end = found[-1].end
     assert end is not None
     assert clock.time == pytest.approx(3 + end.prompt_tokens / 100 + len(found) * 0.06)
+
+
+async def test_tokens_come_together_that_are_ready_together() -> None:
+    clock = Clock()
+    latency = Latency(prefill_tokens_per_s=1000, decode_base_s=NAP_S * 2, decode_per_request_s=0)
+    slow = SimulatedBackend(SimulatedSettings(latency=latency), now=clock.now, sleep=clock.sleep)
+    fast = SimulatedBackend(SETTINGS)
+    batches = [[ready async for ready in backend.generate(request())] for backend in (slow, fast)]
+    assert {len(ready) for ready in batches[0]} == {1}
+    assert len(batches[1]) < sum(map(len, batches[1])) / 30
+    assert [event.token for ready in batches[0] for event in ready] == [e.token for ready in batches[1] for e in ready]
 
 
 async def test_the_slow_factor_slows_everything_down() -> None:

@@ -53,9 +53,9 @@ def test_prompts_wait_for_those_before_them() -> None:
 async def test_short_durations_are_slept_together() -> None:
     clock = Clock()
     pacer = Pacer(clock.now, clock.sleep)
-    for _ in range(10):
-        await pacer.spend(NAP_S / 4)
-    await pacer.catch_up()
+    for number in range(10):
+        if pacer.owe(NAP_S / 4, settle=number == 9):
+            await pacer.sleep()
     assert clock.time == pytest.approx(100 + 10 * NAP_S / 4)
     assert len(clock.naps) <= 3
 
@@ -64,7 +64,8 @@ async def test_sleeps_that_take_too_long_do_not_add_up() -> None:
     clock = Clock(lag=0.004)
     pacer = Pacer(clock.now, clock.sleep)
     for _ in range(100):
-        await pacer.spend(0.025)
+        if pacer.owe(0.025):
+            await pacer.sleep()
     assert clock.time == pytest.approx(102.5, abs=0.03)
 
 
@@ -72,20 +73,21 @@ async def test_without_latency_others_get_a_turn_now_and_then() -> None:
     clock = Clock()
     pacer = Pacer(clock.now, clock.sleep)
     for _ in range(1000):
-        await pacer.spend(0.0)
+        if pacer.owe(0.0):
+            await pacer.sleep()
     assert set(clock.naps) == {0}
     assert 5 < len(clock.naps) < 50
 
 
-def words(count: int, word: str = "a") -> list[str]:
-    return [word] * count
+def words(count: int, word: str = "a") -> tuple[str, ...]:
+    return (word,) * count
 
 
 def test_a_longer_prompt_finds_its_beginning_cached() -> None:
     cache = PrefixCache(10_000)
     assert cache.admit(words(100)) == 0
     assert cache.admit(words(150)) == 100 // BLOCK_TOKENS * BLOCK_TOKENS
-    assert cache.admit(["b", *words(150)]) == 0
+    assert cache.admit(("b", *words(150))) == 0
 
 
 def test_a_known_prompt_still_has_a_token_to_process() -> None:
@@ -105,4 +107,4 @@ def test_the_longest_unused_prefix_is_forgotten() -> None:
 
 def test_no_capacity_no_cache() -> None:
     cache = PrefixCache(0)
-    assert [cache.admit(words(50)), cache.admit(words(50)), cache.admit([])] == [0, 0, 0]
+    assert [cache.admit(words(50)), cache.admit(words(50)), cache.admit(())] == [0, 0, 0]

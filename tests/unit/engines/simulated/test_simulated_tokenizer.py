@@ -23,11 +23,11 @@ def test_ids_do_not_depend_on_the_process() -> None:
 
 
 def test_a_blank_line_is_one_token_of_its_own() -> None:
-    assert pieces("It is 1234.\n\nSo") == ["It", " is", " 123", "4", ".", "\n\n", "So"]
+    assert pieces("It is 1234.\n\nSo") == ("It", " is", " 123", "4", ".", "\n\n", "So")
 
 
 def test_markers_are_single_tokens() -> None:
-    assert pieces("<|user|>hi<|end|><|assistant|>") == ["<|user|>", "hi", "<|end|>", "<|assistant|>"]
+    assert pieces("<|user|>hi<|end|><|assistant|>") == ("<|user|>", "hi", "<|end|>", "<|assistant|>")
 
 
 def test_the_template_leads_to_the_assistants_turn() -> None:
@@ -52,6 +52,6 @@ def test_a_new_question_puts_earlier_answers_aside() -> None:
 def test_a_tokenised_text_spans_the_text() -> None:
     text = "<|user|>12345 apples, 2 × 3\n\nand on"
     tokens = TokenisedText(text)
-    assert [text[token.start : token.stop] for token in tokens] == [token.text for token in tokens] == pieces(text)
+    assert [text[token.start : token.stop] for token in tokens] == [token.text for token in tokens] == [*pieces(text)]
     assert [token.id for token in tokens] == [piece_id(piece) for piece in pieces(text)]
     assert (len(tokens), tokens[-1], tokens[1:3]) == (len(pieces(text)), list(tokens)[-1], list(tokens)[1:3])
