@@ -36,6 +36,8 @@ def boxed(text: str) -> str | None:
     box with nothing in it do not count. Of nested boxes the inner one is taken. Blanks and `$` around the content are
     removed. Linear in the length of `text`.
     """
+    if "box" not in text:  # nearly every step
+        return None
     for start, end in sorted(_boxes(text), reverse=True):
         content = _trimmed(text[start:end])
         if content:
