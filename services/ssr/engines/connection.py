@@ -1,7 +1,7 @@
 """The HTTP connection to one engine for client packages that stand on httpx, and what its failures mean.
 
 A connection that breaks, even in the middle of a body, is `Unavailable`: the engine may be dying and another replica
-can answer. A complete reply that is not the API's is `BadReply`: it would be the same on every replica.
+can answer. A complete reply that is not the API's is `BadReply`.
 """
 
 from __future__ import annotations
