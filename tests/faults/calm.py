@@ -15,7 +15,8 @@ from workload import Order
 from ssr.client.request import resolved
 from ssr.core.acceptance import ScorerName
 from ssr.core.job import JobStatus
-from ssr.core.run import Decision, Path, Run
+from ssr.core.journal import MemoryJournal
+from ssr.core.run import Path
 from ssr.core.solve import Crew, solve
 from ssr.core.types import CallKind, Source
 from ssr.core.vote import Vote
@@ -66,23 +67,10 @@ async def calm_ends(orders: Iterable[Order]) -> Mapping[int, CalmEnd]:
     return dict(zip(variants, ends, strict=True))
 
 
-class _Memory:
-    """Implements `core.solve.Journal` without keeping anything safe."""
-
-    def __init__(self) -> None:
-        self._run = Run()
-
-    async def load(self) -> Run:
-        return self._run
-
-    async def append(self, decision: Decision) -> None:
-        self._run = self._run.apply(decision)
-
-
 async def _solved(order: Order, crew: Crew) -> CalmEnd:
     given = {name: value for name, value in order.options.items() if name != "deadline_s"}
     options = resolved({**given, "early_stop": False})  # type: ignore[typeddict-item]
-    outcome = await solve("calm", order.problem, options, crew, _Memory())
+    outcome = await solve("calm", order.problem, options, crew, MemoryJournal())
     assert not outcome.error, outcome.error
     return CalmEnd(JobStatus.ANSWERED if outcome.votes else JobStatus.NO_ANSWER, outcome.votes, outcome.run.paths)
 

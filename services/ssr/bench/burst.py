@@ -13,6 +13,7 @@ from ssr.bench.simulated_stack import reasoning_stub, simulated_stack
 from ssr.bench.statistics import Summary
 from ssr.bench.submitting import Submission, burst_request, final_status, started_s, submit
 from ssr.core.errors import InvalidRequest, Unavailable
+from ssr.core.limits import check_within
 from ssr.local import Stack
 from ssr.v1 import reasoning_pb2
 
@@ -46,12 +47,10 @@ class BurstPlan:
 
     def __post_init__(self) -> None:
         for field in ("jobs", "batch_jobs", "room"):
-            if not 1 <= getattr(self, field) <= _MAX_JOBS:
-                raise InvalidRequest(field, f"must be within 1..{_MAX_JOBS}; got {getattr(self, field)}")
+            check_within(field, getattr(self, field), 1, _MAX_JOBS)
         if self.room <= self.batch_jobs:
             raise InvalidRequest("room", f"must be over batch_jobs={self.batch_jobs}, or they are not all admitted")
-        if not 0 <= self.within_s <= 60:
-            raise InvalidRequest("within_s", f"must be within 0..60; got {self.within_s:g}")
+        check_within("within_s", self.within_s, 0, 60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from aiohttp import ClientSession
 from ssr.bench.simulated_stack import reasoning_stub, simulated_stack
 from ssr.bench.statistics import Summary
 from ssr.bench.submitting import final_status
-from ssr.core.errors import InvalidRequest, Unavailable
+from ssr.core.errors import Unavailable
+from ssr.core.limits import check_within
 from ssr.engines.simulated.faults import FaultKind
 from ssr.v1 import reasoning_pb2
 
@@ -38,10 +39,8 @@ class CancellationPlan:
     deadline_s: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 1 <= self.trials <= 10_000:
-            raise InvalidRequest("trials", f"must be within 1..10000; got {self.trials}")
-        if not 0.1 <= self.deadline_s <= 60:
-            raise InvalidRequest("deadline_s", f"must be within 0.1..60; got {self.deadline_s:g}")
+        check_within("trials", self.trials, 1, 10_000)
+        check_within("deadline_s", self.deadline_s, 0.1, 60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ssr.bench.statistics import Summary, share
-from ssr.bench.timed_crew import LatencyModel, MemoryJournal, TimedCrew
+from ssr.bench.timed_crew import LatencyModel, TimedCrew
 from ssr.bench.virtual_time import run_virtually
 from ssr.core.errors import InvalidRequest
-from ssr.core.limits import MAX_LOOKAHEAD, MAX_PATHS
+from ssr.core.journal import MemoryJournal
+from ssr.core.limits import MAX_LOOKAHEAD, MAX_PATHS, check_within
 from ssr.core.solve import solve
 from ssr.core.types import Mode, Options
 
@@ -32,10 +33,8 @@ class LookaheadPlan:
             raise InvalidRequest("lookahead", f"must be numbers within 0..{MAX_LOOKAHEAD}, such as 0,1,2")
         if self.lookaheads[0] != 0:
             raise InvalidRequest("lookahead", "must begin with 0, which the others are compared with")
-        if not 1 <= self.jobs <= 100_000:
-            raise InvalidRequest("jobs", f"must be within 1..100000; got {self.jobs}")
-        if not 1 <= self.paths <= MAX_PATHS:
-            raise InvalidRequest("paths", f"must be within 1..{MAX_PATHS}; got {self.paths}")
+        check_within("jobs", self.jobs, 1, 100_000)
+        check_within("paths", self.paths, 1, MAX_PATHS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from ssr.bench.process_tree import Usage, read_usage
 from ssr.bench.simulated_stack import reasoning_stub, simulated_stack
 from ssr.bench.statistics import Summary, share
 from ssr.core.errors import InvalidRequest
+from ssr.core.limits import MAX_PATHS, check_within
 from ssr.local import Stack
 from ssr.local.parts import Part, Probe, Tier
 from ssr.local.ports import LOOPBACK, free_port
@@ -33,7 +34,7 @@ from ssr.v1 import reasoning_pb2_grpc
 LOAD_GENERATOR = "load generator"
 _MANY_CALLS = 64
 _ECHO_START_S = 60.0
-_MAX_JOBS, _MAX_PATHS, _MAX_STEPS = 4096, 16, 200
+_MAX_JOBS, _MAX_STEPS = 4096, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,11 @@ class OverheadPlan:
     def __post_init__(self) -> None:
         if not self.jobs or not all(1 <= jobs <= _MAX_JOBS for jobs in self.jobs):
             raise InvalidRequest("jobs", f"must be numbers within 1..{_MAX_JOBS}, such as 1,16,256")
-        _within("paths", self.paths, 1, _MAX_PATHS)
-        _within("steps", self.steps, 1, _MAX_STEPS)
-        _within("seconds", self.seconds, 0.1, 3600)
-        _within("warm_up_s", self.warm_up_s, 0, 3600)
-        _within("floor_s", self.floor_s, 0.05, 60)
+        check_within("paths", self.paths, 1, MAX_PATHS)
+        check_within("steps", self.steps, 1, _MAX_STEPS)
+        check_within("seconds", self.seconds, 0.1, 3600)
+        check_within("warm_up_s", self.warm_up_s, 0, 3600)
+        check_within("floor_s", self.floor_s, 0.05, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ async def measure_overhead(plan: OverheadPlan, tell: Callable[[str], None] = lam
     Raises: what the stack's start raises; Unavailable when a job fails; CapabilityMissing without /proc.
     """
     tell("bringing up the simulated stack")
-    settings = {"SSR_ORCHESTRATOR_MAX_PATHS": str(plan.paths * max(plan.jobs) + _MAX_PATHS)}
+    settings = {"SSR_ORCHESTRATOR_MAX_PATHS": str(plan.paths * max(plan.jobs) + MAX_PATHS)}
     async with simulated_stack(settings, on_event=tell) as stack:
         tell("measuring bare calls")
         floor = await _floor(stack, plan.floor_s)
@@ -222,8 +223,3 @@ def _machine() -> dict[str, str | int]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
-
-
-def _within(field: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise InvalidRequest(field, f"must be within {low:g}..{high:g}; got {value:g}")

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from ssr.core.errors import InvalidRequest
-from ssr.core.run import Decision, Run
+from ssr.core.limits import check_within
 from ssr.core.solve import Crew
 from ssr.core.types import (
     MAX_SCORE,
@@ -45,8 +45,7 @@ class LatencyModel:
         for field in ("draft_s", "verify_s", "rewrite_s"):
             if not 0 < getattr(self, field) <= 3600:
                 raise InvalidRequest(field, f"must be over 0, up to 3600; got {getattr(self, field):g}")
-        if not 0 <= self.rewritten <= 1:
-            raise InvalidRequest("rewritten", f"must be within 0..1; got {self.rewritten:g}")
+        check_within("rewritten", self.rewritten, 0, 1)
         if not 1 <= self.min_steps <= self.max_steps:
             raise InvalidRequest("steps", f"must rise from at least 1; got {self.min_steps}..{self.max_steps}")
 
@@ -119,16 +118,3 @@ class TimedCrew:
 
     def _dice(self, *what: object) -> random.Random:
         return random.Random(f"{self._seed}/{what}")
-
-
-class MemoryJournal:
-    """Keeps a run's decisions in memory."""
-
-    def __init__(self) -> None:
-        self.run = Run()
-
-    async def load(self) -> Run:
-        return self.run
-
-    async def append(self, decision: Decision) -> None:
-        self.run = self.run.apply(decision)

@@ -32,22 +32,22 @@ def check_problem(problem: str) -> None:
 
 def check_options(options: Options) -> None:
     """Raises: InvalidRequest naming the first field that is out of its limits."""
-    _within("paths", options.paths, 1, MAX_PATHS)
+    check_within("paths", options.paths, 1, MAX_PATHS)
     if options.mode.single_path and options.paths != 1:
         raise InvalidRequest("paths", f"must be 1 in mode {options.mode}, which has one path; got {options.paths}")
-    _within("threshold", options.threshold, 0, MAX_SCORE)
-    _within("temperature", options.temperature, 0, MAX_TEMPERATURE)
+    check_within("threshold", options.threshold, 0, MAX_SCORE)
+    check_within("temperature", options.temperature, 0, MAX_TEMPERATURE)
     if not 0 < options.top_p <= 1:
         raise InvalidRequest("top_p", f"must be over 0 and at most 1; got {options.top_p:g}")
-    _within("max_step_tokens", options.max_step_tokens, 1, MAX_STEP_TOKENS)
-    _within("max_path_tokens", options.max_path_tokens, 1, MAX_PATH_TOKENS)
-    _within("seed", options.seed, 0, MAX_SEED)
+    check_within("max_step_tokens", options.max_step_tokens, 1, MAX_STEP_TOKENS)
+    check_within("max_path_tokens", options.max_path_tokens, 1, MAX_PATH_TOKENS)
+    check_within("seed", options.seed, 0, MAX_SEED)
     if options.deadline_s is not None and not 0 < options.deadline_s < math.inf:
         raise InvalidRequest("deadline_s", f"must be over 0; got {options.deadline_s:g}")
     if options.max_tokens is not None and options.max_tokens < 1:
         raise InvalidRequest("max_tokens", f"must be at least 1; got {options.max_tokens}")
-    _within("max_steps", options.max_steps, 1, MAX_STEPS)
-    _within("lookahead", options.lookahead, 0, MAX_LOOKAHEAD)
+    check_within("max_steps", options.max_steps, 1, MAX_STEPS)
+    check_within("lookahead", options.lookahead, 0, MAX_LOOKAHEAD)
     if options.scorer and options.scorer not in set(ScorerName):
         raise InvalidRequest("scorer", f"{options.scorer!r} is unknown; known are {', '.join(ScorerName)}")
 
@@ -64,6 +64,7 @@ def check_tenant(tenant: str) -> None:
         raise InvalidRequest("tenant", f"{tenant[:80]!r} is none; send 1..64 of the characters A-Z a-z 0-9 . _ -")
 
 
-def _within(field: str, value: float, low: float, high: float) -> None:
+def check_within(field: str, value: float, low: float, high: float) -> None:
+    """Raises: InvalidRequest naming the field and its limits."""
     if not (math.isfinite(value) and low <= value <= high):
         raise InvalidRequest(field, f"must be within {low:g}..{high:g}; got {value:g}")

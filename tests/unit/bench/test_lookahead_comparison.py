@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from ssr.bench.lookahead import LookaheadPlan, compare_lookaheads
-from ssr.bench.timed_crew import STEP_TOKENS, LatencyModel, MemoryJournal, TimedCrew
+from ssr.bench.timed_crew import STEP_TOKENS, LatencyModel, TimedCrew
 from ssr.bench.virtual_time import run_virtually
 from ssr.core.errors import InvalidRequest
+from ssr.core.journal import MemoryJournal
 from ssr.core.solve import solve
 from ssr.core.types import Mode, Options
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from tree_crew import MemoryJournal
 
 from ssr.core.errors import ContextFull, StaleOwner, Unavailable
-from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
+from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
 from ssr.core.solve import Crew, LimitReached, Outcome, conclude, solve
 from ssr.core.types import (
     Call,
@@ -28,26 +29,6 @@ from ssr.core.types import (
 )
 
 Script = Mapping[int, Sequence[str | Exception]]
-
-
-class MemoryJournal:
-    """Keeps decisions in a list, as Redis would, and fails where the test says."""
-
-    def __init__(self, decisions: Sequence[Decision] = (), fail_at: int = -1, error: Exception | None = None) -> None:
-        self.decisions = list(decisions)
-        self._fail_at, self._error = fail_at, error
-
-    async def load(self) -> Run:
-        run = Run()
-        for decision in self.decisions:
-            run = run.apply(decision)
-        return run
-
-    async def append(self, decision: Decision) -> None:
-        await asyncio.sleep(0)  # a place to be cancelled at, as real I/O is
-        if len(self.decisions) == self._fail_at and self._error:
-            raise self._error
-        self.decisions.append(decision)
 
 
 class Same:
