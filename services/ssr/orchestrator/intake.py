@@ -6,12 +6,12 @@ import base64
 import hashlib
 import uuid
 
-from ssr.core.job import JobStatus, Priority
+from ssr.core.job import JobStatus
 from ssr.core.limits import check_tenant
 from ssr.orchestrator.admission import Admission
 from ssr.orchestrator.queue import JobQueue
 from ssr.orchestrator.store import Clock, JobStore, fingerprint_of
-from ssr.rpc.job_wire import PRIORITY
+from ssr.rpc.job_wire import PRIORITY, priority_from_wire
 from ssr.v1 import reasoning_pb2
 
 
@@ -30,7 +30,7 @@ class Intake:
         Raises: InvalidRequest, Conflict, Overloaded; Unavailable while a part that must be asked is away.
         """
         check_tenant(tenant)
-        priority = PRIORITY.member(Priority, request.priority, Priority.INTERACTIVE)
+        priority = priority_from_wire(request.priority)
         request.priority = PRIORITY.number(priority)  # said or not, it is the same request
         resolved = await self._admission.check(request)
         options = resolved.options
@@ -38,8 +38,8 @@ class Intake:
             options.deadline_s = min(within_s, options.deadline_s if options.HasField("deadline_s") else within_s)
         job_id, now = _job_id(tenant, request.idempotency_key), self._now()
         await self._queue.check_room(job_id)
-        await self._store.create(job_id, resolved, tenant, fingerprint_of(request), now)
-        if not await self._store.final(job_id):
+        new = await self._store.create(job_id, resolved, tenant, fingerprint_of(request), now)
+        if new or not await self._store.final(job_id):
             oldest = now - 2 * self._retention_ms
             await self._queue.enqueue(job_id, priority, tenant, options.paths, now_ms=now, oldest_ms=oldest)
             await self._store.keep(job_id)

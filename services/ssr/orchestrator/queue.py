@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
 from ssr.orchestrator.keys import GROUP, INDEX, NOTICES, QUEUE_TAG, UNFINISHED, stream
-from ssr.orchestrator.redis_client import RedisClient, Script, redis_errors
+from ssr.orchestrator.redis_client import RedisClient, Script
+from ssr.orchestrator.redis_failures import redis_errors
 
 #: When a refused caller should come back, in seconds.
 _RETRY_S = 2.0
@@ -80,25 +81,22 @@ class JobQueue:
         """
         limits = self._limits
         waiting = f"{QUEUE_TAG}waiting:{priority} {tenant}"
-        with redis_errors():
-            reply = await self._enqueue(
-                [UNFINISHED, _TENANTS, INDEX, stream(priority), waiting],
-                [job_id, priority, tenant, paths, limits.unfinished, limits.tenant(tenant), now_ms, oldest_ms, NOTICES],
-            )
+        reply = await self._enqueue(
+            [UNFINISHED, _TENANTS, INDEX, stream(priority), waiting],
+            [job_id, priority, tenant, paths, limits.unfinished, limits.tenant(tenant), now_ms, oldest_ms, NOTICES],
+        )
         if reply == b"full":
             raise self._overloaded()
 
     async def take(self, priorities: Sequence[Priority]) -> Entry | None:
         """A job that nobody has taken yet, of the first of these priorities that has one."""
-        with redis_errors():
-            found = await self._take([stream(priority) for priority in priorities], [GROUP, self._consumer])
+        found = await self._take([stream(priority) for priority in priorities], [GROUP, self._consumer])
         return _entry(priorities, found)
 
     async def take_over(self, priorities: Sequence[Priority], lease_ms: int) -> Entry | None:
         """A job that was handed back, or whose replica has been silent for the lease time."""
         streams = [stream(priority) for priority in priorities]
-        with redis_errors():
-            found = await self._take_over(streams, [GROUP, self._consumer, lease_ms])
+        found = await self._take_over(streams, [GROUP, self._consumer, lease_ms])
         return _entry(priorities, found)
 
     async def keep(self, entries: Iterable[Entry]) -> None:
@@ -114,8 +112,7 @@ class JobQueue:
         for entry in entries:
             by_priority.setdefault(entry.priority, []).append(entry.entry_id)
         for priority, entry_ids in by_priority.items():
-            with redis_errors():
-                await self._hold([stream(priority)], [GROUP, self._consumer, idle_ms, channel, *entry_ids])
+            await self._hold([stream(priority)], [GROUP, self._consumer, idle_ms, channel, *entry_ids])
 
     async def done(self, entry: Entry) -> None:
         """The job has ended, or the entry is a duplicate: take it out."""
@@ -128,10 +125,9 @@ class JobQueue:
     async def _take_out(self, job_id: str, entry_id: str = "", key: str = "") -> None:
         limits = self._limits
         others = [part for name in limits.of_tenant for part in (name, limits.tenant(name))]
-        with redis_errors():
-            await self._done(
-                [UNFINISHED, _TENANTS, INDEX], [job_id, entry_id, key, GROUP, NOTICES, limits.tenant(""), *others]
-            )
+        await self._done(
+            [UNFINISHED, _TENANTS, INDEX], [job_id, entry_id, key, GROUP, NOTICES, limits.tenant(""), *others]
+        )
 
     async def leave(self) -> None:
         """Hand back what this replica still holds; take it, and consumers long gone, off the list if they hold nothing.

@@ -20,8 +20,6 @@ from ssr.orchestrator.redis_failures import redis_errors
 from ssr.orchestrator.redis_servers import Client, ClusterClient, MasterPool, Pool, Sentinels, follow_master
 from ssr.orchestrator.redis_url import RedisUrl, Topology, read_redis_url
 
-__all__ = ["RedisClient", "Script", "open_redis", "redis_errors"]
-
 #: redis-py types replies for every protocol and decoding at once; ours are RESP2 and bytes, which it cannot express.
 RedisClient = Any
 
@@ -132,10 +130,11 @@ class Script:
         self._sha = hashlib.sha1(self._text, usedforsecurity=False).hexdigest()  # Redis's name for it
 
     async def __call__(self, keys: Sequence[str], args: Sequence[bytes | float | str]) -> Any:
-        """The script's reply. Raises: what redis-py raises; use inside `redis_errors`."""
-        try:
-            return await self._client.evalsha(self._sha, len(keys), *keys, *args)
-        except NoScriptError:
-            # A server that is new to us. redis-py's own scripts would load it on all masters of a cluster, which
-            # fails while any of them is away; EVAL reaches the one that has the keys, and loads it there.
-            return await self._client.eval(self._text, len(keys), *keys, *args)
+        """The script's reply. Raises: as `redis_errors`."""
+        with redis_errors():
+            try:
+                return await self._client.evalsha(self._sha, len(keys), *keys, *args)
+            except NoScriptError:
+                # A server that is new to us. redis-py's own scripts would load it on all masters of a cluster, which
+                # fails while any of them is away; EVAL reaches the one that has the keys, and loads it there.
+                return await self._client.eval(self._text, len(keys), *keys, *args)

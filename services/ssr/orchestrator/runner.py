@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ssr.core.errors import LostGround, SsrError, StaleOwner
-from ssr.core.job import Job, JobStatus, Priority, Started
+from ssr.core.job import Job, JobStatus, Started
 from ssr.core.solve import Crew, LimitReached, Outcome, conclude, solve
 from ssr.core.types import Options
 from ssr.core.vote import Vote
@@ -19,7 +19,7 @@ from ssr.orchestrator.notices import CANCEL, Notices
 from ssr.orchestrator.patience import briefly, patiently, set_within
 from ssr.orchestrator.queue import Entry
 from ssr.orchestrator.store import Claim, Clock, JobStore
-from ssr.rpc.job_wire import PRIORITY
+from ssr.rpc.job_wire import priority_from_wire
 from ssr.rpc.wire import options_from_wire
 
 _log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Runner:
             usage=run.ledger.usage(),
             error=end.error,
             reason=end.reason,
-            priority=PRIORITY.member(Priority, claim.request.priority, Priority.INTERACTIVE),
+            priority=priority_from_wire(claim.request.priority),
             tenant=claim.tenant,
         )
 

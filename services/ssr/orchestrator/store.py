@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ssr.core.errors import BadReply, Conflict, LostGround, NotFound, StaleOwner
-from ssr.core.job import Finished, Happening, Job, JobStatus, Priority, Queued, Started
+from ssr.core.job import Finished, Happening, Job, JobStatus, Queued, Started
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.orchestrator.keys import INDEX, NOTICES, JobKeys
-from ssr.orchestrator.redis_client import RedisClient, Script, redis_errors
-from ssr.rpc.job_wire import PRIORITY, happening_from_wire, happening_to_wire, job_from_wire, job_to_wire
+from ssr.orchestrator.redis_client import RedisClient, Script
+from ssr.orchestrator.redis_failures import redis_errors
+from ssr.rpc.job_wire import happening_from_wire, happening_to_wire, job_from_wire, job_to_wire, priority_from_wire
 from ssr.rpc.wire import options_from_wire
 from ssr.v1 import reasoning_pb2
 
@@ -59,28 +60,28 @@ class JobStore:
 
     async def create(
         self, job_id: str, request: reasoning_pb2.SolveRequest, tenant: str, fingerprint: str, now_ms: int
-    ) -> None:
+    ) -> bool:
         """Store a job; once, however often it is called with the same fingerprint. It is forgotten unless it is kept.
+
+        Gives whether it is new.
 
         Raises: Conflict when the id belongs to another request.
         """
-        with redis_errors():
-            made = await self._create(
-                JobKeys(job_id).both,
-                [fingerprint, request.SerializeToString(), tenant, now_ms, _payload(Queued()), _UNQUEUED_S],
-            )
+        made = await self._create(
+            JobKeys(job_id).both,
+            [fingerprint, request.SerializeToString(), tenant, now_ms, _payload(Queued()), _UNQUEUED_S],
+        )
         if made == b"conflict":
             raise Conflict("idempotency_key: was used for another request; choose a new one")
+        return bool(made == b"created")
 
     async def keep(self, job_id: str) -> None:
         """The job is in the queue: do not forget it."""
-        with redis_errors():
-            await self._keep(JobKeys(job_id).both, [])
+        await self._keep(JobKeys(job_id).both, [])
 
     async def claim(self, job_id: str, owner: str, entry_id: str) -> Claim | None:
         """Become the job's owner; None when it is finished or gone, or when another queue entry is its own."""
-        with redis_errors():
-            claimed = await self._claim(JobKeys(job_id).both, [owner, self._now(), entry_id])
+        claimed = await self._claim(JobKeys(job_id).both, [owner, self._now(), entry_id])
         if claimed is None:
             return None
         epoch, request, cancel, takeovers, created, tenant = claimed
@@ -96,8 +97,7 @@ class JobStore:
 
     async def release(self, claim: Claim) -> None:
         """Hand the job back, to be claimed by anybody. Nothing happens when it has a newer owner or is finished."""
-        with redis_errors():
-            await self._release(JobKeys(claim.job_id).both, [claim.epoch])
+        await self._release(JobKeys(claim.job_id).both, [claim.epoch])
 
     async def append(self, claim: Claim, happening: Started | Decision) -> None:
         """Commit a decision and tell of it, or tell of the claim; once, however often it is called.
@@ -115,10 +115,9 @@ class JobStore:
                 place = ("once", "selected")
             case PathEnded(path):
                 place = ("once", f"end:{path}")
-        with redis_errors():
-            reply = await self._append(
-                JobKeys(claim.job_id).both, [claim.epoch, NOTICES, claim.job_id, _payload(happening), *place]
-            )
+        reply = await self._append(
+            JobKeys(claim.job_id).both, [claim.epoch, NOTICES, claim.job_id, _payload(happening), *place]
+        )
         _check_written(reply, claim.job_id)
 
     async def finish(self, claim: Claim, job: Job) -> None:
@@ -128,26 +127,24 @@ class JobStore:
         """
         now = self._now()
         final = replace(job, finished=datetime.fromtimestamp(now / 1000, UTC))
-        with redis_errors():
-            reply = await self._finish(
-                JobKeys(claim.job_id).both,
-                [
-                    claim.epoch,
-                    NOTICES,
-                    claim.job_id,
-                    _payload(Finished(final)),
-                    str(final.status),
-                    job_to_wire(final, steps=False).SerializeToString(),
-                    now,
-                    self._retention_s,
-                ],
-            )
+        reply = await self._finish(
+            JobKeys(claim.job_id).both,
+            [
+                claim.epoch,
+                NOTICES,
+                claim.job_id,
+                _payload(Finished(final)),
+                str(final.status),
+                job_to_wire(final, steps=False).SerializeToString(),
+                now,
+                self._retention_s,
+            ],
+        )
         _check_written(reply, claim.job_id)
 
     async def cancel(self, job_id: str) -> None:
         """Ask for a job's end; its owner, if it has one, ends it. Raises: NotFound."""
-        with redis_errors():
-            reply = await self._cancel(JobKeys(job_id).both, [NOTICES, job_id])
+        reply = await self._cancel(JobKeys(job_id).both, [NOTICES, job_id])
         if reply is None:
             raise _no_job(job_id)
 
@@ -211,8 +208,7 @@ class JobStore:
 
     async def _snapshot(self, job_id: str) -> tuple[dict[bytes, bytes], Run, str]:
         """The job's fields, the fold of its decisions, and its last event's cursor, all of one moment."""
-        with redis_errors():
-            pairs, entries = await self._read(JobKeys(job_id).both, [])
+        pairs, entries = await self._read(JobKeys(job_id).both, [])
         if not pairs:
             raise _no_job(job_id)
         return dict(zip(pairs[::2], pairs[1::2], strict=True)), _folded(entries), entries[-1][0].decode()
@@ -255,7 +251,7 @@ def _job(job_id: str, meta: dict[bytes, bytes]) -> Job:
             JobStatus(meta[b"status"].decode()),
             request.problem,
             options_from_wire(request.options, 0),
-            priority=PRIORITY.member(Priority, request.priority, Priority.INTERACTIVE),
+            priority=priority_from_wire(request.priority),
             tenant=meta[b"tenant"].decode(),
         )
     return replace(

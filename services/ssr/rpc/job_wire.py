@@ -34,6 +34,11 @@ _USAGE_FIELDS = tuple(
 )
 
 
+def priority_from_wire(number: int) -> Priority:
+    """Interactive where nothing is said. Raises: InvalidRequest for a number without a meaning."""
+    return PRIORITY.member(Priority, number, Priority.INTERACTIVE)
+
+
 def job_to_wire(job: Job, *, steps: bool = True) -> reasoning_pb2.Job:
     """`steps` False leaves the paths' steps out; their mean scores stay."""
     return reasoning_pb2.Job(
@@ -71,7 +76,7 @@ def job_from_wire(message: reasoning_pb2.Job) -> Job:
         usage=_usage_from_wire(message.usage),
         error=message.error,
         reason=message.reason,
-        priority=PRIORITY.member(Priority, message.priority, Priority.INTERACTIVE),
+        priority=priority_from_wire(message.priority),
         tenant=message.tenant,
         created=_time_from_wire(message.created) if message.HasField("created") else None,
         started=_time_from_wire(message.started) if message.HasField("started") else None,
