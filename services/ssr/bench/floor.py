@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from aiohttp import ClientSession, TCPConnector
@@ -16,6 +16,8 @@ from redis.asyncio import Redis
 from ssr.bench.echo import METHOD, SERVICE
 from ssr.bench.process_tree import read_usage
 from ssr.bench.statistics import Summary, share
+from ssr.orchestrator.keys import JobKeys
+from ssr.orchestrator.redis_client import Script
 from ssr.rpc.channel import open_channel
 
 #: Bytes of a call: a context of a few steps.
@@ -138,13 +140,14 @@ async def _http_call(address: str, connections: int) -> AsyncIterator[Call]:
 
 @asynccontextmanager
 async def _append_call(address: str) -> AsyncIterator[Call]:
-    tag = "ssr-bench:{floor}"
-    keys = [f"{tag}:meta", f"{tag}:events", f"{tag}:path"]
-    text = (resources.files("ssr.bench") / "floor_append.lua").read_text("utf-8")
+    keys, epoch, paths = JobKeys("bench-floor"), 1, itertools.count()
     async with Redis.from_url(f"redis://{address}", protocol=2) as redis:
-        script = redis.register_script(text)
-        await redis.hset(keys[0], "epoch", "1")
+        append = Script(redis, "job/append")
+        await redis.hset(keys.meta, mapping={"epoch": epoch, "status": "running"})
         try:
-            yield lambda: script(keys=keys, args=["1", f"{tag}:notices", b"x" * _STEP_BYTES])
+            # The first step of a path of its own each time: it follows whatever else is in flight.
+            yield lambda: append(
+                keys.both, [epoch, "bench-floor", keys.job_id, bytes(_STEP_BYTES), "step", next(paths), 0]
+            )
         finally:
-            await redis.delete(*keys)
+            await redis.delete(*keys.both)

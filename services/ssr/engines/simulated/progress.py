@@ -48,5 +48,4 @@ def progress(plan: Plan, steps: Sequence[str]) -> Progress:
         if equation is not None and len(results) < len(plan.operations):
             results.append(equation.result)
         previous = step
-    answered = any("box" in step and boxed(step) is not None for step in steps)
-    return Progress(plan, tuple(results), answered)
+    return Progress(plan, tuple(results), any(boxed(step) is not None for step in steps))
