@@ -8,10 +8,12 @@ so does a variable with a service's prefix that is no setting of it.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
-from typing import Annotated, Self
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ssr.core.errors import InvalidRequest
@@ -20,8 +22,28 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
+def replica_name() -> str:
+    """A name for this process that no other has: host (in Kubernetes the pod) and process id."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+class TlsSettings(BaseModel):
+    """Certificates for the gRPC calls between the parts, as PEM files. They are read again when they change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: This service's certificate with its chain, shown to who calls it and to whom it calls.
+    certificate: Path
+    #: The certificate's private key.
+    key: Path
+    #: Who must have signed the certificates of the services that are called; None: an authority the system trusts.
+    authority: Path | None = None
+    #: Who must have signed the certificates of the callers (mutual TLS); None: callers need none.
+    clients: Path | None = None
+
+
 class ServiceSettings(BaseSettings):
-    """Where a service listens and how it ends."""
+    """Where a service listens, how it ends, and how it is watched."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_nested_delimiter="__", enable_decoding=False)
 
@@ -33,6 +55,14 @@ class ServiceSettings(BaseSettings):
     grace_s: Seconds = 20.0
     #: The lowest level that is logged.
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    #: "text" for people, "json" for machines: one object a line, with the ids of job, path and step.
+    log_format: Literal["text", "json"] = "text"
+    #: The port for Prometheus (HTTP, /metrics); 0 takes a free one, None has none.
+    metrics_port: Port | None = None
+    #: Where traces are sent, as http://host:4317 (OTLP over gRPC; https with TLS); None: nowhere.
+    otlp_endpoint: Annotated[str, Field(pattern=r"^https?://[^\s/]+$")] | None = None
+    #: TLS for gRPC; None: none.
+    tls: TlsSettings | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -50,3 +80,14 @@ class ServiceSettings(BaseSettings):
         except ValidationError as error:
             wrong = (f"{prefix}{'__'.join(str(part) for part in e['loc']).upper()}: {e['msg']}" for e in error.errors())
             raise InvalidRequest("environment", "; ".join(wrong)) from error
+
+
+class ReportingSettings(ServiceSettings):
+    """A service that calls engines, and tells of their load."""
+
+    #: The Redis that the load is told to, for scaling, as the orchestrator's redis_url; None: it is not told.
+    redis_url: str | None = None
+    #: This replica's name among those that tell.
+    replica: str = Field(default_factory=replica_name)
+    #: Seconds between reports.
+    report_s: Seconds = 5.0

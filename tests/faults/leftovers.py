@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from ssr.core.job import Job, Priority
 from ssr.orchestrator.keys import GROUP, INDEX, JobKeys, stream
-from ssr.orchestrator.redis_client import RedisClient
+from ssr.redis.client import RedisClient
 
 #: Owners acknowledge a job after its last event, and engines notice a caller's end a moment later.
 _SETTLE_S = 10.0

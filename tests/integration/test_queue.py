@@ -11,7 +11,7 @@ from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
 from ssr.orchestrator.keys import GROUP, UNFINISHED, stream
 from ssr.orchestrator.queue import Entry, JobQueue, QueueLimits
-from ssr.orchestrator.redis_client import open_redis
+from ssr.redis.client import open_redis
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 BOTH = (INTERACTIVE, BATCH)

@@ -23,9 +23,9 @@ from ssr.local.ports import free_port
 from ssr.local.probes import redis_answers
 from ssr.orchestrator.keys import NOTICES
 from ssr.orchestrator.notices import EVENT, running_notices
-from ssr.orchestrator.redis_client import Script, open_redis
-from ssr.orchestrator.redis_failures import RedisRefused, redis_errors
 from ssr.orchestrator.service import running_orchestrator
+from ssr.redis.client import Script, open_redis
+from ssr.redis.failures import RedisRefused, redis_errors
 from ssr.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
@@ -206,7 +206,7 @@ async def heard(redis: Server, event: asyncio.Event) -> None:
 async def test_a_script_runs_on_a_server_that_never_saw_it(tmp_path: Path) -> None:
     with server(tmp_path) as redis:
         async with open_redis(f"redis://{redis.address}") as client:
-            script = Script(client, "job/cancel")
+            script = Script(client, "orchestrator/scripts/job/cancel")
             assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None
             redis.ask("SCRIPT", "FLUSH")
             assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None

@@ -27,9 +27,9 @@ from ssr.core.types import (
 from ssr.orchestrator.keys import JobKeys
 from ssr.orchestrator.notices import Notices
 from ssr.orchestrator.queue import Entry, JobQueue, QueueLimits
-from ssr.orchestrator.redis_client import open_redis
 from ssr.orchestrator.runner import Fate, Runner
 from ssr.orchestrator.store import JobStore
+from ssr.redis.client import open_redis
 from ssr.rpc.job_wire import event_from_wire
 from ssr.rpc.wire import options_to_wire
 from ssr.v1 import reasoning_pb2 as pb

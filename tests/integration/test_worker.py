@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 from ssr.core.job import Priority
 from ssr.orchestrator.notices import Notices
 from ssr.orchestrator.queue import Entry, JobQueue, QueueLimits
-from ssr.orchestrator.redis_client import open_redis
 from ssr.orchestrator.room import Room
 from ssr.orchestrator.runner import Fate
 from ssr.orchestrator.worker import QueueWorker
+from ssr.redis.client import open_redis
 
 LIMITS = QueueLimits(100)
 LIMIT_S = 20

@@ -17,7 +17,7 @@ from ssr.bench.echo import METHOD, SERVICE
 from ssr.bench.process_tree import read_usage
 from ssr.bench.statistics import Summary, share
 from ssr.orchestrator.keys import JobKeys
-from ssr.orchestrator.redis_client import Script
+from ssr.redis.client import Script
 from ssr.rpc.channel import open_channel
 
 #: Bytes of a call: a context of a few steps.
@@ -142,7 +142,7 @@ async def _http_call(address: str, connections: int) -> AsyncIterator[Call]:
 async def _append_call(address: str) -> AsyncIterator[Call]:
     keys, epoch, paths = JobKeys("bench-floor"), 1, itertools.count()
     async with Redis.from_url(f"redis://{address}", protocol=2) as redis:
-        append = Script(redis, "job/append")
+        append = Script(redis, "orchestrator/scripts/job/append")
         await redis.hset(keys.meta, mapping={"epoch": epoch, "status": "running"})
         try:
             # The first step of a path of its own each time: it follows whatever else is in flight.

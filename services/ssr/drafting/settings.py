@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic_settings import SettingsConfigDict
 
 from ssr.engines.settings import EngineSettings
-from ssr.settings import ServiceSettings
+from ssr.settings import ReportingSettings
 
 
-class DrafterSettings(ServiceSettings):
+class DrafterSettings(ReportingSettings):
     """The draft engine."""
 
     model_config = SettingsConfigDict(env_prefix="SSR_DRAFTER_")

@@ -27,8 +27,8 @@ async def redis_answers(url: str) -> bool:
     Raises: InvalidRequest for a malformed URL; RedisRefused where the user or password is wrong.
     """
     from ssr.core.errors import Unavailable
-    from ssr.orchestrator.redis_client import open_redis
-    from ssr.orchestrator.redis_failures import redis_errors
+    from ssr.redis.client import open_redis
+    from ssr.redis.failures import redis_errors
 
     async with open_redis(url) as client:
         try:

@@ -20,7 +20,7 @@ from ssr.local.probes import redis_answers
 from ssr.local.restarts import RestartLimits
 from ssr.local.supervision import lifeline, running_parts
 from ssr.local.supervisor import Supervisor, Surroundings
-from ssr.orchestrator.redis_url import read_redis_url
+from ssr.redis.url import read_redis_url
 
 if TYPE_CHECKING:
     from ssr.models.progress import Progress

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from ssr.orchestrator.notices import EVENT, FINISHED, Notices
-from ssr.orchestrator.patience import set_within
 from ssr.orchestrator.store import JobStore
+from ssr.redis.patience import set_within
 from ssr.v1.reasoning_pb2 import Event
 
 #: How often a follower looks for what it got no notice of, in seconds.

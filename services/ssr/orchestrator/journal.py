@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ssr.core.run import Decision, Run
-from ssr.orchestrator.patience import patiently
 from ssr.orchestrator.store import Claim, JobStore
+from ssr.redis.patience import patiently
 
 
 class RedisJournal:

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 from ssr.core.errors import SsrError
 from ssr.orchestrator.keys import NOTICES
-from ssr.orchestrator.redis_client import RedisClient
-from ssr.orchestrator.redis_failures import redis_errors
-from ssr.orchestrator.subscription import subscribed
+from ssr.redis.client import RedisClient
+from ssr.redis.failures import redis_errors
+from ssr.redis.subscription import subscribed
 
 _log = logging.getLogger(__name__)
 

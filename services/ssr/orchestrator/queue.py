@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
 from ssr.orchestrator.keys import GROUP, INDEX, NOTICES, QUEUE_TAG, UNFINISHED, stream
-from ssr.orchestrator.redis_client import RedisClient, Script
-from ssr.orchestrator.redis_failures import redis_errors
+from ssr.redis.client import RedisClient, Script
+from ssr.redis.failures import redis_errors
 
 #: When a refused caller should come back, in seconds.
 _RETRY_S = 2.0
@@ -59,11 +59,11 @@ class JobQueue:
 
     def __init__(self, redis: RedisClient, consumer: str, limits: QueueLimits) -> None:
         self._redis, self._consumer, self._limits = redis, consumer, limits
-        self._enqueue = Script(redis, "queue/enqueue")
-        self._take = Script(redis, "queue/take")
-        self._take_over = Script(redis, "queue/take_over")
-        self._hold = Script(redis, "queue/hold")
-        self._done = Script(redis, "queue/done")
+        self._enqueue = Script(redis, "orchestrator/scripts/queue/enqueue")
+        self._take = Script(redis, "orchestrator/scripts/queue/take")
+        self._take_over = Script(redis, "orchestrator/scripts/queue/take_over")
+        self._hold = Script(redis, "orchestrator/scripts/queue/hold")
+        self._done = Script(redis, "orchestrator/scripts/queue/done")
 
     async def check_room(self, job_id: str) -> None:
         """Raises: Overloaded when there is no room for this job and it is not in the queue yet."""

@@ -16,9 +16,9 @@ from ssr.core.vote import Vote
 from ssr.orchestrator.gate import StepGate
 from ssr.orchestrator.journal import RedisJournal
 from ssr.orchestrator.notices import CANCEL, Notices
-from ssr.orchestrator.patience import briefly, patiently, set_within
 from ssr.orchestrator.queue import Entry
 from ssr.orchestrator.store import Claim, Clock, JobStore
+from ssr.redis.patience import briefly, patiently, set_within
 from ssr.rpc.job_wire import priority_from_wire
 from ssr.rpc.wire import options_from_wire
 

@@ -15,12 +15,12 @@ from ssr.orchestrator.crew import open_crew
 from ssr.orchestrator.intake import Intake
 from ssr.orchestrator.notices import running_notices
 from ssr.orchestrator.queue import JobQueue, QueueLimits
-from ssr.orchestrator.redis_client import open_redis
 from ssr.orchestrator.room import Room
 from ssr.orchestrator.runner import Runner
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.orchestrator.store import JobStore
 from ssr.orchestrator.worker import QueueWorker
+from ssr.redis.client import open_redis
 from ssr.rpc.server import Servicer, running_server
 from ssr.v1 import reasoning_pb2_grpc
 

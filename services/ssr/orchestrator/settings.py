@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -11,7 +10,8 @@ from pydantic_settings import SettingsConfigDict
 
 from ssr.core.limits import MAX_LOOKAHEAD, MAX_PATH_TOKENS, MAX_PATHS, MAX_STEP_TOKENS
 from ssr.core.types import MAX_SCORE, Options
-from ssr.settings import Seconds, ServiceSettings
+from ssr.scaling.settings import ScalingSettings
+from ssr.settings import Seconds, ServiceSettings, replica_name
 
 
 def _limits_of(text: object) -> object:
@@ -28,10 +28,6 @@ def _limits_of(text: object) -> object:
 
 
 TenantLimits = Annotated[dict[str, Annotated[int, Field(gt=0)]], BeforeValidator(_limits_of)]
-
-
-def _replica_name() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 class DefaultOptions(BaseModel):
@@ -68,7 +64,7 @@ class OrchestratorSettings(ServiceSettings):
     drafter: str
     verifier: str
     #: This replica's name among the queue's consumers: unique, as the host's name and process id are.
-    replica: str = Field(default_factory=_replica_name)
+    replica: str = Field(default_factory=replica_name)
     #: What applies where a request does not say.
     defaults: DefaultOptions = DefaultOptions()
     #: Paths in flight on this replica; more jobs wait in the queue. Room for the largest job (16) is a must.
@@ -91,3 +87,12 @@ class OrchestratorSettings(ServiceSettings):
     step_timeout_s: Seconds = 300.0
     #: Seconds for selecting the strategies, retries included.
     select_timeout_s: Seconds = 120.0
+    #: A folder with the API keys of callers, one file each: its name is the caller's, its lines are keys that are good
+    #: (two while one is replaced). It is read again when it changes. None: anybody may call.
+    api_keys: Path | None = None
+    #: Tell KEDA how many engines each pool needs (externalscaler.ExternalScaler); one replica at a time decides.
+    keda: bool = False
+    #: For KEDA: how each pool may be scaled, as SSR_AUTOSCALER_SCALING__*.
+    scaling: ScalingSettings = ScalingSettings()
+    #: Seconds between reports of what the queue will ask of the engines.
+    report_s: Seconds = 5.0

@@ -12,8 +12,8 @@ from ssr.core.errors import BadReply, Conflict, LostGround, NotFound, StaleOwner
 from ssr.core.job import Finished, Happening, Job, JobStatus, Queued, Started
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.orchestrator.keys import INDEX, NOTICES, JobKeys
-from ssr.orchestrator.redis_client import RedisClient, Script
-from ssr.orchestrator.redis_failures import redis_errors
+from ssr.redis.client import RedisClient, Script
+from ssr.redis.failures import redis_errors
 from ssr.rpc.job_wire import happening_from_wire, happening_to_wire, job_from_wire, job_to_wire, priority_from_wire
 from ssr.rpc.wire import options_from_wire
 from ssr.v1 import reasoning_pb2
@@ -49,14 +49,14 @@ class JobStore:
 
     def __init__(self, redis: RedisClient, now: Clock, *, retention_s: int) -> None:
         self._redis, self._now, self._retention_s = redis, now, retention_s
-        self._create = Script(redis, "job/create")
-        self._keep = Script(redis, "job/keep")
-        self._claim = Script(redis, "job/claim")
-        self._append = Script(redis, "job/append")
-        self._finish = Script(redis, "job/finish")
-        self._cancel = Script(redis, "job/cancel")
-        self._release = Script(redis, "job/release")
-        self._read = Script(redis, "job/read")
+        self._create = Script(redis, "orchestrator/scripts/job/create")
+        self._keep = Script(redis, "orchestrator/scripts/job/keep")
+        self._claim = Script(redis, "orchestrator/scripts/job/claim")
+        self._append = Script(redis, "orchestrator/scripts/job/append")
+        self._finish = Script(redis, "orchestrator/scripts/job/finish")
+        self._cancel = Script(redis, "orchestrator/scripts/job/cancel")
+        self._release = Script(redis, "orchestrator/scripts/job/release")
+        self._read = Script(redis, "orchestrator/scripts/job/read")
 
     async def create(
         self, job_id: str, request: reasoning_pb2.SolveRequest, tenant: str, fingerprint: str, now_ms: int

@@ -10,10 +10,10 @@ from functools import partial
 from ssr.core.errors import Unavailable
 from ssr.core.job import Priority
 from ssr.orchestrator.notices import QUEUE, QUEUED, RELEASED, Notices
-from ssr.orchestrator.patience import briefly, patiently, set_within
 from ssr.orchestrator.queue import Entry, JobQueue
 from ssr.orchestrator.room import Room
 from ssr.orchestrator.runner import Fate, Runner
+from ssr.redis.patience import briefly, patiently, set_within
 
 _log = logging.getLogger(__name__)
 

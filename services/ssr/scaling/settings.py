@@ -106,6 +106,8 @@ class ScalingSettings(BaseModel):
     target: PoolLimits = PoolLimits()
     #: A list, or the same in JSON.
     bells: tuple[Bell, ...] = ()
+    #: The selector has engines of its own: what it asks is not the target's load.
+    own_selector_engine: bool = False
     #: Seconds after which a report is ignored.
     report_ttl_s: Seconds = 20.0
     #: Seconds between decisions.

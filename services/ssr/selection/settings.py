@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic_settings import SettingsConfigDict
 
 from ssr.engines.settings import EngineSettings
-from ssr.settings import ServiceSettings
+from ssr.settings import ReportingSettings
 
 
-class SelectorSettings(ServiceSettings):
+class SelectorSettings(ReportingSettings):
     """The target engine, and the strategy pools beside SSR's own."""
 
     model_config = SettingsConfigDict(env_prefix="SSR_SELECTOR_")

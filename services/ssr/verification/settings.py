@@ -6,10 +6,10 @@ from pydantic_settings import SettingsConfigDict
 
 from ssr.core.acceptance import ScorerName
 from ssr.engines.settings import EngineSettings
-from ssr.settings import ServiceSettings
+from ssr.settings import ReportingSettings
 
 
-class VerifierSettings(ServiceSettings):
+class VerifierSettings(ReportingSettings):
     """The target engine, and how steps are scored where a request does not say."""
 
     model_config = SettingsConfigDict(env_prefix="SSR_VERIFIER_")

@@ -5,7 +5,7 @@ import pytest
 from ssr.core.errors import InvalidRequest, Unavailable
 from ssr.core.types import Options
 from ssr.orchestrator.admission import Admission
-from ssr.orchestrator.patience import patiently
+from ssr.redis.patience import patiently
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import step_pb2
 
@@ -83,7 +83,7 @@ async def test_a_problem_that_fills_a_model_is_refused() -> None:
 
 
 async def test_patience_waits_for_redis_and_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssr.orchestrator.patience._FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr("ssr.redis.patience._FIRST_DELAY_S", 0.001)
     failures: list[Exception] = [Unavailable("away"), Unavailable("away"), ValueError("a bug")]
 
     async def call() -> str:

@@ -17,8 +17,8 @@ from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ssr.core.errors import SsrError
-from ssr.orchestrator.redis_failures import RedisRefused, redis_errors
-from ssr.orchestrator.redis_url import Address
+from ssr.redis.failures import RedisRefused, redis_errors
+from ssr.redis.url import Address
 
 _log = logging.getLogger(__name__)
 

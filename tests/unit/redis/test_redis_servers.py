@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from ssr.orchestrator.redis_servers import Sentinels
+from ssr.redis.servers import Sentinels
 
 UP = {"ip": "10.0.0.1", "port": 6379, "is_master": True, "is_sdown": False, "is_odown": False}
 

@@ -16,9 +16,9 @@ from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
-from ssr.orchestrator.redis_failures import redis_errors
-from ssr.orchestrator.redis_servers import Client, ClusterClient, MasterPool, Pool, Sentinels, follow_master
-from ssr.orchestrator.redis_url import RedisUrl, Topology, read_redis_url
+from ssr.redis.failures import redis_errors
+from ssr.redis.servers import Client, ClusterClient, MasterPool, Pool, Sentinels, follow_master
+from ssr.redis.url import RedisUrl, Topology, read_redis_url
 
 #: redis-py types replies for every protocol and decoding at once; ours are RESP2 and bytes, which it cannot express.
 RedisClient = Any
@@ -122,11 +122,11 @@ def _options(where: RedisUrl, *, sockets: bool = True) -> dict[str, Any]:
 
 
 class Script:
-    """A script of scripts/ by its name, without ".lua": one atomic transition, on keys of one hash tag."""
+    """A script by its path in this package, without ".lua": one atomic transition, on keys of one hash tag."""
 
-    def __init__(self, client: RedisClient, name: str) -> None:
+    def __init__(self, client: RedisClient, path: str) -> None:
         self._client = client
-        self._text = (resources.files("ssr.orchestrator") / "scripts" / f"{name}.lua").read_bytes()
+        self._text = (resources.files("ssr") / f"{path}.lua").read_bytes()
         self._sha = hashlib.sha1(self._text, usedforsecurity=False).hexdigest()  # Redis's name for it
 
     async def __call__(self, keys: Sequence[str], args: Sequence[bytes | float | str]) -> Any:

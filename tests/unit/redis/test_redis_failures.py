@@ -10,7 +10,7 @@ from redis import exceptions
 from redis._parsers.base import BaseParser
 
 from ssr.core.errors import Permanent, Unavailable
-from ssr.orchestrator.redis_failures import RedisRefused, redis_errors
+from ssr.redis.failures import RedisRefused, redis_errors
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ssr.core.errors import InvalidRequest
-from ssr.orchestrator.redis_url import RedisUrl, Topology, read_redis_url
+from ssr.redis.url import RedisUrl, Topology, read_redis_url
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Any
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from ssr.orchestrator.redis_client import RedisClient
-from ssr.orchestrator.redis_failures import redis_errors
+from ssr.redis.client import RedisClient
+from ssr.redis.failures import redis_errors
 
 #: Seconds without a message after which the server is asked whether it is there, and then has to answer.
 _QUIET_S = 1.0

@@ -1,0 +1,1 @@
+"""What is told of a running service: metrics, traces and log lines."""
