@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; 
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml constraints.txt hatch_build.py $(wildcard proto/ssr/v1/*.proto)
+SOURCES := pyproject.toml constraints.txt hatch_build.py $(wildcard proto/ssr/*/*.proto)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 ##@ Use
@@ -71,7 +71,7 @@ kind-down: ## Remove that cluster
 
 ##@ Clean
 clean: ## Remove everything that was made here (models stay)
-	rm -rf $(VENV) services/ssr/v1 dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) services/ssr/externalscaler services/ssr/v1 dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/.ready: $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "error: SSR needs Python 3.11 or later; install it, or say make PYTHON=/path/to/python" >&2; exit 1; }

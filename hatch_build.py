@@ -1,4 +1,4 @@
-"""Builds the protobuf and gRPC code of proto/ into services/ssr/v1, whenever the package is built or installed."""
+"""Builds the protobuf and gRPC code of proto/ into services/, whenever the package is built or installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ProtobufBuildHook(BuildHookInterface):
 
 
 def generate(root: Path) -> None:
-    """Write services/ssr/v1/*_pb2*.py(i) from root/proto.
+    """Write *_pb2*.py(i) from root/proto: proto/ssr/v1 becomes services/ssr/v1, and so on.
 
     Raises: RuntimeError when protoc refuses a file.
     """
@@ -36,7 +36,9 @@ def generate(root: Path) -> None:
     command = ["protoc", f"-I{root / 'proto'}", f"-I{include}", f"--python_out={out}", f"--grpc_python_out={out}"]
     if status := protoc.main([*command, *plugins, *typed, *map(str, protos)]):
         raise RuntimeError(f"protoc failed with status {status}")
-    (out / "ssr" / "v1" / "__init__.py").write_text('"""Generated from proto/ssr/v1: do not edit."""\n')
+    for folder in {proto.parent.relative_to(root) for proto in protos}:
+        package = out / folder.relative_to("proto") / "__init__.py"
+        package.write_text(f'"""Generated from {folder.as_posix()}: do not edit."""\n')
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from functools import partial
 from aiohttp import ClientSession
 from redis.asyncio import Redis
 
+from ssr.autoscaler.board import TAG
 from ssr.core.job import Job, Priority
 from ssr.orchestrator.keys import GROUP, INDEX, JobKeys, stream
 from ssr.redis.client import RedisClient
@@ -55,7 +56,9 @@ async def _redis_faults(redis: RedisClient, jobs: list[Job]) -> list[str]:
     known = {key for job in jobs for key in JobKeys(job.job_id).both}
     async for raw in redis.scan_iter(count=1000):
         key = raw.decode()
-        if key in (*streams, INDEX):  # all else of the queue's is there only while a job is unfinished
+        if key in (*streams, INDEX) or key.startswith(
+            TAG
+        ):  # all else of the queue's is there only while a job is unfinished
             continue
         if key not in known:
             faults.append(f"the key {key} is nobody's")

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
 from ssr.orchestrator.keys import GROUP, UNFINISHED, stream
-from ssr.orchestrator.queue import Entry, JobQueue, QueueLimits
+from ssr.orchestrator.queue import Backlog, Entry, JobQueue, QueueLimits
 from ssr.redis.client import open_redis
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
@@ -194,3 +194,32 @@ async def test_a_replica_that_never_took_anything_can_leave(redis: Redis) -> Non
     await put(queue, "job")
     await queue.leave()
     assert (await taken(queue)).job_id == "job"
+
+
+async def test_the_backlog_is_what_nobody_has_taken(redis: Redis) -> None:
+    queue = JobQueue(redis, "one", QueueLimits(unfinished=1000, of_tenant={"limited": 1}))
+    nothing = Backlog(0, 0, None)
+    assert await queue.backlog() == {INTERACTIVE: nothing, BATCH: nothing}
+    await put(queue, "taken", paths=9)
+    entry = await taken(queue)
+    for number in range(3):
+        await put(queue, f"job-{number}", BATCH, paths=5)
+    await put(queue, "first", INTERACTIVE, "limited", paths=2)
+    await put(queue, "waits for its turn", INTERACTIVE, "limited", paths=2)
+    backlog = await queue.backlog()
+    assert (backlog[BATCH].jobs, backlog[BATCH].paths) == (3, 15)
+    assert (backlog[INTERACTIVE].jobs, backlog[INTERACTIVE].paths) == (1, 2)
+    first = (await redis.xrange(stream(BATCH), count=1))[0][0]
+    assert backlog[BATCH].oldest_ms == int(first.split(b"-")[0])
+    await queue.done(entry)
+    assert (await queue.backlog())[BATCH].jobs == 3
+
+
+async def test_the_paths_of_a_long_backlog_are_estimated(redis: Redis) -> None:
+    queue = JobQueue(redis, "one", QueueLimits(unfinished=10_000))
+    for number in range(1200):
+        await put(queue, f"job-{number}", paths=3 if number < 1000 else 16)
+    for _ in range(100):
+        await taken(queue)
+    backlog = (await queue.backlog())[INTERACTIVE]
+    assert (backlog.jobs, backlog.paths) == (1100, 3300)

@@ -1,8 +1,30 @@
-"""One leader among the replicas: whoever holds the lock, for as long as it can renew it."""
+"""One leader among the replicas: whoever holds the lock, for as long as it can renew it.
+
+    candidate --hold: True--> leader: work() runs --hold: False, or renew_s without a True--> candidate
+                                 | cancelled, work ended or crashed: release
+
+A term lasts `renew_s` seconds from when the call that took or renewed the lock was *made*, and the lock expires
+`lease_s` after that call was done at the earliest. So work() has `lease_s - renew_s` seconds to end, once cancelled,
+before another replica can lead. A process that stands still for longer than that may do one more thing when it wakes
+up: what work() does must bear being done by two for a moment.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Protocol
+
+from ssr.autoscaler.complaint import Complaint
+from ssr.core.errors import Retryable, SsrError, TimedOut
+
+_log = logging.getLogger(__name__)
+
+#: How long giving the lock back may take while this replica ends, in seconds.
+_BRIEFLY_S = 2.0
 
 
 class Lock(Protocol):
@@ -15,3 +37,120 @@ class Lock(Protocol):
     async def release(self) -> None:
         """Give it back, if it is ours, for another replica to take at once."""
         ...
+
+
+async def lead(
+    lock: Lock,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    renew_s: float,
+    retry_s: float,
+    on_change: Callable[[bool], None] = lambda leads: None,
+) -> None:
+    """Run `work()` whenever, and only while, this replica holds the lock; end it by cancelling it.
+
+    The lock is tried every `retry_s` seconds, whatever it raises. `on_change` is told when leading begins and ends. It
+    returns when `work()` does. Raises: what `work()` raises, in an exception group. However it ends, the lock is given
+    back.
+    """
+    election = _Election(lock, renew_s, retry_s)
+    try:
+        while True:
+            until = await election.won()
+            on_change(True)
+            try:
+                if await election.serve(until, work):
+                    return
+            finally:
+                on_change(False)
+    finally:
+        await _give_back(lock)
+
+
+class _Election:
+    """One replica's part in it. Times are the event loop's."""
+
+    def __init__(self, lock: Lock, renew_s: float, retry_s: float) -> None:
+        self._lock, self._renew_s, self._retry_s = lock, renew_s, retry_s
+        self._now = asyncio.get_running_loop().time
+        self._pause_s = 0.0
+        self._lost = False
+        self._complaint = Complaint(_log, "who leads is not known")
+
+    async def won(self) -> float:
+        """Wait until the lock is ours; when the term ends if it is not renewed."""
+        while True:
+            await asyncio.sleep(self._pause_s)
+            until = self._now() + self._renew_s
+            if await self._hold() and self._now() < until:
+                _log.info("this replica leads")
+                return until
+
+    async def serve(self, until: float, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Work while the lock can be renewed; whether the work came to its end."""
+        ended = self._lost = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until) as term, asyncio.TaskGroup() as group:
+                keeping = group.create_task(self._keep(term), name="lease")
+                # A task of its own is cancelled once, however many reasons there are for it.
+                working = group.create_task(work(), name="leader")
+                await asyncio.wait([working])
+                ended = True
+                keeping.cancel()
+        if not ended:
+            why = "another one does" if self._lost else f"it could not renew the lock for {self._renew_s:g} s"
+            _log.warning("this replica leads no more: %s", why)
+        return ended
+
+    async def _keep(self, term: asyncio.Timeout) -> None:
+        """Renew the lock and with it the term; end the term where the lock is lost."""
+        while not term.expired():
+            await asyncio.sleep(self._pause_s)
+            asked_at = self._now()
+            held = await self._hold()
+            if term.expired():
+                return
+            if held:
+                term.reschedule(asked_at + self._renew_s)
+            elif held is False:
+                self._lost = True
+                term.reschedule(asked_at)
+                return
+
+    async def _hold(self) -> bool | None:
+        """Whether the lock is ours; None where that is not known. Sets the pause before the next time."""
+        # Less than retry_s, so that candidates do not go in step and none is later than promised.
+        self._pause_s = self._retry_s * random.uniform(0.5, 1.0)
+        try:
+            async with asyncio.timeout(self._renew_s):
+                held = await self._lock.hold()
+        except TimeoutError:
+            self._complaint.tell(TimedOut(f"the lock did not answer within {self._renew_s:g} s"))
+            return None
+        except SsrError as error:
+            if isinstance(error, Retryable):
+                # No longer than half a term, however long it is told to wait: there must be time for another attempt.
+                self._pause_s = max(self._pause_s, min(error.delay_s, self._renew_s / 2))
+            self._complaint.tell(error)
+            return None
+        if self._complaint.over():
+            _log.info("the lock answers again")
+        return held
+
+
+async def _give_back(lock: Lock) -> None:
+    """Try once and not for long, even when cancelled meanwhile; a lock that is not given back expires."""
+    releasing = asyncio.create_task(_release(lock), name="release the lock")
+    try:
+        await asyncio.shield(releasing)
+    finally:
+        if not releasing.done():
+            await asyncio.wait([releasing])
+
+
+async def _release(lock: Lock) -> None:
+    try:
+        async with asyncio.timeout(_BRIEFLY_S):
+            await lock.release()
+    except (TimeoutError, SsrError) as error:
+        _log.warning("the lock is not given back and will expire: %s", error or "no answer")

@@ -88,6 +88,15 @@ def engine(host: Host = None, port: Port = None) -> None:
     _serve("engine", EngineServerSettings, partial(running_engine, models=model_store()), host, port)
 
 
+@serve_app.command()
+def autoscaler(host: Host = None, port: Port = None) -> None:
+    """Scales the engines' Deployments on Kubernetes by the load that the services report: SSR_AUTOSCALER_*."""
+    from ssr.autoscaler.settings import AutoscalerSettings
+    from ssr.entry.autoscaler import running_autoscaler
+
+    _serve("autoscaler", AutoscalerSettings, running_autoscaler, host, port)
+
+
 def _serve(
     name: str, settings_type: type[Settings], running: Running[Settings], host: str | None, port: int | None
 ) -> None:

@@ -15,8 +15,10 @@ from ssr.engines.tgi import TgiEngine
 
 
 @asynccontextmanager
-async def open_engine(settings: EngineSettings) -> AsyncIterator[EnginePool]:
-    """The engine that `settings` describes, open until the context is left.
+async def open_engine(
+    settings: EngineSettings, around: Callable[[Engine], Engine] = lambda engine: engine
+) -> AsyncIterator[EnginePool]:
+    """The engine that `settings` describes, open until the context is left; `around` wraps the client of each replica.
 
     Raises `CapabilityMissing` when the chat template cannot be read. The engine itself need not be up.
     """
@@ -27,7 +29,8 @@ async def open_engine(settings: EngineSettings) -> AsyncIterator[EnginePool]:
         timeout_s=settings.timeout_s,
         refresh_s=settings.refresh_s,
     )
-    async with EnginePool(resolver_of(settings.urls), _connector(settings, template), limits) as pool:
+    connect = _connector(settings, template)
+    async with EnginePool(resolver_of(settings.urls), lambda url: around(connect(url)), limits) as pool:
         yield pool
 
 

@@ -19,30 +19,15 @@ from typing import Self, TypeVar
 from ssr.core.errors import BadReply, Overloaded, Permanent, SsrError, TimedOut, Unavailable
 from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, NextToken, Sampling
 from ssr.engines.circuit import Circuit
+from ssr.engines.pool_state import PoolLoad, PoolState, ReplicaState
 from ssr.engines.replicas import Resolver
 from ssr.engines.routing import choose
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _MAX_BACKOFF_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicaState:
-    """One replica: the calls on it, and whether it takes new ones (False after a failure, for a while)."""
-
-    url: str
-    running: int
-    healthy: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PoolState:
-    """The calls that wait for a replica, those that run on one, and the replicas that may be called."""
-
-    waiting: int
-    running: int
-    replicas: tuple[ReplicaState, ...]
+#: Characters of a prompt for a token; mathematics and its notation have three to four.
+_CHARS_PER_TOKEN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +84,30 @@ class EnginePool:
         self._info: EngineInfo | None = None
         self._wake_up: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.Task[None] | None = None
+        self._tokens_called = 0  # of all calls, waiting and running
+        self._tokens_running = 0
+        self._generated_tokens = 0
+        self._busy_s = 0.0
 
     async def generate(
         self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
     ) -> Generation:
-        return await self._call(
-            affinity, lambda engine: engine.generate(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling)
+        generation = await self._call(
+            affinity,
+            lambda engine: engine.generate(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling),
+            tokens=len(prompt) // _CHARS_PER_TOKEN + max_tokens,
         )
+        self._generated_tokens += generation.tokens
+        return generation
 
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
-        return await self._call(affinity, lambda engine: engine.next_token(prompt, top_n=top_n))
+        token = await self._call(
+            affinity,
+            lambda engine: engine.next_token(prompt, top_n=top_n),
+            tokens=len(prompt) // _CHARS_PER_TOKEN + 1,
+        )
+        self._generated_tokens += 1
+        return token
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         return await self._call("", lambda engine: engine.render(messages))
@@ -128,6 +127,11 @@ class EnginePool:
         states = tuple(ReplicaState(r.url, r.running, r.circuit.allows(now)) for r in self._replicas.values())
         running = sum(r.running for r in (*self._replicas.values(), *self._leaving))
         return PoolState(waiting=len(self._waiters), running=running, replicas=states)
+
+    def load(self) -> PoolLoad:
+        """The pool's calls in tokens, as they are now."""
+        waiting = self._tokens_called - self._tokens_running
+        return PoolLoad(waiting, self._tokens_running, self._generated_tokens, self._busy_s)
 
     async def refresh(self) -> None:
         """Brings the replicas up to date: new ones get work from now on, those gone only finish what they run."""
@@ -174,12 +178,20 @@ class EnginePool:
             await replica.engine.__aexit__(None, None, None)
             self._leaving.remove(replica)
 
-    async def _call(self, affinity: str, ask: Callable[[Engine], Awaitable[_T]]) -> _T:
+    async def _call(self, affinity: str, ask: Callable[[Engine], Awaitable[_T]], *, tokens: int = 0) -> _T:
+        self._tokens_called += tokens
+        try:
+            return await self._attempts(affinity, ask, tokens)
+        finally:
+            self._tokens_called -= tokens
+
+    async def _attempts(self, affinity: str, ask: Callable[[Engine], Awaitable[_T]], tokens: int) -> _T:
         deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
         tried: list[str] = []
         while True:
             replica = await self._place(affinity, tried, deadline)
             tried.append(replica.url)
+            self._tokens_running += tokens
             try:
                 return await self._ask(replica, ask, deadline)
             except (Overloaded, Unavailable, BadReply):  # garbage, too, may be this replica's alone
@@ -187,6 +199,7 @@ class EnginePool:
                 if len(tried) >= self._limits.attempts or asyncio.get_running_loop().time() + pause >= deadline:
                     raise
             finally:
+                self._tokens_running -= tokens
                 self._vacate(replica)
             await asyncio.sleep(pause)
 
@@ -218,6 +231,7 @@ class EnginePool:
             replica.circuit.abandoned()
             raise
         replica.circuit.succeeded()
+        self._busy_s += asyncio.get_running_loop().time() - started
         return answer
 
     async def _place(self, affinity: str, tried: Sequence[str], deadline: float) -> _Replica:

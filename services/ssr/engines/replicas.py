@@ -1,16 +1,18 @@
-"""Where an engine's replicas are: fixed URLs, or the addresses behind a DNS name."""
+"""Where an engine's replicas are: fixed URLs, the addresses behind a DNS name, or the URLs in a file."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from ssr.core.errors import InvalidRequest, Unavailable
 
 _LOOKUP_TIMEOUT_S = 5.0
+_HTTP = ("http", "https")
 #: The resolver's answers that mean "the name stands for no address now", as a headless service without ready pods does.
 _NO_ADDRESS = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
@@ -63,6 +65,23 @@ class DnsReplicas:
         return sorted({_url(str(address[0]), self._port) for *_, address in found})
 
 
+class FileReplicas:
+    """The replicas whose URLs a file holds, one a line; for whoever starts and stops engines without Kubernetes."""
+
+    changes = True
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def resolve(self) -> Sequence[str]:
+        """See `Resolver.resolve`; replace the file in one step (rename), or half of it may be read."""
+        try:
+            lines = (await asyncio.to_thread(self._path.read_text)).split()
+        except OSError as error:
+            raise Unavailable(f"cannot read the engine's replicas: {error}") from error
+        return tuple(dict.fromkeys(line.rstrip("/") for line in lines if urlsplit(line).scheme in _HTTP))
+
+
 class CombinedReplicas:
     """The replicas of several resolvers."""
 
@@ -79,10 +98,10 @@ class CombinedReplicas:
 
 
 def resolver_of(urls: Sequence[str]) -> Resolver:
-    """The resolver of a setting: http(s) URLs and dns://host:port in any mixture. Raises `InvalidRequest`."""
-    fixed = [url.rstrip("/") for url in urls if urlsplit(url).scheme in ("http", "https")]
+    """The resolver of a setting: URLs of http(s), dns and file in any mixture. Raises `InvalidRequest`."""
+    fixed = [url.rstrip("/") for url in urls if urlsplit(url).scheme in _HTTP]
     resolvers: list[Resolver] = [FixedReplicas(fixed)] if fixed else []
-    resolvers += [_dns(url) for url in urls if urlsplit(url).scheme not in ("http", "https")]
+    resolvers += [_changing(url) for url in urls if urlsplit(url).scheme not in _HTTP]
     if not resolvers:
         raise InvalidRequest(
             "urls", "is empty: give the engine's URL, or dns://host:port for all replicas of a service"
@@ -90,14 +109,16 @@ def resolver_of(urls: Sequence[str]) -> Resolver:
     return resolvers[0] if len(resolvers) == 1 else CombinedReplicas(resolvers)
 
 
-def _dns(url: str) -> DnsReplicas:
+def _changing(url: str) -> Resolver:
     parts = urlsplit(url)
+    if parts.scheme == "file" and not parts.netloc and parts.path:
+        return FileReplicas(Path(parts.path))
     try:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
     if parts.scheme != "dns" or not host or not port or parts.path.strip("/"):
-        raise InvalidRequest("urls", f"{url!r} is neither http(s)://host:port nor dns://host:port")
+        raise InvalidRequest("urls", f"{url!r} is neither http(s)://host:port, dns://host:port nor file:///path")
     return DnsReplicas(host, port)
 
 

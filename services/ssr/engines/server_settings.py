@@ -45,6 +45,12 @@ class EngineServerSettings(ServiceSettings):
     #: For "simulated": its knobs, as SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE.
     simulated: SimulatedSettings = Field(default={}, validate_default=True)
 
+    @field_validator("tls", "health_port")
+    @classmethod
+    def _no_grpc(cls, given: object) -> None:
+        if given is not None:
+            raise ValueError("is of gRPC, and an engine speaks HTTP, without TLS; put an end of TLS before it")
+
     @field_validator("model")
     @classmethod
     def _model_is_named(cls, model: str, info: ValidationInfo) -> str:

@@ -18,7 +18,8 @@ class EngineSettings(BaseModel):
 
     #: The HTTP API: "tgi" (TGI and the embedded and simulated engines) or "openai" (vLLM, SGLang, llama-server).
     kind: Literal["tgi", "openai"] = "tgi"
-    #: Base URLs of the replicas, or dns://host:port for all addresses of a headless service; a list or comma-separated.
+    #: Base URLs of the replicas, dns://host:port for all addresses of a headless service, or file:///path for the URLs
+    #: in that file, one a line; a list or comma-separated.
     urls: tuple[str, ...]
     #: The model to ask for; None is the only or first one the engine serves. A TGI engine serves just one.
     model: str | None = None
@@ -35,7 +36,7 @@ class EngineSettings(BaseModel):
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     #: How often a call is tried, on different replicas if there are.
     attempts: Annotated[int, Field(gt=0)] = 3
-    #: Seconds between DNS look-ups of dns:// replicas.
+    #: Seconds between looks at which replicas a dns:// or file:// URL stands for.
     refresh_s: Annotated[float, Field(gt=0)] = 5.0
     #: A model's folder, tokenizer_config.json or chat_template.jinja, used instead of asking the engine to render.
     chat_template: Path | None = None

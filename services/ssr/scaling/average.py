@@ -1,7 +1,8 @@
-"""A mean that forgets, and that one odd sample cannot move far."""
+"""A mean that forgets, and that one odd sample cannot move far; and a rate of what has come lately."""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 
@@ -39,6 +40,28 @@ class RunningAverage:
             at=max(now, self.at),
         )
 
+    def evidence(self, now: float) -> float:
+        """The weight of the samples, a fresh one being 1."""
+        return self.weight * self._kept(now)
+
     def _kept(self, now: float) -> float:
         """What is left of the weight of the samples so far; a clock that went back forgets nothing."""
         return float(0.5 ** (max(now - self.at, 0.0) / self.half_life_s))
+
+
+class Arrivals:
+    """How much has come lately: per second, over the last `window_s` seconds."""
+
+    def __init__(self, window_s: float = 15.0) -> None:
+        self._window_s = window_s
+        self._seen: deque[tuple[float, int]] = deque()
+        self._total = 0
+
+    def add(self, count: int, now: float) -> None:
+        self._seen.append((now, count))
+        self._total += count
+
+    def per_s(self, now: float) -> float:
+        while self._seen and now - self._seen[0][0] > self._window_s:
+            self._total -= self._seen.popleft()[1]
+        return self._total / self._window_s

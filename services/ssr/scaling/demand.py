@@ -108,9 +108,9 @@ def _path_seconds(
 def _slot_speed(load: Load, limits: PoolLimits) -> float:
     """Tokens a second of one slot at work: as measured, within reason."""
     expected = limits.slot_tokens_per_s
-    if not load.requests_running or not load.tokens_per_s:
+    if not load.busy_slots or not load.tokens_per_s:
         return expected
-    measured = load.tokens_per_s / load.requests_running
+    measured = load.tokens_per_s / load.busy_slots
     return min(max(measured, _SLOWEST * expected), _FASTEST * expected)
 
 

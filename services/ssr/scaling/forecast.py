@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields, replace
 
 from ssr.core.ledger import Usage
 from ssr.scaling.average import RunningAverage
@@ -67,6 +68,10 @@ class PathAverages:
             grown = replace(grown, rewrite_tokens=self.rewrite_tokens.add(tokens, now))
         return grown
 
+    def evidence(self, now: float) -> float:
+        """How many jobs the averages rest on, older ones counting less."""
+        return self.drafted_steps.evidence(now)
+
     def work(self, now: float) -> PathWork:
         return PathWork(
             drafted_steps=self.drafted_steps.value(now),
@@ -76,6 +81,21 @@ class PathAverages:
             written_tokens=self.written_tokens.value(now),
             selection_tokens=self.selection_tokens.value(now),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What one orchestrator knows of the work to come.
+
+    `queued_jobs` and `queued_paths` are of the whole queue; `paths_per_s` were submitted to this replica; `work` is
+    what it saw a path need, from about `evidence` jobs.
+    """
+
+    queued_jobs: int = 0
+    queued_paths: int = 0
+    paths_per_s: float = 0.0
+    work: PathWork = PathWork()
+    evidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +115,20 @@ class Forecast:
     def fresh(self, now: float, ttl_s: float) -> bool:
         """Whether it still tells how things are."""
         return now - self.at <= ttl_s
+
+
+def forecast_of(outlooks: Collection[tuple[float, Outlook]]) -> Forecast | None:
+    """What all orchestrators know together, from (time, outlook) of each; None where none of them tells."""
+    if not outlooks:
+        return None
+    at, newest = max(outlooks, key=lambda told: told[0])
+    evidence = sum(outlook.evidence for _, outlook in outlooks)
+
+    def mean(name: str) -> float:
+        parts = [(float(getattr(outlook.work, name)), outlook.evidence) for _, outlook in outlooks]
+        return sum(value * weight for value, weight in parts) / evidence
+
+    work = PathWork(**{item.name: mean(item.name) for item in fields(PathWork)}) if evidence else newest.work
+    return Forecast(
+        at, newest.queued_jobs, newest.queued_paths, sum(outlook.paths_per_s for _, outlook in outlooks), work
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ def test_urls_are_a_list_or_a_text(urls: Any) -> None:
     assert EngineSettings(urls=urls).urls == ("http://a:1", "dns://b:2")
 
 
-@pytest.mark.parametrize("urls", ["", "a:1", "dns://b", "dns://b:x", "dns://b:1/path", "ftp://a"])
+@pytest.mark.parametrize(
+    "urls", ["", "a:1", "dns://b", "dns://b:x", "dns://b:1/path", "ftp://a", "file://host/list", "file:"]
+)
 def test_urls_that_are_none(urls: str) -> None:
     with pytest.raises(ValidationError, match="urls"):
         EngineSettings(urls=urls)  # type: ignore[arg-type]
@@ -35,6 +38,18 @@ async def test_fixed_replicas() -> None:
     resolver = resolver_of(["http://a:1/", "http://b:1", "http://a:1"])
     assert list(await resolver.resolve()) == ["http://a:1", "http://b:1"]
     assert not resolver.changes
+
+
+async def test_replicas_of_a_file_are_those_it_holds_now(tmp_path: Path) -> None:
+    file = tmp_path / "replicas"
+    resolver = resolver_of([f"file://{file}"])
+    assert resolver.changes
+    with pytest.raises(Unavailable, match="replicas"):
+        await resolver.resolve()
+    file.write_text("http://a:1/\nhttp://b:1\n\n# http\nhttp://a:1\n")
+    assert list(await resolver.resolve()) == ["http://a:1", "http://b:1"]
+    file.write_text("")
+    assert list(await resolver.resolve()) == []
 
 
 def _dns(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:

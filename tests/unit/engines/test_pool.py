@@ -13,6 +13,7 @@ import pytest
 from ssr.core.errors import InvalidRequest, Overloaded, SsrError, TimedOut, Unavailable
 from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Finish, Generation, NextToken, Sampling
 from ssr.engines.pool import EnginePool, PoolLimits
+from ssr.engines.pool_state import PoolLoad
 
 LIMITS = PoolLimits(max_in_flight=2, attempts=3, timeout_s=5.0, backoff_s=0.0, refresh_s=3600.0)
 
@@ -378,3 +379,19 @@ async def test_the_other_calls_are_passed_on() -> None:
         assert await pool.count_tokens("four") == 4
         assert (await pool.info()).model == "a"
         assert await pool.next_token("p", top_n=1) == NextToken(())
+
+
+async def test_the_load_is_told_in_tokens() -> None:
+    async with opened("a") as (pool, replicas):
+        replicas.engines["a"].open.clear()
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(pool.generate("x" * 30, max_tokens=100)) for _ in range(3)]
+            while pool.snapshot().waiting != 1:
+                await asyncio.sleep(0)
+            assert pool.load() == PoolLoad(tokens_waiting=110, tokens_running=220, generated_tokens=0, busy_s=0.0)
+            calls[2].cancel()
+            await asyncio.sleep(0)
+            replicas.engines["a"].open.set()
+        done = pool.load()
+        assert (done.tokens_waiting, done.tokens_running, done.generated_tokens) == (0, 0, 2)
+        assert done.busy_s > 0

@@ -115,7 +115,7 @@ def test_long_contexts_take_more_slots_than_calls() -> None:
 
 @pytest.mark.parametrize(("tokens_per_s", "seconds"), [(300.0, 20.0), (0.0, 10.0), (1.0, 40.0), (1e6, 2.5)], ids=str)
 def test_the_speed_is_as_measured_within_reason(tokens_per_s: float, seconds: float) -> None:
-    seen = signals(Load(requests_running=10, tokens_per_s=tokens_per_s))
+    seen = signals(Load(requests_running=3, tokens_per_s=tokens_per_s, busy_slots=10))
     demand = pool_demand(Pool.DRAFT, seen, replace(IDLE, queued_paths=6, paths_per_s=1.0), LIMITS)
     assert demand.steady == pytest.approx(seconds)
 

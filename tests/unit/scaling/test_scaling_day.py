@@ -98,6 +98,7 @@ class Fleet:
             requests_waiting=round(self.paths - self.serving),
             requests_running=round(self.serving),
             tokens_per_s=done * tokens,
+            busy_slots=self.serving,
             verified_per_s=done,
             rewritten_per_s=done * rate,
         )

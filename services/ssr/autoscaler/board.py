@@ -1,0 +1,156 @@
+"""What the parts tell each other about load and replicas, in Redis. All keys share one hash tag.
+
+    ssr:{scaling}:notes            Set: the names of the notes below; gone an hour after the last one
+    ssr:{scaling}:note:<name>      String with a time to live: "<seconds> <JSON>". Names are "load <service> <replica>"
+                                   (a report) and "outlook <replica>" (an orchestrator's view of the queue)
+    ssr:{scaling}:decisions        Hash: pool -> JSON of the newest decision, with the memory for the next one
+    ssr:{scaling}:leader           String with a time to live: who decides, where that is settled in Redis
+
+Times are Redis's own, so that nobody's clock matters. What cannot be read (a newer version wrote it) is left out, with
+a warning: a missing report never takes engines away.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from ssr.autoscaler.decided import Decided
+from ssr.core.errors import InvalidRequest
+from ssr.redis.client import RedisClient, Script
+from ssr.redis.failures import redis_errors
+from ssr.scaling.forecast import Forecast, Outlook, forecast_of
+from ssr.scaling.policy import Decision
+from ssr.scaling.signals import Load, Pool, Report, Service
+from ssr.scaling.state import ScalingState
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+TAG = "ssr:{scaling}:"
+_NOTES = f"{TAG}notes"
+_NOTE = f"{TAG}note:"
+_DECISIONS = f"{TAG}decisions"
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A service's note."""
+
+    load: Load
+    engines: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A decision with its memory."""
+
+    at: float
+    replicas: int
+    reasons: tuple[str, ...]
+    state: ScalingState
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The board at `now`, seconds since 1970: reports and forecast as far as they are fresh, and what was decided."""
+
+    now: float
+    reports: tuple[Report, ...]
+    forecast: Forecast | None
+    decided: Mapping[Pool, Decided]
+    states: Mapping[Pool, ScalingState]
+
+
+_told = TypeAdapter(_Told)
+_outlook = TypeAdapter(Outlook)
+_stored = TypeAdapter(_Stored)
+
+
+class Board:
+    """The board; what is told is forgotten after `ttl_s` seconds. Every method raises Unavailable without Redis."""
+
+    def __init__(self, redis: RedisClient, *, ttl_s: float) -> None:
+        self._redis, self._ttl_s = redis, ttl_s
+        self._tell = Script(redis, "autoscaler/scripts/tell")
+        self._read = Script(redis, "autoscaler/scripts/read")
+
+    async def tell_load(self, service: Service, replica: str, load: Load, engines: int) -> None:
+        """A replica of a service: its engine calls, and how many engine replicas it can call."""
+        await self._put(_load_note(service, replica), _told.dump_json(_Told(load, engines)))
+
+    async def tell_outlook(self, replica: str, outlook: Outlook) -> None:
+        """An orchestrator: what it knows of the work to come."""
+        await self._put(_outlook_note(replica), _outlook.dump_json(outlook))
+
+    async def withdraw_load(self, service: Service, replica: str) -> None:
+        """The replica ends: its calls are no load any more."""
+        await self._take_down(_load_note(service, replica))
+
+    async def withdraw_outlook(self, replica: str) -> None:
+        await self._take_down(_outlook_note(replica))
+
+    async def read(self) -> View:
+        """All that is told and decided, as of one moment."""
+        time, notes, decisions = await self._read([_NOTES, _DECISIONS], [_NOTE])
+        reports, outlooks = [], []
+        for name, note in _pairs(notes):
+            at, _, payload = note.partition(b" ")
+            kind, *who = name.decode().split(" ")
+            if kind == "load" and (told := _read_as(_told, payload, name)):
+                service, replica = who
+                reports.append(Report(Service(service), replica, float(at), told.load, told.engines))
+            elif kind == "outlook" and (outlook := _read_as(_outlook, payload, name)):
+                outlooks.append((float(at), outlook))
+        stored = {Pool(name.decode()): _read_as(_stored, value, name) for name, value in _pairs(decisions)}
+        known = {pool: one for pool, one in stored.items() if one is not None}
+        return View(
+            float(time),
+            tuple(reports),
+            forecast_of(outlooks),
+            {pool: Decided(one.at, one.replicas, one.reasons) for pool, one in known.items()},
+            {pool: one.state for pool, one in known.items()},
+        )
+
+    async def decide(self, pool: Pool, decision: Decision, now: float) -> None:
+        """Put up what was decided at `now`, a time of this board."""
+        stored = _Stored(now, decision.replicas, decision.reasons, decision.state)
+        with redis_errors():
+            await self._redis.hset(_DECISIONS, pool, _stored.dump_json(stored))
+
+    async def decision(self, pool: Pool) -> Decided | None:
+        """The newest decision; None when there is none that is fresh."""
+        view = await self.read()
+        decided = view.decided.get(pool)
+        return decided if decided is not None and view.now - decided.at <= self._ttl_s else None
+
+    async def _put(self, name: str, payload: bytes) -> None:
+        await self._tell([_NOTES, _NOTE + name], [name, payload, round(self._ttl_s * 1000)])
+
+    async def _take_down(self, name: str) -> None:
+        with redis_errors():
+            await self._redis.delete(_NOTE + name)
+
+
+def _load_note(service: Service, replica: str) -> str:
+    return f"load {service} {replica}"
+
+
+def _outlook_note(replica: str) -> str:
+    return f"outlook {replica}"
+
+
+def _pairs(flat: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _read_as(adapter: TypeAdapter[_T], payload: bytes, name: bytes) -> _T | None:
+    try:
+        return adapter.validate_json(payload)
+    except (ValidationError, InvalidRequest) as error:
+        _log.warning("cannot read %r on the board, it is left out: %s", name.decode(), error)
+        return None

@@ -1,0 +1,25 @@
+"""Engines that somebody else scales after our decisions: KEDA."""
+
+from __future__ import annotations
+
+from ssr.autoscaler.board import Board
+from ssr.scaling.signals import Engines, Pool
+
+
+class ReportedEngines:
+    """Implements `Actuator`: the engines are those that the services can call, and a decision is done by putting it up.
+
+    Until the first report of an engine, as many are taken to be asked for as were decided on.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    async def engines(self, pool: Pool) -> Engines:
+        view = await self._board.read()
+        ready = max((report.engines for report in view.reports if report.service.pool is pool), default=0)
+        decided = view.decided.get(pool)
+        return Engines(ready, max(0, decided.replicas - ready) if decided else 0)
+
+    async def scale(self, pool: Pool, replicas: int) -> None:
+        """Nothing to do: whoever scales reads the decision from the board."""

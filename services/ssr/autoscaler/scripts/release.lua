@@ -1,0 +1,7 @@
+-- Gives the lock back, if it is theirs.
+-- KEYS  lock
+-- ARGV  who
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('DEL', KEYS[1])
+end
+return 'ok'

@@ -1,0 +1,42 @@
+"""What this orchestrator knows of the work to come, for scaling."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ssr.core.job import Job
+from ssr.orchestrator.queue import JobQueue
+from ssr.scaling.average import Arrivals
+from ssr.scaling.forecast import Outlook, PathAverages
+
+#: Submissions are counted over so many reports.
+_REPORTS = 3
+
+
+class WorkOutlook:
+    """Is told of jobs as they come and end; `now` is in seconds, of any clock."""
+
+    def __init__(self, report_s: float, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._arrivals = Arrivals(_REPORTS * report_s)
+        self._averages = PathAverages()
+
+    def submitted(self, paths: int) -> None:
+        """A new job has come."""
+        self._arrivals.add(paths, self._now())
+
+    def ended(self, job: Job) -> None:
+        """This replica has ended a job."""
+        self._averages = self._averages.add(job.usage, len(job.paths), self._now())
+
+    async def look(self, queue: JobQueue) -> Outlook:
+        """The outlook of now. Raises: Unavailable."""
+        now, backlogs = self._now(), (await queue.backlog()).values()
+        return Outlook(
+            queued_jobs=sum(backlog.jobs for backlog in backlogs),
+            queued_paths=sum(backlog.paths for backlog in backlogs),
+            paths_per_s=self._arrivals.per_s(now),
+            work=self._averages.work(now),
+            evidence=self._averages.evidence(now),
+        )

@@ -1,0 +1,68 @@
+"""Readiness: whether this replica is to be given calls, which it can answer only while it reaches Redis.
+
+Being alive is another matter: a replica without Redis waits for it, and starting it anew would help nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from ssr.core.errors import SsrError
+from ssr.orchestrator.keys import UNFINISHED
+from ssr.redis.client import RedisClient
+from ssr.redis.failures import redis_errors
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between looks.
+_EVERY_S = 1.0
+#: So many looks in a row have to fail: a connection that is lost and made again is no reason to turn callers away.
+_PATIENCE = 3
+
+
+@asynccontextmanager
+async def redis_readiness(
+    redis: RedisClient,
+    tell: Callable[[bool], Awaitable[None]],
+    *,
+    every_s: float = _EVERY_S,
+    patience: int = _PATIENCE,
+) -> AsyncIterator[None]:
+    """Tells whether Redis can be reached, at every change until the block ends; before the first, it cannot.
+
+    It can as soon as one look succeeds, and cannot once `patience` in a row have failed.
+    """
+
+    async def look() -> None:
+        with redis_errors():
+            await redis.hlen(UNFINISHED)  # of the queue's key: in a cluster, the node that has it must answer
+
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(watch(look, tell, every_s=every_s, patience=patience), name="readiness")
+        yield
+        watching.cancel()
+
+
+async def watch(
+    look: Callable[[], Awaitable[None]], tell: Callable[[bool], Awaitable[None]], *, every_s: float, patience: int
+) -> None:
+    """Look for ever, and tell of changes, as `redis_readiness` does; a look fails with any error of ours."""
+    ready, failures = False, 0
+    while True:
+        try:
+            await look()
+            failures = 0
+        except SsrError as error:
+            failures += 1
+            if failures == patience:
+                _log.warning("not ready for calls: %s", error)
+        reached = failures == 0 or (ready and failures < patience)
+        if reached is not ready:
+            ready = reached
+            await tell(ready)
+            if ready:
+                _log.info("ready for calls")
+        await asyncio.sleep(every_s)

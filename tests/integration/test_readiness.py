@@ -1,0 +1,84 @@
+"""A server's health by its name, while the Redis that it needs comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from reasoning_server import ScriptedReasoning
+from valkey_servers import server
+
+from ssr.local.ports import free_port
+from ssr.orchestrator.readiness import redis_readiness
+from ssr.redis.client import open_redis
+from ssr.rpc.server import Servicer, running_server
+
+LIMIT_S = 20
+SERVICE = "ssr.v1.ReasoningService"
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@asynccontextmanager
+async def health_of_server(redis_url: str, patience: int = 3) -> AsyncIterator[health_pb2_grpc.HealthAsyncStub]:
+    async with (
+        asyncio.timeout(LIMIT_S),
+        open_redis(redis_url) as redis,
+        running_server(
+            [Servicer(SERVICE, ScriptedReasoning().add_to)],
+            host="127.0.0.1",
+            port=0,
+            grace_s=0,
+            readiness=partial(redis_readiness, redis, every_s=0.05, patience=patience),
+        ) as port,
+        aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        yield health_pb2_grpc.HealthStub(channel)
+
+
+async def until(health: health_pb2_grpc.HealthAsyncStub, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    """Until the service has this status."""
+    watched = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+    async for reply in watched:
+        if reply.status == status:
+            break
+    watched.cancel()
+
+
+async def lives(health: health_pb2_grpc.HealthAsyncStub) -> bool:
+    return (await health.Check(health_pb2.HealthCheckRequest())).status == SERVING
+
+
+async def test_a_replica_is_ready_while_it_reaches_redis_and_alive_all_the_time(tmp_path: Path) -> None:
+    with server(tmp_path) as redis:
+        async with health_of_server(f"redis://{redis.address}") as health:
+            await until(health, SERVING)
+            redis.kill()
+            await until(health, NOT_SERVING)
+            assert await lives(health)
+            with server(tmp_path, port=redis.port):
+                await until(health, SERVING)
+                assert await lives(health)
+
+
+async def test_a_redis_that_says_nothing_is_not_reached(tmp_path: Path) -> None:
+    with server(tmp_path) as redis:
+        async with health_of_server(f"redis://{redis.address}", patience=1) as health:
+            await until(health, SERVING)
+            redis.stop()
+            await until(health, NOT_SERVING)
+            redis.go_on()
+            await until(health, SERVING)
+
+
+async def test_a_replica_that_starts_before_redis_is_alive_and_not_ready(tmp_path: Path) -> None:
+    port = free_port()
+    async with health_of_server(f"redis://127.0.0.1:{port}") as health:
+        await until(health, NOT_SERVING)
+        assert await lives(health)
+        with server(tmp_path, port=port):
+            await until(health, SERVING)
