@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from ssr.core.errors import LostGround, Unavailable
@@ -26,12 +27,15 @@ from ssr.core.types import (
 )
 from ssr.orchestrator.keys import JobKeys
 from ssr.orchestrator.notices import Notices
+from ssr.orchestrator.outlook import WorkOutlook
 from ssr.orchestrator.queue import Entry, JobQueue, QueueLimits
 from ssr.orchestrator.runner import Fate, Runner
 from ssr.orchestrator.store import JobStore
+from ssr.orchestrator.watch import JobWatch
 from ssr.redis.client import open_redis
 from ssr.rpc.job_wire import event_from_wire
 from ssr.rpc.wire import options_to_wire
+from ssr.telemetry.telemetry import Telemetry
 from ssr.v1 import reasoning_pb2 as pb
 
 JOB = "job-1"
@@ -72,7 +76,15 @@ class Replica:
         self.queue = JobQueue(redis, name, QueueLimits(100))
         crew = Crew(self.writer, self.writer, self.writer, self.writer, self.writer)
         self.runner = Runner(
-            self.store, Notices(), crew, lambda: 1_000_000, replica=name, max_takeovers=5, drain_s=LIMIT_S
+            self.store,
+            Notices(),
+            crew,
+            WorkOutlook(5.0),
+            JobWatch.of(Telemetry(CollectorRegistry())),
+            lambda: 1_000_000,
+            replica=name,
+            max_takeovers=5,
+            drain_s=LIMIT_S,
         )
 
     async def submit(self) -> Entry:

@@ -8,13 +8,18 @@ from functools import partial
 
 from grpc import aio
 
+from ssr.autoscaler.reporter import reporting
 from ssr.core.types import CallKind, Source
 from ssr.drafting.settings import DrafterSettings
 from ssr.engines.base import Engine
-from ssr.engines.connect import open_engine
+from ssr.engines.load_meter import LoadMeter
+from ssr.engines.watched import open_watched_engine
 from ssr.rpc.requests import checked_context, checked_options, measure
 from ssr.rpc.server import Servicer, running_server
 from ssr.rpc.wire import calls_to_wire, step_to_wire
+from ssr.scaling.signals import Pool, Service
+from ssr.telemetry.log_context import about_next_step
+from ssr.telemetry.telemetry import open_telemetry
 from ssr.v1 import drafting_pb2, drafting_pb2_grpc, step_pb2
 from ssr.writing import Author
 
@@ -32,7 +37,9 @@ class DraftingServicer(drafting_pb2_grpc.DraftingServiceServicer):
         context: aio.ServicerContext[drafting_pb2.DraftRequest, drafting_pb2.DraftResponse],
     ) -> drafting_pb2.DraftResponse:
         options = checked_options(request.sampling, request.max_tokens)
-        written = await self._author.write(checked_context(request.context), options)
+        path = checked_context(request.context)
+        with about_next_step(path):
+            written = await self._author.write(path, options)
         return drafting_pb2.DraftResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
 
     async def Measure(  # noqa: N802 - gRPC's name
@@ -46,12 +53,19 @@ class DraftingServicer(drafting_pb2_grpc.DraftingServiceServicer):
 @asynccontextmanager
 async def running_drafter(settings: DrafterSettings) -> AsyncIterator[int]:
     """The drafter, serving until the block ends; yields its port."""
-    async with open_engine(settings.engine) as engine:
+    async with (
+        open_telemetry("drafter", settings) as telemetry,
+        open_watched_engine(settings.engine, Pool.DRAFT, telemetry) as engine,
+        reporting(settings, Service.DRAFTER, LoadMeter(engine.pool)),
+    ):
         add = partial(drafting_pb2_grpc.add_DraftingServiceServicer_to_server, DraftingServicer(engine))
         async with running_server(
             [Servicer("ssr.v1.DraftingService", add)],
             host=settings.host,
             port=settings.port,
             grace_s=settings.grace_s,
+            tls=settings.tls,
+            health_port=settings.health_port,
+            interceptors=telemetry.interceptors(),
         ) as port:
             yield port

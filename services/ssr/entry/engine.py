@@ -15,6 +15,7 @@ from ssr.engines.server.serving import Extend, running_server
 from ssr.engines.server_settings import EngineKind, EngineServerSettings
 from ssr.models.catalogue import CATALOGUE
 from ssr.models.store import ModelStore
+from ssr.telemetry.telemetry import open_telemetry
 
 _NOT_OURS_TO_BIND = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
@@ -29,6 +30,7 @@ async def running_engine(settings: EngineServerSettings, models: ModelStore) -> 
     backend, extend = await _backend(settings, models)
     server = running_server(backend, host=settings.host, port=settings.port, grace_s=settings.grace_s, extend=extend)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(open_telemetry("engine", settings))
         try:
             url = await stack.enter_async_context(server)
         except OSError as error:

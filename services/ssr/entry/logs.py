@@ -1,13 +1,17 @@
-"""Where a process's log lines go: standard error, one line each."""
+"""Where a process's log lines go: standard error, one line each; those of libraries (grpc, asyncio, redis) too."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from typing import Literal
 
-_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+from ssr.settings import replica_name
+from ssr.telemetry.log_format import JsonLineFormatter, TextFormatter
 
 
-def log_to_stderr(level: str) -> None:
-    """Time, level, logger and message of everything at `level` ("INFO") and above."""
-    logging.basicConfig(stream=sys.stderr, level=level, format=_FORMAT, force=True)
+def log_to_stderr(level: str, form: Literal["text", "json"] = "text", *, service: str = "") -> None:
+    """Everything at `level` ("INFO") and above, as text for people or as JSON for machines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLineFormatter(service, replica_name()) if form == "json" else TextFormatter())
+    logging.basicConfig(handlers=[handler], level=level, force=True)

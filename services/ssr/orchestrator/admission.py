@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_key, check_options, check_problem
-from ssr.core.types import Options
+from ssr.core.types import Mode, Options
 from ssr.rpc.wire import options_from_wire, options_to_wire
 from ssr.v1 import reasoning_pb2, step_pb2
 
@@ -66,7 +66,8 @@ class Admission:
             raise InvalidRequest("strategy_pool", f"there is no pool {name!r}; known are {known}")
 
     async def _check_fits(self, problem: str, options: Options) -> None:
-        measures = [self._measure_target, *([self._measure_draft] if options.mode.drafts else [])]
+        drafts = options.mode.drafts or options.mode is Mode.DRAFT
+        measures = [self._measure_target, *([self._measure_draft] if drafts else [])]
         for size in await asyncio.gather(*(measure(problem) for measure in measures)):
             limit = int(size.max_total_tokens * _PROBLEM_SHARE)
             if size.tokens > limit:

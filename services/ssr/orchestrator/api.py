@@ -12,10 +12,11 @@ from grpc import aio
 from ssr.core.errors import InvalidRequest, NotFound, Unavailable
 from ssr.orchestrator.following import ended, follow
 from ssr.orchestrator.intake import Intake
+from ssr.orchestrator.listing import Shown, all_shown, place_of, token_of
 from ssr.orchestrator.notices import Notices
 from ssr.orchestrator.store import JobStore
 from ssr.rpc.job_wire import job_to_wire
-from ssr.rpc.tenant import tenant_of
+from ssr.rpc.tenant import CALLER, tenant_of
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
 
 #: What of a caller's own deadline is kept for ending the job and bringing the answer back: a share, at most so much.
@@ -57,20 +58,21 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     async def Get(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.GetRequest, context: _Context
     ) -> reasoning_pb2.Job:
-        return job_to_wire(await self._store.get(_job_id(request.job_id)))
+        return job_to_wire(await self._store.get(await self._shown(request.job_id)))
 
     async def Watch(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.WatchRequest, context: _Context
     ) -> AsyncIterator[reasoning_pb2.Event]:
         if request.cursor and not _CURSOR.fullmatch(request.cursor):
             raise InvalidRequest("cursor", f"{request.cursor!r} is no cursor; send one from an event, or none")
-        async for event in follow(self._store, self._notices, _job_id(request.job_id), request.cursor):
+        job_id = await self._shown(request.job_id)
+        async for event in follow(self._store, self._notices, job_id, request.cursor):
             yield event
 
     async def Cancel(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.CancelRequest, context: _Context
     ) -> reasoning_pb2.Job:
-        job_id = _job_id(request.job_id)
+        job_id = await self._shown(request.job_id)
         await self._intake.cancel(job_id)
         return job_to_wire(await self._store.get(job_id))
 
@@ -79,13 +81,17 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     ) -> reasoning_pb2.ListResponse:
         if request.limit > _MAX_LIST:
             raise InvalidRequest("limit", f"must be within 1..{_MAX_LIST}; got {request.limit}")
-        if request.page_token and not request.page_token.isdecimal():
-            raise InvalidRequest("page_token", "is not one that a page before gave")
-        before_ms = int(request.page_token) if request.page_token else None
-        jobs, next_ms = await self._store.page(request.limit or _DEFAULT_LIST, before_ms)
-        return reasoning_pb2.ListResponse(
-            jobs=[job_to_wire(job) for job in jobs], next_page_token="" if next_ms is None else str(next_ms)
-        )
+        before = place_of(request.page_token)
+        jobs, following = await self._store.page(request.limit or _DEFAULT_LIST, before, _shown_to_caller())
+        return reasoning_pb2.ListResponse(jobs=[job_to_wire(job) for job in jobs], next_page_token=token_of(following))
+
+    async def _shown(self, job_id: str) -> str:
+        """The id of a job that the caller may see. Raises: InvalidRequest, NotFound."""
+        if not job_id:
+            raise InvalidRequest("job_id", "is empty")
+        if (shown := _shown_to_caller()) is not all_shown:
+            await self._store.check_shown(job_id, shown)
+        return job_id
 
     @asynccontextmanager
     async def _owned_job(self, request: reasoning_pb2.SolveRequest, context: _Context) -> AsyncGenerator[str]:
@@ -120,7 +126,7 @@ def _within_s(context: _Context) -> float | None:
     return None if left_s is None else max(left_s - min(_ANSWER_SHARE * left_s, _ANSWER_S), 0.001)
 
 
-def _job_id(job_id: str) -> str:
-    if not job_id:
-        raise InvalidRequest("job_id", "is empty")
-    return job_id
+def _shown_to_caller() -> Shown:
+    """Which tenants' jobs the call may see: its caller's, or all where no key is needed."""
+    caller = CALLER.get()
+    return all_shown if caller is None else caller.acts_for

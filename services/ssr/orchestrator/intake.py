@@ -6,20 +6,35 @@ import base64
 import hashlib
 import uuid
 
+from ssr.core.errors import SsrError
 from ssr.core.job import JobStatus
 from ssr.core.limits import check_tenant
 from ssr.orchestrator.admission import Admission
+from ssr.orchestrator.outlook import WorkOutlook
 from ssr.orchestrator.queue import JobQueue
 from ssr.orchestrator.store import Clock, JobStore, fingerprint_of
+from ssr.orchestrator.watch import JobWatch
 from ssr.rpc.job_wire import PRIORITY, priority_from_wire
+from ssr.telemetry.tracing import current_span
 from ssr.v1 import reasoning_pb2
 
 
 class Intake:
     """Takes requests in, and jobs that nobody has claimed yet out again."""
 
-    def __init__(self, admission: Admission, store: JobStore, queue: JobQueue, now: Clock, *, retention_s: int) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        store: JobStore,
+        queue: JobQueue,
+        outlook: WorkOutlook,
+        watch: JobWatch,
+        now: Clock,
+        *,
+        retention_s: int,
+    ) -> None:
         self._admission, self._store, self._queue, self._now = admission, store, queue, now
+        self._outlook, self._watch = outlook, watch
         self._retention_ms = retention_s * 1000
 
     async def submit(self, request: reasoning_pb2.SolveRequest, tenant: str, *, within_s: float | None = None) -> str:
@@ -29,6 +44,13 @@ class Intake:
         again after a failure finds it, or makes it anew, and never twice.
         Raises: InvalidRequest, Conflict, Overloaded; Unavailable while a part that must be asked is away.
         """
+        try:
+            return await self._submit(request, tenant, within_s)
+        except SsrError as error:
+            self._watch.jobs.refused(error)
+            raise
+
+    async def _submit(self, request: reasoning_pb2.SolveRequest, tenant: str, within_s: float | None) -> str:
         check_tenant(tenant)
         priority = priority_from_wire(request.priority)
         request.priority = PRIORITY.number(priority)  # said or not, it is the same request
@@ -37,12 +59,17 @@ class Intake:
         if within_s is not None:
             options.deadline_s = min(within_s, options.deadline_s if options.HasField("deadline_s") else within_s)
         job_id, now = _job_id(tenant, request.idempotency_key), self._now()
+        current_span().set(job=job_id)
         await self._queue.check_room(job_id)
-        new = await self._store.create(job_id, resolved, tenant, fingerprint_of(request), now)
+        trace = current_span().traceparent
+        new = await self._store.create(job_id, resolved, tenant, fingerprint_of(request), now, trace)
         if new or not await self._store.final(job_id):
             oldest = now - 2 * self._retention_ms
             await self._queue.enqueue(job_id, priority, tenant, options.paths, now_ms=now, oldest_ms=oldest)
             await self._store.keep(job_id)
+        if new:
+            self._outlook.submitted(options.paths)
+            self._watch.jobs.submitted(priority)
         return job_id
 
     async def cancel(self, job_id: str) -> None:
@@ -55,7 +82,10 @@ class Intake:
         await self._end_queued(job_id, JobStatus.PARTIAL, reason)
 
     async def _end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> None:
-        if await self._store.end_queued(job_id, status, reason):
+        ended = await self._store.end_queued(job_id, status, reason)
+        if ended is not None:
+            age_s = 0.0 if ended.created is None else self._now() / 1000 - ended.created.timestamp()
+            self._watch.jobs.ended(status, ended.options.mode, age_s)
             await self._queue.drop(job_id)
 
 

@@ -27,6 +27,7 @@ Fields of meta:
     takeovers    how often it was claimed from an owner that had not handed it back
     created, started, finished    ms since 1970
     cancel       "1" once somebody asked for the job's end
+    trace        W3C traceparent of the span that submitted it; absent where nobody traces
     path:<i>     "<n> <SHA-1>": path i has n committed steps, and the digest of the last one's event
     selected     digest of the event of the strategies, once they are committed
     end:<i>      digest of the event of how path i ended

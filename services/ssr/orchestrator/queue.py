@@ -23,6 +23,8 @@ _LONG_AGO_MS = 24 * 3600 * 1000
 #: More jobs than a queue can hold, and than a replica can.
 _NO_LIMIT = 2**53
 _MANY = 100_000
+#: Entries that a look at the backlog reads of each stream.
+_LOOKED_AT = 500
 
 _TENANTS = f"{QUEUE_TAG}tenants"
 
@@ -35,6 +37,18 @@ class Entry:
     entry_id: str
     job_id: str
     paths: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Jobs of one priority that could run and that no replica has taken, their paths, and when the oldest came.
+
+    `oldest_ms` is since 1970. Jobs that wait for their tenant's turn are not among them: no replica could take them.
+    """
+
+    jobs: int
+    paths: int
+    oldest_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,7 @@ class JobQueue:
         self._take_over = Script(redis, "orchestrator/scripts/queue/take_over")
         self._hold = Script(redis, "orchestrator/scripts/queue/hold")
         self._done = Script(redis, "orchestrator/scripts/queue/done")
+        self._backlog = Script(redis, "orchestrator/scripts/queue/backlog")
 
     async def check_room(self, job_id: str) -> None:
         """Raises: Overloaded when there is no room for this job and it is not in the queue yet."""
@@ -128,6 +143,14 @@ class JobQueue:
         await self._done(
             [UNFINISHED, _TENANTS, INDEX], [job_id, entry_id, key, GROUP, NOTICES, limits.tenant(""), *others]
         )
+
+    async def backlog(self) -> dict[Priority, Backlog]:
+        """What waits for a replica, by priority."""
+        found = await self._backlog([stream(priority) for priority in Priority], [GROUP, _LOOKED_AT])
+        return {
+            priority: Backlog(jobs, paths, int(oldest) if oldest else None)
+            for priority, (jobs, paths, oldest) in zip(Priority, found, strict=True)
+        }
 
     async def leave(self) -> None:
         """Hand back what this replica still holds; take it, and consumers long gone, off the list if they hold nothing.

@@ -16,11 +16,15 @@ from ssr.core.vote import Vote
 from ssr.orchestrator.gate import StepGate
 from ssr.orchestrator.journal import RedisJournal
 from ssr.orchestrator.notices import CANCEL, Notices
+from ssr.orchestrator.outlook import WorkOutlook
 from ssr.orchestrator.queue import Entry
 from ssr.orchestrator.store import Claim, Clock, JobStore
+from ssr.orchestrator.watch import JobWatch, WatchedJournal
 from ssr.redis.patience import briefly, patiently, set_within
 from ssr.rpc.job_wire import priority_from_wire
 from ssr.rpc.wire import options_from_wire
+from ssr.telemetry.log_context import about
+from ssr.telemetry.tracing import Span
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +61,8 @@ class Runner:
         store: JobStore,
         notices: Notices,
         crew: Crew,
+        outlook: WorkOutlook,
+        watch: JobWatch,
         now: Clock,
         *,
         replica: str,
@@ -64,6 +70,7 @@ class Runner:
         drain_s: float,
     ) -> None:
         self._store, self._notices, self._crew, self._now = store, notices, crew, now
+        self._outlook, self._watch = outlook, watch
         self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
         self.leaving = asyncio.Event()
 
@@ -77,26 +84,35 @@ class Runner:
             claim = await self._store.claim(entry.job_id, self._replica, entry.entry_id)
             if claim is None:
                 return Fate.ENDED
-            try:
-                return await self._own(claim, cancel_notice)
-            except asyncio.CancelledError:
-                await briefly(self._store.release(claim))
-                raise
+            options = options_from_wire(claim.request.options, 0)
+            with about(claim.job_id), self._watch.owned(claim, options, self._age_s(claim)) as span:
+                try:
+                    return await self._own(claim, options, cancel_notice, span)
+                except asyncio.CancelledError:
+                    self._watch.jobs.handed_back()
+                    await briefly(self._store.release(claim))
+                    raise
 
-    async def _own(self, claim: Claim, cancel_notice: asyncio.Event) -> Fate:
+    async def _own(self, claim: Claim, options: Options, cancel_notice: asyncio.Event, span: Span) -> Fate:
         """Everything that a job's owner does."""
         job_id, fate = claim.job_id, Fate.ENDED
-        options = options_from_wire(claim.request.options, 0)
         try:
             await patiently(job_id, lambda: self._store.append(claim, Started(claim.epoch)))
             end = await self._end(claim, options, cancel_notice)
             if end is None:
+                span.set(status="handed_back")
+                self._watch.jobs.handed_back()
                 await briefly(self._store.release(claim))
                 return Fate.LEFT
             job = await patiently(job_id, lambda: self._finished(claim, options, end))
             await patiently(job_id, lambda: self._store.finish(claim, job))
+            self._outlook.ended(job)
+            span.set(status=job.status)
+            self._watch.jobs.ended(job.status, options.mode, self._age_s(claim))
         except* StaleOwner:
             _log.info("job %s went on to a newer owner", job_id)
+            span.set(status="moved")
+            self._watch.jobs.moved()
             fate = Fate.MOVED
         return fate
 
@@ -128,6 +144,7 @@ class Runner:
                 return await self._solve_or_stop(claim, options, cancel_notice)
             except* LostGround as lost:
                 _log.warning("%s; going on from what it has", lost.exceptions[0])
+                self._watch.jobs.lost_ground()
 
     async def _solve_or_stop(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:
         """Solve, or stop: as soon as the job's end is wanted, or at a step boundary when this replica leaves."""
@@ -144,7 +161,10 @@ class Runner:
         return None if watching.cancelled() else _End(JobStatus.CANCELLED)
 
     async def _solve(self, claim: Claim, options: Options, gate: StepGate) -> _End:
-        journal = gate.journal(RedisJournal(self._store, claim))
+        watched = WatchedJournal(
+            RedisJournal(self._store, claim), self._watch, options.mode, lambda: self._age_s(claim)
+        )
+        journal = gate.journal(watched)
         try:
             async with asyncio.timeout(self._time_left_s(claim, options)):
                 crew = gate.crew(self._crew)
@@ -164,7 +184,11 @@ class Runner:
     def _time_left_s(self, claim: Claim, options: Options) -> float | None:
         if options.deadline_s is None:
             return None
-        return max(0.0, options.deadline_s - (self._now() - claim.created_ms) / 1000)
+        return max(0.0, options.deadline_s - self._age_s(claim))
+
+    def _age_s(self, claim: Claim) -> float:
+        """Since the job was submitted."""
+        return (self._now() - claim.created_ms) / 1000
 
     async def _cancel_wanted(self, job_id: str, notice: asyncio.Event) -> None:
         while True:

@@ -87,8 +87,9 @@ class OrchestratorSettings(ServiceSettings):
     step_timeout_s: Seconds = 300.0
     #: Seconds for selecting the strategies, retries included.
     select_timeout_s: Seconds = 120.0
-    #: A folder with the API keys of callers, one file each: its name is the caller's, its lines are keys that are good
-    #: (two while one is replaced). It is read again when it changes. None: anybody may call.
+    #: A folder with the API keys of callers, one file each: its name (A-Z a-z 0-9 _ -) is the caller's, its lines are
+    #: keys that are good, of 16 characters at least (two while one is replaced). It is read again when it changes, and
+    #: hidden files are none. A caller acts for the tenants NAME and NAME.ANYTHING. None: anybody may call, for all.
     api_keys: Path | None = None
     #: Tell KEDA how many engines each pool needs (externalscaler.ExternalScaler); one replica at a time decides.
     keda: bool = False

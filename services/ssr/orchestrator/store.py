@@ -11,7 +11,8 @@ from typing import Any
 from ssr.core.errors import BadReply, Conflict, LostGround, NotFound, StaleOwner
 from ssr.core.job import Finished, Happening, Job, JobStatus, Queued, Started
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
-from ssr.orchestrator.keys import INDEX, NOTICES, JobKeys
+from ssr.orchestrator.keys import NOTICES, JobKeys
+from ssr.orchestrator.listing import Place, Shown, all_shown, listed
 from ssr.redis.client import RedisClient, Script
 from ssr.redis.failures import redis_errors
 from ssr.rpc.job_wire import happening_from_wire, happening_to_wire, job_from_wire, job_to_wire, priority_from_wire
@@ -29,7 +30,8 @@ Clock = Callable[[], int]
 class Claim:
     """A replica's right to write a job, until somebody claims it again.
 
-    `cancelled`: its end is already wanted. `takeovers`: how many owners lost it without handing it back.
+    `cancelled`: its end is already wanted. `takeovers`: how many owners lost it without handing it back, the last one
+    too if it is `taken_over`. `traceparent`: the trace it belongs to, "" for none.
     """
 
     job_id: str
@@ -39,6 +41,8 @@ class Claim:
     cancelled: bool = False
     takeovers: int = 0
     created_ms: int = 0
+    taken_over: bool = False
+    traceparent: str = ""
 
 
 class JobStore:
@@ -59,7 +63,13 @@ class JobStore:
         self._read = Script(redis, "orchestrator/scripts/job/read")
 
     async def create(
-        self, job_id: str, request: reasoning_pb2.SolveRequest, tenant: str, fingerprint: str, now_ms: int
+        self,
+        job_id: str,
+        request: reasoning_pb2.SolveRequest,
+        tenant: str,
+        fingerprint: str,
+        now_ms: int,
+        traceparent: str = "",
     ) -> bool:
         """Store a job; once, however often it is called with the same fingerprint. It is forgotten unless it is kept.
 
@@ -69,7 +79,7 @@ class JobStore:
         """
         made = await self._create(
             JobKeys(job_id).both,
-            [fingerprint, request.SerializeToString(), tenant, now_ms, _payload(Queued()), _UNQUEUED_S],
+            [fingerprint, request.SerializeToString(), tenant, now_ms, _payload(Queued()), _UNQUEUED_S, traceparent],
         )
         if made == b"conflict":
             raise Conflict("idempotency_key: was used for another request; choose a new one")
@@ -84,7 +94,7 @@ class JobStore:
         claimed = await self._claim(JobKeys(job_id).both, [owner, self._now(), entry_id])
         if claimed is None:
             return None
-        epoch, request, cancel, takeovers, created, tenant = claimed
+        epoch, request, cancel, takeovers, created, tenant, taken_over, traceparent = claimed
         return Claim(
             job_id,
             epoch,
@@ -93,6 +103,8 @@ class JobStore:
             cancel == b"1",
             takeovers,
             int(created),
+            bool(taken_over),
+            traceparent.decode(),
         )
 
     async def release(self, claim: Claim) -> None:
@@ -153,8 +165,8 @@ class JobStore:
         with redis_errors():
             return bool(await self._redis.hget(JobKeys(job_id).meta, "cancel"))
 
-    async def end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> bool:
-        """End a job here and now; False when somebody has claimed it: then its owner ends it.
+    async def end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> Job | None:
+        """End a job here and now; None when somebody has claimed it: then its owner ends it.
 
         Raises: NotFound.
         """
@@ -162,13 +174,13 @@ class JobStore:
             epoch = await self._redis.hget(JobKeys(job_id).meta, "epoch")
         job = await self.get(job_id)
         if job.status is not JobStatus.QUEUED:
-            return False
+            return None
         claim = Claim(job_id, int(epoch), reasoning_pb2.SolveRequest(), job.tenant)
         try:
             await self.finish(claim, replace(job, status=status, reason=reason))
         except StaleOwner:
-            return False
-        return True
+            return None
+        return job
 
     async def final(self, job_id: str) -> bool:
         """Whether the job has ended. Raises: NotFound."""
@@ -187,18 +199,19 @@ class JobStore:
         meta, run, cursor = await self._snapshot(job_id)
         return replace(_job(job_id, meta), paths=run.paths, usage=run.ledger.usage(), cursor=cursor)
 
-    async def page(self, limit: int, before_ms: int | None) -> tuple[list[Job], int | None]:
-        """Jobs without paths, newest first, created before `before_ms`; and where the next page begins, if any."""
-        highest = "+inf" if before_ms is None else f"({before_ms}"
+    async def check_shown(self, job_id: str, shown: Shown) -> None:
+        """Raises: NotFound for a job that is not there, and just so for one that is not shown."""
         with redis_errors():
-            found = await self._redis.zrange(
-                INDEX, highest, "-inf", desc=True, byscore=True, offset=0, num=limit, withscores=True
-            )
-            metas = [await self._redis.hgetall(JobKeys(job_id.decode()).meta) for job_id, _ in found]
-            if expired := [job_id for (job_id, _), meta in zip(found, metas, strict=True) if not meta]:
-                await self._redis.zrem(INDEX, *expired)
-        jobs = [_job(job_id.decode(), meta) for (job_id, _), meta in zip(found, metas, strict=True) if meta]
-        return jobs, int(found[-1][1]) if len(found) == limit else None
+            tenant = await self._redis.hget(JobKeys(job_id).meta, "tenant")
+        if tenant is None or not shown(tenant.decode()):
+            raise _no_job(job_id)
+
+    async def page(self, limit: int, before: Place | None, shown: Shown = all_shown) -> tuple[list[Job], Place | None]:
+        """Jobs without paths as `listed` finds them; and where the next page begins, if any."""
+        ids, following = await listed(self._redis, limit, before, shown)
+        with redis_errors():
+            metas = [await self._redis.hgetall(JobKeys(job_id).meta) for job_id in ids]
+        return [_job(job_id, meta) for job_id, meta in zip(ids, metas, strict=True) if meta], following
 
     async def events(self, job_id: str, cursor: str) -> list[reasoning_pb2.Event]:
         """The job's events behind a cursor ("": from the beginning), as the API sends them."""

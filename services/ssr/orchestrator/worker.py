@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from ssr.core.errors import Unavailable
@@ -34,6 +34,11 @@ class QueueWorker:
         self._held: set[Entry] = set()
         self._jobs: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
+
+    @property
+    def held(self) -> Collection[Entry]:
+        """The jobs in hand."""
+        return self._held
 
     async def work(self) -> None:
         """Work until `leave` is called, or until cancelled; either way the jobs in hand are handed back."""

@@ -9,15 +9,20 @@ from functools import partial
 
 from grpc import aio
 
+from ssr.autoscaler.reporter import reporting
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import MAX_PATHS, check_problem
-from ssr.engines.connect import open_engine
+from ssr.engines.load_meter import LoadMeter
+from ssr.engines.watched import open_watched_engine
 from ssr.rpc.requests import check_job_id
 from ssr.rpc.server import Servicer, running_server
 from ssr.rpc.wire import calls_to_wire, strategy_to_wire
+from ssr.scaling.signals import Pool, Service
 from ssr.selection.pools import load_pools
 from ssr.selection.selector import PoolSelector
 from ssr.selection.settings import SelectorSettings
+from ssr.telemetry.log_context import about
+from ssr.telemetry.telemetry import open_telemetry
 from ssr.v1 import selection_pb2, selection_pb2_grpc
 
 
@@ -36,7 +41,8 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
         check_problem(request.problem)
         if not 1 <= request.count <= MAX_PATHS:
             raise InvalidRequest("count", f"must be within 1..{MAX_PATHS}; got {request.count}")
-        selection = await self._selector.select(request.job_id, request.problem, request.pool, request.count)
+        with about(request.job_id):
+            selection = await self._selector.select(request.job_id, request.problem, request.pool, request.count)
         return selection_pb2.SelectResponse(
             strategies=[strategy_to_wire(strategy) for strategy in selection.strategies],
             calls=calls_to_wire(selection.calls),
@@ -59,7 +65,11 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
 async def running_selector(settings: SelectorSettings) -> AsyncIterator[int]:
     """The selector, serving until the block ends; yields its port."""
     pools = await asyncio.to_thread(load_pools, settings.pools_folder)
-    async with open_engine(settings.engine) as engine:
+    async with (
+        open_telemetry("selector", settings) as telemetry,
+        open_watched_engine(settings.engine, Pool.TARGET, telemetry) as engine,
+        reporting(settings, Service.SELECTOR, LoadMeter(engine.pool)),
+    ):
         servicer = SelectionServicer(PoolSelector(engine, pools))
         add = partial(selection_pb2_grpc.add_SelectionServiceServicer_to_server, servicer)
         async with running_server(
@@ -67,5 +77,8 @@ async def running_selector(settings: SelectorSettings) -> AsyncIterator[int]:
             host=settings.host,
             port=settings.port,
             grace_s=settings.grace_s,
+            tls=settings.tls,
+            health_port=settings.health_port,
+            interceptors=telemetry.interceptors(),
         ) as port:
             yield port

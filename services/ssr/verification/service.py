@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from grpc import aio
 
+from ssr.autoscaler.reporter import reporting
 from ssr.core.acceptance import ScorerName
 from ssr.core.types import CallKind, Source
 from ssr.engines.base import Engine
-from ssr.engines.connect import open_engine
+from ssr.engines.load_meter import LoadMeter, StepCounts
+from ssr.engines.watched import open_watched_engine
 from ssr.rpc.requests import checked_context, checked_options, measure
 from ssr.rpc.server import Servicer, running_server
 from ssr.rpc.wire import calls_to_wire, step_from_wire, step_to_wire
+from ssr.scaling.signals import Pool, Service
+from ssr.telemetry.log_context import about_next_step
+from ssr.telemetry.telemetry import open_telemetry
+from ssr.telemetry.verification_metrics import VerificationMetrics
 from ssr.v1 import step_pb2, verification_pb2, verification_pb2_grpc
 from ssr.verification.settings import VerifierSettings
 from ssr.verification.verifier import TargetVerifier
@@ -24,10 +31,12 @@ from ssr.writing import Author
 class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
     """Checks requests; a TargetVerifier judges and an Author writes, both with the target engine."""
 
-    def __init__(self, engine: Engine, default_scorer: ScorerName) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, default_scorer: ScorerName, metrics: VerificationMetrics) -> None:
+        self._engine, self._metrics = engine, metrics
         self._verifier = TargetVerifier(engine, default_scorer)
         self._author = Author(engine, CallKind.WRITE, Source.TARGET)
+        #: What was verified since the start.
+        self.steps = StepCounts()
 
     async def Verify(  # noqa: N802 - gRPC's name
         self,
@@ -35,7 +44,12 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         context: aio.ServicerContext[verification_pb2.VerifyRequest, verification_pb2.VerifyResponse],
     ) -> verification_pb2.VerifyResponse:
         options = checked_options(request.sampling, request.max_tokens, request.threshold, request.scorer)
-        verdict = await self._verifier.verify(checked_context(request.context), step_from_wire(request.step), options)
+        path, began = checked_context(request.context), time.perf_counter()
+        with about_next_step(path):
+            verdict = await self._verifier.verify(path, step_from_wire(request.step), options)
+        self._metrics.verified(verdict.accepted, time.perf_counter() - began)
+        self.steps.verified += 1
+        self.steps.rewritten += not verdict.accepted
         return verification_pb2.VerifyResponse(
             step=step_to_wire(verdict.step), accepted=verdict.accepted, calls=calls_to_wire(verdict.calls)
         )
@@ -46,7 +60,9 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         context: aio.ServicerContext[verification_pb2.WriteRequest, verification_pb2.WriteResponse],
     ) -> verification_pb2.WriteResponse:
         options = checked_options(request.sampling, request.max_tokens)
-        written = await self._author.write(checked_context(request.context), options)
+        path = checked_context(request.context)
+        with about_next_step(path):
+            written = await self._author.write(path, options)
         return verification_pb2.WriteResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
 
     async def Measure(  # noqa: N802 - gRPC's name
@@ -60,13 +76,19 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
 @asynccontextmanager
 async def running_verifier(settings: VerifierSettings) -> AsyncIterator[int]:
     """The verifier, serving until the block ends; yields its port."""
-    async with open_engine(settings.engine) as engine:
-        servicer = VerificationServicer(engine, settings.scorer)
+    async with AsyncExitStack() as stack:
+        telemetry = await stack.enter_async_context(open_telemetry("verifier", settings))
+        engine = await stack.enter_async_context(open_watched_engine(settings.engine, Pool.TARGET, telemetry))
+        servicer = VerificationServicer(engine, settings.scorer, VerificationMetrics(telemetry.registry))
+        await stack.enter_async_context(reporting(settings, Service.VERIFIER, LoadMeter(engine.pool, servicer.steps)))
         add = partial(verification_pb2_grpc.add_VerificationServiceServicer_to_server, servicer)
         async with running_server(
             [Servicer("ssr.v1.VerificationService", add)],
             host=settings.host,
             port=settings.port,
             grace_s=settings.grace_s,
+            tls=settings.tls,
+            health_port=settings.health_port,
+            interceptors=telemetry.interceptors(),
         ) as port:
             yield port

@@ -1,0 +1,82 @@
+"""What is measured of jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Self
+
+from ssr.core.run import Decision, Run, Selected, StepCommitted
+from ssr.core.solve import Journal
+from ssr.core.types import Mode, Options
+from ssr.orchestrator.store import Claim
+from ssr.rpc.job_wire import priority_from_wire
+from ssr.telemetry.job_metrics import JobMetrics
+from ssr.telemetry.stage_metrics import StageMetrics
+from ssr.telemetry.step_metrics import StepMetrics
+from ssr.telemetry.telemetry import Telemetry
+from ssr.telemetry.tracing import Span, Tracing
+
+
+@dataclass(frozen=True, slots=True)
+class JobWatch:
+    """Everything that is measured of jobs and their steps."""
+
+    tracing: Tracing
+    jobs: JobMetrics
+    steps: StepMetrics
+    stages: StageMetrics
+
+    @classmethod
+    def of(cls, telemetry: Telemetry) -> Self:
+        registry = telemetry.registry
+        return cls(telemetry.tracing, JobMetrics(registry), StepMetrics(registry), StageMetrics(registry))
+
+    def owned(self, claim: Claim, options: Options, age_s: float) -> AbstractContextManager[Span]:
+        """A replica has become a job's owner; the span of its time with it, in the trace that the job came in."""
+        priority = priority_from_wire(claim.request.priority)
+        self.jobs.claimed(priority, age_s, first=claim.epoch == 1, taken_over=claim.taken_over)
+        return self.tracing.span(
+            "job",
+            parent=claim.traceparent,
+            begins=True,
+            job=claim.job_id,
+            mode=options.mode,
+            paths=options.paths,
+            priority=priority,
+            epoch=claim.epoch,
+            takeovers=claim.takeovers,
+        )
+
+
+class WatchedJournal:
+    """Implements `core.solve.Journal`: counts what has become durable in `journal`.
+
+    `age_s` tells the job's age, since it was submitted.
+    """
+
+    def __init__(self, journal: Journal, watch: JobWatch, mode: Mode, age_s: Callable[[], float]) -> None:
+        self._journal, self._watch, self._mode, self._age_s = journal, watch, mode, age_s
+        self._none_yet = False
+        self._began = time.perf_counter()
+        self._last: dict[int, float] = {}
+
+    async def load(self) -> Run:
+        run = await self._journal.load()
+        self._none_yet, self._began = not run.committed_steps, time.perf_counter()
+        return run
+
+    async def append(self, decision: Decision) -> None:
+        await self._journal.append(decision)
+        if isinstance(decision, StepCommitted):
+            now = time.perf_counter()
+            self._watch.steps.committed(self._mode, decision, now - self._last.get(decision.path, self._began))
+            self._last[decision.path] = now
+            if self._none_yet:
+                self._none_yet = False
+                self._watch.jobs.first_step(self._mode, self._age_s())
+        elif isinstance(decision, Selected):
+            self._watch.steps.selected(decision)
+            self._began = time.perf_counter()
