@@ -1,6 +1,7 @@
 """Whether this container's service serves: exit status 0 if so. For Docker's HEALTHCHECK.
 
-Which service it is, and its port, are read from the container's own SSR_<SERVICE>_PORT.
+Which service it is, and its port, are read from the container's own SSR_<SERVICE>_PORT. Where there is a
+SSR_<SERVICE>_HEALTH_PORT it is asked there: that port has no TLS, as this check has none.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ def healthy(environment: Mapping[str, str]) -> bool:
     if service == "ENGINE":
         with urlopen(f"http://127.0.0.1:{port}/health", timeout=_LIMIT_S) as reply:
             return bool(reply.status == 200)
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    health_port = environment.get(f"SSR_{service}_HEALTH_PORT")
+    if health_port is None and any(name.startswith(f"SSR_{service}_TLS__") for name in environment):
+        raise LookupError(f"a service with TLS is checked on SSR_{service}_HEALTH_PORT, which must be set")
+    with grpc.insecure_channel(f"127.0.0.1:{health_port or port}") as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,

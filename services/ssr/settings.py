@@ -28,15 +28,20 @@ def replica_name() -> str:
 
 
 class TlsSettings(BaseModel):
-    """Certificates for the gRPC calls between the parts, as PEM files. They are read again when they change."""
+    """TLS for gRPC: certificates as PEM files. They are read again when they change, and new connections use them.
+
+    A certificate has to name its service as its callers do (subjectAltName): for the target
+    dns:///ssr-drafter-headless.ssr.svc:50051 that is DNS:ssr-drafter-headless.ssr.svc.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: This service's certificate with its chain, shown to who calls it and to whom it calls.
+    #: This service's certificate with its chain, shown to who calls it and to the services that it calls.
     certificate: Path
-    #: The certificate's private key.
+    #: The certificate's private key, not encrypted.
     key: Path
-    #: Who must have signed the certificates of the services that are called; None: an authority the system trusts.
+    #: Who must have signed the certificates of the services that are called; None: a public authority (those that gRPC
+    #: brings, or GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names).
     authority: Path | None = None
     #: Who must have signed the certificates of the callers (mutual TLS); None: callers need none.
     clients: Path | None = None
@@ -61,8 +66,11 @@ class ServiceSettings(BaseSettings):
     metrics_port: Port | None = None
     #: Where traces are sent, as http://host:4317 (OTLP over gRPC; https with TLS); None: nowhere.
     otlp_endpoint: Annotated[str, Field(pattern=r"^https?://[^\s/]+$")] | None = None
-    #: TLS for gRPC; None: none.
+    #: TLS for gRPC; None: plaintext.
     tls: TlsSettings | None = None
+    #: A port for gRPC health checks alone, without TLS and keys: Kubernetes' probes speak no TLS. None has none; the
+    #: main port tells the health too.
+    health_port: Port | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -4,7 +4,8 @@
         job = await client.solve("What is 15 % of 80?", paths=3, timeout_s=120)
         print(job.answer)
 
-`Client` is the same without `async`. Every failure is one of `ssr.core.errors`.
+`Client` is the same without `async`. A server with TLS and API keys is `AsyncClient("ssr.example.com:443", tls=Tls(),
+api_key=os.environ["SSR_API_KEY"])`. Every failure is one of `ssr.core.errors`.
 """
 
 from ssr.client.async_client import AsyncClient
@@ -14,5 +15,17 @@ from ssr.client.request import SolveOptions
 from ssr.client.retrying import Backoff
 from ssr.client.sync_client import Client
 from ssr.core.job import Event, Job, Priority
+from ssr.rpc.tls import Tls
 
-__all__ = ["AsyncClient", "Backoff", "Client", "Event", "Job", "JobPage", "Priority", "SolveOptions", "job_to_json"]
+__all__ = [
+    "AsyncClient",
+    "Backoff",
+    "Client",
+    "Event",
+    "Job",
+    "JobPage",
+    "Priority",
+    "SolveOptions",
+    "Tls",
+    "job_to_json",
+]

@@ -11,14 +11,15 @@ from typing import Self, Unpack
 from grpc import aio
 
 from ssr.client.connection import Connection
+from ssr.client.credentials import credentials, warn_of_plaintext
 from ssr.client.deadline import Deadline
 from ssr.client.page import JobPage
 from ssr.client.request import SolveOptions, solve_request
 from ssr.client.retrying import DEFAULT_BACKOFF, Backoff, Retries, resumed
 from ssr.core.errors import BadReply, SsrError, TimedOut
 from ssr.core.job import Event, Finished, Job, Priority
-from ssr.core.limits import check_tenant
 from ssr.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.rpc.tls import Tls
 from ssr.v1 import reasoning_pb2
 
 #: Limit of calls that are answered at once.
@@ -37,7 +38,12 @@ class AsyncClient:
     the deadline. `submit`, `solve` and `stream` carry an idempotency key (a random one unless it is given), so trying
     again never makes a second job.
 
-    All calls are made as `tenant` (1..64 of the characters A-Z a-z 0-9 . _ -; "": the server's default tenant).
+    All calls are made as `tenant` (1..64 of the characters A-Z a-z 0-9 . _ -; "": the server's default tenant, or the
+    one of the API key's owner).
+    `tls` has the files for a server with TLS, which are read again when they change (`Tls()` trusts the public
+    authorities); None calls in plaintext. `api_key` goes with every call; over plaintext to another machine that is
+    told in the log.
+
     `priority` says which jobs go first: "interactive" ones before "batch" ones.
 
     `solve` and `stream` own their job: they submit it, watch it, go on watching behind the last event when the
@@ -45,8 +51,8 @@ class AsyncClient:
     cancel it when the caller is cancelled, leaves the stream early, or the deadline passes.
 
     All methods raise `ssr.core.errors`: InvalidRequest for what is out of its limits (before anything is sent, where
-    the limit is known here; for a tenant, when the client is made), Overloaded, Unavailable, TimedOut, NotFound,
-    Conflict.
+    the limit is known here; for a tenant and an API key when the client is made, for a file of `tls` when it is
+    opened), Unauthenticated, PermissionDenied, Overloaded, Unavailable, TimedOut, NotFound, Conflict.
     """
 
     def __init__(
@@ -54,12 +60,14 @@ class AsyncClient:
         address: str,
         *,
         tenant: str = "",
+        tls: Tls | None = None,
+        api_key: str = "",
         timeout_s: float | None = CALL_TIMEOUT_S,
         backoff: Backoff = DEFAULT_BACKOFF,
     ) -> None:
-        if tenant:
-            check_tenant(tenant)
-        self._connection = Connection(address, backoff, tenant)
+        self._connection = Connection(address, backoff, credentials(tenant, api_key), tls)
+        if api_key and tls is None:
+            warn_of_plaintext(address)
         self._backoff = backoff
         self._timeout_s = timeout_s
         self._owned: set[str] = set()

@@ -10,12 +10,13 @@ from typing import Any, Self, TypeVar
 import grpc
 from grpc import aio
 
+from ssr.client.credentials import Metadata
 from ssr.client.deadline import Deadline
 from ssr.client.retrying import RETRIED, Backoff, Retries
 from ssr.core.errors import SsrError, TimedOut, Unavailable
 from ssr.rpc.channel import open_channel
 from ssr.rpc.errors import from_rpc_error
-from ssr.rpc.tenant import TENANT_KEY
+from ssr.rpc.tls import Tls
 from ssr.v1 import reasoning_pb2_grpc
 
 Request = TypeVar("Request")
@@ -25,18 +26,18 @@ Reply = TypeVar("Reply")
 class Connection:
     """An open channel to the ReasoningService at `address` ("host:port"); an async context manager.
 
-    Every call is `tenant`'s; "": the server's default tenant.
+    Every call has `metadata`. Without `tls` it is in plaintext.
     """
 
-    def __init__(self, address: str, backoff: Backoff, tenant: str = "") -> None:
-        self._metadata = ((TENANT_KEY, tenant),) if tenant else ()
+    def __init__(self, address: str, backoff: Backoff, metadata: Metadata = (), tls: Tls | None = None) -> None:
+        self._metadata, self._tls = metadata, tls
         self._peer = f"SSR at {address}"
         self._address, self._backoff = address, backoff
         self._stack = AsyncExitStack()
         self._channel: aio.Channel | None = None
 
     async def __aenter__(self) -> Self:
-        self._channel = await self._stack.enter_async_context(open_channel(self._address))
+        self._channel = await self._stack.enter_async_context(open_channel(self._address, tls=self._tls))
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -60,7 +61,8 @@ class Connection:
                 await self.channel.channel_ready()
         except TimeoutError:
             raise Unavailable(
-                f"{self._peer} cannot be reached within {deadline.timeout_s:g} s; check the address, and that it runs"
+                f"{self._peer} cannot be reached within {deadline.timeout_s:g} s; check the address, that it runs, and "
+                + ("that its TLS takes our certificates" if self._tls else "that it does without TLS")
             ) from None
 
     async def call(

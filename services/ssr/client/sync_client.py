@@ -12,6 +12,7 @@ from ssr.client.page import JobPage
 from ssr.client.request import SolveOptions
 from ssr.client.retrying import DEFAULT_BACKOFF, Backoff
 from ssr.core.job import Event, Job, Priority
+from ssr.rpc.tls import Tls
 
 Result = TypeVar("Result")
 
@@ -31,10 +32,14 @@ class Client:
         address: str,
         *,
         tenant: str = "",
+        tls: Tls | None = None,
+        api_key: str = "",
         timeout_s: float | None = CALL_TIMEOUT_S,
         backoff: Backoff = DEFAULT_BACKOFF,
     ) -> None:
-        self._client = AsyncClient(address, tenant=tenant, timeout_s=timeout_s, backoff=backoff)
+        self._client = AsyncClient(
+            address, tenant=tenant, tls=tls, api_key=api_key, timeout_s=timeout_s, backoff=backoff
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 

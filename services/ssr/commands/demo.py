@@ -13,10 +13,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from ssr.commands.access import Access
 from ssr.commands.demo_problems import DemoProblem, demo_problems
 from ssr.commands.exit_status import ExitStatus, complain
 from ssr.commands.running import run
-from ssr.commands.target import Target, reachable, target_of
+from ssr.commands.target import Target, connected, target_of
 from ssr.commands.wording import one_line
 from ssr.core.errors import SsrError
 from ssr.core.job import Job
@@ -68,14 +69,12 @@ def demo(
 
 
 async def _demo(target: Target) -> ExitStatus:
-    from ssr.client import AsyncClient
     from ssr.equivalence.checker import MathVerifyEquivalence
 
     console = Console()
     async with (
         MathVerifyEquivalence() as equivalence,
-        reachable(target, Console(stderr=True)) as address,
-        AsyncClient(address) as client,
+        connected(target, Access(), Console(stderr=True)) as client,
     ):
         problems = demo_problems()
         outcomes = []

@@ -5,11 +5,19 @@ from __future__ import annotations
 import sys
 from enum import IntEnum
 
-from ssr.core.errors import Conflict, ContextFull, InvalidRequest, NotFound, SsrError
+from ssr.core.errors import (
+    Conflict,
+    ContextFull,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    SsrError,
+    Unauthenticated,
+)
 from ssr.core.job import Job, JobStatus
 
 #: Errors that the caller can mend in the command itself.
-_BAD_INPUT = (InvalidRequest, ContextFull, NotFound, Conflict)
+_BAD_INPUT = (InvalidRequest, ContextFull, Unauthenticated, PermissionDenied, NotFound, Conflict)
 
 
 class ExitStatus(IntEnum):

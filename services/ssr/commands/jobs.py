@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from ssr.commands.access import (
+    AccessFlags,
+    ApiKeyFileOption,
+    TenantOption,
+    TlsCaOption,
+    TlsCertOption,
+    TlsKeyOption,
+    TlsOption,
+)
 from ssr.commands.exit_status import ExitStatus
 from ssr.commands.running import run
-from ssr.commands.target import DEFAULT_SERVER, SERVER_VARIABLE, Target, checked_address, reachable
-from ssr.commands.tenant import TenantOption, checked_tenant
+from ssr.commands.target import DEFAULT_SERVER, SERVER_VARIABLE, Target, checked_address, connected
 from ssr.core.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -29,6 +36,11 @@ def watch(
     cursor: Annotated[str, typer.Option(metavar="C", help="Only what comes after this event.")] = "",
     server: ServerOption = DEFAULT_SERVER,
     tenant: TenantOption = None,
+    tls: TlsOption = False,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    api_key_file: ApiKeyFileOption = None,
 ) -> None:
     """Watch a job from its beginning to its end; leaving does not cancel it.
 
@@ -38,23 +50,38 @@ def watch(
 
       ssr watch job-abc --server 127.0.0.1:7600
     """
-    run(_watch(job_id, cursor, server, tenant), interrupted=f"interrupted; the job goes on: ssr watch {job_id}")
+    flags = AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)
+    run(_watch(job_id, cursor, server, flags), interrupted=f"interrupted; the job goes on: ssr watch {job_id}")
 
 
-def cancel(job_id: JobArgument, server: ServerOption = DEFAULT_SERVER, tenant: TenantOption = None) -> None:
+def cancel(
+    job_id: JobArgument,
+    server: ServerOption = DEFAULT_SERVER,
+    tenant: TenantOption = None,
+    tls: TlsOption = False,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    api_key_file: ApiKeyFileOption = None,
+) -> None:
     """Cancel a job that is queued or runs; a finished one stays as it is.
 
     Example:
 
       ssr cancel job-abc
     """
-    run(_cancel(job_id, server, tenant))
+    run(_cancel(job_id, server, AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)))
 
 
 def jobs(
     limit: Annotated[int, typer.Option(metavar="N", help="At most so many, 1..500.")] = 20,
     server: ServerOption = DEFAULT_SERVER,
     tenant: TenantOption = None,
+    tls: TlsOption = False,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    api_key_file: ApiKeyFileOption = None,
 ) -> None:
     """List jobs, newest first.
 
@@ -62,25 +89,20 @@ def jobs(
 
       ssr jobs --limit 5
     """
-    run(_jobs(limit, server, tenant))
+    run(_jobs(limit, server, AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)))
 
 
-@asynccontextmanager
-async def _client_of(server: str, tenant: str | None) -> AsyncIterator[AsyncClient]:
+def _client_of(server: str, flags: AccessFlags) -> AbstractAsyncContextManager[AsyncClient]:
     """A client of a server that can be reached. Raises: InvalidRequest, Unavailable."""
-    from ssr.client import AsyncClient
-
-    target, who = Target(checked_address(server)), checked_tenant(tenant)
-    async with reachable(target, Console(stderr=True)) as address, AsyncClient(address, tenant=who) as client:
-        yield client
+    return connected(Target(checked_address(server)), flags.checked(), Console(stderr=True))
 
 
-async def _watch(job_id: str, cursor: str, server: str, tenant: str | None) -> ExitStatus:
+async def _watch(job_id: str, cursor: str, server: str, flags: AccessFlags) -> ExitStatus:
     from ssr.commands.scene import Scene
     from ssr.commands.solve import concluded
     from ssr.commands.viewer import viewer_for
 
-    async with _client_of(server, tenant) as client:
+    async with _client_of(server, flags) as client:
         job = await client.get(job_id)
         # Without the events before the cursor the paths cannot be drawn, only told of.
         viewer = viewer_for(Console(), live=not cursor)
@@ -89,19 +111,19 @@ async def _watch(job_id: str, cursor: str, server: str, tenant: str | None) -> E
         return concluded(await client.get(job_id))
 
 
-async def _cancel(job_id: str, server: str, tenant: str | None) -> ExitStatus:
-    async with _client_of(server, tenant) as client:
+async def _cancel(job_id: str, server: str, flags: AccessFlags) -> ExitStatus:
+    async with _client_of(server, flags) as client:
         job = await client.cancel(job_id)
     typer.echo(f"{job.job_id}: {job.status if job.status.final else 'is being cancelled'}")
     return ExitStatus.DONE
 
 
-async def _jobs(limit: int, server: str, tenant: str | None) -> ExitStatus:
+async def _jobs(limit: int, server: str, flags: AccessFlags) -> ExitStatus:
     from ssr.commands.job_list import job_list
 
     if not 1 <= limit <= 500:
         raise InvalidRequest("limit", f"must be within 1..500; got {limit}")
-    async with _client_of(server, tenant) as client:
+    async with _client_of(server, flags) as client:
         page = await client.list(limit)
     Console().print(job_list(page.jobs))
     return ExitStatus.DONE

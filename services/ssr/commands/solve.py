@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.console import Console
 
+from ssr.commands.access import (
+    Access,
+    AccessFlags,
+    ApiKeyFileOption,
+    TenantOption,
+    TlsCaOption,
+    TlsCertOption,
+    TlsKeyOption,
+    TlsOption,
+)
 from ssr.commands.exit_status import ExitStatus, complain
 from ssr.commands.problem_source import read_problem
 from ssr.commands.running import run
-from ssr.commands.target import SERVER_VARIABLE, Target, reachable, target_of
-from ssr.commands.tenant import TenantOption, checked_tenant
+from ssr.commands.target import SERVER_VARIABLE, Target, connected, target_of
 from ssr.core.errors import InvalidRequest, SsrError
 from ssr.core.job import Job, JobStatus, Priority
 
@@ -31,7 +40,7 @@ class Question:
     target: Target
     timeout_s: float
     priority: Priority
-    tenant: str
+    access: Access
 
 
 def solve(
@@ -109,6 +118,11 @@ def solve(
         str, typer.Option(metavar="NAME", help="interactive (goes first) or batch (when there is room).")
     ] = Priority.INTERACTIVE.value,
     tenant: TenantOption = None,
+    tls: TlsOption = False,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    api_key_file: ApiKeyFileOption = None,
     timeout: Annotated[float, typer.Option(metavar="S", help="Cancel the job after so many seconds.")] = 3600,
     json_output: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
@@ -146,10 +160,13 @@ def solve(
         "lookahead": lookahead,
     }
     try:
-        target = target_of(_wanted_server(ctx, server, preset), preset)
+        target = target_of(wanted_server(ctx, server, preset), preset)
         options = checked_options({name: value for name, value in given.items() if value is not None}, target)
         _check_timeout(timeout)
-        who = _checked_priority(priority), checked_tenant(tenant)
+        who = (
+            _checked_priority(priority),
+            AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file).checked(),
+        )
         question = Question(read_problem(problem, file), options, target, timeout, *who)
     except SsrError as error:
         complain(str(error))
@@ -173,16 +190,13 @@ def checked_options(given: dict[str, Any], target: Target) -> SolveOptions:
 
 
 async def _solve(question: Question, json_output: bool) -> ExitStatus:
-    from ssr.client import AsyncClient, job_to_json
+    from ssr.client import job_to_json
     from ssr.commands.scene import Scene
     from ssr.commands.viewer import show_to_end, viewer_for
 
     console = Console(stderr=json_output)
     scene = Scene(question.problem)  # the server fills the options in
-    async with (
-        reachable(question.target, Console(stderr=True)) as address,
-        AsyncClient(address, tenant=question.tenant) as client,
-    ):
+    async with connected(question.target, question.access, Console(stderr=True)) as client:
         events = client.stream(
             question.problem, timeout_s=question.timeout_s, priority=question.priority, **question.options
         )
@@ -203,7 +217,7 @@ def concluded(job: Job) -> ExitStatus:
     return ExitStatus.of_job(job)
 
 
-def _wanted_server(ctx: typer.Context, server: str | None, preset: str | None) -> str | None:
+def wanted_server(ctx: typer.Context, server: str | None, preset: str | None) -> str | None:
     """A preset that is asked for wins over a server that is only in the environment."""
     source = ctx.get_parameter_source("server")
     return None if preset and source is not None and source.name == "ENVIRONMENT" else server

@@ -6,12 +6,17 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ssr.commands.access import Access
 from ssr.commands.up import DEFAULT_PORT
 from ssr.core.errors import InvalidRequest
 from ssr.local.presets import SETUPS, Preset
+
+if TYPE_CHECKING:
+    from ssr.client import AsyncClient
 
 #: Where `ssr up` listens unless told otherwise.
 DEFAULT_SERVER = f"127.0.0.1:{DEFAULT_PORT}"
@@ -58,19 +63,17 @@ def checked_address(server: str) -> str:
 
 
 @asynccontextmanager
-async def reachable(target: Target, notes: Console) -> AsyncIterator[str]:
-    """The target's address; a stack of its own runs as long as the block.
+async def connected(target: Target, access: Access, notes: Console) -> AsyncIterator[AsyncClient]:
+    """A client of the target, which can be reached; a stack of its own runs as long as the block.
 
     `notes` shows what takes time: models that are pulled and, on a terminal, the stack that starts.
 
     Raises: Unavailable when a server cannot be reached; what a stack's start raises.
     """
     if not target.embedded:
-        from ssr.client import AsyncClient
-
-        async with AsyncClient(target.server) as client:
+        async with _client(target.server, access) as client:
             await client.ready(READY_S)
-        yield target.server
+            yield client
         return
     from ssr.entry.model_store import model_store
     from ssr.local import running_stack
@@ -83,4 +86,10 @@ async def reachable(target: Target, notes: Console) -> AsyncIterator[str]:
         with notes.status(f"bringing up the {target.preset} stack …") as spinner:
             starting = running_stack(target.preset, models=store, on_event=spinner.update)
             address = (await stack.enter_async_context(starting)).address
-        yield address
+        yield await stack.enter_async_context(_client(address, access.embedded))
+
+
+def _client(address: str, access: Access) -> AsyncClient:
+    from ssr.client import AsyncClient
+
+    return AsyncClient(address, tenant=access.tenant, tls=access.tls, api_key=access.api_key)

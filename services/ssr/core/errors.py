@@ -4,6 +4,8 @@
     ├── Permanent                 trying again does not help
     │   ├── InvalidRequest        a field of the request is out of its limits (INVALID_ARGUMENT)
     │   ├── ContextFull           a path no longer fits the model's context (OUT_OF_RANGE)
+    │   ├── Unauthenticated       the call has no API key, or one that is not good (UNAUTHENTICATED)
+    │   ├── PermissionDenied      the caller may not do this in another's name (PERMISSION_DENIED)
     │   ├── NotFound              unknown job, model, strategy pool (NOT_FOUND)
     │   ├── Conflict              a job id or key already means something else (ALREADY_EXISTS)
     │   ├── CapabilityMissing     the engine cannot do what is asked (FAILED_PRECONDITION)
@@ -42,6 +44,14 @@ class InvalidRequest(Permanent):
 
 class ContextFull(Permanent):
     """The path no longer fits the model's context: it cannot grow further."""
+
+
+class Unauthenticated(Permanent):
+    """Who calls is not known: there is no API key, or one that is not good."""
+
+
+class PermissionDenied(Permanent):
+    """Who calls is known, and may not do this."""
 
 
 class NotFound(Permanent):

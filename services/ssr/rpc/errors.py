@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 CODES: tuple[tuple[type[errors.SsrError], grpc.StatusCode], ...] = (
     (errors.InvalidRequest, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.ContextFull, grpc.StatusCode.OUT_OF_RANGE),
+    (errors.Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
+    (errors.PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
     (errors.NotFound, grpc.StatusCode.NOT_FOUND),
     (errors.Conflict, grpc.StatusCode.ALREADY_EXISTS),
     (errors.CapabilityMissing, grpc.StatusCode.FAILED_PRECONDITION),

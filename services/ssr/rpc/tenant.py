@@ -1,20 +1,56 @@
-"""Who asks, as the metadata of a call tells it."""
+"""Who asks: the caller that an API key tells, and the tenant that the metadata of a call names."""
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from grpc import aio
 
+from ssr.core.errors import PermissionDenied
 from ssr.core.job import DEFAULT_TENANT
 
 #: See proto/ssr/v1/reasoning.proto, SolveRequest.
 TENANT_KEY = "x-ssr-tenant"
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who has an API key: acts for the tenant of its name, and for those under it ("acme": "acme.eu" too).
+
+    No caller's name has a ".", so that no tenant is two callers'.
+    """
+
+    name: str
+
+    def acts_for(self, tenant: str) -> bool:
+        return tenant == self.name or tenant.startswith(f"{self.name}.")
+
+
+#: Of the call that the current task serves; None where calls need no API key.
+CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
+
+
 def tenant_of(context: aio.ServicerContext[Any, Any]) -> str:
-    """The tenant of a call, unchecked; the default one where the metadata has none."""
-    for key, value in context.invocation_metadata() or ():
-        if key == TENANT_KEY:
+    """The tenant of a call, its characters unchecked; without one in the metadata the caller's own, or the default.
+
+    Raises: PermissionDenied for a tenant that the caller does not act for.
+    """
+    caller, tenant = CALLER.get(), metadata_value(context, TENANT_KEY)
+    if tenant is None:
+        return DEFAULT_TENANT if caller is None else caller.name
+    if caller is not None and not caller.acts_for(tenant):
+        raise PermissionDenied(
+            f"{TENANT_KEY}: {caller.name} acts for the tenants {caller.name} and {caller.name}.NAME; "
+            f"got {tenant[:80]!r}"
+        )
+    return tenant
+
+
+def metadata_value(context: aio.ServicerContext[Any, Any], key: str) -> str | None:
+    """The first value of a key in the call's metadata."""
+    for name, value in context.invocation_metadata() or ():
+        if name == key:
             return value if isinstance(value, str) else value.decode("ascii", "replace")
-    return DEFAULT_TENANT
+    return None

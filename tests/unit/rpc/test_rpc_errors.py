@@ -49,6 +49,8 @@ async def get(error: Exception) -> Any:
     [
         errors.InvalidRequest("paths", "must be within 1..16; got 17"),
         errors.ContextFull("no room"),
+        errors.Unauthenticated("no key"),
+        errors.PermissionDenied("not yours"),
         errors.NotFound("no job"),
         errors.Conflict("used"),
         errors.CapabilityMissing("no logprobs"),

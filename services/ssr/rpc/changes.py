@@ -1,0 +1,55 @@
+"""Files that change while a service runs: certificates and keys, which others renew."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from ssr.core.errors import InvalidRequest
+
+Content = TypeVar("Content")
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between looks at the files. Kubernetes itself takes a minute to show a Secret that changed.
+CHECK_S = 5.0
+
+
+async def changes(read: Callable[[], Content], content: Content, what: str) -> AsyncGenerator[Content]:
+    """What `read` gives, whenever it is another than before, from `content` on; for ever.
+
+    `read` runs in a thread, and raises InvalidRequest for files that cannot be used: that is told in the log, once, as
+    of `what`, and the files are read again later.
+    """
+    told = ""
+    while True:
+        await asyncio.sleep(CHECK_S)
+        try:
+            read_now = await asyncio.to_thread(read)
+        except InvalidRequest as error:
+            if str(error) != told:
+                told = str(error)
+                _log.error("%s cannot be read again, what was read before stays in use: %s", what, error)
+            continue
+        told = ""
+        if read_now != content:
+            content = read_now
+            _log.info("%s changed; new calls go by what was read now", what)
+            yield content
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Runs work that never ends by itself until the block ends.
+
+    Not a TaskGroup, which would wrap the errors that leave the block: they are for whoever calls.
+    """
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

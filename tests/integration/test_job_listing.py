@@ -1,0 +1,96 @@
+"""Pages of the list of jobs, on a real Valkey and on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from valkey_servers import cluster
+
+from ssr.core.errors import InvalidRequest
+from ssr.orchestrator import listing
+from ssr.orchestrator.keys import INDEX, JobKeys
+from ssr.orchestrator.listing import Place, Shown, all_shown, listed, place_of, token_of
+from ssr.redis.client import RedisClient, open_redis
+
+
+async def add(redis: RedisClient, created: int, job_id: str, tenant: str) -> None:
+    await redis.zadd(INDEX, {job_id: created})
+    await redis.hset(JobKeys(job_id).meta, "tenant", tenant)
+
+
+async def pages(redis: RedisClient, limit: int, shown: Shown = all_shown) -> list[list[str]]:
+    """All pages to the last; each goes on from the token of the one before."""
+    found: list[list[str]] = []
+    place: Place | None = None
+    while True:
+        ids, place = await listed(redis, limit, place_of(token_of(place)), shown)
+        found.append(ids)
+        if place is None:
+            return found
+
+
+async def test_every_job_is_on_one_page_though_many_were_created_in_the_same_ms(redis_url: str) -> None:
+    async with open_redis(redis_url) as redis:
+        for number in range(20):
+            await add(redis, 1_000 + number // 12, f"job-{number:02}", "acme")
+        everything = [f"job-{number:02}" for number in reversed(range(20))]
+        for limit in (1, 3, 7, 20, 50):
+            found = await pages(redis, limit)
+            assert [job_id for ids in found for job_id in ids] == everything, limit
+            assert all(len(ids) == limit for ids in found[:-1])
+
+
+async def test_a_page_is_full_of_jobs_that_are_shown(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_CHUNK", 7)
+    async with open_redis(redis_url) as redis:
+        for number in range(60):
+            await add(redis, 1_000 + number // 3, f"job-{number:02}", "acme" if number % 10 == 0 else "other")
+        found = await pages(redis, 2, lambda tenant: tenant == "acme")
+        assert found[:3] == [["job-50", "job-40"], ["job-30", "job-20"], ["job-10", "job-00"]]
+        assert await pages(redis, 5, lambda tenant: tenant == "nobody") == [[]]
+
+
+async def test_a_search_that_finds_little_ends_and_can_go_on(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_CHUNK", 5)
+    monkeypatch.setattr(listing, "_LOOKED_AT", 20)
+    async with open_redis(redis_url) as redis:
+        for number in range(60):
+            await add(redis, 1_000 + number, f"job-{number:02}", "acme" if number == 3 else "other")
+        found = await pages(redis, 5, lambda tenant: tenant == "acme")
+        assert len(found) == 3
+        assert [job_id for ids in found for job_id in ids] == ["job-03"]
+
+
+async def test_a_job_that_has_expired_leaves_the_list(redis_url: str) -> None:
+    async with open_redis(redis_url) as redis:
+        for number in range(5):
+            await add(redis, 1_000 + number, f"job-{number}", "acme")
+        await redis.delete(JobKeys("job-3").meta)
+        assert (await listed(redis, 3, None))[0] == ["job-4", "job-2", "job-1"]
+        assert await redis.zcard(INDEX) == 4
+
+
+@pytest.fixture
+def cluster_url(tmp_path: Path) -> Iterator[str]:
+    with cluster(tmp_path) as nodes:
+        yield nodes.url
+
+
+async def test_the_jobs_of_a_cluster(cluster_url: str) -> None:
+    async with open_redis(cluster_url) as redis:
+        for number in range(9):
+            await add(redis, 1_000, f"job-{number}", "acme" if number % 2 else "other")
+        found = await pages(redis, 2, lambda tenant: tenant == "acme")
+        assert found == [["job-7", "job-5"], ["job-3", "job-1"], []]
+
+
+@pytest.mark.parametrize("token", ["x", "-1", "12x-job", "٣-job", "9" * 16])
+def test_a_token_that_no_page_gave(token: str) -> None:
+    with pytest.raises(InvalidRequest, match="page_token: is not one that a page before gave"):
+        place_of(token)
+
+
+def test_a_token_of_a_server_before() -> None:
+    assert place_of("1000") == (1000, "")
