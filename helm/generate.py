@@ -20,25 +20,33 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from ssr.autoscaler.settings import AutoscalerSettings
 from ssr.drafting.settings import DrafterSettings
 from ssr.engines.settings import EngineSettings
 from ssr.engines.simulated.settings import SimulatedSettings
 from ssr.orchestrator.settings import OrchestratorSettings
+from ssr.scaling.settings import ScalingSettings
 from ssr.selection.settings import SelectorSettings
 from ssr.verification.settings import VerifierSettings
 
 CHART = Path(__file__).parent / "ssr"
 _BEGIN, _END = "<!-- values -->", "<!-- /values -->"
 
+#: What the chart sets of every service, from values of its own.
+_OF_THE_CHART = frozenset(
+    {"host", "port", "replica", "log_format", "metrics_port", "health_port", "otlp_endpoint", "tls", "redis_url"}
+)
 #: Each "@settings" name: its class, and the fields that the chart sets itself.
 SETTINGS: Mapping[str, tuple[type[BaseModel], frozenset[str]]] = {
     "orchestrator": (
         OrchestratorSettings,
-        frozenset({"host", "port", "redis_url", "selector", "drafter", "verifier", "replica"}),
+        _OF_THE_CHART | {"selector", "drafter", "verifier", "api_keys", "keda", "scaling"},
     ),
-    "selector": (SelectorSettings, frozenset({"host", "port", "engine"})),
-    "drafter": (DrafterSettings, frozenset({"host", "port", "engine"})),
-    "verifier": (VerifierSettings, frozenset({"host", "port", "engine"})),
+    "selector": (SelectorSettings, _OF_THE_CHART | {"engine"}),
+    "drafter": (DrafterSettings, _OF_THE_CHART | {"engine"}),
+    "verifier": (VerifierSettings, _OF_THE_CHART | {"engine"}),
+    "autoscaler": (AutoscalerSettings, _OF_THE_CHART | {"namespace", "deployments", "scaling", "lease"}),
+    "scaling": (ScalingSettings, frozenset({"own_selector_engine"})),
     "engine": (EngineSettings, frozenset({"kind", "urls", "model", "api_key"})),
     "simulated": (SimulatedSettings, frozenset()),
 }
@@ -136,7 +144,15 @@ def settings_schema(name: str, rendered_always: Mapping[str, Any]) -> dict[str, 
     if "tenant_limits" in fields:  # as it is written in the environment
         fields["tenant_limits"] = _TENANT_LIMITS
     schema = _closed({"type": "object", "properties": {n: _inlined(of, definitions) for n, of in fields.items()}})
-    return {**schema, "required": sorted(rendered_always)} if rendered_always else schema
+    return _requiring(schema, rendered_always)
+
+
+def _requiring(schema: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a map that must have the keys of `given`, at all depths: templates count on them."""
+    if not given:
+        return schema
+    maps = {name: _requiring(schema["properties"][name], v) for name, v in given.items() if isinstance(v, Mapping)}
+    return {**schema, "properties": {**schema["properties"], **maps}, "required": sorted(given)}
 
 
 def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:

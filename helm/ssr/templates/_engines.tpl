@@ -89,7 +89,7 @@ image: {{ include "ssr.image" $root | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 command: [ssr, serve, engine]
 env:
-  {{- $settings := dict "kind" "simulated" "role" (ternary "draft" "target" (eq (index . 1) "draft")) "host" "0.0.0.0" "port" 8080 "grace_s" $engine.graceSeconds "simulated" $engine.simulated }}
+  {{- $settings := dict "kind" "simulated" "role" (ternary "draft" "target" (eq (index . 1) "draft")) "host" "0.0.0.0" "port" 8080 "grace_s" $engine.graceSeconds "log_format" $root.Values.logs.format "simulated" $engine.simulated }}
   {{- include "ssr.settings" (list "SSR_ENGINE_" $settings) | indent 2 }}
 {{- end -}}
 

@@ -9,13 +9,16 @@
 {{- end -}}
 {{- end -}}
 
-{{/* A map of settings as variables, nested ones behind "__". Of (list prefix settings). */}}
+{{/* A map of settings as variables, nested ones behind "__", lists in JSON. Of (list prefix settings). */}}
 {{- define "ssr.settings" -}}
 {{- $prefix := index . 0 -}}
 {{- range $name, $value := index . 1 }}
 {{- $variable := printf "%s%s" $prefix (upper $name) }}
 {{- if kindIs "map" $value }}
 {{- include "ssr.settings" (list (printf "%s__" $variable) $value) }}
+{{- else if kindIs "slice" $value }}
+- name: {{ $variable }}
+  value: {{ toJson $value | quote }}
 {{- else if not (kindIs "invalid" $value) }}
 - name: {{ $variable }}
   value: {{ include "ssr.scalar" $value | quote }}
@@ -61,28 +64,112 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
 {{- with and $external $engine.external.apiKey.existingSecret }}
 {{ include "ssr.secretVariable" (list (printf "%sAPI_KEY" $prefix) . $engine.external.apiKey.key) }}
 {{- end }}
-{{- include "ssr.settings" (list $prefix $engine.client) }}
+{{- $wake := int (include "ssr.wakeSeconds" (list $root (index . 2))) -}}
+{{- /* A pool that sleeps is asked while it starts; the default of 120 s is for the call itself. */}}
+{{- $waiting := ternary (dict "timeout_s" (add $wake 120)) dict (gt $wake 0) -}}
+{{- include "ssr.settings" (list $prefix (merge dict $engine.client $waiting)) }}
 {{- end -}}
 
-{{/* Where the orchestrator finds Redis. A password is only ever named: the kubelet puts it into the URL. */}}
+{{/* Where a service finds Redis. A password is only ever named: the kubelet puts it into the URL. Of (list $ service). */}}
 {{- define "ssr.redisUrl" -}}
-{{- $redis := .Values.redis -}}
+{{- $root := index . 0 -}}
+{{- $variable := printf "SSR_%s_REDIS_URL" (upper (index . 1)) -}}
+{{- $redis := $root.Values.redis -}}
 {{- $external := $redis.external -}}
 {{- if eq $redis.kind "valkey" -}}
-{{ include "ssr.secretVariable" (list "REDIS_PASSWORD" (include "ssr.redisSecret" .) $redis.auth.key) }}
-- name: SSR_ORCHESTRATOR_REDIS_URL
-  value: "redis://:$(REDIS_PASSWORD)@{{ include "ssr.fullname" . }}-redis:6379/0"
+{{ include "ssr.secretVariable" (list "REDIS_PASSWORD" (include "ssr.redisSecret" $root) $redis.auth.key) }}
+- name: {{ $variable }}
+  value: "redis://:$(REDIS_PASSWORD)@{{ include "ssr.fullname" $root }}-redis:6379/0"
 {{- else if $external.urlSecret.name -}}
-{{ include "ssr.secretVariable" (list "SSR_ORCHESTRATOR_REDIS_URL" $external.urlSecret.name $external.urlSecret.key) }}
+{{ include "ssr.secretVariable" (list $variable $external.urlSecret.name $external.urlSecret.key) }}
 {{- else -}}
 {{- with $external.passwordSecret.name }}
 {{- include "ssr.secretVariable" (list "REDIS_PASSWORD" . $external.passwordSecret.key) }}
 {{ end -}}
-- name: SSR_ORCHESTRATOR_REDIS_URL
-  value: {{ $external.url | quote }}
+- name: {{ $variable }}
+  value: {{ printf "%s%s" $external.url (include "ssr.redisTls" $external) | quote }}
+{{- end -}}
+{{- end -}}
+
+{{/* What names the certificates in the URL of an external Redis. */}}
+{{- define "ssr.redisTls" -}}
+{{- if .tlsSecret.name -}}
+{{- $files := list "ssl_ca_certs=/redis-tls/ca.crt" -}}
+{{- if .tlsSecret.clientCertificate -}}
+{{- $files = concat $files (list "ssl_certfile=/redis-tls/tls.crt" "ssl_keyfile=/redis-tls/tls.key") -}}
+{{- end -}}
+{{ ternary "&" "?" (contains "?" .url) }}{{ join "&" $files }}
 {{- end -}}
 {{- end -}}
 
 {{- define "ssr.redisSecret" -}}
 {{- default (printf "%s-redis" (include "ssr.fullname" .)) .Values.redis.auth.existingSecret -}}
+{{- end -}}
+
+{{/* All variables of a service. Of (list $ service values). */}}
+{{- define "ssr.serviceEnvironment" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $prefix := printf "SSR_%s_" (upper $name) -}}
+- name: {{ $prefix }}HOST
+  value: 0.0.0.0
+- name: {{ $prefix }}PORT
+  value: {{ include "ssr.port" $name | quote }}
+- name: {{ $prefix }}REPLICA
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- if eq (include "ssr.usesRedis" (list $root $name)) "true" }}
+{{ include "ssr.redisUrl" (list $root $name) }}
+{{- end }}
+{{- $own := dict -}}
+{{- if eq $name "orchestrator" }}
+{{- range $peer := list "selector" "drafter" "verifier" }}
+- name: {{ $prefix }}{{ upper $peer }}
+  value: dns:///{{ include "ssr.fullname" $root }}-{{ $peer }}:{{ include "ssr.port" $peer }}
+{{- end }}
+{{- $own = include "ssr.orchestratorSettings" $root | fromJson -}}
+{{- else if eq $name "autoscaler" }}
+{{- $own = include "ssr.autoscalerSettings" $root | fromJson -}}
+{{- else }}
+{{ include "ssr.engineClient" (list $root $name (include "ssr.engineOf" (list $root $name))) }}
+{{- end }}
+{{- include "ssr.settings" (list $prefix (merge dict (index . 2).settings $own (include "ssr.watchSettings" (list $root $name) | fromJson))) }}
+{{- end -}}
+
+{{/* How a service is watched, and its TLS, as JSON. Of (list $ service). */}}
+{{- define "ssr.watchSettings" -}}
+{{- $values := (index . 0).Values -}}
+{{- $settings := dict "log_format" $values.logs.format -}}
+{{- with $values.tracing.otlpEndpoint -}}
+{{- $_ := set $settings "otlp_endpoint" . -}}
+{{- end -}}
+{{- if $values.metrics.enabled -}}
+{{- $_ := set $settings "metrics_port" (int (include "ssr.metricsPort" .)) -}}
+{{- end -}}
+{{- if eq (include "ssr.hasTls" .) "true" -}}
+{{- $settings = merge $settings (include "ssr.tlsSettings" . | fromJson) -}}
+{{- end -}}
+{{- toJson $settings -}}
+{{- end -}}
+
+{{/* What the chart tells the orchestrator alone, as JSON. */}}
+{{- define "ssr.orchestratorSettings" -}}
+{{- $settings := include "ssr.wakeTimeouts" . | fromJson -}}
+{{- if .Values.api.keysSecret -}}
+{{- $_ := set $settings "api_keys" "/keys" -}}
+{{- end -}}
+{{- if eq .Values.autoscaling.kind "keda" -}}
+{{- $_ := set $settings "keda" true -}}
+{{- $_ := set $settings "scaling" (include "ssr.scalingSettings" . | fromJson) -}}
+{{- end -}}
+{{- toJson $settings -}}
+{{- end -}}
+
+{{/* What the chart tells the autoscaler, as JSON. */}}
+{{- define "ssr.autoscalerSettings" -}}
+{{- $name := include "ssr.fullname" . -}}
+{{- $deployments := dict -}}
+{{- range $pool := splitList "," (include "ssr.scaledPools" .) -}}
+{{- $_ := set $deployments $pool (printf "%s-engine-%s" $name $pool) -}}
+{{- end -}}
+{{- toJson (dict "namespace" .Release.Namespace "lease" (printf "%s-autoscaler" $name) "deployments" $deployments "scaling" (include "ssr.scalingSettings" . | fromJson)) -}}
 {{- end -}}

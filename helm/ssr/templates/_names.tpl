@@ -1,5 +1,5 @@
-{{/* Names, labels and images. A component is orchestrator, selector, drafter, verifier, engine-draft, engine-target,
-engine-selector, redis or test. */}}
+{{/* Names, labels, ports and images. A component is orchestrator, selector, drafter, verifier, autoscaler, engine-draft,
+engine-target, engine-selector, redis or test; what belongs to none of them is named after what it is. */}}
 
 {{/* The start of all names; 40 characters leave room for the longest ending. */}}
 {{- define "ssr.fullname" -}}
@@ -19,10 +19,12 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
-{{/* Labels of an object. The user's go first: they cannot replace those of selectors. Of (list $ component). */}}
+{{/* Labels of an object. The user's go first: they cannot replace those of selectors. Of (list $ component), or
+(list $ component labels) for an object that has more of its own. */}}
 {{- define "ssr.labels" -}}
 {{- $root := index . 0 -}}
-{{- with omit $root.Values.labels "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "app.kubernetes.io/part-of" "helm.sh/chart" }}
+{{- $own := ternary (last .) dict (gt (len .) 2) -}}
+{{- with omit (merge dict $own $root.Values.labels) "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "app.kubernetes.io/part-of" "helm.sh/chart" }}
 {{- toYaml . }}
 {{ end -}}
 {{ include "ssr.selectorLabels" . }}
@@ -42,13 +44,13 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 app.kubernetes.io/part-of: ssr
 {{- end -}}
 
-{{/* metadata of an object. Of (list $ component), or (list $ component ending). */}}
+{{/* metadata of an object. Of (list $ component), (list $ component ending) or (list $ component ending labels). */}}
 {{- define "ssr.metadata" -}}
 {{- $root := index . 0 -}}
-name: {{ include "ssr.fullname" $root }}-{{ index . 1 }}{{ if gt (len .) 2 }}-{{ index . 2 }}{{ end }}
+name: {{ include "ssr.fullname" $root }}-{{ index . 1 }}{{ if gt (len .) 2 }}{{ with index . 2 }}-{{ . }}{{ end }}{{ end }}
 namespace: {{ $root.Release.Namespace }}
 labels:
-  {{- include "ssr.labels" (list $root (index . 1)) | nindent 2 }}
+  {{- include "ssr.labels" (concat (list $root (index . 1)) (slice . (min 3 (len .)))) | nindent 2 }}
 {{- end -}}
 
 {{/* The image of SSR's own services. */}}
@@ -61,9 +63,25 @@ labels:
 {{- end -}}
 {{- end -}}
 
+{{/* The components that run `ssr serve NAME`, comma-separated. */}}
+{{- define "ssr.services" -}}
+{{- $names := list "orchestrator" "selector" "drafter" "verifier" -}}
+{{- join "," (ternary (append $names "autoscaler") $names (eq .Values.autoscaling.kind "builtin")) -}}
+{{- end -}}
+
 {{/* The port that a service listens on. */}}
 {{- define "ssr.port" -}}
-{{- get (dict "orchestrator" 7600 "selector" 7601 "drafter" 7602 "verifier" 7603) . -}}
+{{- get (dict "orchestrator" 7600 "selector" 7601 "drafter" 7602 "verifier" 7603 "autoscaler" 7604) . -}}
+{{- end -}}
+
+{{/* The port for Prometheus, of all services. */}}
+{{- define "ssr.metricsPort" -}}
+9464
+{{- end -}}
+
+{{/* The port that tells health without TLS, of services that have TLS: the kubelet's gRPC probes know none. */}}
+{{- define "ssr.healthPort" -}}
+7609
 {{- end -}}
 
 {{/* "engine-draft": the component of the engine that a service asks; "" for the orchestrator. Of (list $ service). */}}

@@ -1,10 +1,10 @@
 {{/* What the pods of all components have in common. */}}
 
-{{/* Of (list $ component runAsUser). */}}
+{{/* Only the autoscaler's pods have a token: nobody else talks to Kubernetes. Of (list $ component runAsUser). */}}
 {{- define "ssr.podSecurity" -}}
 {{- $root := index . 0 -}}
 serviceAccountName: {{ include "ssr.fullname" $root }}-{{ index . 1 }}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ eq (index . 1) "autoscaler" }}
 # A Service called ssr-orchestrator would set SSR_ORCHESTRATOR_PORT, one called vllm VLLM_PORT.
 enableServiceLinks: false
 securityContext:
@@ -62,6 +62,61 @@ lifecycle:
   preStop:
     sleep: {seconds: {{ int . }}}
 {{- end }}
+{{- end -}}
+
+{{/* The three probes of a service. Of (list $ service). */}}
+{{- define "ssr.grpcProbes" -}}
+{{- $port := include (ternary "ssr.healthPort" "ssr.grpcPort" (eq (include "ssr.hasTls" .) "true")) . -}}
+startupProbe:
+  grpc: {port: {{ $port }}}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 60
+readinessProbe:
+  grpc: {port: {{ $port }}{{ if eq (index . 1) "orchestrator" }}, service: ssr.v1.ReasoningService{{ end }}}
+  periodSeconds: 5
+  timeoutSeconds: 2
+  failureThreshold: 2
+livenessProbe:
+  grpc: {port: {{ $port }}}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+{{- end -}}
+
+{{- define "ssr.grpcPort" -}}
+{{- include "ssr.port" (index . 1) -}}
+{{- end -}}
+
+{{/* The files of a service that come from Secrets, which the kubelet keeps up to date. Of (list $ service). */}}
+{{- define "ssr.secretMounts" -}}
+{{- range splitList "," (include "ssr.secretsOf" .) | compact }}
+{{- $place := first (splitList "=" .) }}
+- {name: {{ $place }}, mountPath: /{{ $place }}, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "ssr.secretVolumes" -}}
+{{- range splitList "," (include "ssr.secretsOf" .) | compact }}
+- name: {{ first (splitList "=" .) }}
+  secret: {secretName: {{ last (splitList "=" .) }}, defaultMode: 0440}
+{{- end }}
+{{- end -}}
+
+{{/* "folder=Secret", comma-separated. Of (list $ service). */}}
+{{- define "ssr.secretsOf" -}}
+{{- $root := index . 0 -}}
+{{- $secrets := list -}}
+{{- if eq (include "ssr.hasTls" .) "true" -}}
+{{- $secrets = append $secrets (printf "tls=%s" (include "ssr.tlsSecret" .)) -}}
+{{- end -}}
+{{- if and (eq (index . 1) "orchestrator") $root.Values.api.keysSecret -}}
+{{- $secrets = append $secrets (printf "keys=%s" $root.Values.api.keysSecret) -}}
+{{- end -}}
+{{- if and (eq (include "ssr.usesRedis" .) "true") (eq $root.Values.redis.kind "external") $root.Values.redis.external.tlsSecret.name -}}
+{{- $secrets = append $secrets (printf "redis-tls=%s" $root.Values.redis.external.tlsSecret.name) -}}
+{{- end -}}
+{{- join "," $secrets -}}
 {{- end -}}
 
 {{/* Objects that each component has: its ServiceAccount and PodDisruptionBudget. Of (list $ component). */}}

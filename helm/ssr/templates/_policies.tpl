@@ -34,7 +34,35 @@ podSelector:
   {{- end }}
 {{- end -}}
 
-{{/* The ports of an external engine's URLs, comma-separated. */}}
+{{/* Calls to Redis, as an egress rule. */}}
+{{- define "ssr.callsToRedis" -}}
+{{- if eq .Values.redis.kind "valkey" -}}
+{{- include "ssr.callsTo" (list . "redis" 6379) -}}
+{{- else -}}
+{{- include "ssr.callsOut" (list .Values.redis.external.peers .Values.redis.external.ports) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Calls to the collector of traces, as an egress rule, where there is one. */}}
+{{- define "ssr.callsToCollector" -}}
+{{- with .Values.tracing.otlpEndpoint -}}
+{{- include "ssr.callsOut" (list $.Values.networkPolicy.collector (splitList "," (include "ssr.urlPorts" (list .)))) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Calls of Prometheus to a port, as an ingress rule, while there are metrics. Of (list $ port). */}}
+{{- define "ssr.callsOfPrometheus" -}}
+{{- if (index . 0).Values.metrics.enabled -}}
+- ports:
+    - {protocol: TCP, port: {{ index . 1 }}}
+  {{- with (index . 0).Values.networkPolicy.prometheus }}
+  from:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* The ports of URLs, comma-separated. */}}
 {{- define "ssr.urlPorts" -}}
 {{- $ports := list -}}
 {{- range . -}}
@@ -53,4 +81,34 @@ podSelector:
 {{- else -}}
 {{- include "ssr.callsTo" (list (index . 0) (printf "engine-%s" (index . 1)) 8080) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Who may call a service, as ingress rules. Of (list $ service). */}}
+{{- define "ssr.callers.orchestrator" -}}
+{{- $root := index . 0 -}}
+- from:
+    - {{- include "ssr.peer" (list $root "test") | nindent 6 }}
+    {{- with $root.Values.networkPolicy.clients }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- if eq $root.Values.autoscaling.kind "keda" }}
+    {{- with $root.Values.networkPolicy.keda }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- end }}
+  ports:
+    - {protocol: TCP, port: {{ include "ssr.port" "orchestrator" }}}
+{{ include "ssr.callsOfPrometheus" (list $root (include "ssr.metricsPort" .)) }}
+{{- end -}}
+
+{{- define "ssr.callers.worker" -}}
+- from:
+    - {{- include "ssr.peer" (list (index . 0) "orchestrator") | nindent 6 }}
+  ports:
+    - {protocol: TCP, port: {{ include "ssr.port" (index . 1) }}}
+{{ include "ssr.callsOfPrometheus" (list (index . 0) (include "ssr.metricsPort" .)) }}
+{{- end -}}
+
+{{- define "ssr.callers.autoscaler" -}}
+{{- include "ssr.callsOfPrometheus" (list (index . 0) (include "ssr.metricsPort" .)) -}}
 {{- end -}}

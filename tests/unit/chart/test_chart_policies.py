@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chart_manifests import Manifest, Manifests, component_of, preset, render, values_of
+from chart_manifests import (
+    BUILTIN,
+    KEDA,
+    MANAGED_CERTIFICATES,
+    WATCHED,
+    Manifest,
+    Manifests,
+    all_of,
+    component_of,
+    preset,
+    render,
+    values_of,
+)
 
 #: Who calls whom on which port, within the release.
 ARROWS = {
@@ -18,6 +30,9 @@ ARROWS = {
     ("drafter", "engine-draft", 8080),
     ("verifier", "engine-target", 8080),
 }
+#: While something scales: who tells of its load.
+REPORTS = {(service, "redis", 6379) for service in ("selector", "drafter", "verifier")}
+SCALED = ARROWS | REPORTS | {("autoscaler", "redis", 6379)}
 OWN_ENGINE = values_of(**{"engines.selector.kind": "tgi", "engines.selector.model": "m"})
 DNS = {(None, 53)}
 
@@ -50,9 +65,17 @@ def _rules(manifests: Manifests, direction: str) -> dict[str, set[tuple[str | No
 @pytest.mark.parametrize(
     ("values", "arrows"),
     [
-        (preset("kind"), ARROWS),
         ({}, ARROWS),
         (OWN_ENGINE, ARROWS - {("selector", "engine-target", 8080)} | {("selector", "engine-selector", 8080)}),
+        (preset("kind"), SCALED),
+        (BUILTIN, SCALED),
+        (KEDA, ARROWS | REPORTS),
+        (
+            all_of(BUILTIN, OWN_ENGINE),
+            SCALED - {("selector", "engine-target", 8080), ("selector", "redis", 6379)}
+            | {("selector", "engine-selector", 8080)},
+        ),
+        (all_of(BUILTIN, MANAGED_CERTIFICATES, WATCHED), SCALED),
     ],
 )
 def test_exactly_the_arrows_are_allowed_at_both_ends(values: dict[str, Any], arrows: set[tuple[str, str, int]]) -> None:
@@ -83,6 +106,52 @@ def test_who_comes_from_outside_and_what_is_called_outside() -> None:
     engines = {"engine-draft": {(None, 443)} | DNS, "engine-target": {(None, 443)} | DNS}
     services = dict.fromkeys(("orchestrator", "selector", "drafter", "verifier"), DNS)
     assert outside == services | engines | {"redis": set()}
+
+
+def strangers(values: dict[str, Any]) -> dict[str, set[int]]:
+    """Of each component, the ports that are open to somebody who is not of the release."""
+    rules = _rules(render(values), "ingress")
+    return {name: {port for caller, port in of if caller is None} for name, of in rules.items()}
+
+
+def test_prometheus_comes_to_the_metrics_and_keda_to_the_orchestrator() -> None:
+    engines = {name: {8080} for name in ("engine-draft", "engine-target")}
+    workers = {name: {9464} for name in ("selector", "drafter", "verifier", "autoscaler")}
+    watched = all_of(BUILTIN, {"metrics": {"enabled": True}})
+    assert strangers(watched) == engines | workers | {"orchestrator": {7600, 9464}, "redis": set()}
+    assert not any(ports for name, ports in strangers(BUILTIN).items() if name != "orchestrator")
+    keda = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}
+    nobody = values_of(**{"networkPolicy.clients": []})
+    for values, comes in ((KEDA, True), (BUILTIN, False)):
+        policy = render(all_of(values, nobody)).one("NetworkPolicy", "ssr-orchestrator")
+        assert (keda in policy["spec"]["ingress"][0]["from"]) == comes
+
+
+def test_who_prometheus_is_can_be_said() -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"team": "watch"}}}
+    values = all_of(WATCHED, values_of(**{"networkPolicy.prometheus": [peer]}))
+    for policy in render(values).of("NetworkPolicy"):
+        if component_of(policy) != "redis":
+            rule = policy["spec"]["ingress"][-1]
+            assert rule["from"] == [peer]
+
+
+def test_the_autoscaler_calls_kubernetes_and_nobody_else_does() -> None:
+    api = {"ports": [6443], "peers": [{"ipBlock": {"cidr": "10.0.0.1/32"}}]}
+    manifests = render(all_of(BUILTIN, {"networkPolicy": {"kubernetesApi": api}}))
+    egress = _rules(manifests, "egress")
+    assert egress["autoscaler"] == DNS | {("redis", 6379), (None, 6443)}
+    assert {name for name, rules in egress.items() if (None, 6443) in rules} == {"autoscaler"}
+    policy = manifests.one("NetworkPolicy", "ssr-autoscaler")["spec"]
+    assert policy["egress"][-1]["to"] == api["peers"]
+    assert policy["ingress"] == []
+
+
+def test_services_send_traces_to_the_collector() -> None:
+    manifests = render(values_of(**{"tracing.otlpEndpoint": "https://collector:4318"}))
+    egress = _rules(manifests, "egress")
+    services = {"orchestrator", "selector", "drafter", "verifier"}
+    assert {name for name, rules in egress.items() if (None, 4318) in rules} == services
 
 
 def test_simulated_engines_call_nobody() -> None:

@@ -10,7 +10,27 @@ from typing import Any
 
 import pytest
 import yaml
-from chart_manifests import CHART, PRESETS, ROOT, Manifest, helm, over, preset, render, values_of
+from chart_crds import CRDS, validate_custom
+from chart_manifests import (
+    ASLEEP,
+    BUILTIN,
+    CHART,
+    KEDA,
+    KEYS,
+    MANAGED_CERTIFICATES,
+    OWN_CERTIFICATES,
+    PODS_BY_CPU,
+    PRESETS,
+    ROOT,
+    WATCHED,
+    Manifest,
+    all_of,
+    helm,
+    over,
+    preset,
+    render,
+    values_of,
+)
 
 #: Combinations of options, beside the presets.
 COMBINATIONS: dict[str, dict[str, Any]] = {
@@ -112,6 +132,53 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
         },
     },
 }
+_BELL = {"name": "maths", "cron": "55 7 * * mon-fri", "duration_s": 2700, "replicas": {"draft": 2, "target": 4}}
+COMBINATIONS |= {
+    "the built-in autoscaler": BUILTIN,
+    "it, with lesson bells and one pool that is external": all_of(
+        BUILTIN,
+        {"autoscaling": {"settings": {"bells": [_BELL | {"zone": "Europe/Berlin"}]}, "builtin": {"replicas": 3}}},
+        values_of(**{"engines.draft.kind": "external", "engines.draft.external.urls": ["http://gpu-1:8080"]}),
+    ),
+    "it, from zero": all_of(BUILTIN, ASLEEP),
+    "it, and a selector with an engine of its own": all_of(
+        BUILTIN, values_of(**{"engines.selector.kind": "vllm", "engines.selector.model": "Qwen/Qwen3-4B"})
+    ),
+    "keda": KEDA,
+    "keda over mutual tls, from zero": all_of(
+        KEDA,
+        ASLEEP,
+        MANAGED_CERTIFICATES,
+        values_of(**{"tls.clientCertificates": True, "autoscaling.keda.tolerance": "0"}),
+    ),
+    "certificates of one's own": OWN_CERTIFICATES,
+    "certificates of an issuer": all_of(
+        MANAGED_CERTIFICATES,
+        values_of(
+            **{
+                "tls.certManager.issuer": {"name": "inner", "kind": "ClusterIssuer"},
+                "tls.certManager.dnsNames": ["ssr.example.com"],
+            }
+        ),
+    ),
+    "api keys": KEYS,
+    "watched": WATCHED,
+    "pods by cpu": PODS_BY_CPU,
+    "redis with certificates": values_of(
+        **{
+            "redis.kind": "external",
+            "redis.external.url": "rediss://redis.example.com:6380/0",
+            "redis.external.tlsSecret": {"name": "redis-ca", "clientCertificate": True},
+            "redis.external.ports": [6380],
+        }
+    ),
+    "everything": all_of(
+        BUILTIN, ASLEEP, MANAGED_CERTIFICATES, KEYS, WATCHED, PODS_BY_CPU, values_of(**{"tls.clientCertificates": True})
+    ),
+    "everything, with keda and long names": all_of(
+        KEDA, ASLEEP, OWN_CERTIFICATES, KEYS, WATCHED, PODS_BY_CPU, {"fullnameOverride": "a" * 40}
+    ),
+}
 CASES: dict[str, dict[str, Any]] = (
     {"the defaults": {}} | {f"preset {name}": preset(name) for name in PRESETS} | COMBINATIONS
 )
@@ -126,17 +193,24 @@ def test_kubernetes_knows_all_objects_and_fields(case: str, version: str) -> Non
         _validate(json.dumps(manifest, sort_keys=True), version)
 
 
-def test_a_field_that_kubernetes_does_not_know_is_found() -> None:
-    service = render({}).of("Service")[0]
-    service["spec"]["selectors"] = {}
+@pytest.mark.parametrize(
+    ("kind", "values"), [("Service", {}), ("ScaledObject", KEDA), ("Certificate", MANAGED_CERTIFICATES)]
+)
+def test_a_field_that_kubernetes_does_not_know_is_found(kind: str, values: dict[str, Any]) -> None:
+    manifest = render(values).of(kind)[0]
+    manifest["spec"]["selectors"] = {}
     with pytest.raises(Exception, match="selectors"):
-        _validate(json.dumps(service), "1.30")
+        _validate(json.dumps(manifest), "1.30")
 
 
 @functools.cache  # most objects are the same in most cases
 def _validate(manifest: str, version: str) -> None:
     validator = pytest.importorskip("kubernetes_validate", reason="needs kubernetes-validate (make test has it)")
-    validator.validate(json.loads(manifest), version, strict=True)
+    whole = json.loads(manifest)
+    if own := CRDS.get((whole["apiVersion"], whole["kind"])):
+        validate_custom(whole, own)
+    else:
+        validator.validate(whole, version, strict=True)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -184,6 +258,25 @@ def _selecting(objects: tuple[Manifest, ...]) -> list[Manifest]:
     return [manifest for manifest in objects if manifest["kind"] in kinds]
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_a_number_of_pods_is_set_by_one_alone(case: str) -> None:
+    """The chart, the autoscaler, KEDA or a HorizontalPodAutoscaler."""
+    manifests = render(CASES[case])
+    setters = [one["spec"]["scaleTargetRef"]["name"] for kind in SCALERS for one in manifests.of(kind)]
+    setters += [name for role in manifests.of("Role") for name in _patched(role)]
+    setters += [one["metadata"]["name"] for one in manifests.of("Deployment") if "replicas" in one["spec"]]
+    assert sorted(setters) == sorted(one["metadata"]["name"] for one in manifests.of("Deployment"))
+
+
+SCALERS = ("ScaledObject", "HorizontalPodAutoscaler")
+
+
+def _patched(role: Manifest) -> list[str]:
+    """The Deployments whose scale the role lets be patched."""
+    (names,) = [rule["resourceNames"] for rule in role["rules"] if "patch" in rule["verbs"]]
+    return [str(name) for name in names]
+
+
 def test_the_generated_files_are_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "helm" / "generate.py", "--check"], capture_output=True, text=True, timeout=60
@@ -203,3 +296,12 @@ def test_the_notes_say_how_to_call_it_and_what_is_open() -> None:
     assert "kubectl -n ssr port-forward svc/ssr-orchestrator 7600" in notes
     assert "helm test ssr -n ssr" in notes
     assert "WARNING: networkPolicy.enabled is false" in notes
+    assert "Engines are scaled by: its own autoscaler, draft 1 to 3, target 1 to 3" in notes
+    assert "Calls are not encrypted" in notes
+
+
+def test_the_notes_say_how_to_call_it_over_tls() -> None:
+    notes = render(all_of(MANAGED_CERTIFICATES, KEYS, values_of(**{"api.serviceType": "LoadBalancer"}))).notes
+    assert "ssr solve --server localhost:7600" in notes, "a name that the certificate has"
+    assert "get secret ssr-client-tls" in notes
+    assert "WARNING" not in notes

@@ -6,7 +6,18 @@ import base64
 from typing import Any
 
 import pytest
-from chart_manifests import PRESETS, over, preset, render, values_of
+from chart_manifests import (
+    BUILTIN,
+    KEYS,
+    OWN_CERTIFICATES,
+    PRESETS,
+    WATCHED,
+    all_of,
+    over,
+    preset,
+    render,
+    values_of,
+)
 
 SECRETS: dict[str, Any] = {
     "engines": {
@@ -36,8 +47,8 @@ def test_every_container_is_locked_down(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_nobody_may_ask_kubernetes_for_anything(name: str) -> None:
-    manifests = render(preset(name))
+def test_nobody_but_the_autoscaler_may_ask_kubernetes_for_anything(name: str) -> None:
+    manifests = render(over(preset(name), {"autoscaling": {"kind": "none"}}))
     assert not {manifest["kind"] for manifest in manifests.objects} & {
         "Role",
         "RoleBinding",
@@ -52,6 +63,28 @@ def test_nobody_may_ask_kubernetes_for_anything(name: str) -> None:
         expected = "ssr-orchestrator" if component == "test" else f"ssr-{component}"
         assert pod["spec"]["serviceAccountName"] == expected
         assert expected in accounts
+
+
+def test_every_pod_has_the_account_of_its_component_and_no_service_links() -> None:
+    manifests = render(BUILTIN)
+    accounts = {account["metadata"]["name"] for account in manifests.of("ServiceAccount")}
+    for component, pod in manifests.pods():
+        own = "ssr-orchestrator" if component == "test" else f"ssr-{component}"
+        assert pod["spec"]["serviceAccountName"] == own
+        assert own in accounts
+        assert pod["spec"]["enableServiceLinks"] is False
+        assert pod["spec"]["automountServiceAccountToken"] is (component == "autoscaler")
+
+
+def test_secrets_of_others_are_mounted_or_named_and_none_is_written() -> None:
+    """With everything on, the chart writes one Secret: the password of Valkey that it made."""
+    everything = all_of(BUILTIN, OWN_CERTIFICATES, KEYS, WATCHED, SECRETS)
+    manifests = render(everything)
+    assert [secret["metadata"]["name"] for secret in manifests.of("Secret")] == ["ssr-redis"]
+    for component, pod in manifests.pods():
+        for volume in pod["spec"]["volumes"]:
+            if "secret" in volume:
+                assert volume["secret"]["defaultMode"] == 0o440, component
 
 
 def test_secrets_are_named_and_never_written() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+import typer
 import yaml
-from chart_manifests import CHART, PRESETS, over, preset, render
+from chart_manifests import CHART, KEYS, MANAGED_CERTIFICATES, PRESETS, WATCHED, all_of, preset, render, values_of
+from pydantic import BaseModel
 
+from ssr.autoscaler.settings import AutoscalerSettings
+from ssr.cli import app
 from ssr.drafting.settings import DrafterSettings
 from ssr.engines.server_settings import EngineServerSettings
 from ssr.orchestrator.settings import OrchestratorSettings
@@ -21,10 +25,44 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "selector": SelectorSettings,
     "drafter": DrafterSettings,
     "verifier": VerifierSettings,
+    "autoscaler": AutoscalerSettings,
     "engine-draft": EngineServerSettings,
 }
-#: A replica's name comes from the pod's; the chart runs no embedded engines, and simulated ones only for trying it out.
-NOT_OFFERED = {"SSR_ORCHESTRATOR_REPLICA", "SSR_ENGINE_MODEL", "SSR_ENGINE_LOG_LEVEL"}
+#: Nobody calls the autoscaler, so it needs no TLS, and its one port is good for probes.
+NOT_OFFERED = {
+    "SSR_AUTOSCALER_HEALTH_PORT",
+    *(f"SSR_AUTOSCALER_TLS__{name}" for name in ("CERTIFICATE", "KEY", "AUTHORITY", "CLIENTS")),
+}
+#: The chart runs no embedded engines, and simulated ones only for trying it out; their metrics are beside their API.
+NOT_OFFERED_BY_ENGINES = {
+    f"SSR_ENGINE_{name}" for name in ("MODEL", "LOG_LEVEL", "METRICS_PORT", "HEALTH_PORT", "OTLP_ENDPOINT", "TLS")
+}
+POOL: dict[str, Any] = {
+    "min_replicas": 2,
+    "max_replicas": 9,
+    "slots": 32,
+    "cache_tokens": 200_000,
+    "slot_tokens_per_s": 40,
+    "utilisation": 0.5,
+    "tolerance": 0.2,
+    "startup_s": 90,
+    "drain_s": 20,
+    "up_factor": 3,
+    "up_step": 2,
+    "up_period_s": 10,
+    "down_window_s": 200,
+    "down_fraction": 0.5,
+    "down_step": 2,
+    "down_period_s": 30,
+    "idle_s": 600,
+}
+BELL = {
+    "name": "maths",
+    "cron": "55 7 * * mon-fri",
+    "duration_s": 60,
+    "replicas": {"target": 4},
+    "zone": "Europe/Berlin",
+}
 
 EVERYTHING: dict[str, Any] = {
     "services": {
@@ -50,11 +88,25 @@ EVERYTHING: dict[str, Any] = {
                 "retention_s": 3600,
                 "step_timeout_s": 60,
                 "select_timeout_s": 61,
+                "report_s": 3,
             }
         },
-        "selector": {"settings": {"grace_s": 3, "log_level": "INFO", "pools_folder": "/pools"}},
-        "drafter": {"settings": {"grace_s": 3, "log_level": "INFO"}},
-        "verifier": {"settings": {"grace_s": 3, "log_level": "INFO", "scorer": "judge"}},
+        "selector": {"settings": {"grace_s": 3, "log_level": "INFO", "report_s": 3, "pools_folder": "/pools"}},
+        "drafter": {"settings": {"grace_s": 3, "log_level": "INFO", "report_s": 3}},
+        "verifier": {"settings": {"grace_s": 3, "log_level": "INFO", "report_s": 3, "scorer": "judge"}},
+    },
+    "autoscaling": {
+        "settings": {"draft": POOL, "target": POOL, "bells": [BELL], "report_ttl_s": 30, "interval_s": 4},
+        "builtin": {
+            "settings": {
+                "grace_s": 3,
+                "log_level": "INFO",
+                "lease_s": 30,
+                "renew_s": 20,
+                "retry_s": 4,
+                "api_timeout_s": 3,
+            }
+        },
     },
     "engines": {
         "draft": {
@@ -78,10 +130,17 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
+#: All that the chart can switch on; of the actuators, one at a time.
+SWITCHED_ON = all_of(
+    preset("kind"), EVERYTHING, MANAGED_CERTIFICATES, values_of(**{"tls.clientCertificates": True}), KEYS, WATCHED
+)
+ASKED_BY_KEDA = all_of(SWITCHED_ON, values_of(**{"autoscaling.kind": "keda"}))
+
+
 def _read(component: str, environment: dict[str, str], patch: pytest.MonkeyPatch) -> ServiceSettings:
     """The settings as the process would have them."""
     for name, value in environment.items():
-        patch.setenv(name, value.replace("$(REDIS_PASSWORD)", "password"))
+        patch.setenv(name, value.replace("$(REDIS_PASSWORD)", "password").replace("field:", ""))
     if environment.get("SSR_ORCHESTRATOR_REDIS_URL", "").startswith("secret:"):
         patch.setenv("SSR_ORCHESTRATOR_REDIS_URL", "redis://r")
     return SETTINGS[component].from_environment()
@@ -96,12 +155,19 @@ def test_services_read_what_presets_tell_them(name: str, component: str, monkeyp
 
 
 def test_every_setting_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    manifests = render(over(preset("kind"), EVERYTHING))
+    manifests = render(ASKED_BY_KEDA)
     orchestrator = _read("orchestrator", manifests.environment("orchestrator"), monkeypatch)
     assert isinstance(orchestrator, OrchestratorSettings)
     given = EVERYTHING["services"]["orchestrator"]["settings"]
     told = orchestrator.model_dump(include=set(given))
     assert told == given | {"tenant_limits": {"acme": 200, "school-7": 20}}
+    assert orchestrator.tls is not None
+    assert str(orchestrator.tls.clients) == "/tls/ca.crt"
+    assert (orchestrator.metrics_port, orchestrator.health_port, orchestrator.log_format) == (9464, 7609, "json")
+    assert orchestrator.otlp_endpoint == "http://collector.monitoring:4317"
+    assert str(orchestrator.api_keys) == "/keys"
+    assert orchestrator.scaling.draft.model_dump() == POOL
+    assert [bell.model_dump(mode="json") for bell in orchestrator.scaling.bells] == [BELL]
     drafter = _read("drafter", manifests.environment("drafter"), monkeypatch)
     assert isinstance(drafter, DrafterSettings)
     client = EVERYTHING["engines"]["draft"]["client"]
@@ -113,35 +179,67 @@ def test_every_setting_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) 
     assert engine.simulated.latency.time_scale == 0
 
 
-@pytest.mark.parametrize("component", ["orchestrator", "selector", "drafter", "verifier"])
+@pytest.mark.parametrize("component", ["orchestrator", "selector", "drafter", "verifier", "autoscaler"])
 def test_everything_a_service_can_be_told_can_be_set(component: str) -> None:
-    manifests = render(over(preset("kind"), EVERYTHING))
+    manifests = render(ASKED_BY_KEDA if component == "orchestrator" else SWITCHED_ON)
     # The client's settings are shown by the draft's engine, those of an external one by the target's.
     both = {**manifests.environment("drafter"), **manifests.environment("verifier")}
     engine = {f"SSR_{component.upper()}_ENGINE__{name.split('_ENGINE__')[1]}" for name in both if "_ENGINE__" in name}
-    assert set(_variables(SETTINGS[component])) <= {*manifests.environment(component), *engine, *NOT_OFFERED}
+    # One of the pools is external here, and not scaled.
+    shown = {*manifests.environment(component), *engine, "SSR_AUTOSCALER_DEPLOYMENTS__TARGET"}
+    assert set(_variables(SETTINGS[component])) <= shown | NOT_OFFERED
+
+
+@pytest.mark.parametrize("values", [SWITCHED_ON, ASKED_BY_KEDA])
+@pytest.mark.parametrize("component", SETTINGS)
+def test_everything_a_service_is_told_it_knows(
+    values: dict[str, Any], component: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifests = render(values)
+    if component in dict(manifests.pods()):
+        _read(component, manifests.environment(component), monkeypatch)
 
 
 def _variables(settings: type[ServiceSettings]) -> Iterator[str]:
     prefix = str(settings.model_config["env_prefix"])
+    return (f"{prefix}{name.upper()}" for name in _names(settings))
+
+
+def _names(settings: type[BaseModel]) -> Iterator[str]:
+    """The settings' names, of nested ones all parts."""
     for name, field in settings.model_fields.items():
-        below = getattr(field.annotation, "model_fields", None)
-        if below is None:
-            yield f"{prefix}{name.upper()}"
+        annotation = field.annotation
+        models = [one for one in (annotation, *get_args(annotation)) if hasattr(one, "model_fields")]
+        # A tuple of maps is one variable, in JSON.
+        if models and getattr(annotation, "__origin__", None) is not tuple:
+            yield from (f"{name}__{inner}" for inner in _names(models[0]))
         else:
-            yield from (f"{prefix}{name.upper()}__{inner.upper()}" for inner in below)
+            yield name
+
+
+def test_the_flags_of_the_test_are_those_of_the_command() -> None:
+    command = render(SWITCHED_ON).container("test")["command"]
+    known = typer.main.get_command(app).commands["solve"].params  # type: ignore[attr-defined]
+    flags = {word for word in command if word.startswith("--")}
+    assert "--tls-ca" in flags
+    assert flags <= {flag for parameter in known for flag in parameter.opts}
 
 
 def test_the_engine_server_is_told_all_but_what_it_does_not_need() -> None:
-    environment = set(render(over(preset("kind"), EVERYTHING)).environment("engine-draft"))
-    plain = {name for name in _variables(EngineServerSettings) if "__" not in name}
-    assert plain - environment <= NOT_OFFERED
+    environment = set(render(SWITCHED_ON).environment("engine-draft"))
+    plain = {name.split("__")[0] for name in _variables(EngineServerSettings)} - {
+        "SSR_ENGINE_EMBEDDED",
+        "SSR_ENGINE_SIMULATED",
+    }
+    assert plain - environment <= NOT_OFFERED_BY_ENGINES
 
 
 def test_defaults_that_the_chart_repeats_are_the_settings_own() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     for name in ("orchestrator", "selector", "drafter", "verifier"):
         assert values["services"][name]["settings"] == {"grace_s": SETTINGS[name].model_fields["grace_s"].default}
+    grace_s = AutoscalerSettings.model_fields["grace_s"].default
+    assert values["autoscaling"]["builtin"]["settings"] == {"grace_s": grace_s}
 
 
 def test_pods_outlive_their_drains() -> None:

@@ -8,6 +8,10 @@ import pytest
 from chart_manifests import helm, render, values_of
 
 EXTERNAL_REDIS = {"redis.kind": "external"}
+EXTERNAL_ENGINES = {
+    **{f"engines.{pool}.kind": "external" for pool in ("draft", "target")},
+    **{f"engines.{pool}.external.urls": ["http://a:1"] for pool in ("draft", "target")},
+}
 
 
 @pytest.mark.parametrize(
@@ -16,7 +20,41 @@ EXTERNAL_REDIS = {"redis.kind": "external"}
         ({"engines.target.model": ""}, "engines.target.model is empty: name a model"),
         ({"engines.draft.kind": "external"}, "engines.draft.external.urls is empty: give the engine's URL"),
         ({"engines.selector.kind": "vllm"}, "engines.selector.model is empty"),
-        ({"engines.target.replicas": 2}, "engines.target has 2 replicas and one cache that only one node may mount"),
+        (
+            {"engines.target.replicas": 2},
+            "engines.target may have 2 replicas and has one cache that only one node may mount",
+        ),
+        (
+            {"autoscaling.kind": "keda"},
+            "engines.draft may have 8 replicas and has one cache that only one node may mount",
+        ),
+        ({"autoscaling.kind": "builtin", **EXTERNAL_ENGINES}, "no engine that it could scale runs in this release"),
+        (
+            {"autoscaling.settings.draft.min_replicas": 9},
+            "autoscaling.settings.draft: min_replicas 9 is over max_replicas 8",
+        ),
+        (
+            {"services.drafter.autoscaling": {"enabled": True, "minReplicas": 9}},
+            "services.drafter.autoscaling: minReplicas 9 is over maxReplicas 8",
+        ),
+        ({"tls.kind": "secrets"}, "tls.secrets.client is empty: name a Secret with its certificate"),
+        ({"tls.secrets.drafter": "mine"}, "tls.secrets.drafter is set, and tls.kind is none"),
+        ({"tls.clientCertificates": True}, "tls.clientCertificates is true, and tls.kind is none"),
+        ({"serviceMonitor.enabled": True}, "metrics.enabled is false"),
+        ({"prometheusRule.enabled": True, "metrics.enabled": True}, "serviceMonitor.enabled is false"),
+        ({"test.apiKeySecret.name": "key"}, "api.keysSecret is empty"),
+        (
+            {**EXTERNAL_REDIS, "redis.external.url": "redis://r", "redis.external.tlsSecret.name": "ca"},
+            "begin it with rediss",
+        ),
+        (
+            {
+                **EXTERNAL_REDIS,
+                "redis.external.url": "rediss://r",
+                "redis.external.tlsSecret.clientCertificate": True,
+            },
+            "redis.external.tlsSecret.name is empty",
+        ),
         ({"engines.draft.args": ["--port=1"]}, "engines.draft.args has --port, which the chart sets"),
         ({"engines.draft.args": ["--model-id", "x"]}, "engines.draft.args has --model-id"),
         ({"engines.draft.env": {"HF_TOKEN": "hunter2"}}, "put it into a Secret"),
@@ -64,6 +102,21 @@ def test_combinations_that_make_no_sense(values: dict[str, Any], sentence: str) 
         ({"redis.kind": "memory"}, "/redis/kind"),
         ({"redis.external.url": "http://x"}, "/redis/external/url"),
         ({"autoscaling.enabled": True}, "autoscaling"),
+        ({"autoscaling.kind": "hpa"}, "/autoscaling/kind"),
+        ({"autoscaling.settings.draft.min_replicas": -1}, "/autoscaling/settings/draft/min_replicas"),
+        ({"autoscaling.settings.draft.max_replicas": None}, "/autoscaling/settings/draft"),
+        ({"autoscaling.settings.draft.replicas": 1}, "/autoscaling/settings/draft"),
+        ({"autoscaling.settings.own_selector_engine": True}, "/autoscaling/settings"),
+        ({"autoscaling.settings.bells": [{"name": "a", "when": "noon"}]}, "/autoscaling/settings/bells/0"),
+        ({"autoscaling.builtin.settings.lease_s": "long"}, "/autoscaling/builtin/settings/lease_s"),
+        ({"autoscaling.builtin.settings.namespace": "x"}, "/autoscaling/builtin/settings"),
+        ({"services.drafter.autoscaling.enabled": "yes"}, "/services/drafter/autoscaling/enabled"),
+        ({"services.drafter.settings.tls": {"key": "/k"}}, "/services/drafter/settings"),
+        ({"tls.kind": "letsencrypt"}, "/tls/kind"),
+        ({"tls.certManager.duration": "90d"}, "/tls/certManager/duration"),
+        ({"tracing.otlpEndpoint": "collector:4317"}, "/tracing/otlpEndpoint"),
+        ({"logs.format": "xml"}, "/logs/format"),
+        ({"serviceMonitor.interval": "often"}, "/serviceMonitor/interval"),
         ({"image.digest": "abc"}, "/image/digest"),
         ({"fullnameOverride": "a" * 41}, "/fullnameOverride"),
     ],

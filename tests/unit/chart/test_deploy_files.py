@@ -39,7 +39,10 @@ def test_compose_tells_services_what_they_know(name: str, vllm: bool, monkeypatc
         told |= services("compose.vllm.yaml").get(name, {}).get("environment", {})
     for variable, value in told.items():
         monkeypatch.setenv(variable, value)
+    monkeypatch.setenv(f"SSR_{name.upper()}_LOG_FORMAT", "text")  # what Compose makes of ${SSR_LOG_FORMAT:-text}
+    assert told[f"SSR_{name.upper()}_LOG_FORMAT"] == "${SSR_LOG_FORMAT:-text}"
     settings = SETTINGS[name].from_environment()
+    assert settings.metrics_port == 9464
     assert settings.host == "0.0.0.0"
     engine = getattr(settings, "engine", None)
     assert engine is None or engine.kind == ("openai" if vllm else "tgi")
@@ -76,6 +79,10 @@ def test_the_image_copies_what_there_is_and_does_not_run_as_root() -> None:
     (base,) = (line.partition("=")[2] for line in lines if line.startswith("ARG PYTHON="))
     assert re.fullmatch(r"3\.\d+\.\d+-slim-[a-z]+", base)
     assert any(line.startswith("HEALTHCHECK ") for line in lines)
+
+
+def test_the_image_can_scale_and_trace() -> None:
+    assert " '.[cluster]' " in (DEPLOY / "Dockerfile").read_text()
 
 
 def test_the_image_ignores_all_that_it_does_not_copy() -> None:
