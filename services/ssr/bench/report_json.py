@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 
 def report_json(value: object) -> Any:
-    """What `json.dumps` takes: a dataclass becomes an object of its fields and properties."""
+    """What `json.dumps` takes: a dataclass becomes an object of its fields and properties, settings one of theirs."""
     if is_dataclass(value) and not isinstance(value, type):
         properties = [name for name, member in vars(type(value)).items() if isinstance(member, property)]
         names = [*(field.name for field in fields(value)), *properties]
         return {name: report_json(getattr(value, name)) for name in names}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if isinstance(value, Mapping):
         return {str(key): report_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

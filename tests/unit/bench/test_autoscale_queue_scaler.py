@@ -1,0 +1,71 @@
+"""The comparator on the queue's length reads the same board and uses the same actuator as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ssr.autoscaler.board import View
+from ssr.bench.autoscale.hpa import HpaSettings
+from ssr.bench.autoscale.queue_scaler import QueueScaler
+from ssr.scaling.signals import Engines, Load, Pool, Report, Service
+
+
+class Board:
+    """Tells what it is given."""
+
+    def __init__(self, *reports: Report, now: float = 100.0) -> None:
+        self.reports: Sequence[Report] = reports
+        self.now = now
+
+    async def read(self) -> View:
+        return View(self.now, tuple(self.reports), None, {}, {})
+
+
+class Fleet:
+    """Implements `Actuator`; what is asked for serves at once."""
+
+    def __init__(self) -> None:
+        self.replicas = dict.fromkeys(Pool, 2)
+        self.asked: list[tuple[Pool, int]] = []
+
+    async def engines(self, pool: Pool) -> Engines:
+        return Engines(ready=1, starting=self.replicas[pool] - 1)
+
+    async def scale(self, pool: Pool, replicas: int) -> None:
+        self.asked.append((pool, replicas))
+        self.replicas[pool] = replicas
+
+
+def report(service: Service, waiting: int, at: float = 100.0) -> Report:
+    return Report(service, "one", at, Load(requests_waiting=waiting, requests_running=50))
+
+
+def scaler(board: Board, fleet: Fleet) -> QueueScaler:
+    settings = dict.fromkeys(Pool, HpaSettings(target=4.0))
+    return QueueScaler(board, fleet, settings, report_ttl_s=20.0)  # type: ignore[arg-type]
+
+
+async def test_each_pool_is_scaled_by_the_calls_that_wait_for_it() -> None:
+    board = Board(report(Service.DRAFTER, 18), report(Service.VERIFIER, 9), report(Service.SELECTOR, 4))
+    fleet = Fleet()
+    await scaler(board, fleet).tick()
+    assert fleet.asked == [(Pool.DRAFT, 5), (Pool.TARGET, 4)]
+
+
+async def test_calls_that_run_do_not_count_and_what_is_right_is_left_alone() -> None:
+    fleet = Fleet()
+    board = Board(report(Service.DRAFTER, 8), report(Service.VERIFIER, 0), report(Service.SELECTOR, 0))
+    under_test = scaler(board, fleet)
+    await under_test.tick()
+    assert fleet.asked == [(Pool.TARGET, 1)]
+    board.now += 15.0
+    board.reports = [report(Service.DRAFTER, 0, board.now)]
+    await under_test.tick()
+    assert fleet.replicas[Pool.DRAFT] == 2  # the window holds it
+
+
+async def test_a_pool_without_a_fresh_report_is_left_alone() -> None:
+    fleet = Fleet()
+    board = Board(report(Service.DRAFTER, 40, at=70.0), report(Service.VERIFIER, 40))
+    await scaler(board, fleet).tick()
+    assert fleet.asked == []
