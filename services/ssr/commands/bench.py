@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.console import Console, RenderableType
 
+from ssr.commands import bench_accuracy, bench_consensus
 from ssr.commands.exit_status import ExitStatus, complain
 from ssr.commands.running import run
 from ssr.core.errors import InvalidRequest
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
 bench_app = typer.Typer(
     name="bench",
-    help="Measure SSR itself on this machine, on simulated engines: no model is needed.",
+    help="Measure SSR: itself on simulated engines, and how well it answers with the models at hand.",
     no_args_is_help=True,
 )
+bench_accuracy.add_to(bench_app)
+bench_consensus.add_to(bench_app)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 

@@ -1,6 +1,6 @@
 """SSR, the algorithm: a few paths in parallel, each drafted and verified step by step, then a vote.
 
-`solve` is one resumable coroutine for all five modes. Everything it decides goes through the `Journal` before it acts
+`solve` is one resumable coroutine for all modes. Everything it decides goes through the `Journal` before it acts
 on it, and everything it knows comes from there: after a crash, calling it again with the same journal goes on behind
 the last committed step. Paths advance independently; nothing waits for the slowest. With a lookahead the drafter does
 not wait for the verifier either (`core.ahead`), and the same steps are committed.
@@ -21,6 +21,7 @@ from ssr.core.errors import ContextFull, SsrError
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted, answered, path_end
 from ssr.core.types import (
     NO_STRATEGY,
+    Mode,
     Options,
     PathContext,
     PathStatus,
@@ -188,7 +189,8 @@ class _Solving:
     async def _next_step(self, index: int, drafts: DraftsAhead) -> StepCommitted:
         context, options = self._asked(index, self._run)
         if not options.mode.drafts:
-            written = await self._crew.writer.write(context, options)
+            writer = self._crew.drafter if options.mode is Mode.DRAFT else self._crew.writer
+            written = await writer.write(context, options)
             return StepCommitted(index, written.step, written.calls)
         draft = await drafts.next(self._run)
         verdict = await self._crew.verifier.verify(context, draft.step, options)

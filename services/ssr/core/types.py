@@ -19,6 +19,7 @@ class Mode(StrEnum):
     PARALLEL_SPM = "parallel-spm"  #: N target paths, a selected strategy each
     SSD = "ssd"  #: one path, drafted and verified
     SSR = "ssr"  #: N paths with selected strategies, drafted and verified
+    DRAFT = "draft"  #: the draft model alone, one path: the floor that the others are measured against
 
     @property
     def selects(self) -> bool:
@@ -32,7 +33,7 @@ class Mode(StrEnum):
 
     @property
     def single_path(self) -> bool:
-        return self in (Mode.BASELINE, Mode.SSD)
+        return self in (Mode.BASELINE, Mode.SSD, Mode.DRAFT)
 
 
 class StopRule(StrEnum):

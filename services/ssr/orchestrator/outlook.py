@@ -28,15 +28,15 @@ class WorkOutlook:
 
     def ended(self, job: Job) -> None:
         """This replica has ended a job."""
-        self._averages = self._averages.add(job.usage, len(job.paths), self._now())
+        self._averages = self._averages.add(job.usage, len(job.paths))
 
     async def look(self, queue: JobQueue) -> Outlook:
         """The outlook of now. Raises: Unavailable."""
-        now, backlogs = self._now(), (await queue.backlog()).values()
+        backlogs = (await queue.backlog()).values()
         return Outlook(
             queued_jobs=sum(backlog.jobs for backlog in backlogs),
             queued_paths=sum(backlog.paths for backlog in backlogs),
-            paths_per_s=self._arrivals.per_s(now),
-            work=self._averages.work(now),
-            evidence=self._averages.evidence(now),
+            paths_per_s=self._arrivals.per_s(self._now()),
+            work=self._averages.work(),
+            evidence=self._averages.evidence,
         )

@@ -8,45 +8,39 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RunningAverage:
-    """The mean of recent samples; each counts half as much after every `half_life_s` seconds.
+    """The mean of recent samples; each counts half as much when `half_life` more have come.
 
-    `prior` is the value without samples. It weighs as much as `prior_weight` fresh samples, so that the first ones
-    do not decide alone, and the mean returns to it when samples stay out. A sample over `clip` times the mean counts
-    as that: a change of level is followed within a few samples, one runaway is not.
+    It forgets by samples and not by time: what yesterday's last jobs were is the best guess for this morning's first.
+    `prior` is the value without samples; it weighs as much as `prior_weight` of them, and is forgotten as they are. A
+    sample over `clip` times the mean counts as that: a change of level is followed within a few samples, one runaway is
+    not. `weight` is that of the samples, the newest being 1.
     """
 
     prior: float
-    half_life_s: float = 600.0
+    half_life: float = 50.0
     prior_weight: float = 2.0
     clip: float = 8.0
     total: float = 0.0
     weight: float = 0.0
-    at: float = 0.0
+    prior_kept: float = 1.0
 
-    def value(self, now: float) -> float:
-        kept = self._kept(now)
-        return (self.prior * self.prior_weight + self.total * kept) / (self.prior_weight + self.weight * kept)
+    @property
+    def value(self) -> float:
+        weight = self.prior_weight * self.prior_kept
+        return (self.prior * weight + self.total) / (weight + self.weight)
 
-    def add(self, sample: float, now: float) -> RunningAverage:
-        mean, kept = self.value(now), self._kept(now)
+    def add(self, sample: float) -> RunningAverage:
+        mean, kept = self.value, 0.5 ** (1 / self.half_life)
         counted = min(sample, self.clip * mean) if mean > 0 else sample
         return RunningAverage(
             self.prior,
-            self.half_life_s,
+            self.half_life,
             self.prior_weight,
             self.clip,
             total=self.total * kept + counted,
             weight=self.weight * kept + 1.0,
-            at=max(now, self.at),
+            prior_kept=self.prior_kept * kept,
         )
-
-    def evidence(self, now: float) -> float:
-        """The weight of the samples, a fresh one being 1."""
-        return self.weight * self._kept(now)
-
-    def _kept(self, now: float) -> float:
-        """What is left of the weight of the samples so far; a clock that went back forgets nothing."""
-        return float(0.5 ** (max(now - self.at, 0.0) / self.half_life_s))
 
 
 class Arrivals:

@@ -49,38 +49,32 @@ class PathAverages:
     written_tokens: RunningAverage = field(default_factory=lambda: _prior(PathWork().written_tokens))
     selection_tokens: RunningAverage = field(default_factory=lambda: _prior(PathWork().selection_tokens))
 
-    def add(self, usage: Usage, paths: int, now: float) -> PathAverages:
+    def add(self, usage: Usage, paths: int) -> PathAverages:
         """Account for a job that ended. One that cost nothing (cancelled while it waited) tells nothing."""
         if not paths or not any(model.generated_tokens for model in usage.models):
             return self
         steps = usage.accepted_steps + usage.rewritten_steps
         grown = replace(
             self,
-            drafted_steps=self.drafted_steps.add(steps / paths, now),
-            drafted_tokens=self.drafted_tokens.add(usage.drafted_tokens / paths, now),
-            written_tokens=self.written_tokens.add(usage.written_tokens / paths, now),
-            selection_tokens=self.selection_tokens.add(usage.selection_tokens / paths, now),
+            drafted_steps=self.drafted_steps.add(steps / paths),
+            drafted_tokens=self.drafted_tokens.add(usage.drafted_tokens / paths),
+            written_tokens=self.written_tokens.add(usage.written_tokens / paths),
+            selection_tokens=self.selection_tokens.add(usage.selection_tokens / paths),
         )
         if steps:
-            grown = replace(grown, rewrite_rate=self.rewrite_rate.add(usage.rewritten_steps / steps, now))
+            grown = replace(grown, rewrite_rate=self.rewrite_rate.add(usage.rewritten_steps / steps))
         if usage.rewritten_steps:
             tokens = usage.rewritten_tokens / usage.rewritten_steps
-            grown = replace(grown, rewrite_tokens=self.rewrite_tokens.add(tokens, now))
+            grown = replace(grown, rewrite_tokens=self.rewrite_tokens.add(tokens))
         return grown
 
-    def evidence(self, now: float) -> float:
+    @property
+    def evidence(self) -> float:
         """How many jobs the averages rest on, older ones counting less."""
-        return self.drafted_steps.evidence(now)
+        return self.drafted_steps.weight
 
-    def work(self, now: float) -> PathWork:
-        return PathWork(
-            drafted_steps=self.drafted_steps.value(now),
-            drafted_tokens=self.drafted_tokens.value(now),
-            rewrite_tokens=self.rewrite_tokens.value(now),
-            rewrite_rate=self.rewrite_rate.value(now),
-            written_tokens=self.written_tokens.value(now),
-            selection_tokens=self.selection_tokens.value(now),
-        )
+    def work(self) -> PathWork:
+        return PathWork(**{item.name: getattr(self, item.name).value for item in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ JOB = Usage(
 def many(usage: Usage, paths: int, times: int = 500) -> PathWork:
     averages = PathAverages()
     for _ in range(times):
-        averages = averages.add(usage, paths, now=0.0)
-    return averages.work(0.0)
+        averages = averages.add(usage, paths)
+    return averages.work()
 
 
 def test_averages_are_of_a_path() -> None:

@@ -1,0 +1,1 @@
+"""`ssr bench consensus`: recorded samples replayed through drafters."""

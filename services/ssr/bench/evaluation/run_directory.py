@@ -1,0 +1,164 @@
+"""An evaluation on disk: plan.json, and records.jsonl, which grows by a line with every run that is finished."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ssr.bench.evaluation.plan import Plan
+from ssr.bench.evaluation.record import Record, RunKey
+from ssr.core.errors import Conflict, InvalidRequest
+
+PLAN, RECORDS = "plan.json", "records.jsonl"
+
+
+class Origin(BaseModel):
+    """Where an evaluation comes from; of no matter for going on with it. `run_id` is a random word."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    command: str = ""
+    version: str = ""
+    machine: str = ""
+    note: str = ""
+    server: str = ""
+    created: str = ""
+
+
+class _PlanFile(BaseModel):
+    plan: Plan
+    origin: Origin
+
+
+class Evaluation(BaseModel):
+    """An evaluation read back: what was planned, and the newest record of each run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    plan: Plan
+    origin: Origin
+    records: tuple[Record, ...]
+
+    @property
+    def missing(self) -> int:
+        """Planned runs without a record."""
+        return self.plan.count * len(self.plan.cells) * self.plan.repeats - len(self.records)
+
+
+class Records:
+    """records.jsonl, open for adding to it; `done` are the runs that need not be done again."""
+
+    def __init__(self, file: IO[bytes], known: Sequence[Record]) -> None:
+        self._file = file
+        self.known = tuple(known)
+        self.done: frozenset[RunKey] = frozenset(record.key for record in known if not record.lost)
+
+    def append(self, record: Record) -> None:
+        """Durable when it returns: a crash of this program, or of the machine, loses nothing that was appended."""
+        self._file.write(record.model_dump_json().encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+@contextmanager
+def opened(folder: Path, plan: Plan, origin: Origin) -> Iterator[tuple[Records, Origin]]:
+    """The records of `plan` in `folder`, begun or gone on with; yields them and where the evaluation comes from.
+
+    Raises: Conflict when another plan is there, naming the difference, or another process is at work in it;
+    InvalidRequest when a file of it cannot be read.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / RECORDS).open("ab+")
+    except OSError as error:
+        raise InvalidRequest("out", f"{folder} cannot be written to: {error.strerror}; name another folder") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Conflict(f"another process is at work in {folder}; wait for it, or name another folder") from None
+        kept = _settled(folder, plan, origin)
+        _drop_torn_line(file)
+        yield Records(file, _newest(_records(folder / RECORDS))), kept
+
+
+def read(folder: Path) -> Evaluation:
+    """What is in `folder`, also while it is being added to.
+
+    Raises: InvalidRequest when there is no evaluation, or a file of it cannot be read.
+    """
+    kept = _plan_file(folder)
+    if kept is None:
+        raise InvalidRequest("dir", f"{folder} has no {PLAN}; name a folder that `ssr bench accuracy --out` made")
+    records = _newest(_records(folder / RECORDS))
+    return Evaluation(name=folder.resolve().name, plan=kept.plan, origin=kept.origin, records=records)
+
+
+def _settled(folder: Path, plan: Plan, origin: Origin) -> Origin:
+    """The origin that the folder has; its plan is `plan`."""
+    kept = _plan_file(folder)
+    if kept is None:
+        _write_whole(folder / PLAN, _PlanFile(plan=plan, origin=origin).model_dump_json(indent=2))
+        return origin
+    if differences := kept.plan.differences(plan):
+        told = "; ".join(differences)
+        raise Conflict(f"{folder} has another plan: {told}; give the same one to go on, or name another folder")
+    return kept.origin
+
+
+def _plan_file(folder: Path) -> _PlanFile | None:
+    try:
+        return _PlanFile.model_validate_json((folder / PLAN).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise InvalidRequest("dir", f"{folder / PLAN} cannot be read: {_first(error)}") from error
+
+
+def _write_whole(file: Path, text: str) -> None:
+    part = file.with_suffix(".part")
+    with part.open("w") as stream:
+        stream.write(text + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(file)
+
+
+def _drop_torn_line(file: IO[bytes]) -> None:
+    """A line without an end was being written when the program was killed; its run is done again."""
+    file.seek(0)
+    whole = file.read().rfind(b"\n") + 1
+    file.truncate(whole)
+
+
+def _records(file: Path) -> Iterator[Record]:
+    """The whole lines of the file. Raises: InvalidRequest naming the line and field."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            yield Record.model_validate_json(line)
+        except ValidationError as error:
+            raise InvalidRequest("dir", f"{file}, line {number}: {_first(error)}") from error
+
+
+def _newest(records: Iterator[Record]) -> tuple[Record, ...]:
+    """The last record of each run: one that was lost may have been tried again."""
+    return tuple({record.key: record for record in records}.values())
+
+
+def _first(error: Exception) -> Any:
+    if not isinstance(error, ValidationError):
+        return error
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"

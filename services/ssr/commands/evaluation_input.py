@@ -1,0 +1,59 @@
+"""What an evaluation's command line says, read: lists, options of a job, and the machine it is measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ssr.core.errors import InvalidRequest
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def numbers(field: str, text: str, kind: Callable[[str], Any]) -> tuple[Any, ...]:
+    """Raises: InvalidRequest naming `field`."""
+    try:
+        return tuple(kind(part) for part in names(text))
+    except ValueError:
+        raise InvalidRequest(field, f"{text!r} is no list of numbers; give such as 1,3,5") from None
+
+
+def job_option(text: str) -> tuple[str, Any]:
+    """Name and value of an option of a job. Raises: InvalidRequest."""
+    from ssr.client import SolveOptions
+
+    name, is_given, value = text.partition("=")
+    kinds = get_type_hints(SolveOptions)
+    if name not in kinds or not is_given:
+        raise InvalidRequest("option", f"{text!r} is no NAME=VALUE; names are {', '.join(kinds)}")
+    try:
+        return name, _READ.get(kinds[name], str)(value)
+    except (KeyError, ValueError):
+        raise InvalidRequest(name, f"{value!r} is no value of it") from None
+
+
+_READ: dict[Any, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    bool: {"true": True, "false": False}.__getitem__,
+}
+
+
+def machine() -> str:
+    """The machine in words."""
+    return f"{platform.platform()}, {os.cpu_count()} logical CPUs ({_processor()})"
+
+
+def _processor() -> str:
+    """The processor by name, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())

@@ -1,0 +1,140 @@
+"""Parallel samples of one problem draft for each other (arXiv 2503.05330). It knows no engine.
+
+    drafter = Drafter()
+    drafter.start("a", group="problem 1", prompt=[...]); drafter.start("b", ...)
+    each forward pass, for each sample:
+        draft = drafter.draft("a", max_tokens)      # from what b and the others wrote behind the same suffix
+        accepted = verify(draft.tokens)             # the model's business, and exact: see below
+        drafter.add("a", accepted)                  # all that the pass yielded, the model's own token last
+    drafter.finish("a")                             # it goes on helping the others
+    drafter.end_group("problem 1")                  # now it is history: weak evidence for the tenant's next problems
+
+Verification of a draft, which is deterministic: sample y from the model's distribution at each position; go on while y
+equals the draft's token, else emit y and stop. Every emitted token was sampled from the model, so drafts change
+nothing but the speed.
+
+How a draft comes about: `pooling` finds where the sample's suffix occurred (`memory`), `dag` takes the consensus path
+through what followed, `calibration` says how likely each token is accepted, which ends the draft; `switch` keeps a
+sample from drafting that gains nothing by it.
+
+Costs. add: constant for each token. draft: bounded by `pool` x tokens drafted. Neither depends on how many samples
+there are or how long they are. Memory: bounded by `total_tokens`; groups that were used longest ago are forgotten.
+Not thread-safe; belongs to the engine's loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from ssr.consensus.calibration import Calibration, Kind
+from ssr.consensus.dag import Consensus
+from ssr.consensus.draft import Draft
+from ssr.consensus.pooling import pooled
+from ssr.consensus.sample import Sample
+from ssr.consensus.settings import ConsensusSettings
+from ssr.consensus.shelf import Shelf
+from ssr.consensus.source import Source
+from ssr.consensus.switch import Switch
+from ssr.core.errors import InvalidRequest
+
+#: Tokens of history that are entered with each token of a sample.
+_HISTORY_PACE = 16
+
+
+class Drafter:
+    """Drafts for the samples of many groups; see the module. Samples and groups are named by the caller."""
+
+    def __init__(self, settings: ConsensusSettings | None = None) -> None:
+        self._settings = settings or ConsensusSettings()
+        self._calibration = Calibration()
+        self._shelf = Shelf(self._settings)
+
+    def __contains__(self, sample: Hashable) -> bool:
+        """Whether the sample runs: it was started, and neither it nor its group has ended or was forgotten."""
+        return sample in self._shelf
+
+    @property
+    def tokens(self) -> int:
+        """How much is remembered, in tokens."""
+        return self._shelf.tokens
+
+    def start(
+        self, sample: Hashable, group: Hashable, prompt: Sequence[int] = (), *, tenant: Hashable = "default"
+    ) -> None:
+        """Make a sample known. Drafts come from samples of its group, and from history of its tenant, and nowhere else.
+
+        Raises: Conflict if the sample is known already, or the group is another tenant's.
+        """
+        joined = self._shelf.join(sample, group, tenant)
+        joined.begin(sample, Sample(Switch(self._settings.rest_below)), prompt)
+        self._shelf.settle(sample)
+
+    def add(self, sample: Hashable, tokens: Sequence[int], probabilities: Sequence[float] | None = None) -> None:
+        """What the model wrote for a sample since the last call, drafted tokens that it accepted included.
+
+        `probabilities` are the model's own for these tokens, where the engine tells them.
+        Raises: NotFound for an unknown sample; InvalidRequest unless there are as many probabilities as tokens.
+        """
+        if probabilities is not None and len(probabilities) != len(tokens):
+            raise InvalidRequest("probabilities", f"are {len(probabilities)} for {len(tokens)} tokens")
+        group = self._shelf.group(sample)
+        state = group.samples[sample]
+        state.meet(tokens, self._calibration)
+        group.memory.append(state, tokens, probabilities)
+        history = self._shelf.history(group.tenant)
+        if history is not None:
+            history.enter(_HISTORY_PACE * len(tokens))
+        self._shelf.settle(sample)
+
+    def draft(self, sample: Hashable, max_tokens: int) -> Draft:
+        """What the sample may write next; to be asked once a forward pass. Raises: NotFound."""
+        group = self._shelf.group(sample)
+        state = group.samples[sample]
+        most = min(max_tokens, self._settings.max_draft)
+        if most <= 0 or not state.switch.on():
+            state.expect([], 0)
+            return Draft()
+        suffix = group.memory.ending(state)
+        history = self._shelf.history(group.tenant)
+        pool = pooled(self._settings, suffix, state, group.memory, history.memory if history else None)
+        draft, expected = self._extract(Consensus(pool, self._settings.sharpness, self._settings.alpha), most)
+        state.expect(expected, len(draft))
+        return draft
+
+    def finish(self, sample: Hashable) -> None:
+        """The sample is complete, and its name free; what it wrote goes on helping its group. Raises: NotFound."""
+        self._shelf.finish(sample)
+
+    def remove(self, sample: Hashable) -> None:
+        """Forget a running sample, and what it wrote. Raises: NotFound."""
+        self._shelf.remove(sample)
+
+    def end_group(self, group: Hashable) -> None:
+        """The problem is done: its samples are forgotten, and what they wrote becomes history of their tenant.
+
+        Raises: NotFound.
+        """
+        self._shelf.end(group)
+
+    def _extract(self, consensus: Consensus, most: int) -> tuple[Draft, list[tuple[int, Kind]]]:
+        """The consensus path, as long as it is likely enough to be accepted; and what is expected of the sample.
+
+        That is a token more than the draft where confidence ended it: whether it would have been right is learnt too,
+        else evidence once found weak would never be tried again.
+        """
+        tokens: list[int] = []
+        confidences: list[float] = []
+        sources: list[Source] = []
+        expected: list[tuple[int, Kind]] = []
+        confidence = 1.0
+        while len(tokens) < most and (edge := consensus.heaviest()) is not None:
+            probability, kind = self._calibration.probability(edge)
+            expected.append((edge.token, kind))
+            confidence *= probability
+            if confidence < self._settings.min_confidence:
+                break
+            tokens.append(edge.token)
+            confidences.append(confidence)
+            sources.append(edge.source)
+            consensus.advance(edge.token)
+        return Draft(tuple(tokens), tuple(confidences), tuple(sources)), expected

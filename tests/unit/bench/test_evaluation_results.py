@@ -1,0 +1,103 @@
+"""The table's numbers, against some computed by hand."""
+
+from __future__ import annotations
+
+import pytest
+from evaluation_records import BASELINE, SSD, drafted, evaluation, record, written
+
+from ssr.bench.evaluation.grid import Grid
+from ssr.bench.evaluation.plan import Cell
+from ssr.bench.evaluation.record import Record
+from ssr.bench.evaluation.results import CellResult, results_of
+from ssr.bench.evaluation.statistics import wilson
+from ssr.bench.evaluation.table import grids, markdown, setting
+from ssr.core.errors import InvalidRequest
+from ssr.core.job import JobStatus
+from ssr.core.types import Mode
+
+
+def cells(*records: Record) -> dict[str, CellResult]:
+    ((_, found),) = results_of([evaluation(records)])
+    return {one.label: one for one in found}
+
+
+def runs(cell: Cell, outcomes: str, **changes: object) -> list[Record]:
+    """One run a letter: r right, w wrong, - unanswered."""
+    paths = [drafted(8.0, 2.0)] if cell.mode.drafts else written(100)
+    return [
+        record(cell, f"p{i}", letter == "r", answer="" if letter == "-" else "1", paths=paths, **changes)  # type: ignore[arg-type]
+        for i, letter in enumerate(outcomes)
+    ]
+
+
+def test_accuracy_and_comparison() -> None:
+    found = cells(*runs(BASELINE, "rrww"), *runs(SSD, "rwrr"))
+    base, ssd = found["baseline"], found["ssd"]
+    assert base.accuracy == wilson(0.5, 4)
+    assert ssd.accuracy == wilson(0.75, 4)
+    assert base.paired is None
+    assert ssd.paired is not None
+    assert (ssd.paired.only_first, ssd.paired.only_second, ssd.paired.p) == (2, 1, 1.0)
+    assert (ssd.pairs, ssd.gain) == (4, 0.25)
+    assert ssd.decode_ratio is not None
+    assert ssd.decode_ratio.value == pytest.approx((20 * 1000 + 12 * 3000) / (100 * 3000))
+    assert ssd.wall_ratio is not None
+    assert ssd.wall_ratio.value == 1
+
+
+def test_unanswered_partial_and_lost_runs() -> None:
+    found = cells(*runs(BASELINE, "r-"), record(BASELINE, "p2", correct=False, status=JobStatus.FAILED))
+    assert (found["baseline"].unanswered, found["baseline"].lost) == (1, 1)
+    assert found["baseline"].accuracy.value == 0.5
+    partial = cells(record(BASELINE, status=JobStatus.PARTIAL))
+    assert partial["baseline"].partial == 1
+
+
+def test_pass_at_k_over_repeats() -> None:
+    repeats = [*runs(BASELINE, "rw"), *runs(BASELINE, "ww", repeat=1), *runs(BASELINE, "ww", repeat=2)]
+    found = cells(*repeats)["baseline"]
+    assert found.pass_at_k == (3, 0.5)
+    assert found.accuracy.value == pytest.approx(1 / 6)
+    assert cells(*runs(BASELINE, "rw"))["baseline"].pass_at_k is None
+
+
+def test_a_baseline_from_elsewhere() -> None:
+    mine, other = evaluation(runs(SSD, "rr")), evaluation(runs(BASELINE, "rw"), name="other")
+    ((_, (alone,)),) = results_of([mine])
+    assert alone.decode_ratio is None
+    assert alone.paired is None
+    ((_, (compared,)),) = results_of([mine], other)
+    assert compared.decode_ratio is not None
+    assert compared.gain == 0.5
+    with pytest.raises(InvalidRequest, match="^baseline: runs has no run of mode baseline"):
+        results_of([other], mine)
+
+
+def test_labels_tell_where_from_and_how_many_paths() -> None:
+    ssr = Cell(mode=Mode.SSR, threshold=7.0)
+    first = evaluation([record(ssr, paths=[drafted(8.0), drafted(8.0)])], name="a")
+    second = evaluation(runs(BASELINE, "r"), name="b")
+    labels = [one.label for _, found in results_of([first, second]) for one in found]
+    assert labels == ["a: ssr-2 t=7", "b: baseline"]
+
+
+def test_the_tables() -> None:
+    found = results_of([evaluation([*runs(BASELINE, "rrww"), *runs(SSD, "rwrr")])])[0][1]
+    accuracy, compute, tokens, _ = grids(found)
+    assert accuracy.rows[1] == (
+        "ssd", "4", "3", "75.0%", "30.1% – 95.4%", "-", "0", "0", "+25.0", "2 / 1", "1.000",
+    )  # fmt: skip
+    assert compute.rows[0][:3] == ("baseline", "1.000", "1.000 – 1.000")
+    assert compute.rows[1][-1] == "50.0%"
+    assert tokens.rows[1][:6] == ("ssd", "20", "10", "10", "-", "10")
+
+
+def test_the_documents() -> None:
+    one = evaluation(runs(BASELINE, "r"), count=5)
+    assert "incomplete: 4 runs are missing" in setting(one)
+    text = markdown([one], grids(results_of([one])[0][1]))
+    assert "| baseline | 1 | 1 | 100.0% |" in text
+    grid = Grid("a < b", ("", "x|y"), [("<i>", "1")])
+    assert "a &lt; b" in grid.html()
+    assert "&lt;i&gt;" in grid.html()
+    assert "x\\|y" in grid.markdown()
