@@ -15,7 +15,7 @@ from ssr.engines.base import Engine
 from ssr.engines.load_meter import LoadMeter
 from ssr.engines.watched import open_watched_engine
 from ssr.rpc.requests import checked_context, checked_options, measure
-from ssr.rpc.server import Servicer, running_server
+from ssr.rpc.server import Servicer, running_service
 from ssr.rpc.wire import calls_to_wire, step_to_wire
 from ssr.scaling.signals import Pool, Service
 from ssr.telemetry.log_context import about_next_step
@@ -59,13 +59,5 @@ async def running_drafter(settings: DrafterSettings) -> AsyncIterator[int]:
         reporting(settings, Service.DRAFTER, LoadMeter(engine.pool)),
     ):
         add = partial(drafting_pb2_grpc.add_DraftingServiceServicer_to_server, DraftingServicer(engine))
-        async with running_server(
-            [Servicer("ssr.v1.DraftingService", add)],
-            host=settings.host,
-            port=settings.port,
-            grace_s=settings.grace_s,
-            tls=settings.tls,
-            health_port=settings.health_port,
-            interceptors=telemetry.interceptors(),
-        ) as port:
+        async with running_service(settings, telemetry, [Servicer("ssr.v1.DraftingService", add)]) as port:
             yield port

@@ -14,7 +14,7 @@ from ssr.autoscaler.kubernetes_scale import KubernetesActuator
 from ssr.autoscaler.loop import Autoscaler
 from ssr.autoscaler.settings import AutoscalerSettings
 from ssr.redis.client import RedisClient, open_redis
-from ssr.rpc.server import running_server
+from ssr.rpc.server import running_service
 from ssr.telemetry.scaling_metrics import ScalingMetrics
 from ssr.telemetry.telemetry import open_telemetry
 
@@ -33,17 +33,7 @@ async def running_autoscaler(settings: AutoscalerSettings) -> AsyncIterator[int]
         )
         metrics = ScalingMetrics(telemetry.registry)
         await stack.enter_async_context(_leading(settings, redis, api, metrics))
-        yield await stack.enter_async_context(
-            running_server(
-                [],
-                host=settings.host,
-                port=settings.port,
-                grace_s=settings.grace_s,
-                tls=settings.tls,
-                health_port=settings.health_port,
-                interceptors=telemetry.interceptors(),
-            )
-        )
+        yield await stack.enter_async_context(running_service(settings, telemetry, []))
 
 
 @asynccontextmanager

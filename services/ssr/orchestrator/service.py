@@ -27,7 +27,7 @@ from ssr.orchestrator.watch import JobWatch
 from ssr.orchestrator.worker import QueueWorker
 from ssr.redis.client import open_redis
 from ssr.rpc.api_keys import ApiKeyCheck, open_api_keys
-from ssr.rpc.server import Servicer, running_server
+from ssr.rpc.server import Servicer, running_service
 from ssr.telemetry.telemetry import open_telemetry
 from ssr.v1 import reasoning_pb2_grpc
 
@@ -81,17 +81,14 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
 
         # At the end health fails first, then the worker's jobs go on elsewhere while calls in flight have their grace.
         port = await stack.enter_async_context(
-            running_server(
+            running_service(
+                settings,
+                telemetry,
                 [Servicer("ssr.v1.ReasoningService", add), *scalers],
-                host=settings.host,
-                port=settings.port,
-                grace_s=settings.grace_s,
-                tls=settings.tls,
-                health_port=settings.health_port,
+                begins=_BEGIN_JOBS,
                 drain=drain,
-                readiness=partial(redis_readiness, redis),
-                interceptors=telemetry.interceptors(begins=_BEGIN_JOBS),
                 checks=[ApiKeyCheck(keys)] if keys is not None else [],
+                readiness=partial(redis_readiness, redis),
             )
         )
         yield port

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,8 @@ from ssr.core.errors import Unavailable
 from ssr.rpc.channel import KEEPALIVE
 from ssr.rpc.errors import ErrorInterceptor
 from ssr.rpc.tls import server_credentials
-from ssr.settings import TlsSettings
+from ssr.settings import ServiceSettings, TlsSettings
+from ssr.telemetry.telemetry import Telemetry
 
 _SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -43,6 +44,35 @@ class Servicer:
     add_to: Callable[[aio.Server], None]
 
 
+#: Opened beside a server, with what it tells whether calls can be answered.
+Readiness = Callable[[Callable[[bool], Awaitable[None]]], AbstractAsyncContextManager[None]]
+
+
+def running_service(
+    settings: ServiceSettings,
+    telemetry: Telemetry,
+    servicers: Sequence[Servicer],
+    *,
+    begins: Collection[str] = (),
+    drain: Callable[[], Awaitable[None]] | None = None,
+    checks: Sequence[aio.ServerInterceptor] = (),
+    readiness: Readiness | None = None,
+) -> AbstractAsyncContextManager[int]:
+    """`running_server` as a service's settings say, and watched; `begins` names the calls that begin a trace."""
+    return running_server(
+        servicers,
+        host=settings.host,
+        port=settings.port,
+        grace_s=settings.grace_s,
+        drain=drain,
+        interceptors=telemetry.interceptors(begins),
+        checks=checks,
+        tls=settings.tls,
+        health_port=settings.health_port,
+        readiness=readiness,
+    )
+
+
 @asynccontextmanager
 async def running_server(
     servicers: Sequence[Servicer],
@@ -55,7 +85,7 @@ async def running_server(
     checks: Sequence[aio.ServerInterceptor] = (),
     tls: TlsSettings | None = None,
     health_port: int | None = None,
-    readiness: Callable[[Callable[[bool], Awaitable[None]]], AbstractAsyncContextManager[None]] | None = None,
+    readiness: Readiness | None = None,
 ) -> AsyncIterator[int]:
     """Serve until the block ends; yields the port (`port` 0 picks a free one).
 

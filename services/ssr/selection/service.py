@@ -15,7 +15,7 @@ from ssr.core.limits import MAX_PATHS, check_problem
 from ssr.engines.load_meter import LoadMeter
 from ssr.engines.watched import open_watched_engine
 from ssr.rpc.requests import check_job_id
-from ssr.rpc.server import Servicer, running_server
+from ssr.rpc.server import Servicer, running_service
 from ssr.rpc.wire import calls_to_wire, strategy_to_wire
 from ssr.scaling.signals import Pool, Service
 from ssr.selection.pools import load_pools
@@ -72,13 +72,5 @@ async def running_selector(settings: SelectorSettings) -> AsyncIterator[int]:
     ):
         servicer = SelectionServicer(PoolSelector(engine, pools))
         add = partial(selection_pb2_grpc.add_SelectionServiceServicer_to_server, servicer)
-        async with running_server(
-            [Servicer("ssr.v1.SelectionService", add)],
-            host=settings.host,
-            port=settings.port,
-            grace_s=settings.grace_s,
-            tls=settings.tls,
-            health_port=settings.health_port,
-            interceptors=telemetry.interceptors(),
-        ) as port:
+        async with running_service(settings, telemetry, [Servicer("ssr.v1.SelectionService", add)]) as port:
             yield port

@@ -16,7 +16,7 @@ from ssr.engines.base import Engine
 from ssr.engines.load_meter import LoadMeter, StepCounts
 from ssr.engines.watched import open_watched_engine
 from ssr.rpc.requests import checked_context, checked_options, measure
-from ssr.rpc.server import Servicer, running_server
+from ssr.rpc.server import Servicer, running_service
 from ssr.rpc.wire import calls_to_wire, step_from_wire, step_to_wire
 from ssr.scaling.signals import Pool, Service
 from ssr.telemetry.log_context import about_next_step
@@ -82,13 +82,5 @@ async def running_verifier(settings: VerifierSettings) -> AsyncIterator[int]:
         servicer = VerificationServicer(engine, settings.scorer, VerificationMetrics(telemetry.registry))
         await stack.enter_async_context(reporting(settings, Service.VERIFIER, LoadMeter(engine.pool, servicer.steps)))
         add = partial(verification_pb2_grpc.add_VerificationServiceServicer_to_server, servicer)
-        async with running_server(
-            [Servicer("ssr.v1.VerificationService", add)],
-            host=settings.host,
-            port=settings.port,
-            grace_s=settings.grace_s,
-            tls=settings.tls,
-            health_port=settings.health_port,
-            interceptors=telemetry.interceptors(),
-        ) as port:
+        async with running_service(settings, telemetry, [Servicer("ssr.v1.VerificationService", add)]) as port:
             yield port
