@@ -145,7 +145,8 @@ async def test_a_day_is_lived_through() -> None:
     phases = (Phase("calm", 30, load=1), Phase(BELL, 150, load=20, ramp_s=10, kind=Kind.STRICT))
     day = Day(phases, calm_jobs_per_s=0.03, operations=1)
     plan = AutoscalePlan(day, Pace(60), (Policy.OURS, Policy.FIXED_MEAN), startup_s=20.0, warm_up_jobs=8)
-    report = await measure_autoscale(plan)
+    first, report = [report async for report in measure_autoscale(plan)]
+    assert first.runs == report.runs[:1]
     for run, figures in zip(report.runs, figures_of(report), strict=True):
         assert [job.at_s for job in run.jobs] == [arrival.at_s for arrival in day.arrivals(plan.seed)]
         assert figures.lost_jobs == 0

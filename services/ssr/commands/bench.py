@@ -179,9 +179,14 @@ async def _autoscale(
     if out is not None:
         check_plotting()
         await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
-    report: AutoscaleReport = await _told(lambda tell: measure_autoscale(plan, tell))
-    if out is not None:
-        await asyncio.to_thread(write_results, report, out)
+
+    async def measured(tell: _Tell) -> AutoscaleReport:
+        async for report in measure_autoscale(plan, tell):
+            if out is not None:
+                await asyncio.to_thread(write_results, report, out)
+        return report
+
+    report = await _told(measured)
     _show(autoscale_json(report), autoscale_table(report), as_json)
     bad = [one for one in figures_of(report) if one.policy.ours and (one.lost_jobs or one.flaps)]
     for one in bad:

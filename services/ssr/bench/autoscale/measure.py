@@ -9,6 +9,7 @@ import platform
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from ssr.autoscaler.board import Board
 from ssr.autoscaler.loop import Autoscaler
@@ -34,21 +35,25 @@ from ssr.scaling.signals import Pool, PoolSignals
 _PAUSE_S = 1.0
 
 
-async def measure_autoscale(plan: AutoscalePlan, tell: Callable[[str], None] = lambda _: None) -> AutoscaleReport:
+async def measure_autoscale(
+    plan: AutoscalePlan, tell: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[AutoscaleReport]:
     """A day for each policy of the plan, ours first, whose need sizes the others. `tell` hears what happens.
 
+    Yields a report of all days so far behind each: a later one that fails takes none of them away.
     Raises: what a system's start raises; CapabilityMissing without /proc.
     """
-    runs: list[Run] = []
-    for policy in Policy:
-        if policy in plan.policies:
-            runs.append(await _Measuring(plan, policy, runs[:1], tell).run())
     machine: dict[str, str | int] = {
         "cores": os.cpu_count() or 1,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
-    return AutoscaleReport(plan, machine, tuple(runs))
+    report = AutoscaleReport(plan, machine, ())
+    for policy in Policy:
+        if policy in plan.policies:
+            run = await _Measuring(plan, policy, report.runs[:1], tell).run()
+            report = replace(report, runs=(*report.runs, run))
+            yield report
 
 
 class _Measuring:
