@@ -8,7 +8,7 @@ from ssr.core.prompts import CLOSING, solving
 from ssr.core.seeds import call_seed
 from ssr.core.steps import BOUNDARY, join_path, normalise_step
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step, Written
-from ssr.engines.base import Engine, EngineInfo, Finish, Generation, NextToken, Sampling
+from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling
 from ssr.engines.rendering import PromptRenderer
 
 #: An answer is short.
@@ -93,8 +93,8 @@ def generation_call(kind: CallKind, info: EngineInfo, generation: Generation) ->
     )
 
 
-def question_call(kind: CallKind, info: EngineInfo, token: NextToken) -> Call:
-    """The cost of reading one token's candidates, for the ledger."""
+def question_call(kind: CallKind, info: EngineInfo, token: NextToken | Likelihood) -> Call:
+    """The cost of reading one token's candidates, or a prompt's own tokens, for the ledger."""
     return Call(
         kind=kind,
         model=info.model,

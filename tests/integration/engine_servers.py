@@ -43,6 +43,8 @@ class ScriptedServer:
     says: list[str] = field(default_factory=lambda: ["First", " step", " here.", "\n\n", "Second", " one."])
     top: list[tuple[str, float]] = field(default_factory=lambda: [("7", -0.7), ("8", -0.2), ("9", -2.5), ("No", -4.0)])
     top_n_limit: int = 5
+    #: Whether the prompt's own tokens come with log probabilities: -0.5 for each, -1.5 for those with a "!".
+    prompt_logprobs: bool = True
     adds_bos: bool = False
     faults: deque[Fault] = field(default_factory=deque)
     requests: list[tuple[str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
@@ -69,6 +71,10 @@ class ScriptedServer:
     def tokens(self, text: str) -> list[str]:
         found = re.findall(rf"{re.escape(BOS)}|(?:(?!{re.escape(BOS)})\S)+\s*|\s+", text)
         return ["", *found] if self.adds_bos else found
+
+    def prefill(self, text: str) -> list[tuple[str, float | None]]:
+        tokens = self.tokens(text)
+        return [(token, None if at == 0 else -1.5 if "!" in token else -0.5) for at, token in enumerate(tokens)]
 
     def ids(self, text: str) -> list[int]:
         return [1 if token in ("", BOS) else 2 + sum(token.encode()) for token in self.tokens(text)]
@@ -134,6 +140,9 @@ def tgi_app(server: ScriptedServer) -> web.Application:
         tokens = [{"id": 5, "text": text, "logprob": -0.1, "special": False} for text in said]
         details: dict[str, Any] = {"generated_tokens": len(said), "tokens": tokens, "prefill": [], "seed": None}
         details["finish_reason"] = {"stop": "stop_sequence", "length": "length", "eos": "eos_token"}[why]
+        if parameters.get("decoder_input_details"):
+            told = [(token, logprob if server.prompt_logprobs else None) for token, logprob in server.prefill(prompt)]
+            details["prefill"] = [{"id": 7, "text": token, "logprob": logprob} for token, logprob in told]
         if top_n:
             ranked = [{"id": 6, "text": text, "logprob": lp, "special": False} for text, lp in server.top[: top_n + 1]]
             details["top_tokens"] = [ranked for _ in said]
@@ -178,6 +187,10 @@ def vllm_app(server: ScriptedServer) -> web.Application:
         choice["finish_reason"] = "length" if why == "length" else "stop"
         if top_n:
             choice["logprobs"] = {"top_logprobs": [dict(server.top[: top_n + 1])], "tokens": said}
+            choice["logprobs"]["token_logprobs"] = [-0.1 for _ in said]
+        if body.get("echo") and server.prompt_logprobs:
+            tokens, logprobs = zip(*server.prefill(body["prompt"]), *[(token, -0.1) for token in said], strict=True)
+            choice["logprobs"] = {"tokens": list(tokens), "token_logprobs": list(logprobs)}
         usage = {"prompt_tokens": size, "completion_tokens": len(said), "prompt_tokens_details": {"cached_tokens": 3}}
         return web.json_response({"id": "1", "object": "text_completion", "choices": [choice], "usage": usage})
 

@@ -25,6 +25,7 @@ from ssr.scaling.signals import Load, Service
 from .kubernetes_server import NAMESPACE, KubernetesServer, refused
 
 LIMIT_S = 20
+AT_ONCE = PoolLimits(up_window_s=0)
 DRAFT, TARGET = "deployments/draft-engine", "deployments/target-engine"
 
 
@@ -48,12 +49,12 @@ async def kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
         yield server
 
 
-def settings(redis_url: str, replica: str = "one", **scaling: PoolLimits) -> AutoscalerSettings:
+def settings(redis_url: str, replica: str = "one") -> AutoscalerSettings:
     return AutoscalerSettings(
         redis_url=redis_url,
         replica=replica,
         deployments={"draft": "draft-engine", "target": "target-engine"},
-        scaling=ScalingSettings(interval_s=0.05, **scaling),
+        scaling=ScalingSettings(interval_s=0.05, draft=AT_ONCE, target=AT_ONCE),
         metrics_port=0,
         grace_s=1,
         lease_s=2.0,

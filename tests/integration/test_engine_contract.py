@@ -156,6 +156,18 @@ class TestEveryEngine:
         told = await engine.next_token(await engine.render(QUESTION), top_n=64)
         assert 3 < len(told.candidates) <= (await engine.info()).max_top_n
 
+    async def test_how_likely_a_text_is(self, engine: Engine) -> None:
+        prompt = await engine.render(QUESTION)
+        try:
+            told = await engine.likelihood(prompt, "It is 42, of course.")
+        except CapabilityMissing as error:
+            assert "likelihood" in str(error)  # noqa: PT017 - says what to do without
+            return
+        assert 5 <= len(told.logprobs) <= 12
+        assert all(logprob <= 0 for logprob in told.logprobs)
+        assert told.prompt_tokens is not None
+        assert told.prompt_tokens > len(told.logprobs)
+
     async def test_too_long_prompt_is_the_callers_fault(self, engine: Engine) -> None:
         with pytest.raises(InvalidRequest):
             await engine.generate("a b c " * 1000, max_tokens=4)
@@ -416,3 +428,44 @@ async def test_an_engine_opened_from_settings_survives_a_replica(kind: str, app:
 
 async def _no_hub(model: str) -> None:
     raise CapabilityMissing(f"no hub for {model}")
+
+
+@pytest.mark.parametrize("kind", SCRIPTED)
+@pytest.mark.parametrize("adds_bos", [False, True])
+async def test_the_likelihood_is_that_of_the_texts_own_tokens(kind: str, adds_bos: bool) -> None:
+    async with _case(kind, {"adds_bos": adds_bos}) as case:
+        told = await case.engine.likelihood("say it! now\n\n", "One two! three")
+        assert told.logprobs == (-0.5, -1.5, -0.5)
+        assert told.prompt_tokens == len(case.server.tokens("say it! now\n\nOne two! three"))
+        straddling = await case.engine.likelihood("say it! no", "w two")  # the server's token is "now "
+        assert straddling.logprobs == (-0.5, -0.5)
+
+
+@pytest.mark.parametrize("kind", SCRIPTED)
+async def test_an_engine_that_tells_nothing_of_its_prompt(kind: str) -> None:
+    async with _case(kind, {"prompt_logprobs": False}) as case:
+        with pytest.raises(CapabilityMissing, match="another scorer than likelihood"):
+            await case.engine.likelihood("say", " it")
+
+
+REFUSALS = [
+    (
+        "tgi",
+        status(422, {"error": "Input validation error: `decoder_input_details` is off", "error_type": "validation"}),
+    ),
+    ("openai", status(400, {"error": {"message": "Only no echo is supported", "type": "invalid_request_error"}})),
+    ("openai", status(500, {"error": {"message": "Only no echo is supported", "type": "server_error"}})),
+]
+
+
+@pytest.mark.parametrize(("kind", "refusal"), REFUSALS)
+async def test_an_engine_that_refuses_to_tell(kind: str, refusal: Any) -> None:
+    async with _case(kind) as case:
+        case.server.faults.append(refusal)
+        with pytest.raises(CapabilityMissing, match="another scorer than likelihood"):
+            await case.engine.likelihood("say", " it")
+
+
+async def test_other_refusals_of_a_likelihood_stay_what_they_are(case: Case) -> None:
+    with pytest.raises(InvalidRequest):
+        await case.engine.likelihood("word " * 300, "and more")

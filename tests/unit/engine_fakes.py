@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from ssr.engines.base import GREEDY, ChatMessage, EngineInfo, Finish, Generation, NextToken, Sampling, TokenLogprob
+from ssr.engines.base import (
+    GREEDY,
+    ChatMessage,
+    EngineInfo,
+    Finish,
+    Generation,
+    Likelihood,
+    NextToken,
+    Sampling,
+    TokenLogprob,
+)
 
 
 @dataclass
@@ -15,6 +25,7 @@ class FakeEngine:
 
     texts: list[str | Generation] = field(default_factory=list)
     tokens: list[list[tuple[str, float]]] = field(default_factory=list)
+    likelihoods: list[tuple[float, ...]] = field(default_factory=list)
     max_total_tokens: int = 4096
     max_top_n: int = 20
     prompts: list[str] = field(default_factory=list)
@@ -38,6 +49,11 @@ class FakeEngine:
         self.affinities.append(affinity)
         candidates = self.tokens.pop(0)[: min(top_n, self.max_top_n)]
         return NextToken(tuple(TokenLogprob(text, logprob) for text, logprob in candidates), 60, None)
+
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+        self.prompts.append(prompt + text)
+        self.affinities.append(affinity)
+        return Likelihood(self.likelihoods.pop(0), 70, None)
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         self.renders += 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.console import Console, RenderableType
 
-from ssr.commands import bench_accuracy, bench_consensus
+from ssr.commands import bench_accuracy, bench_consensus, bench_scorers
 from ssr.commands.exit_status import ExitStatus, complain
 from ssr.commands.running import run
 from ssr.core.errors import InvalidRequest
@@ -30,6 +30,7 @@ bench_app = typer.Typer(
 )
 bench_accuracy.add_to(bench_app)
 bench_consensus.add_to(bench_app)
+bench_scorers.add_to(bench_app)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 

@@ -80,7 +80,11 @@ def solve(
         str | None, typer.Option(metavar="NAME", help="competition (default) or school, or one of the server's.")
     ] = None,
     scorer: Annotated[
-        str | None, typer.Option(metavar="NAME", help="expected, greedy or judge. Default: the verifier's.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="expected, greedy, judge, likelihood, arithmetic, or as arithmetic+judge. Default: the verifier's.",
+        ),
     ] = None,
     max_step_tokens: Annotated[
         int | None, typer.Option(metavar="N", help="Longest step, in tokens. Default: the server's (512).")

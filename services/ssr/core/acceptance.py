@@ -1,4 +1,4 @@
-"""From a next-token distribution to a score of 0..9, and from a score to accept or rewrite (paper section 3.2)."""
+"""From the target's probabilities to a score of 0..9, and from a score to accept or rewrite (paper section 3.2)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from enum import StrEnum
 
+from ssr.core.errors import InvalidRequest
 from ssr.core.types import MAX_SCORE
 
 #: (token text, natural log-probability), most probable first
@@ -17,11 +18,30 @@ _MIN_MASS = 0.01
 
 
 class ScorerName(StrEnum):
-    """How the target's answer about a step becomes a score."""
+    """How a step gets its score. The names with a "+" check the step's equations first: see `ARITHMETIC`."""
 
     EXPECTED = "expected"  #: probability-weighted mean of the digits 0-9
     GREEDY = "greedy"  #: the most probable token, if it is a digit (the paper's way)
     JUDGE = "judge"  #: 9 x P(Yes) of a Yes/No question
+    LIKELIHOOD = "likelihood"  #: 9 x the geometric mean of the step's token probabilities under the target
+    ARITHMETIC = "arithmetic"  #: a false equation rejects the step; any other step stands
+    ARITHMETIC_EXPECTED = "arithmetic+expected"
+    ARITHMETIC_GREEDY = "arithmetic+greedy"
+    ARITHMETIC_JUDGE = "arithmetic+judge"
+    ARITHMETIC_LIKELIHOOD = "arithmetic+likelihood"
+
+    @property
+    def parts(self) -> tuple[ScorerName, ...]:
+        """What it combines, in the order in which they are asked."""
+        return tuple(ScorerName(part) for part in self.split("+"))
+
+    @classmethod
+    def named(cls, name: str, field: str = "scorer") -> ScorerName:
+        """Raises: InvalidRequest naming `field` and the known scorers."""
+        try:
+            return cls(name)
+        except ValueError:
+            raise InvalidRequest(field, f"{name!r} is unknown; known are {', '.join(cls)}") from None
 
 
 def expected_digit(candidates: Candidates) -> float:
@@ -43,6 +63,11 @@ def yes_score(candidates: Candidates) -> float:
     yes = sum(math.exp(logprob) for text, logprob in candidates if text.strip().lower() == "yes")
     no = sum(math.exp(logprob) for text, logprob in candidates if text.strip().lower() == "no")
     return MAX_SCORE * yes / (yes + no) if yes + no >= _MIN_MASS else 0.0
+
+
+def likelihood_score(logprobs: Sequence[float]) -> float:
+    """9 x the geometric mean of the tokens' probabilities, so that a step's length does not matter; 0 without any."""
+    return MAX_SCORE * math.exp(math.fsum(logprobs) / len(logprobs)) if logprobs else 0.0
 
 
 def accepts(score: float, threshold: float) -> bool:

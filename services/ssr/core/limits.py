@@ -48,8 +48,8 @@ def check_options(options: Options) -> None:
         raise InvalidRequest("max_tokens", f"must be at least 1; got {options.max_tokens}")
     check_within("max_steps", options.max_steps, 1, MAX_STEPS)
     check_within("lookahead", options.lookahead, 0, MAX_LOOKAHEAD)
-    if options.scorer and options.scorer not in set(ScorerName):
-        raise InvalidRequest("scorer", f"{options.scorer!r} is unknown; known are {', '.join(ScorerName)}")
+    if options.scorer:
+        ScorerName.named(options.scorer)
 
 
 def check_key(key: str) -> None:

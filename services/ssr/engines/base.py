@@ -68,6 +68,15 @@ class NextToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Likelihood:
+    """The model's view of a text that follows a prompt: its tokens' natural-log probabilities, no warping."""
+
+    logprobs: tuple[float, ...]
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What the engine says about itself.
 
@@ -101,6 +110,13 @@ class Engine(Protocol):
 
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
         """The up to `top_n` most probable next tokens; fewer where the engine's limit is lower (`info`)."""
+        ...
+
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+        """How probable the tokens of `text` are after `prompt`; one that begins before `text` and ends in it counts.
+
+        Many engines cannot tell (`CapabilityMissing`), and those that can process the whole prompt anew each time.
+        """
         ...
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:

@@ -6,6 +6,7 @@ Prompts are rendered text and go to /v1/completions. What the servers differ in:
 |---|---|---|---|
 | why a "stop" ended | choice.stop_reason | choice.matched_stop | __verbose.stop_type, when asked for |
 | log probabilities | top_logprobs: text -> number | same | content[].top_logprobs: list |
+| of the prompt | echo, past the prefix cache | echo | - |
 | chat template | /tokenize + /detokenize | - (templates.py) | /apply-template |
 | prompt length | max_model_len | max_model_len | meta.n_ctx |
 
@@ -20,13 +21,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-from openai import AsyncOpenAI
+from openai import APIStatusError, AsyncOpenAI
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, Permanent
-from ssr.engines.base import GREEDY, ChatMessage, EngineInfo, Generation, NextToken, Sampling
+from ssr.engines.base import GREEDY, ChatMessage, EngineInfo, Generation, Likelihood, NextToken, Sampling
 from ssr.engines.connection import EngineConnection
+from ssr.engines.likelihood import tail_logprobs
 from ssr.engines.model_name import parameters_from_name
-from ssr.engines.openai_replies import finish_of, first_candidates, prompt_counts, told_top_n_limit
+from ssr.engines.openai_replies import echoed_tokens, finish_of, first_candidates, prompt_counts, told_top_n_limit
 from ssr.engines.stops import check_stops
 from ssr.engines.templates import ChatTemplate
 
@@ -41,6 +43,8 @@ _PLAIN = {
     "verbose": True,
     "response_fields": ["stop_type", "stopping_word"],
 }
+
+_NO_LIKELIHOOD = "{} gives no log probabilities of a prompt's tokens (echo): use another scorer than likelihood"
 
 _Renderer = Callable[[Sequence[ChatMessage]], Awaitable[str]]
 
@@ -131,6 +135,23 @@ class OpenAiEngine:
             if not candidates:
                 raise CapabilityMissing(f"{self._connection.base_url} gives no log probabilities of tokens")
             return NextToken(tuple(candidates[:top_n]), *prompt_counts(reply))
+
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+        """See `Engine.likelihood`; asked for with `echo`, and one more token than needed, which all servers allow."""
+        model = await self._model_name()
+        async with self._connection.call():
+            try:
+                reply = await self._complete(
+                    model=model, prompt=prompt + text, max_tokens=1, temperature=0.0, top_p=1.0, echo=True, logprobs=1
+                )
+            except APIStatusError as refusal:
+                if "echo" not in refusal.message.lower():
+                    raise
+                raise CapabilityMissing(_NO_LIKELIHOOD.format(self._connection.base_url)) from refusal
+            logprobs = tail_logprobs(echoed_tokens(reply), prompt, text)
+            if not logprobs:
+                raise CapabilityMissing(_NO_LIKELIHOOD.format(self._connection.base_url))
+            return Likelihood(logprobs, *prompt_counts(reply))
 
     async def _complete(self, **request: Any) -> dict[str, Any]:
         """The reply as it came: the package's own type has no room for what the servers add to it."""

@@ -44,6 +44,16 @@ def first_candidates(logprobs: object) -> list[TokenLogprob]:
     return sorted((c for c in found if not math.isnan(c.logprob)), key=lambda c: c.logprob, reverse=True)
 
 
+def echoed_tokens(reply: Mapping[str, Any]) -> list[tuple[str, float | None]]:
+    """The prompt's tokens and their log probabilities, of a request with `echo`; none where it was not heeded."""
+    match reply["choices"][0].get("logprobs"):
+        case {"tokens": list(tokens), "token_logprobs": list(logprobs)} if len(tokens) == len(logprobs):
+            generated = int((reply.get("usage") or {}).get("completion_tokens") or 0)
+            return list(zip(map(str, tokens), logprobs, strict=True))[: len(tokens) - generated]
+        case _:
+            return []
+
+
 def told_top_n_limit(refusal: InvalidRequest) -> int | None:
     """How many candidates the server gives at most, when that is why it refused."""
     told = _TOP_N_LIMIT.search(str(refusal))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from ssr.core.errors import BadReply, Overloaded, Permanent, SsrError, TimedOut, Unavailable
-from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, NextToken, Sampling
+from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, Likelihood, NextToken, Sampling
 from ssr.engines.circuit import Circuit
 from ssr.engines.pool_state import PoolLoad, PoolState, ReplicaState
 from ssr.engines.replicas import Resolver
@@ -108,6 +108,15 @@ class EnginePool:
         )
         self._generated_tokens += 1
         return token
+
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+        likelihood = await self._call(
+            affinity,
+            lambda engine: engine.likelihood(prompt, text),
+            tokens=(len(prompt) + len(text)) // _CHARS_PER_TOKEN + 1,
+        )
+        self._generated_tokens += 1
+        return likelihood
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         return await self._call("", lambda engine: engine.render(messages))

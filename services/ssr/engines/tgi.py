@@ -18,12 +18,12 @@ from dataclasses import replace
 from typing import Any, Self
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest
-from ssr.engines.base import GREEDY, ChatMessage, EngineInfo, Generation, NextToken, Sampling
+from ssr.engines.base import GREEDY, ChatMessage, EngineInfo, Generation, Likelihood, NextToken, Sampling
 from ssr.engines.json_connection import JsonConnection, Reply
 from ssr.engines.model_name import parameters_from_name
 from ssr.engines.stops import check_stops
 from ssr.engines.templates import ChatTemplate
-from ssr.engines.tgi_replies import generation_in, next_token_in
+from ssr.engines.tgi_replies import generation_in, likelihood_in, next_token_in
 
 _TOP_N_LIMIT = re.compile(r"`top_n_tokens` must be >= 0 and <= (\d+)")
 #: More top tokens than any server allows by default: asking for them makes it tell its limit, without generating.
@@ -98,6 +98,25 @@ class TgiEngine:
             return False
         self._max_top_n = int(told[1])
         return True
+
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+        """See `Engine.likelihood`. TGI 3 must have been started with --enable-prefill-logprobs."""
+        asked = {"max_new_tokens": 1, "do_sample": False, "decoder_input_details": True}
+        try:
+            likelihood = likelihood_in(await self._ask(prompt + text, asked), prompt, text)
+        except InvalidRequest as refusal:
+            if refusal.field != "decoder_input_details":
+                raise
+            raise CapabilityMissing(self._no_likelihood()) from refusal
+        if not likelihood.logprobs:
+            raise CapabilityMissing(self._no_likelihood())
+        return likelihood
+
+    def _no_likelihood(self) -> str:
+        return (
+            f"{self._connection.base_url} gives no log probabilities of a prompt's tokens: start TGI with "
+            "--enable-prefill-logprobs, or use another scorer than likelihood"
+        )
 
     async def _ask(self, prompt: str, parameters: Mapping[str, object]) -> Reply:
         return await self._connection.post(

@@ -9,11 +9,18 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from ssr.core.errors import BadReply
-from ssr.engines.base import Finish, Generation, NextToken, TokenLogprob
+from ssr.engines.base import Finish, Generation, Likelihood, NextToken, TokenLogprob
 from ssr.engines.json_connection import Reply
+from ssr.engines.likelihood import tail_logprobs
 from ssr.engines.stops import cut_at_stop
 
 _FINISH = {"length": Finish.LENGTH, "eos_token": Finish.EOS, "stop_sequence": Finish.STOP}
+
+
+@dataclass(slots=True)
+class _PromptToken:
+    text: str
+    logprob: float | None = None
 
 
 @dataclass(slots=True)
@@ -23,6 +30,7 @@ class _Details:
     finish_reason: Literal["length", "eos_token", "stop_sequence"]
     generated_tokens: int
     top_tokens: list[list[TokenLogprob]] | None = None
+    prefill: list[_PromptToken] | None = None
 
 
 @dataclass(slots=True)
@@ -49,6 +57,12 @@ def next_token_in(reply: Reply, top_n: int) -> NextToken:
         raise BadReply(f"{reply.url} answered without top_tokens")
     candidates = sorted(top_tokens[0], key=lambda candidate: candidate.logprob, reverse=True)
     return NextToken(tuple(candidates[:top_n]), *_prompt_counts(reply))
+
+
+def likelihood_in(reply: Reply, prompt: str, text: str) -> Likelihood:
+    """Of a request with `decoder_input_details` for `prompt` + `text`; empty where the engine does not tell."""
+    tokens = [(token.text, token.logprob) for token in _output(reply).details.prefill or ()]
+    return Likelihood(tail_logprobs(tokens, prompt, text), *_prompt_counts(reply))
 
 
 def _output(reply: Reply) -> _Output:

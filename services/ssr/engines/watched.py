@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self, TypeVar
 
-from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, NextToken, Sampling
+from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, Likelihood, NextToken, Sampling
 from ssr.engines.connect import open_engine
 from ssr.engines.pool import EnginePool
 from ssr.engines.settings import EngineSettings
@@ -86,6 +86,9 @@ class _WatchedReplica(_Watched):
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
         return await self._measured(CallKind.NEXT_TOKEN, self._engine.next_token(prompt, top_n=top_n))
 
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+        return await self._measured(CallKind.LIKELIHOOD, self._engine.likelihood(prompt, text))
+
     async def _measured(self, kind: CallKind, call: Awaitable[_T]) -> _T:
         began, outcome = time.perf_counter(), "ok"
         try:
@@ -126,3 +129,10 @@ class WatchedPool(_Watched):
             token = await self._engine.next_token(prompt, top_n=top_n, affinity=affinity)
         self._metrics.called(CallKind.NEXT_TOKEN, time.perf_counter() - began)
         return token
+
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+        began = time.perf_counter()
+        with self._tracing.span("engine likelihood", Kind.CLIENT):
+            likelihood = await self._engine.likelihood(prompt, text, affinity=affinity)
+        self._metrics.called(CallKind.LIKELIHOOD, time.perf_counter() - began)
+        return likelihood

@@ -43,7 +43,12 @@ class Demand:
 
     @property
     def slots(self) -> float:
-        return self.steady + self.draining + self.waiting + self.queued
+        return self.steady + self.backlog
+
+    @property
+    def backlog(self) -> float:
+        """Slots for what has piled up."""
+        return self.draining + self.waiting + self.queued
 
     @property
     def known(self) -> bool:

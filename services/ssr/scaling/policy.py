@@ -1,8 +1,8 @@
 """The decision: from demand to a number of replicas, with its reasons.
 
-Up at once, in steps; down to the most that was needed within a window, in smaller steps, and never on missing reports.
-Replicas that are starting count as if they served: the number is of what is asked for, so the same demand never asks
-twice.
+Up at once where something waits, else when the load lasts, in steps; down to the most that was needed within a window,
+in smaller steps, and never on missing reports. Replicas that are starting count as if they served: the number is of
+what is asked for, so the same demand never asks twice.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ def decide(demand: Demand, state: ScalingState, limits: PoolLimits, now: float, 
     if bounded < wanted:
         reasons.append(f"the maximum is {limits.max_replicas}")
     state = state.remember(bounded, now, limits.down_window_s, idle=demand.known and not demand.slots)
+    if 0 < state.replicas < bounded and not demand.backlog and state.short_s(now) < limits.up_window_s:
+        reasons.append(f"up held: nothing waits, and seen for {state.short_s(now):.0f} s of {limits.up_window_s:g} s")
+        bounded = state.replicas
     replicas = _step(bounded, state, limits, now, reasons)
     replicas = min(max(replicas, least), limits.max_replicas)
     _tell_starting(state, limits, now, reasons)

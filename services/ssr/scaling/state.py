@@ -21,7 +21,8 @@ class ScalingState:
 
     `replicas` are asked for, `ready` of them serve. `since` is when this memory begins, `seen` the last decision.
     `wanted` are recommendations of the stabilisation window, oldest first and falling (a higher one makes all before
-    it needless); `changes` are the numbers before each recent change; `idle_since` is when the last work was seen.
+    it needless); `changes` are the numbers before each recent change; `idle_since` is when the last work was seen,
+    `short_since` since when more is wanted than there is.
     """
 
     replicas: int
@@ -31,6 +32,7 @@ class ScalingState:
     wanted: tuple[Mark, ...] = ()
     changes: tuple[Mark, ...] = ()
     idle_since: float | None = None
+    short_since: float | None = None
 
     @classmethod
     def fresh(cls, engines: Engines, now: float) -> ScalingState:
@@ -47,12 +49,21 @@ class ScalingState:
 
     def resumed(self, now: float, window_s: float) -> ScalingState:
         """As it is, or without a past where nobody has looked for a whole window."""
-        return replace(self, since=now, wanted=(), idle_since=None) if now - self.seen > window_s else self
+        return (
+            replace(self, since=now, wanted=(), idle_since=None, short_since=None)
+            if now - self.seen > window_s
+            else self
+        )
 
     def remember(self, wanted: int, now: float, window_s: float, *, idle: bool) -> ScalingState:
         kept = tuple(mark for mark in self.wanted if mark.at > now - window_s and mark.replicas > wanted)
-        idle_since = (now if self.idle_since is None else self.idle_since) if idle else None
-        return replace(self, seen=now, wanted=(*kept, Mark(now, wanted)), idle_since=idle_since)
+        return replace(
+            self,
+            seen=now,
+            wanted=(*kept, Mark(now, wanted)),
+            idle_since=_since(self.idle_since, now, idle),
+            short_since=_since(self.short_since, now, wanted > self.replicas),
+        )
 
     def changed(self, replicas: int, now: float, keep_s: float) -> ScalingState:
         """After a decision for `replicas`."""
@@ -64,6 +75,17 @@ class ScalingState:
         """All numbers of replicas within the last `period_s` seconds."""
         return [self.replicas, *(mark.replicas for mark in self.changes if mark.at > now - period_s)]
 
+    def short_s(self, now: float) -> float:
+        """Seconds for which more has been wanted than there is."""
+        return 0.0 if self.short_since is None else now - self.short_since
+
     def idle_s(self, now: float) -> float:
         """Seconds without any work."""
         return 0.0 if self.idle_since is None else now - self.idle_since
+
+
+def _since(before: float | None, now: float, holds: bool) -> float | None:
+    """Since when something holds that held `before`, or None."""
+    if not holds:
+        return None
+    return now if before is None else before

@@ -19,6 +19,7 @@ class CallKind(StrEnum):
 
     GENERATE = "generate"
     NEXT_TOKEN = "next_token"
+    LIKELIHOOD = "likelihood"
 
 
 class EngineMetrics:

@@ -1,34 +1,30 @@
-"""Scorers: how the target's view of a step becomes a score of 0..9."""
+"""The scorers by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import cache
 
-from ssr.core.acceptance import Candidates, ScorerName, expected_digit, greedy_digit, yes_score
-from ssr.core.errors import InvalidRequest
+from ssr.core.acceptance import ScorerName, expected_digit, greedy_digit, yes_score
 from ssr.core.prompts import DIGIT_QUESTION, YES_NO_QUESTION
+from ssr.verification.arithmetic_scorer import ArithmeticScorer
+from ssr.verification.likelihood_scorer import LikelihoodScorer
+from ssr.verification.question_scorer import QuestionScorer
+from ssr.verification.scoring import Scorer
 
 
-@dataclass(frozen=True, slots=True)
-class Scorer:
-    """What to ask about a step, the words the answer begins with, and how to read its first token."""
-
-    question: str
-    prefill: str
-    read: Callable[[Candidates], float]
-
-
-SCORERS: Mapping[ScorerName, Scorer] = {
-    ScorerName.EXPECTED: Scorer(DIGIT_QUESTION, "Digit: ", expected_digit),
-    ScorerName.GREEDY: Scorer(DIGIT_QUESTION, "Digit: ", greedy_digit),
-    ScorerName.JUDGE: Scorer(YES_NO_QUESTION, "", yes_score),
-}
-
-
-def scorer_named(name: str) -> Scorer:
-    """Raises: InvalidRequest naming the known scorers."""
-    try:
-        return SCORERS[ScorerName(name)]
-    except ValueError:
-        raise InvalidRequest("scorer", f"{name!r} is unknown; known are {', '.join(ScorerName)}") from None
+@cache
+def scorer_named(name: ScorerName) -> Scorer:
+    """The scorer; none has a state of its own."""
+    match name:
+        case ScorerName.EXPECTED:
+            return QuestionScorer(DIGIT_QUESTION, "Digit: ", expected_digit)
+        case ScorerName.GREEDY:
+            return QuestionScorer(DIGIT_QUESTION, "Digit: ", greedy_digit)
+        case ScorerName.JUDGE:
+            return QuestionScorer(YES_NO_QUESTION, "", yes_score)
+        case ScorerName.LIKELIHOOD:
+            return LikelihoodScorer()
+        case ScorerName.ARITHMETIC:
+            return ArithmeticScorer()
+    _, other = name.parts
+    return ArithmeticScorer(scorer_named(other))

@@ -15,5 +15,6 @@ class VerifierSettings(ReportingSettings):
     model_config = SettingsConfigDict(env_prefix="SSR_VERIFIER_")
 
     engine: EngineSettings
-    #: "expected" (mean digit), "greedy" (the paper's digit) or "judge" (P(Yes)).
+    #: "expected" (mean digit), "greedy" (the paper's digit), "judge" (P(Yes)), "likelihood" (of the step; many engines
+    #: cannot tell it), "arithmetic" (only rejects false equations), or "arithmetic+" and one of the others.
     scorer: ScorerName = ScorerName.EXPECTED

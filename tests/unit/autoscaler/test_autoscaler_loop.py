@@ -17,7 +17,7 @@ from ssr.scaling.settings import Bell, PoolLimits, ScalingSettings
 from ssr.scaling.signals import Engines, Load, Pool, PoolSignals, Report, Service
 
 NOW = 1_000_000.0
-LIMITS = PoolLimits(min_replicas=0, max_replicas=20, slots=8)
+LIMITS = PoolLimits(min_replicas=0, max_replicas=20, slots=8, up_window_s=0)
 SETTINGS = ScalingSettings(draft=LIMITS, target=LIMITS)
 
 

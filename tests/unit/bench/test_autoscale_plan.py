@@ -26,7 +26,7 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC).timestamp()
 
 def test_all_times_of_the_policy_get_shorter_and_nothing_else_changes() -> None:
     known, paced = PoolLimits(slot_tokens_per_s=5), Pace(20).limits(PoolLimits(slot_tokens_per_s=5))
-    times = {"startup_s", "drain_s", "up_period_s", "down_window_s", "down_period_s", "idle_s"}
+    times = {"startup_s", "drain_s", "up_period_s", "up_window_s", "down_window_s", "down_period_s", "idle_s"}
     for name in PoolLimits.model_fields:
         before, after = getattr(known, name), getattr(paced, name)
         expected = before / 20 if name in times else before * 20 if name == "slot_tokens_per_s" else before

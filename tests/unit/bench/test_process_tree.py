@@ -30,7 +30,10 @@ def test_a_tree_has_all_descendants_and_nobody_else() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_process_is_read_with_its_children() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # until it runs it has no memory of its own
         usages = read_usage({"child": child.pid, "both": os.getpid(), "nobody": 2**22 + 1})
         child.communicate(b"\n")
     assert usages["both"].rss_bytes > usages["child"].rss_bytes > 0

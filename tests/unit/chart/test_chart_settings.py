@@ -50,6 +50,7 @@ POOL: dict[str, Any] = {
     "up_factor": 3,
     "up_step": 2,
     "up_period_s": 10,
+    "up_window_s": 20,
     "down_window_s": 200,
     "down_fraction": 0.5,
     "down_step": 2,
@@ -88,6 +89,7 @@ EVERYTHING: dict[str, Any] = {
                 "retention_s": 3600,
                 "step_timeout_s": 60,
                 "select_timeout_s": 61,
+                "stagger_s": 0.5,
                 "report_s": 3,
             }
         },

@@ -11,7 +11,17 @@ from typing import Any, Self
 import pytest
 
 from ssr.core.errors import InvalidRequest, Overloaded, SsrError, TimedOut, Unavailable
-from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Finish, Generation, NextToken, Sampling
+from ssr.engines.base import (
+    GREEDY,
+    ChatMessage,
+    Engine,
+    EngineInfo,
+    Finish,
+    Generation,
+    Likelihood,
+    NextToken,
+    Sampling,
+)
 from ssr.engines.pool import EnginePool, PoolLimits
 from ssr.engines.pool_state import PoolLoad
 
@@ -40,6 +50,10 @@ class FakeEngine(Engine):
 
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
         return NextToken(())
+
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+        self.calls.append(prompt + text)
+        return Likelihood((-0.5,))
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         return messages[0].content

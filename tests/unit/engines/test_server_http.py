@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import aiohttp
@@ -42,6 +42,7 @@ class FakeBackend:
     blocked: bool = False
     together: bool = False
     sick: bool = False
+    prefills: bool = False
     requests: list[GenerateRequest] = field(default_factory=list)
     started: asyncio.Queue[GenerateRequest] = field(default_factory=asyncio.Queue)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,7 +50,10 @@ class FakeBackend:
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Sequence[TokenEvent], None]:
         self.requests.append(request)
-        end = GenerationEnd(FinishReason.EOS_TOKEN, request.input_length, cached_tokens=3, queue_s=0.25)
+        prefill = tuple(Token(ord(c), c, -0.25) for c in request.inputs) if request.prefill else ()
+        end = GenerationEnd(
+            FinishReason.EOS_TOKEN, request.input_length, cached_tokens=3, queue_s=0.25, prefill=prefill
+        )
         last = TokenEvent(Token(99, "<end>", -0.5, special=True), end=end)
         try:
             if self.together:
@@ -78,7 +82,7 @@ class FakeBackend:
         return [TokenPiece(1, "<s>", 0, 0), *pieces] if add_special else pieces
 
     def info(self) -> BackendInfo:
-        return INFO
+        return replace(INFO, prefill_logprobs=self.prefills)
 
     async def healthy(self) -> bool:
         return not self.sick
@@ -210,6 +214,20 @@ async def test_a_parameter_out_of_its_limits_is_a_validation_error(
     assert (status, reply["error_type"]) == (422, "validation")
     assert reply["error"].startswith("Input validation error: ")
     assert names in reply["error"]
+
+
+async def test_the_prompts_own_tokens(backend: FakeBackend, http: aiohttp.ClientSession) -> None:
+    backend.prefills = True
+    wanted = request(details=True, decoder_input_details=True)
+    status, reply = await post(http, "/generate", wanted)
+    assert status == 200
+    assert reply["details"]["prefill"][:2] == [
+        {"id": ord("2"), "text": "2", "logprob": None},
+        {"id": ord("+"), "text": "+", "logprob": -0.25},
+    ]
+    assert len(reply["details"]["prefill"]) == 4
+    (error,) = await stream(http, wanted)
+    assert "not supported when streaming" in error["error"]
 
 
 async def test_the_prompt_has_limits_of_its_own(http: aiohttp.ClientSession) -> None:

@@ -13,7 +13,7 @@ from ssr.scaling.state import ScalingState
 
 NOW = 1_000_000.0
 #: Six slots in use of each replica's eight.
-LIMITS = PoolLimits(min_replicas=0, max_replicas=20, slots=8, up_factor=2, up_step=4, up_period_s=15)
+LIMITS = PoolLimits(min_replicas=0, max_replicas=20, slots=8, up_factor=2, up_step=4, up_period_s=15, up_window_s=0)
 
 
 def settled(replicas: int) -> ScalingState:
@@ -201,3 +201,34 @@ def test_after_the_schedule_the_window_holds() -> None:
 def test_what_somebody_else_changed_is_the_number_to_go_on_from() -> None:
     state = run(30.0, settled(5)).state.observed(Engines(2))
     assert run(30.0, state, now=NOW + 5).replicas == 5
+
+
+PATIENT = LIMITS.model_copy(update={"up_window_s": 15.0})
+
+
+def test_a_few_calls_that_meet_for_a_moment_are_no_reason_to_grow() -> None:
+    state = settled(1)
+    for second in (0, 5, 10):
+        decision = run(8.0, state, PATIENT, NOW + second)
+        assert decision.replicas == 1
+        assert decision.reasons[-1] == f"up held: nothing waits, and seen for {second} s of 15 s"
+        state = decision.state
+    state = run(4.0, state, PATIENT, NOW + 15).state
+    assert run(8.0, state, PATIENT, NOW + 20).replicas == 1  # it is counted from the beginning
+
+
+def test_load_that_lasts_is_one_also_when_nothing_waits() -> None:
+    state = settled(1)
+    for second in (0, 5, 10):
+        state = run(8.0, state, PATIENT, NOW + second).state
+    assert run(8.0, state, PATIENT, NOW + 15).replicas == 2
+
+
+@pytest.mark.parametrize("part", ["waiting", "queued", "draining"])
+def test_with_a_backlog_it_grows_at_once(part: str) -> None:
+    assert run(8.0, settled(1), PATIENT, **{part: 0.5}).replicas == 2
+
+
+def test_from_zero_and_for_the_schedule_it_grows_at_once() -> None:
+    assert run(1.0, settled(0), PATIENT).replicas == 1
+    assert decide(Demand(steady=1.0), settled(1), PATIENT, NOW, Floor(3, "eight")).replicas == 3

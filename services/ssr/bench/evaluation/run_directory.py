@@ -86,7 +86,7 @@ def opened(folder: Path, plan: Plan, origin: Origin) -> Iterator[tuple[Records, 
         except OSError:
             raise Conflict(f"another process is at work in {folder}; wait for it, or name another folder") from None
         kept = _settled(folder, plan, origin)
-        _drop_torn_line(file)
+        drop_torn_line(file)
         yield Records(file, _newest(_records(folder / RECORDS))), kept
 
 
@@ -132,7 +132,7 @@ def _write_whole(file: Path, text: str) -> None:
     part.replace(file)
 
 
-def _drop_torn_line(file: IO[bytes]) -> None:
+def drop_torn_line(file: IO[bytes]) -> None:
     """A line without an end was being written when the program was killed; its run is done again."""
     file.seek(0)
     whole = file.read().rfind(b"\n") + 1

@@ -45,6 +45,7 @@ class GenerateRequest:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     top_n_tokens: int = 0
+    prefill: bool = False  #: tell the prompt's tokens with their log probabilities
 
     @property
     def greedy(self) -> bool:
@@ -71,13 +72,15 @@ class GenerationEnd:
     """How a generation ended, and what its prompt cost.
 
     `cached_tokens` of the `prompt_tokens` were served from the prefix cache (None: the backend does not know).
-    `queue_s` is how many seconds the request waited for a place in the batch.
+    `queue_s` is how many seconds the request waited for a place in the batch. `prefill` are the prompt's tokens, of a
+    request that wants them; nothing is known of the first one's probability.
     """
 
     reason: FinishReason
     prompt_tokens: int
     cached_tokens: int | None = None
     queue_s: float = 0.0
+    prefill: tuple[Token, ...] = ()
 
 
 class TokenEvent(NamedTuple):
@@ -116,6 +119,7 @@ class BackendInfo:
     max_concurrent_requests: int = 128
     max_top_n_tokens: int = 20
     max_stop_sequences: int = 4
+    prefill_logprobs: bool = False  #: whether it can tell the log probabilities of a prompt's tokens
     max_batch_size: int | None = None  #: requests decoded together (None: no bound of its own)
     dtype: str = ""  #: weights' number format, for /info
     version: str = ""  #: of the backend, for /info

@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic_core import to_json
 
 from ssr.engines.server.backend import Backend, GenerationEnd
-from ssr.engines.server.errors import INCOMPLETE, INCOMPLETE_STREAM, ErrorReply, RefusalError, reply_for
+from ssr.engines.server.errors import INCOMPLETE, INCOMPLETE_STREAM, ErrorReply, RefusalError, invalid, reply_for
 from ssr.engines.server.generation import Generation
 from ssr.engines.server.metrics import ServerMetrics
 from ssr.engines.server.permits import Permits
@@ -98,6 +98,8 @@ class Generating:
         return response
 
     async def _send_tokens(self, response: web.StreamResponse, body: GenerateBody, received: float) -> None:
+        if body.parameters.decoder_input_details:
+            raise invalid("`decoder_input_details` == true is not supported when streaming tokens")
         with self._permits:
             generation = Generation(await validated(body, self._backend), received)
             prefix, details = _prefix(body), body.parameters.details

@@ -19,6 +19,10 @@ def token_reply(token: Token) -> dict[str, Any]:
     return {"id": token.id, "text": token.text, "logprob": token.logprob, "special": token.special}
 
 
+def prefill_reply(token: Token, *, first: bool) -> dict[str, Any]:
+    return {"id": token.id, "text": token.text, "logprob": None if first else token.logprob}
+
+
 def _top_tokens(event: TokenEvent) -> list[dict[str, Any]]:
     return [token_reply(token) for token in event.top_tokens]
 
@@ -34,7 +38,7 @@ def _summary(generation: Generation, end: GenerationEnd) -> dict[str, Any]:
 def details_reply(generation: Generation, end: GenerationEnd) -> dict[str, Any]:
     """`details` of a whole reply; `top_tokens` is there only when they were asked for, as in TGI."""
     details = _summary(generation, end) | {
-        "prefill": [],
+        "prefill": [prefill_reply(token, first=number == 0) for number, token in enumerate(end.prefill)],
         "tokens": [token_reply(event.token) for event in generation.events],
     }
     if generation.request.top_n_tokens:

@@ -14,7 +14,7 @@ MAX_BEST_OF = 1  #: best_of needs one batch slot a candidate and is of no use to
 async def validated(body: GenerateBody, backend: Backend) -> GenerateRequest:
     """The request that `body` asks for, within the limits of `backend.info()`. Raises a 422 refusal otherwise."""
     info, parameters = backend.info(), body.parameters
-    _check_supported(parameters)
+    _check_supported(parameters, info)
     _check_sampling(parameters)
     _check_counts(parameters, info)
     if not body.inputs:
@@ -34,15 +34,16 @@ async def validated(body: GenerateBody, backend: Backend) -> GenerateRequest:
         seed=parameters.seed if parameters.seed is not None else secrets.randbits(64),
         stop=tuple(parameters.stop),
         top_n_tokens=parameters.top_n_tokens or 0,
+        prefill=parameters.decoder_input_details,
     )
 
 
-def _check_supported(parameters: Parameters) -> None:
+def _check_supported(parameters: Parameters, info: BackendInfo) -> None:
     best_of = 1 if parameters.best_of is None else parameters.best_of
     if best_of > MAX_BEST_OF:
         raise invalid(f"`best_of` must be > 0 and <= {MAX_BEST_OF}. Given: {best_of}")
     for name, asked in (
-        ("decoder_input_details", parameters.decoder_input_details),
+        ("decoder_input_details", parameters.decoder_input_details and not info.prefill_logprobs),
         ("watermark", parameters.watermark),
         ("grammar", parameters.grammar is not None),
         ("adapter_id", parameters.adapter_id is not None),

@@ -57,6 +57,7 @@ class SimulatedBackend:
             max_total_tokens=settings.max_total_tokens,
             max_concurrent_requests=settings.max_concurrent_requests,
             max_top_n_tokens=settings.max_top_n_tokens,
+            prefill_logprobs=True,
             max_batch_size=settings.max_batch_size,
             dtype="simulated",
         )
@@ -80,10 +81,13 @@ class SimulatedBackend:
                 pacer = Pacer(self._now, self._sleep)
                 queue_s = self._now() - arrived
                 prompt = pieces(request.inputs)
-                cached = self._admit(prompt)
+                cached = self._admit(prompt, anew=request.prefill)
                 if pacer.owe(self._prefill_s(len(prompt) - cached)):
                     await pacer.sleep()
-                end = partial(GenerationEnd, prompt_tokens=len(prompt), cached_tokens=cached, queue_s=queue_s)
+                prefill = tuple(self._model.prefill(request.inputs)) if request.prefill else ()
+                end = partial(
+                    GenerationEnd, prompt_tokens=len(prompt), cached_tokens=cached, queue_s=queue_s, prefill=prefill
+                )
                 written: list[str] = []
                 ready: list[TokenEvent] = []
                 for event in self._events(request, fault, end):
@@ -154,8 +158,11 @@ class SimulatedBackend:
     async def __aexit__(self, *exc: object) -> None:
         self._serving = False
 
-    def _admit(self, prompt: tuple[str, ...]) -> int:
+    def _admit(self, prompt: tuple[str, ...], *, anew: bool) -> int:
+        """How many tokens come out of the prefix cache; `anew`: none, whatever is in it."""
         cached = self._prefixes.admit(prompt)
+        if anew:
+            cached = 0
         self._activity.prompt_tokens += len(prompt)
         self._activity.cached_tokens += cached
         return cached

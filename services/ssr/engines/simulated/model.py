@@ -10,8 +10,9 @@ from ssr.core.steps import BOUNDARY
 from ssr.engines.server.backend import Token
 from ssr.engines.simulated import judge, wording
 from ssr.engines.simulated.dice import Dice
-from ssr.engines.simulated.reader import Judging, Selecting, Solving, read
+from ssr.engines.simulated.reader import Judging, Scale, Selecting, Solving, read
 from ssr.engines.simulated.settings import SimulatedSettings
+from ssr.engines.simulated.template import parse
 from ssr.engines.simulated.tokenizer import END, SPECIAL_IDS, piece_id, pieces
 from ssr.engines.simulated.writer import next_step
 
@@ -21,6 +22,7 @@ Position = tuple[Token, tuple[Token, ...]]
 #: What else could have been written anywhere, in falling order of probability.
 _ALTERNATIVES = (" the", " we", " so", "\n", " is", " then", ",", " that", " a", " this", ".", " to", " and", " it")
 _LEAST_SURE, _SURENESS_RANGE = 0.62, 0.375  #: probability of a token of written text
+_DOUBT = 1.5  #: what is taken from the log probability of each token of a step that is certainly wrong
 
 
 class SimulatedModel:
@@ -50,6 +52,29 @@ class SimulatedModel:
                 first = _drawn(shares, seed, temperature, prompt)
                 ranking = [first, *(code for code, _ in shares if code != first)]
                 return _answer(ranking, shares, reading.lead, top_n)
+
+    def prefill(self, prompt: str) -> Iterator[Token]:
+        """The prompt's own tokens, each as probable as the model finds it: those of wrong steps are less so."""
+        doubts, offset = self._doubts(prompt), 0
+        for position, piece in enumerate(pieces(prompt)):
+            token, _ = _written(piece, position)
+            doubt = next((doubt for begin, end, doubt in doubts if begin <= offset < end), 0.0)
+            yield token._replace(logprob=token.logprob - _DOUBT * doubt)
+            offset += len(piece)
+
+    def _doubts(self, prompt: str) -> list[tuple[int, int, float]]:
+        """Where the steps of the model's own turn begin and end, and how sure it is that they are wrong."""
+        task, written = read(prompt).task, parse(prompt).written
+        if not (isinstance(task, Solving) and written and prompt.endswith(written)):
+            return []
+        doubts, earlier, begin = [], list[str](), len(prompt) - len(written)
+        for step in written.split(BOUNDARY):
+            judged = Judging(Solving(task.problem, task.hint, tuple(earlier)), step, Scale.YES_NO)
+            dice = Dice("likelihood", *self._identity, task.problem, *earlier, BOUNDARY, step)
+            doubts.append((begin, begin + len(step), 1 - judge.belief(judged, self._quality, dice)))
+            earlier.append(step)
+            begin += len(step) + len(BOUNDARY)
+        return doubts
 
     def endless(self, prompt: str, *, top_n: int = 0) -> Iterator[Position]:
         """A text that comes to no end and to no blank line."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -84,6 +85,15 @@ async def test_tokens_are_counted_and_prefixes_cached() -> None:
     assert first.prompt_tokens - 16 <= again.cached_tokens < first.prompt_tokens
     assert backend.activity.completed == 2
     assert backend.activity.cached_tokens == again.cached_tokens
+
+
+async def test_a_request_for_the_prompts_tokens_gets_them_and_processes_all_anew() -> None:
+    backend = SimulatedBackend(SETTINGS)
+    await events(backend, request())
+    (*_, last) = await events(backend, replace(request(), prefill=True))
+    assert last.end is not None
+    assert "".join(token.text for token in last.end.prefill) == PROMPT
+    assert (last.end.prompt_tokens, last.end.cached_tokens) == (len(last.end.prefill), 0)
 
 
 async def test_tokenize_gives_offsets() -> None:

@@ -27,7 +27,7 @@ from ssr.engines.simulated.model import SimulatedModel
 from ssr.engines.simulated.script import truth
 from ssr.engines.simulated.settings import Quality, SimulatedSettings
 from ssr.engines.simulated.template import render
-from ssr.engines.simulated.tokenizer import END
+from ssr.engines.simulated.tokenizer import END, pieces
 
 FLAWLESS = SimulatedSettings(quality=Quality(error_rate=0, blemish_rate=0, judge_noise=0, selection_noise=0))
 PROBLEM = "What is 17 + 25?"
@@ -164,3 +164,27 @@ def test_truth_is_what_a_flawless_model_answers() -> None:
     for n in range(50):
         problem = f"A shelf has {n + 2} rows of {n % 7 + 3} books and {n} more."
         assert boxed(written(render(solving(problem, POOL[n % 12])), seed=n)) == truth(problem)
+
+
+def test_the_tokens_of_wrong_steps_are_less_likely() -> None:
+    model, right = SimulatedModel(FLAWLESS), "We add: 17 + 25 = 42."
+    wrong = right.replace("42", "43")
+
+    def mean(prompt: str, step: str) -> float:
+        told = [token.logprob for token in model.prefill(prompt + step)][-len(pieces(step)) :]
+        return sum(told) / len(told)
+
+    assert mean(SOLVE, right) > -0.5
+    assert mean(SOLVE, wrong) < mean(SOLVE, right) - 1
+    earlier = "What is asked for is a sum.\n\n"
+    assert mean(SOLVE + earlier, wrong) < mean(SOLVE + earlier, right) - 1
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", "hello", "<|assistant|>", "<|user|>x<|end|><|assistant|>a\n\n\n\nb", "a\n\n" * 9]
+)
+def test_the_tokens_of_any_prompt_are_told_alike_each_time(prompt: str) -> None:
+    told = list(SimulatedModel(FLAWLESS).prefill(prompt))
+    assert "".join(token.text for token in told) == prompt
+    assert all(token.logprob < 0 for token in told)
+    assert told == list(SimulatedModel(FLAWLESS).prefill(prompt))

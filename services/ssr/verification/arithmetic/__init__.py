@@ -1,0 +1,1 @@
+"""The equations of a step: found in its text, and decided exactly."""
