@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from ssr.autoscaler.settings import AutoscalerSettings
+from ssr.consensus.environment import ProposerSettings
+from ssr.consensus.settings import ConsensusSettings
 from ssr.drafting.settings import DrafterSettings
 from ssr.engines.settings import EngineSettings
 from ssr.engines.simulated.settings import SimulatedSettings
@@ -36,8 +38,8 @@ _BEGIN, _END = "<!-- values -->", "<!-- /values -->"
 _OF_THE_CHART = frozenset(
     {"host", "port", "replica", "log_format", "metrics_port", "health_port", "otlp_endpoint", "tls", "redis_url"}
 )
-#: Each "@settings" name: its class, and the fields that the chart sets itself.
-SETTINGS: Mapping[str, tuple[type[BaseModel], frozenset[str]]] = {
+#: Each "@settings" name: its class or classes, and the fields that the chart sets itself.
+SETTINGS: Mapping[str, tuple[Any, frozenset[str]]] = {
     "orchestrator": (
         OrchestratorSettings,
         _OF_THE_CHART | {"selector", "drafter", "verifier", "api_keys", "keda", "scaling"},
@@ -49,6 +51,7 @@ SETTINGS: Mapping[str, tuple[type[BaseModel], frozenset[str]]] = {
     "scaling": (ScalingSettings, frozenset({"own_selector_engine"})),
     "engine": (EngineSettings, frozenset({"kind", "urls", "model", "api_key"})),
     "simulated": (SimulatedSettings, frozenset()),
+    "consensus": ((ConsensusSettings, ProposerSettings), frozenset({"max_draft"})),
 }
 
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
@@ -137,10 +140,11 @@ def schema_of(values: Values, value: Any, path: str) -> dict[str, Any]:
 
 def settings_schema(name: str, rendered_always: Mapping[str, Any]) -> dict[str, Any]:
     """The schema of a map of settings; those in `rendered_always` are required."""
-    model, of_the_chart = SETTINGS[name]
-    whole = model.model_json_schema()
-    definitions = whole.get("$defs", {})
-    fields = {field: of for field, of in whole["properties"].items() if field not in of_the_chart}
+    classes, of_the_chart = SETTINGS[name]
+    schemas = [TypeAdapter(one).json_schema() for one in (classes if isinstance(classes, tuple) else (classes,))]
+    definitions = {of: schema for whole in schemas for of, schema in whole.get("$defs", {}).items()}
+    properties = {field: of for whole in schemas for field, of in whole["properties"].items()}
+    fields = {field: of for field, of in properties.items() if field not in of_the_chart}
     if "tenant_limits" in fields:  # as it is written in the environment
         fields["tenant_limits"] = _TENANT_LIMITS
     schema = _closed({"type": "object", "properties": {n: _inlined(of, definitions) for n, of in fields.items()}})

@@ -40,6 +40,7 @@ from ssr.v1 import reasoning_pb2 as pb
 
 JOB = "job-1"
 LIMIT_S = 20
+ONE_PATH = Options(mode=Mode.BASELINE, paths=1)
 
 
 class Writer:
@@ -70,7 +71,7 @@ class Writer:
 class Replica:
     """A replica's store, queue and runner around a writer."""
 
-    def __init__(self, redis: Redis, name: str) -> None:
+    def __init__(self, redis: Redis, name: str, stagger_s: float = 0.0) -> None:
         self.writer = Writer()
         self.store = JobStore(redis, lambda: 1_000_000, retention_s=60)
         self.queue = JobQueue(redis, name, QueueLimits(100))
@@ -85,10 +86,11 @@ class Replica:
             replica=name,
             max_takeovers=5,
             drain_s=LIMIT_S,
+            stagger_s=stagger_s,
         )
 
-    async def submit(self) -> Entry:
-        options = options_to_wire(Options(mode=Mode.BASELINE, paths=1))
+    async def submit(self, asked: Options = ONE_PATH) -> Entry:
+        options = options_to_wire(asked)
         request = pb.SolveRequest(problem="What is 2 + 2?", options=options)
         await self.store.create(JOB, request, "default", "f", 1_000_000)
         await self.queue.enqueue(JOB, Priority.INTERACTIVE, "default", 1, now_ms=1, oldest_ms=0)
@@ -158,6 +160,17 @@ async def test_a_replica_that_leaves_stops_behind_the_step_in_hand(redis: Redis)
     assert await heir.runner.run(entry) is Fate.ENDED
     assert await steps(replica.store) == [0, 1, 2]
     assert await redis.hget(JobKeys(JOB).meta, "takeovers") == b"0"
+
+
+async def test_paths_that_have_not_begun_keep_nobody_from_leaving(redis: Redis) -> None:
+    replica = Replica(redis, "one", stagger_s=3600)
+    entry = await replica.submit(Options(mode=Mode.PARALLEL, paths=3))
+    running = asyncio.create_task(replica.runner.run(entry))
+    await replica.writer.at_second.wait()
+    replica.runner.leaving.set()
+    replica.writer.go_on.set()
+    assert await running is Fate.LEFT
+    assert {e.happening.path for e in await told(replica.store) if isinstance(e.happening, StepCommitted)} == {0}
 
 
 async def test_everything_is_written_once_however_often_it_is_tried(redis: Redis) -> None:

@@ -61,7 +61,7 @@ env:
 
 {{- define "ssr.engineProcess.vllm" -}}
 {{- $root := index . 0 -}}
-{{- $engine := get $root.Values.engines (index . 1) -}}
+{{- $engine := get $root.Values.engines (index . 1) | deepCopy -}}
 image: {{ $root.Values.engineImages.vllm | quote }}
 imagePullPolicy: IfNotPresent
 command: [vllm, serve]
@@ -75,11 +75,39 @@ args:
   {{- if gt (int $engine.gpus) 1 }}
   - --tensor-parallel-size={{ int $engine.gpus }}
   {{- end }}
+  {{- if $engine.consensus.enabled }}
+  - {{ dict "method" "custom_class" "model" "ssr.consensus.vllm.ConsensusProposer" "num_speculative_tokens" (int $engine.consensus.draftTokens) | toJson | printf "--speculative-config=%s" | quote }}
+  {{- end }}
   {{- range $engine.args }}
   - {{ . | quote }}
   {{- end }}
 env:
-  {{- include "ssr.engineEnvironment" (list $engine (dict "VLLM_NO_USAGE_STATS" "1")) | nindent 2 }}
+  {{- $own := dict "VLLM_NO_USAGE_STATS" "1" }}
+  {{- if $engine.consensus.enabled }}
+  {{- $_ := set $engine.env "PYTHONPATH" (list "/consensus" (get $engine.env "PYTHONPATH") | compact | join ":") }}
+  {{- if $root.Values.metrics.enabled }}
+  {{- /* The proposer's process is not the one with /metrics: they meet in this folder. */}}
+  {{- $_ := set $own "PROMETHEUS_MULTIPROC_DIR" "/metrics" }}
+  {{- end }}
+  {{- end }}
+  {{- include "ssr.engineEnvironment" (list $engine $own) | nindent 2 }}
+  {{- if $engine.consensus.enabled }}
+  {{- include "ssr.settings" (list "SSR_CONSENSUS_" (merge (dict "max_draft" $engine.consensus.draftTokens) $engine.consensus.settings)) | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Takes the proposer from SSR's image to where vLLM finds it: vLLM's own has no SSR. */}}
+{{- define "ssr.consensusFiles" -}}
+- name: consensus
+  image: {{ include "ssr.image" . | quote }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  command: [python, -m, ssr.consensus.bundle, /consensus]
+  {{- include "ssr.containerSecurity" false | nindent 2 }}
+  resources:
+    requests: {cpu: 100m, memory: 64Mi}
+    limits: {memory: 128Mi}
+  volumeMounts:
+    - {name: consensus, mountPath: /consensus}
 {{- end -}}
 
 {{- define "ssr.engineProcess.simulated" -}}

@@ -4,6 +4,7 @@
 {{- include "ssr.validateRedis" .Values.redis -}}
 {{- range $name := keys .Values.engines | sortAlpha -}}
 {{- include "ssr.validateEngine" (list $ $name) -}}
+{{- include "ssr.validateConsensus" (list $ $name) -}}
 {{- end -}}
 {{- include "ssr.validateScaling" . -}}
 {{- include "ssr.validateTls" .Values.tls -}}
@@ -75,6 +76,24 @@
 {{- $flag := first (splitList "=" .) -}}
 {{- if has $flag (list "--model-id" "--model" "--revision" "--port" "--host" "--hostname" "--num-shard" "--tensor-parallel-size" "--max-top-n-tokens" "--api-key") -}}
 {{- fail (printf "%s.args has %s, which the chart sets or cannot use: see model, revision and gpus of %s." $name $flag $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ssr.validateConsensus" -}}
+{{- $engine := get (index . 0).Values.engines (index . 1) -}}
+{{- $name := printf "engines.%s" (index . 1) -}}
+{{- if $engine.consensus.enabled -}}
+{{- if ne $engine.kind "vllm" -}}
+{{- fail (printf "%s.consensus.enabled is true, and %s.kind is %s: only vLLM takes drafts of this kind; set %s.kind=vllm or %s.consensus.enabled=false." $name $name $engine.kind $name $name) -}}
+{{- end -}}
+{{- if eq (index . 1) "selector" -}}
+{{- fail "engines.selector.consensus.enabled is true, and the selector asks for one token a call, so there is nothing to draft: set it to false." -}}
+{{- end -}}
+{{- range $engine.args -}}
+{{- if has (first (splitList "=" .)) (list "--speculative-config" "-sc" "--spec-method" "--spec-model" "--spec-tokens") -}}
+{{- fail (printf "%s.consensus.enabled is true, and %s.args has %s: vLLM speculates in one way at a time; leave one of them out." $name $name (first (splitList "=" .))) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

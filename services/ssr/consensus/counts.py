@@ -19,10 +19,8 @@ class Counts:
         self.passes = 0  #: verified: with and without a draft
         self.tokens = 0  #: that they yielded
         self.failures = 0  #: steps in which drafting failed and nothing was proposed
-        self.drafted_at: Counter[int] = Counter()
-        self.accepted_at: Counter[int] = Counter()
-        self.drafted_of: Counter[Source] = Counter()
-        self.accepted_of: Counter[Source] = Counter()
+        self.drafted: Counter[tuple[int, Source]] = Counter()  #: tokens by their position in the draft, and source
+        self.accepted: Counter[tuple[int, Source]] = Counter()
 
     def note(self, draft: Draft, written: Sequence[int]) -> None:
         """A pass verified `draft` and yielded `written`, the model's own token last."""
@@ -31,20 +29,32 @@ class Counts:
         accepted = 0
         while accepted < min(len(draft), len(written) - 1) and draft.tokens[accepted] == written[accepted]:
             accepted += 1
-        for position, source in enumerate(draft.sources):
-            self.drafted_at[position] += 1
-            self.drafted_of[source] += 1
-            if position < accepted:
-                self.accepted_at[position] += 1
-                self.accepted_of[source] += 1
+        self.drafted.update(enumerate(draft.sources))
+        self.accepted.update(enumerate(draft.sources[:accepted]))
 
     def __str__(self) -> str:
         parts = [f"{self.tokens / max(1, self.passes):.2f} tokens a pass in {self.passes} passes"]
         parts += [
-            _told("position", self.drafted_at, self.accepted_at),
-            _told("source", self.drafted_of, self.accepted_of),
+            _told("position", by_position(self.drafted), by_position(self.accepted)),
+            _told("source", by_source(self.drafted), by_source(self.accepted)),
         ]
         return "; ".join(parts) + (f"; {self.failures} failures" if self.failures else "")
+
+
+def by_position(counts: Counter[tuple[int, Source]]) -> Counter[int]:
+    """The sums over the sources."""
+    sums: Counter[int] = Counter()
+    for (position, _), tokens in counts.items():
+        sums[position] += tokens
+    return sums
+
+
+def by_source(counts: Counter[tuple[int, Source]]) -> Counter[Source]:
+    """The sums over the positions."""
+    sums: Counter[Source] = Counter()
+    for (_, source), tokens in counts.items():
+        sums[source] += tokens
+    return sums
 
 
 def _told(name: str, drafted: Counter[_Key], accepted: Counter[_Key]) -> str:

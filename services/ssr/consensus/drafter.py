@@ -59,14 +59,22 @@ class Drafter:
         return self._shelf.tokens
 
     def start(
-        self, sample: Hashable, group: Hashable, prompt: Sequence[int] = (), *, tenant: Hashable = "default"
+        self,
+        sample: Hashable,
+        group: Hashable,
+        prompt: Sequence[int] = (),
+        *,
+        tenant: Hashable = "default",
+        known: int = 0,
     ) -> None:
         """Make a sample known. Drafts come from samples of its group, and from history of its tenant, and nowhere else.
 
+        A prompt may have parts that the group's first prompt has not: they are taken for what the sample has written so
+        far, but for its first `known` tokens, which the group has from another of its samples.
         Raises: Conflict if the sample is known already, or the group is another tenant's.
         """
         joined = self._shelf.join(sample, group, tenant)
-        joined.begin(sample, Sample(Switch(self._settings.rest_below)), prompt)
+        joined.begin(sample, Sample(Switch(self._settings.rest_below)), prompt, known)
         self._shelf.settle(sample)
 
     def add(self, sample: Hashable, tokens: Sequence[int], probabilities: Sequence[float] | None = None) -> None:

@@ -31,6 +31,11 @@ class ProposerSettings:
     """After which a group of which nothing runs has ended."""
     log_s: float = 60.0
     """Between two log lines with the counts; 0 for none."""
+    group_until: str = ""
+    """A text, such as "Approach:", that stands at the beginning of a line of a prompt where the problem is over.
+
+    Requests whose prompts are equal up to there are one group, whatever follows; prompts without it as above.
+    """
 
     def __post_init__(self) -> None:
         if not 0.0 < self.prefix_share <= 1.0:
@@ -61,7 +66,7 @@ def _read(kind: type[Settings], environment: Mapping[str, str], defaults: Mappin
 def _value(name: str, text: str, kind: type) -> Any:
     try:
         if kind is tuple:
-            return tuple(int(part) for part in text.split(","))
+            return tuple(int(part) for part in text.strip("[]").split(","))
         return kind(text)
     except ValueError:
         raise InvalidRequest(name, f"{text!r} is no {'list of numbers' if kind is tuple else kind.__name__}") from None

@@ -21,13 +21,19 @@ class Group:
         self._prompt: Sequence[int] = ()
         self.memory = self._empty()
 
-    def begin(self, name: Hashable, sample: Sample, prompt: Sequence[int]) -> None:
-        """Add a sample. What its prompt has that the group's first prompt had not is remembered as well."""
+    def begin(self, name: Hashable, sample: Sample, prompt: Sequence[int], known: int) -> None:
+        """Add a sample. The group's first prompt is remembered as everybody's context.
+
+        What another prompt has beyond that, and beyond its first `known` tokens, is remembered as its sample's text.
+        """
         self.samples[name] = sample
-        known = _common(self._prompt, prompt)
-        self._prompt = self._prompt or tuple(prompt)
-        self.memory.append(PROMPT, prompt[known:])
-        self.memory.begin(sample, prompt)
+        if self._prompt:
+            known = max(known, _common(self._prompt, prompt))
+        else:
+            self._prompt, known = tuple(prompt), len(prompt)
+            self.memory.append(PROMPT, prompt)
+        self.memory.begin(sample, prompt[:known])
+        self.memory.append(sample, prompt[known:])
 
     def finish(self, name: Hashable) -> None:
         """The sample asks for no more drafts; what it wrote stays."""

@@ -1,4 +1,4 @@
-"""Which requests belong to one problem: those whose prompts begin alike."""
+"""Which requests belong to one problem: those whose prompts are equal up to a marker, or else begin alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ TOKEN_BYTES = 4
 
 @dataclass(slots=True, eq=False)
 class PromptGroup:
-    """Of `members` some may still run; `idle_since_s` is when the last of them ended, None while one runs."""
+    """Of `members` some may still run; `idle_since_s` is when the last of them ended, None while one runs.
+
+    `prompt` is the first one's, up to its marker where it has one.
+    """
 
     name: Hashable
     prompt: bytes
@@ -22,24 +25,34 @@ class PromptGroup:
 
 @dataclass(slots=True)
 class PromptGroups:
-    """The groups by the beginning of their prompts. See `ProposerSettings` for the two limits."""
+    """The groups by the beginning of their prompts. See `ProposerSettings` for the two limits.
+
+    `marker` are the bytes of the tokens that end what a group has in common; none where nothing does.
+    """
 
     share: float
     least_tokens: int
+    marker: bytes = b""
     _groups: dict[Hashable, PromptGroup] = field(default_factory=dict)
     _equal: dict[bytes, PromptGroup] = field(default_factory=dict)
     _numbers: count[int] = field(default_factory=count)
 
     def join(self, prompt: bytes) -> PromptGroup:
         """The group for a request with this prompt: the one that shares most with it, or a new one."""
-        group = self._equal.get(prompt) or self._like(prompt)
+        end = self._marked(prompt)
+        key = prompt[:end]
+        group = self._equal.get(key) or (None if end else self._like(prompt))
         if group is None:
-            group = PromptGroup(next(self._numbers), prompt)
+            group = PromptGroup(next(self._numbers), key)
             self._groups[group.name] = group
-            self._equal[prompt] = group
+            self._equal[key] = group
         group.members += 1
         group.idle_since_s = None
         return group
+
+    def knows(self, prompt: bytes) -> bool:
+        """Whether there is a group for this prompt, so that there is little in it to be read."""
+        return prompt[: self._marked(prompt)] in self._equal
 
     def leave(self, group: PromptGroup, now_s: float) -> None:
         """One of its requests has ended."""
@@ -54,6 +67,13 @@ class PromptGroups:
             del self._groups[group.name], self._equal[group.prompt]
         return ended
 
+    def _marked(self, prompt: bytes) -> int | None:
+        """Where the first marker ends, in bytes; None where there is none."""
+        place = prompt.find(self.marker) if self.marker else -1
+        while place >= 0 and place % TOKEN_BYTES:  # it lies across tokens
+            place = prompt.find(self.marker, place + 1)
+        return place + len(self.marker) if place >= 0 else None
+
     def _like(self, prompt: bytes) -> PromptGroup | None:
         best, best_common = None, 0
         for group in self._groups.values():
@@ -64,7 +84,7 @@ class PromptGroups:
         return best
 
 
-def common_tokens(first: bytes, second: bytes) -> int:
+def common_tokens(first: bytes | bytearray, second: bytes) -> int:
     """How many tokens the two begin with in common."""
     low, high = 0, min(len(first), len(second)) // TOKEN_BYTES
     while low < high:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,15 +21,20 @@ from itertools import count
 from time import monotonic
 from typing import Any, Protocol
 
+from prometheus_client import CollectorRegistry
+
 from ssr.consensus.counts import Counts
 from ssr.consensus.draft import Draft
 from ssr.consensus.drafter import Drafter
 from ssr.consensus.environment import settings_from
-from ssr.consensus.prompts import PromptGroup, PromptGroups
+from ssr.consensus.marker import marker_tokens
+from ssr.consensus.metrics import ProposerMetrics, exposed
+from ssr.consensus.prompts import TOKEN_BYTES, PromptGroup, PromptGroups, common_tokens
 from ssr.consensus.rows import Request, Rows
 from ssr.core.errors import NotFound
 
-_logger = logging.getLogger(__name__)
+#: Below vLLM's own logger: vLLM gives no other one a handler, and lines of others that are no warnings are lost.
+_logger = logging.getLogger("vllm.ssr.consensus")
 
 #: Steps between two looks for what has ended.
 _SWEEP_STEPS = 64
@@ -45,31 +51,42 @@ class TokenRow(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class _Followed(Request):
-    """A request under its name in the drafter."""
+class _Seen(Request):
+    """A request, and from its second step on the name that it has in the drafter.
 
-    name: int
-    group: PromptGroup
+    Many requests want one token: reading their prompts in would cost time and room, and gain nothing.
+    """
+
+    prompt_bytes: int
+    name: int | None = None
+    group: PromptGroup | None = None
     draft: Draft = field(default_factory=Draft)
 
 
 class ConsensusProposer:
-    """See the module. `environment` and `clock` are for tests; vLLM gives the first argument alone."""
+    """See the module. `environment`, `clock` and `tokenize` are for tests; vLLM gives the first argument alone."""
 
     def __init__(
-        self, vllm_config: Any, environment: Mapping[str, str] = os.environ, clock: Callable[[], float] = monotonic
+        self,
+        vllm_config: Any,
+        environment: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = monotonic,
+        tokenize: Callable[[Any, str], list[int]] = marker_tokens,
     ) -> None:
         settings, self._settings = settings_from(environment)
         self._most = int(vllm_config.speculative_config.num_speculative_tokens)
         self._longest = int(vllm_config.model_config.max_model_len)
         self._drafter = Drafter(settings)
-        self._rows: Rows[_Followed] = Rows()
-        self._groups = PromptGroups(self._settings.prefix_share, self._settings.prefix_tokens)
+        self._rows: Rows[_Seen] = Rows()
+        until = self._settings.group_until
+        marker = array("i", tokenize(vllm_config.model_config, until) if until else []).tobytes()
+        self._groups = PromptGroups(self._settings.prefix_share, self._settings.prefix_tokens, marker)
         self._names = count()
         self._clock = clock
         self._steps = 0
         self._logged_s = clock()
         self.counts = Counts()
+        self._metrics = ProposerMetrics(CollectorRegistry()) if exposed(environment, vllm_config) else None
 
     def load_model(self, *_args: object, **_kwargs: object) -> None:
         """Part of vLLM's contract: there is no model to load."""
@@ -88,10 +105,13 @@ class ConsensusProposer:
         """
         try:
             self._begin_step(len(sampled_token_ids))
-            return [
+            drafts = [
                 self._propose(row, sampled, int(num_tokens_no_spec[row]), token_ids_cpu[row]) if len(sampled) else []
                 for row, sampled in enumerate(sampled_token_ids)
             ]
+            if self._metrics is not None:
+                self._metrics.tell(self.counts)
+            return drafts
         except Exception:
             self.counts.failures += 1
             _logger.exception("no drafts in this step")
@@ -99,26 +119,51 @@ class ConsensusProposer:
 
     def _propose(self, row: int, sampled: Sequence[int], length: int, tokens: TokenRow) -> list[int]:
         before = tokens[: length - len(sampled)].tobytes()
-        found = self._rows.find(row, before)
         written = tokens[length - len(sampled) : length]
-        if found is not None and found.name in self._drafter:
-            followed = found
-            self.counts.note(followed.draft, sampled)
+        request = self._rows.find(row, before)
+        if request is None:
+            request = _Seen(bytearray(before), self._clock(), len(before))
+            follow = self._groups.knows(before)
         else:
-            if found is not None:  # the drafter lacked room to remember it
-                self._end([found])
-            followed = self._start(before, tokens[: length - len(sampled)].tolist())
-        self._drafter.add(followed.name, written.tolist())
-        self._rows.put(row, followed, written.tobytes(), self._clock())
-        followed.draft = self._drafter.draft(followed.name, min(self._most, self._longest - length - 1))
-        return list(followed.draft.tokens)
+            self.counts.note(request.draft, sampled)
+            if request.name is not None and request.name not in self._drafter:  # there was no room to remember it
+                request = self._again(request, before)
+            follow = request.name is None
+        if follow:
+            self._follow(request)
+        if request.name is not None:
+            self._drafter.add(request.name, written.tolist())
+        self._rows.put(row, request, written.tobytes(), self._clock())
+        if request.name is None:
+            return []
+        request.draft = self._drafter.draft(request.name, min(self._most, self._longest - length - 1))
+        return list(request.draft.tokens)
 
-    def _start(self, before: bytes, prompt: list[int]) -> _Followed:
-        """Follow a request from now on."""
-        group = self._groups.join(before)
-        followed = _Followed(bytearray(before), self._clock(), next(self._names), group)
-        self._drafter.start(followed.name, group.name, prompt)
-        return followed
+    def _follow(self, request: _Seen) -> None:
+        """Give the drafter what the request has up to now."""
+        content = bytes(request.content)
+        prompt = content[: request.prompt_bytes]
+        group = self._groups.join(prompt)
+        known = self._known(group, prompt)
+        request.name, request.group = next(self._names), group
+        self._drafter.start(request.name, group.name, _tokens(prompt), known=known)
+        self._drafter.add(request.name, _tokens(content[request.prompt_bytes :]))
+
+    def _known(self, group: PromptGroup, prompt: bytes) -> int:
+        """How many of the prompt's first tokens another request of the group has.
+
+        A path that is written step by step is a request for each step, whose prompt is what the path has so far.
+        """
+        best = 0
+        for one in self._rows:
+            if one.group is group and one.content.startswith(prompt[: (best + 1) * TOKEN_BYTES]):
+                best = common_tokens(one.content, prompt)
+        return best
+
+    def _again(self, request: _Seen, before: bytes) -> _Seen:
+        """The request as one that is met for the first time."""
+        self._end([request])
+        return _Seen(bytearray(before), self._clock(), len(before))
 
     def _begin_step(self, rows: int) -> None:
         self._rows.begin_step(rows)
@@ -134,10 +179,15 @@ class ConsensusProposer:
             self._logged_s = now_s
             _logger.info("consensus drafting: %s", self.counts)
 
-    def _end(self, requests: list[_Followed]) -> None:
+    def _end(self, requests: list[_Seen]) -> None:
         """They have finished, were aborted, or are forgotten."""
         self._rows.forget(requests)
         for one in requests:
-            self._groups.leave(one.group, self._clock())
-            if one.name in self._drafter:
+            if one.group is not None:
+                self._groups.leave(one.group, self._clock())
+            if one.name is not None and one.name in self._drafter:
                 self._drafter.finish(one.name)
+
+
+def _tokens(content: bytes) -> list[int]:
+    return array("i", content).tolist()

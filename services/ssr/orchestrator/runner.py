@@ -18,6 +18,7 @@ from ssr.orchestrator.journal import RedisJournal
 from ssr.orchestrator.notices import CANCEL, Notices
 from ssr.orchestrator.outlook import WorkOutlook
 from ssr.orchestrator.queue import Entry
+from ssr.orchestrator.stagger import staggered
 from ssr.orchestrator.store import Claim, Clock, JobStore
 from ssr.orchestrator.watch import JobWatch, WatchedJournal
 from ssr.redis.patience import briefly, patiently, set_within
@@ -68,10 +69,12 @@ class Runner:
         replica: str,
         max_takeovers: int,
         drain_s: float,
+        stagger_s: float = 0.0,
     ) -> None:
         self._store, self._notices, self._crew, self._now = store, notices, crew, now
         self._outlook, self._watch = outlook, watch
         self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
+        self._stagger_s = stagger_s
         self.leaving = asyncio.Event()
 
     async def run(self, entry: Entry) -> Fate:
@@ -167,7 +170,7 @@ class Runner:
         journal = gate.journal(watched)
         try:
             async with asyncio.timeout(self._time_left_s(claim, options)):
-                crew = gate.crew(self._crew)
+                crew = staggered(gate.crew(self._crew), self._stagger_s)
                 return _end_of(await solve(claim.job_id, claim.request.problem, options, crew, journal))
         except TimeoutError:
             reason = f"the deadline of {options.deadline_s:g} s has passed"

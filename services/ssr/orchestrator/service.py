@@ -63,6 +63,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             replica=settings.replica,
             max_takeovers=settings.max_takeovers,
             drain_s=settings.grace_s,
+            stagger_s=settings.stagger_s,
         )
         room = Room(settings.max_paths, settings.batch_paths)
         worker = QueueWorker(queue, runner, notices, room, lease_s=settings.lease_s)

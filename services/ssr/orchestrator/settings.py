@@ -87,6 +87,9 @@ class OrchestratorSettings(ServiceSettings):
     step_timeout_s: Seconds = 300.0
     #: Seconds for selecting the strategies, retries included.
     select_timeout_s: Seconds = 120.0
+    #: Seconds by which each path of a job begins behind the one before it, for engines whose requests draft for each
+    #: other (`ssr.consensus`): what is ahead helps most. The last of n paths begins (n - 1) times as late.
+    stagger_s: Annotated[float, Field(ge=0, le=60)] = 0.0
     #: A folder with the API keys of callers, one file each: its name (A-Z a-z 0-9 _ -) is the caller's, its lines are
     #: keys that are good, of 16 characters at least (two while one is replaced). It is read again when it changes, and
     #: hidden files are none. A caller acts for the tenants NAME and NAME.ANYTHING. None: anybody may call, for all.

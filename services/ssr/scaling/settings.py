@@ -44,8 +44,8 @@ class PoolLimits(BaseModel):
     up_factor: Annotated[float, Field(ge=1, le=100)] = 2.0
     up_step: Count = 4
     up_period_s: Seconds = 15.0
-    #: Growth while nothing waits is asked for when the load has lasted so many seconds: a few calls that meet for a moment
-    #: are over before a new replica serves. With a backlog it is asked for at once.
+    #: Growth while nothing waits is asked for when the load has lasted so many seconds: a few calls that meet for a
+    #: moment are over before a new replica serves. With a backlog it is asked for at once.
     up_window_s: Annotated[float, Field(ge=0, le=86_400)] = 15.0
     #: The pool shrinks to the most that was needed within so many seconds.
     down_window_s: Seconds = 300.0

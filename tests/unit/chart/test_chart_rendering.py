@@ -36,6 +36,9 @@ from chart_manifests import (
 COMBINATIONS: dict[str, dict[str, Any]] = {
     "vllm": values_of(**{"engines.target.kind": "vllm", "engines.draft.kind": "vllm"}),
     "tgi and vllm": values_of(**{"engines.target.kind": "vllm", "engines.target.revision": "v1"}),
+    "consensus drafting": values_of(
+        **{"engines.target.kind": "vllm", "engines.target.consensus.enabled": True, "metrics.enabled": True}
+    ),
     "external engines": {
         "engines": {
             "draft": {"kind": "external", "model": "", "external": {"urls": ["http://gpu-1:8080", "http://gpu-2"]}},

@@ -260,7 +260,7 @@ def test_a_draft_looks_at_no_more_than_the_pool_however_many_siblings_there_are(
     group, history = Group("tenant", EAGER), Memory(EAGER.orders, 10**6, EAGER.pool)
     for sample in range(200):
         state = Sample(Switch(0.0))
-        group.begin(sample, state, ())
+        group.begin(sample, state, (), 0)
         group.memory.append(state, STEPS)
         history.append(sample, STEPS)
     pool = pooled(EAGER, STEPS[:10], 0, group.memory, history)

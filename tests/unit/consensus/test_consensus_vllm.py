@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ssr.consensus.counts import by_position, by_source
 from ssr.consensus.environment import settings_from
 from ssr.consensus.prompts import PromptGroups, common_tokens
 from ssr.consensus.source import Source
@@ -18,6 +19,8 @@ from ssr.core.errors import InvalidRequest
 EAGER = {"SSR_CONSENSUS_MIN_CONFIDENCE": "0", "SSR_CONSENSUS_REST_BELOW": "0"}
 PROMPT = list(range(1, 31))
 ANSWER = list(range(100, 160))
+#: Tokens of the texts that end a problem.
+MARKERS = {"Approach:": [70, 71]}
 
 
 class Clock:
@@ -29,9 +32,11 @@ class Clock:
 
 def _proposer(clock: Clock | None = None, **environment: str) -> ConsensusProposer:
     config = SimpleNamespace(
-        speculative_config=SimpleNamespace(num_speculative_tokens=5), model_config=SimpleNamespace(max_model_len=4096)
+        speculative_config=SimpleNamespace(num_speculative_tokens=5),
+        model_config=SimpleNamespace(max_model_len=4096),
+        parallel_config=SimpleNamespace(rank=0, tensor_parallel_size=2),
     )
-    proposer = ConsensusProposer(config, EAGER | environment, clock or Clock())
+    proposer = ConsensusProposer(config, EAGER | environment, clock or Clock(), lambda _, text: MARKERS[text])
     proposer.load_model("any", target=None)
     return proposer
 
@@ -92,8 +97,56 @@ def test_a_sibling_with_the_same_prompt_drafts() -> None:
     assert _run(proposer, [_Request(PROMPT, ANSWER)]) == 61
     assert _run(proposer, [_Request(PROMPT, ANSWER)]) == 12  # the prompt, a first token, and 6 a step
     counts = proposer.counts
-    assert counts.accepted_of[Source.SIBLING] == sum(counts.accepted_at.values()) == 49
+    assert by_source(counts.accepted)[Source.SIBLING] == sum(counts.accepted.values()) == 49
+    assert by_position(counts.accepted)[0] == 10
     assert "sibling 49/" in str(counts)
+
+
+def test_a_request_for_one_token_costs_nothing() -> None:
+    """The prompts that only ask for a score are long, and there are many of them."""
+    proposer = _proposer()
+    _run(proposer, [_Request([*PROMPT, n], [5]) for n in range(50)])
+    assert proposer._drafter.tokens == 0
+    assert proposer.counts.passes == 0
+
+
+def test_siblings_that_come_together_all_draft_from_their_second_token_on() -> None:
+    proposer = _proposer()
+    batch = [_Request(PROMPT, ANSWER[:n] + [7] * 5 + ANSWER[n:]) for n in (20, 30, 40)]
+    for _ in range(3):
+        _step(proposer, batch)
+    assert len({one.group for one in proposer._rows}) == 1
+    assert all(one.name is not None for one in proposer._rows)
+
+
+def test_paths_whose_prompts_part_behind_the_problem_help_each_other() -> None:
+    """Each path has an approach of its own, and a request for each of its steps."""
+    problem = [*PROMPT, *MARKERS["Approach:"]]
+    first, second = [*problem, 81, 82], [*problem, 91]
+    other = [*PROMPT[:-1], 99, *MARKERS["Approach:"], 81, 82]
+    for until, steps in (("Approach:", 12), ("", 61)):
+        proposer = _proposer(SSR_CONSENSUS_GROUP_UNTIL=until)
+        assert _run(proposer, [_Request(first, ANSWER)]) == 61
+        assert _run(proposer, [_Request(other, ANSWER)]) == 61  # another problem
+        assert _run(proposer, [_Request(second, ANSWER)]) == steps
+    assert _run(proposer, [_Request([*second, *ANSWER[:30]], ANSWER[30:])]) == 8
+
+
+def test_what_a_path_has_written_is_read_once_though_each_step_is_a_request() -> None:
+    proposer = _proposer(SSR_CONSENSUS_GROUP_UNTIL="Approach:")
+    prompt = [*PROMPT, *MARKERS["Approach:"], 81]
+    for start in range(0, 60, 10):  # a step ends with a token that the next prompt writes in another way
+        _run(proposer, [_Request([*prompt, *ANSWER[:start]], [*ANSWER[start : start + 9], 99])])
+    requests = 6
+    texts = len(prompt) + len(ANSWER) + requests - 1
+    assert proposer._drafter.tokens == texts + 16 * (1 + requests)  # each costs a little beside its text
+
+
+def test_a_step_whose_prompt_is_what_was_written_is_the_same_request() -> None:
+    proposer = _proposer()
+    for start in range(0, 60, 10):
+        _run(proposer, [_Request([*PROMPT, *ANSWER[:start]], ANSWER[start : start + 10])])
+    assert len(list(proposer._rows)) == 1
 
 
 def test_requests_are_followed_when_their_rows_move() -> None:
@@ -117,7 +170,7 @@ def test_another_prompt_is_another_problem_even_with_history_asked_for_elsewhere
     assert _run(proposer, [other]) == 61
     _run(proposer, [_Request([5] * 20, [7, 8, 9] * 50)])  # long enough for the sweep to end the first group
     assert _run(proposer, [_Request([6] * 20, ANSWER)]) == 61
-    assert proposer.counts.accepted_of[Source.HISTORY] == 0
+    assert by_source(proposer.counts.accepted)[Source.HISTORY] == 0
 
 
 def test_history_is_kept_where_it_is_asked_for() -> None:
@@ -132,7 +185,7 @@ def test_history_is_kept_where_it_is_asked_for() -> None:
     clock.now = 100.0
     _run(proposer, [_Request([5] * 20, list(range(1000, 1200)))])
     assert _run(proposer, [_Request([6] * 20, ANSWER)]) < 20
-    assert proposer.counts.accepted_of[Source.HISTORY] > 40
+    assert by_source(proposer.counts.accepted)[Source.HISTORY] > 40
 
 
 def test_a_preempted_request_comes_back_as_itself() -> None:
@@ -173,7 +226,8 @@ def test_a_draft_never_reaches_beyond_the_models_length() -> None:
     )
     proposer = ConsensusProposer(config, EAGER)
     row = array("i", [1, 2, 3, 4] * 8)
-    assert [len(draft) for draft in proposer.propose([[4]], [32], [row])] == [1]
+    assert proposer.propose([[3]], [31], [row]) == [[]]  # it is not known yet whether more is wanted
+    assert proposer.propose([[4]], [32], [row]) == [[1]]
 
 
 def test_a_failure_costs_drafts_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
@@ -188,7 +242,7 @@ def test_a_failure_costs_drafts_and_nothing_else(caplog: pytest.LogCaptureFixtur
 def test_the_counts_are_logged_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     proposer = _proposer(clock, SSR_CONSENSUS_LOG_S="10")
-    caplog.set_level("INFO", logger="ssr.consensus.vllm")
+    caplog.set_level("INFO", logger="vllm.ssr.consensus")
     clock.now = 11.0
     _run(proposer, [_Request(PROMPT, list(range(1000, 1100)))])
     assert len(caplog.messages) == 1
@@ -219,6 +273,15 @@ def test_a_group_ends_when_its_last_request_has_been_gone_for_long() -> None:
     groups.leave(group, 6.0)
     assert groups.end_idle(6.0) == [group]
     assert groups.join(b"abcd") is not group
+
+
+def test_a_marker_across_tokens_is_none() -> None:
+    groups = PromptGroups(1.0, 4, marker=array("i", [1]).tobytes())
+    across = array("i", [1 << 8, 0, 1, 5])  # its bytes hold the marker's before the third token
+    first = groups.join(across.tobytes())
+    assert first.prompt == across[:3].tobytes()
+    assert groups.join(array("i", [1 << 8, 0, 1, 6, 7]).tobytes()) is first
+    assert groups.join(array("i", [1 << 8, 0, 2, 6, 7]).tobytes()) is not first
 
 
 def test_common_tokens_are_whole() -> None:

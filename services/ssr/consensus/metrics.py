@@ -1,0 +1,56 @@
+"""What became of the drafts, for Prometheus.
+
+The proposer lives in another process than vLLM's /metrics. With PROMETHEUS_MULTIPROC_DIR in the environment, all
+processes of a vLLM write their values to files in that folder, and /metrics adds them up: ours too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Sums
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter
+
+from ssr.consensus.counts import Counts
+
+_WHERE = ("position", "source")
+
+
+def exposed(environment: Mapping[str, str], vllm_config: Any) -> bool:
+    """Whether this process is to expose metrics: of the workers of one model, which all count the same, the first."""
+    if not environment.get("PROMETHEUS_MULTIPROC_DIR"):
+        return False
+    parallel = vllm_config.parallel_config
+    return int(parallel.rank) % int(parallel.tensor_parallel_size) == 0
+
+
+class ProposerMetrics:
+    """The counts, as counters of a registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._passes = Counter("ssr_consensus_passes", "Verified, with and without a draft.", registry=registry)
+        self._tokens = Counter("ssr_consensus_tokens", "That the passes yielded.", registry=registry)
+        self._failures = Counter("ssr_consensus_failures", "Steps in which drafting failed.", registry=registry)
+        self._drafted = Counter("ssr_consensus_drafted_tokens", "Draft tokens.", _WHERE, registry=registry)
+        self._accepted = Counter("ssr_consensus_accepted_tokens", "Of those, accepted.", _WHERE, registry=registry)
+        self._told: Sums[object] = Sums()
+
+    def tell(self, counts: Counts) -> None:
+        """Raise the counters to `counts`."""
+        for counter, count in (
+            (self._passes, counts.passes),
+            (self._tokens, counts.tokens),
+            (self._failures, counts.failures),
+        ):
+            self._raise(counter, counter, count)
+        for counter, table in ((self._drafted, counts.drafted), (self._accepted, counts.accepted)):
+            for (position, source), tokens in table.items():
+                if tokens != self._told[counter, position, source]:
+                    labelled = counter.labels(str(position), source.value)
+                    self._raise(labelled, (counter, position, source), tokens)
+
+    def _raise(self, counter: Counter, key: object, count: int) -> None:
+        if count != self._told[key]:
+            counter.inc(count - self._told[key])
+            self._told[key] = count

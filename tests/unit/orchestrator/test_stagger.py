@@ -1,0 +1,79 @@
+"""Paths that begin one behind the other, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tree_crew import MemoryJournal
+
+from ssr.bench.virtual_time import run_virtually
+from ssr.core.run import PathEnded, Selected
+from ssr.core.solve import Crew, Outcome, solve
+from ssr.core.types import (
+    Mode,
+    Options,
+    PathContext,
+    PathStatus,
+    Selection,
+    Source,
+    Step,
+    Verdict,
+    Written,
+)
+from ssr.orchestrator.stagger import staggered
+
+STEP_S = 2.0
+
+
+class _TimedCrew:
+    """Every path writes two steps of `STEP_S` seconds, the second with an answer."""
+
+    def __init__(self) -> None:
+        self.began_s: dict[int, list[float]] = {}
+
+    async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection:
+        raise AssertionError("nothing is selected here")
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        self.began_s.setdefault(context.path, []).append(asyncio.get_running_loop().time())
+        await asyncio.sleep(STEP_S)
+        index = len(context.steps)
+        return Written(Step(index, "\\boxed{7}" if index else "first", Source.TARGET, tokens=3), ())
+
+    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+        raise AssertionError("nothing is verified here")
+
+    async def same(self, first: str, second: str) -> bool:
+        return first == second
+
+
+def _solve(crew: _TimedCrew, stagger_s: float, journal: MemoryJournal, *, early_stop: bool = False) -> Outcome:
+    options = Options(mode=Mode.PARALLEL, paths=3, early_stop=early_stop)
+    parts = staggered(Crew(crew, crew, crew, crew, crew), stagger_s)
+    return run_virtually(solve("job", "?", options, parts, journal))
+
+
+@pytest.mark.parametrize(("stagger_s", "began_s"), [(0.0, (0.0, 0.0, 0.0)), (1.5, (0.0, 1.5, 3.0))])
+def test_each_path_begins_behind_the_one_before(stagger_s: float, began_s: tuple[float, ...]) -> None:
+    crew = _TimedCrew()
+    outcome = _solve(crew, stagger_s, MemoryJournal())
+    assert outcome.answer == "7"
+    assert crew.began_s == {path: [begin, begin + STEP_S] for path, begin in enumerate(began_s)}
+
+
+def test_a_path_that_has_steps_goes_on_at_once() -> None:
+    journal = MemoryJournal()
+    _solve(_TimedCrew(), 0.0, journal)
+    kept = [one for one in journal.decisions if not isinstance(one, PathEnded)]
+    assert isinstance(kept[0], Selected)
+    crew = _TimedCrew()
+    _solve(crew, 9.0, MemoryJournal(kept[:3]))  # paths 0 and 1 have a step
+    assert {path: begins[0] for path, begins in crew.began_s.items()} == {0: 0.0, 1: 0.0, 2: 18.0}
+
+
+def test_a_vote_that_is_settled_spares_the_paths_that_have_not_begun() -> None:
+    crew = _TimedCrew()
+    outcome = _solve(crew, 4.5, MemoryJournal(), early_stop=True)
+    assert [path.status for path in outcome.run.paths] == [PathStatus.ANSWERED] * 2 + [PathStatus.STOPPED]
+    assert set(crew.began_s) == {0, 1}
