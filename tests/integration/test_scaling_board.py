@@ -38,7 +38,7 @@ def board(redis: RedisClient) -> Board:
 
 def decision(replicas: int, now: float) -> Decision:
     state = ScalingState.fresh(Engines(1), now - 3600)
-    return decide(Demand(steady=6.0 * replicas), state, PoolLimits(slots=8, up_step=100), now)
+    return decide(Demand(steady=6.0 * replicas), state, PoolLimits(slots=8, up_step=100, up_window_s=0), now)
 
 
 async def test_what_is_told_can_be_read(board: Board) -> None:
