@@ -100,6 +100,20 @@ async def test_a_decision_and_its_memory_come_back(board: Board) -> None:
     assert await board.decision(Pool.DRAFT) is None
 
 
+async def test_a_decision_is_read_by_itself(redis: RedisClient, board: Board, caplog: pytest.LogCaptureFixture) -> None:
+    """Every stream of KEDA's looks once a second: what is wrong elsewhere is not told that often."""
+    now = (await board.read()).now
+    await board.decide(Pool.DRAFT, decision(3, now), now)
+    await redis.hset("ssr:{scaling}:decisions", Pool.TARGET, b"{")
+    assert (decided := await board.decision(Pool.DRAFT)) is not None
+    assert decided.replicas > 0
+    assert not caplog.records
+    assert await board.decision(Pool.TARGET) is None
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "cannot read 'target' on the board, it is left out"
+    ]
+
+
 async def test_engines_that_keda_scales_are_those_that_services_see(board: Board) -> None:
     engines = ReportedEngines(board)
     assert await engines.engines(Pool.TARGET) == Engines(0, 0)

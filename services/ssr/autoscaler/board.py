@@ -54,6 +54,10 @@ class _Stored:
     reasons: tuple[str, ...]
     state: ScalingState
 
+    @property
+    def decided(self) -> Decided:
+        return Decided(self.at, self.replicas, self.reasons)
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -78,6 +82,7 @@ class Board:
         self._redis, self._ttl_s = redis, ttl_s
         self._tell = Script(redis, "autoscaler/scripts/tell")
         self._read = Script(redis, "autoscaler/scripts/read")
+        self._decision = Script(redis, "autoscaler/scripts/decision")
 
     async def tell_load(self, service: Service, replica: str, load: Load, engines: int) -> None:
         """A replica of a service: its engine calls, and how many engine replicas it can call."""
@@ -112,7 +117,7 @@ class Board:
             float(time),
             tuple(reports),
             forecast_of(outlooks),
-            {pool: Decided(one.at, one.replicas, one.reasons) for pool, one in known.items()},
+            {pool: one.decided for pool, one in known.items()},
             {pool: one.state for pool, one in known.items()},
         )
 
@@ -124,9 +129,9 @@ class Board:
 
     async def decision(self, pool: Pool) -> Decided | None:
         """The newest decision; None when there is none that is fresh."""
-        view = await self.read()
-        decided = view.decided.get(pool)
-        return decided if decided is not None and view.now - decided.at <= self._ttl_s else None
+        time, value = await self._decision([_DECISIONS], [pool])
+        stored = None if value is None else _read_as(_stored, value, pool.encode())
+        return stored.decided if stored and float(time) - stored.at <= self._ttl_s else None
 
     async def _put(self, name: str, payload: bytes) -> None:
         await self._tell([_NOTES, _NOTE + name], [name, payload, round(self._ttl_s * 1000)])

@@ -14,14 +14,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
 from ssr.autoscaler.complaint import Complaint
 from ssr.core.errors import Retryable, SsrError, TimedOut
 
 _log = logging.getLogger(__name__)
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 #: How long giving the lock back may take while this replica ends, in seconds.
 _BRIEFLY_S = 2.0
@@ -40,12 +42,7 @@ class Lock(Protocol):
 
 
 async def lead(
-    lock: Lock,
-    work: Callable[[], Coroutine[Any, Any, None]],
-    *,
-    renew_s: float,
-    retry_s: float,
-    on_change: Callable[[bool], None] = lambda leads: None,
+    lock: Lock, work: Work, *, renew_s: float, retry_s: float, on_change: Callable[[bool], None] = lambda leads: None
 ) -> None:
     """Run `work()` whenever, and only while, this replica holds the lock; end it by cancelling it.
 
@@ -67,6 +64,19 @@ async def lead(
         await _give_back(lock)
 
 
+@asynccontextmanager
+async def leading(
+    lock: Lock, work: Work, *, renew_s: float, retry_s: float, on_change: Callable[[bool], None]
+) -> AsyncIterator[None]:
+    """`lead`, for as long as the block runs."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(lead(lock, work, renew_s=renew_s, retry_s=retry_s, on_change=on_change), name="lead")
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
 class _Election:
     """One replica's part in it. Times are the event loop's."""
 
@@ -86,7 +96,7 @@ class _Election:
                 _log.info("this replica leads")
                 return until
 
-    async def serve(self, until: float, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+    async def serve(self, until: float, work: Work) -> bool:
         """Work while the lock can be renewed; whether the work came to its end."""
         ended = self._lost = False
         with suppress(TimeoutError):

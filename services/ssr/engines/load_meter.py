@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ssr.engines.pool import EnginePool
+from ssr.engines.pool_state import PoolLoad
 from ssr.scaling.signals import Load
 
 #: In calls; a minute at a report every 5 s.
@@ -48,12 +49,13 @@ class LoadMeter:
         self, pool: EnginePool, steps: StepCounts | None = None, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._pool, self._steps, self._now = pool, steps or StepCounts(), now
-        self._seen = self._done()
+        self._seen = self._done(pool.load())
         self._lately = _Done()
 
     def __call__(self) -> tuple[Load, int]:
         """The load, and how many engine replicas can be called."""
-        state, work, done = self._pool.snapshot(), self._pool.load(), self._done()
+        state, work = self._pool.snapshot(), self._pool.load()
+        done = self._done(work)
         self._lately, self._seen = self._lately.then(done, self._seen), done
         lately = self._lately
         seconds = max(lately.seconds, 1e-3)
@@ -69,6 +71,5 @@ class LoadMeter:
         )
         return load, sum(replica.healthy for replica in state.replicas)
 
-    def _done(self) -> _Done:
-        work, steps = self._pool.load(), self._steps
-        return _Done(self._now(), work.busy_s, work.generated_tokens, steps.verified, steps.rewritten)
+    def _done(self, work: PoolLoad) -> _Done:
+        return _Done(self._now(), work.busy_s, work.generated_tokens, self._steps.verified, self._steps.rewritten)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from ssr.autoscaler.board import Board
-from ssr.autoscaler.election import lead
+from ssr.autoscaler.election import leading
 from ssr.autoscaler.kubernetes_api import KubernetesApi, open_kubernetes
 from ssr.autoscaler.kubernetes_lease import KubernetesLease
 from ssr.autoscaler.kubernetes_scale import KubernetesActuator
@@ -32,14 +31,13 @@ async def running_autoscaler(settings: AutoscalerSettings) -> AsyncIterator[int]
             open_kubernetes(timeout_s=settings.api_timeout_s, namespace=settings.namespace)
         )
         metrics = ScalingMetrics(telemetry.registry)
-        await stack.enter_async_context(_leading(settings, redis, api, metrics))
+        await stack.enter_async_context(_deciding(settings, redis, api, metrics))
         yield await stack.enter_async_context(running_service(settings, telemetry, []))
 
 
-@asynccontextmanager
-async def _leading(
+def _deciding(
     settings: AutoscalerSettings, redis: RedisClient, api: KubernetesApi, metrics: ScalingMetrics
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     deployments = settings.deployments.of
     autoscaler = Autoscaler(
         Board(redis, ttl_s=settings.scaling.report_ttl_s),
@@ -49,18 +47,4 @@ async def _leading(
         observers=[metrics],
     )
     lease = KubernetesLease(api, settings.lease, settings.replica, lease_s=settings.lease_s)
-    async with asyncio.TaskGroup() as group:
-        leading = group.create_task(
-            lead(
-                lease,
-                autoscaler.run,
-                renew_s=settings.renew_s,
-                retry_s=settings.retry_s,
-                on_change=metrics.leading,
-            ),
-            name="autoscaler",
-        )
-        try:
-            yield
-        finally:
-            leading.cancel()
+    return leading(lease, autoscaler.run, renew_s=settings.renew_s, retry_s=settings.retry_s, on_change=metrics.leading)

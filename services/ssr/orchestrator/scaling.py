@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 from ssr.autoscaler.board import Board
-from ssr.autoscaler.election import lead
+from ssr.autoscaler.election import leading
 from ssr.autoscaler.keda import ExternalScaler
 from ssr.autoscaler.loop import Autoscaler
 from ssr.autoscaler.redis_lock import RedisLock
@@ -50,19 +50,10 @@ async def taking_part(
             yield (Servicer("externalscaler.ExternalScaler", add),), ending
 
 
-@asynccontextmanager
-async def _deciding(
+def _deciding(
     settings: OrchestratorSettings, board: Board, redis: RedisClient, telemetry: Telemetry
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     metrics = ScalingMetrics(telemetry.registry)
     autoscaler = Autoscaler(board, ReportedEngines(board), settings.scaling, observers=[metrics])
     lock = RedisLock(redis, settings.replica, lease_s=_LEASE_S)
-    async with asyncio.TaskGroup() as group:
-        leading = group.create_task(
-            lead(lock, autoscaler.run, renew_s=_RENEW_S, retry_s=_RETRY_S, on_change=metrics.leading),
-            name="autoscaler",
-        )
-        try:
-            yield
-        finally:
-            leading.cancel()
+    return leading(lock, autoscaler.run, renew_s=_RENEW_S, retry_s=_RETRY_S, on_change=metrics.leading)

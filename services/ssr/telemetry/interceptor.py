@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc import aio
 
 from ssr.telemetry.grpc_metrics import GrpcMetrics, MethodMetrics
-from ssr.telemetry.tracing import Kind, Span, Tracing, traceparent_in
+from ssr.telemetry.tracing import Kind, Tracing, traceparent_in
 
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 #: gRPC's own: health is asked by everybody all the time, and watched for ever.
@@ -52,29 +52,17 @@ class WatchingInterceptor(aio.ServerInterceptor):
         service, _, method = name.removeprefix("/").rpartition("/")
         metrics = self._metrics.method(service, method)
         if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._watch_stream(name, metrics, handler.unary_stream),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            self._watch_unary(name, metrics, handler.unary_unary),
-            handler.request_deserializer,
-            handler.response_serializer,
-        )
+            kind = grpc.unary_stream_rpc_method_handler
+            watched = self._watch_stream(name, metrics, handler.unary_stream)
+        else:
+            kind = grpc.unary_unary_rpc_method_handler
+            watched = self._watch_unary(name, metrics, handler.unary_unary)
+        return kind(watched, handler.request_deserializer, handler.response_serializer)
 
     def _watch_unary(self, name: str, metrics: MethodMetrics, method: Any) -> Any:
         async def watched(request: Any, context: Any) -> Any:
-            begun = metrics.begun()
-            code = "OK"
-            try:
-                with self._span(name, context):
-                    return await method(request, context)
-            except BaseException as error:
-                code = _code(error, context)
-                raise
-            finally:
-                metrics.ended(begun, code)
+            with self._call(name, metrics, context):
+                return await method(request, context)
 
         return watched
 
@@ -83,23 +71,25 @@ class WatchingInterceptor(aio.ServerInterceptor):
             return self._watch_unary(name, metrics, method)
 
         async def watched(request: Any, context: Any) -> AsyncIterator[Any]:
-            begun = metrics.begun()
-            code = "OK"
-            try:
-                with self._span(name, context):
-                    async for message in method(request, context):
-                        yield message
-            except BaseException as error:
-                code = _code(error, context)
-                raise
-            finally:
-                metrics.ended(begun, code)
+            with self._call(name, metrics, context):
+                async for message in method(request, context):
+                    yield message
 
         return watched
 
-    def _span(self, name: str, context: Any) -> AbstractContextManager[Span]:
-        parent = traceparent_in(context.invocation_metadata()) if self._tracing.on else None
-        return self._tracing.span(name[1:], Kind.SERVER, parent=parent, begins=name in self._begins)
+    @contextmanager
+    def _call(self, name: str, metrics: MethodMetrics, context: Any) -> Iterator[None]:
+        """Counts a call, which is the block, and is its span."""
+        begun, code = metrics.begun(), "OK"
+        try:
+            parent = traceparent_in(context.invocation_metadata()) if self._tracing.on else None
+            with self._tracing.span(name[1:], Kind.SERVER, parent=parent, begins=name in self._begins):
+                yield
+        except BaseException as error:
+            code = _code(error, context)
+            raise
+        finally:
+            metrics.ended(begun, code)
 
 
 def _code(error: BaseException, context: Any) -> str:

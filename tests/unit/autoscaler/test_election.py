@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubernetes.aio.client import ApiException, V1Lease
 
-from ssr.autoscaler.election import lead
+from ssr.autoscaler.election import lead, leading
 from ssr.autoscaler.kubernetes_api import KubernetesApi
 from ssr.autoscaler.kubernetes_lease import KubernetesLease
 from ssr.bench.virtual_time import run_virtually
@@ -69,9 +69,8 @@ class Term:
 
     async def led(self, lock: ScriptedLock, seconds: float) -> Term:
         """Take part in the election for so long."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await lead(lock, self.work, renew_s=RENEW_S, retry_s=RETRY_S, on_change=self.changes.append)
+        async with leading(lock, self.work, renew_s=RENEW_S, retry_s=RETRY_S, on_change=self.changes.append):
+            await asyncio.sleep(seconds)
         return self
 
 

@@ -44,6 +44,8 @@ class Work:
     async def count(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
         for byte in request:
             yield bytes([byte])
+        if request == b"hang":
+            await self.hang(request, context)
         if request == b"no":
             raise Overloaded("no more")
 
@@ -122,6 +124,11 @@ async def test_a_stream_counts_when_it_has_ended(watched: Watched) -> None:
         async for _ in stream(b"no", timeout=20):
             pass
     await watched.ended("count", "RESOURCE_EXHAUSTED")
+    left = stream(b"hang", timeout=20)
+    await watched.work.at_work.wait()
+    assert watched.value("s_in_flight", "count") == 1
+    left.cancel()
+    await watched.ended("count", "CANCELLED")
 
 
 async def test_health_and_unknown_methods_are_not_counted(watched: Watched) -> None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from ssr.bench.evaluation.json_lines import JsonLines
 from ssr.bench.evaluation.record import PathRecord, Record
-from ssr.bench.evaluation.run_directory import drop_torn_line
 from ssr.core.acceptance import ScorerName
-from ssr.core.errors import Conflict, InvalidRequest
+from ssr.core.errors import InvalidRequest
 from ssr.core.strategy_pools import StrategyPool
 from ssr.core.types import NO_STRATEGY, Call, Mode, PathContext, PathStatus, Source, Strategy
 from ssr.verification.scorers import scorer_named
@@ -118,15 +115,13 @@ def _strategy(record: Record, path: PathRecord, pools: Mapping[str, StrategyPool
 class Scores:
     """rescored.jsonl, open for adding to it; `known` is all that it has."""
 
-    def __init__(self, file: IO[bytes], known: Mapping[ScoreKey, StepScore]) -> None:
-        self._file = file
-        self.known = dict(known)
+    def __init__(self, lines: JsonLines[StepScore]) -> None:
+        self._lines = lines
+        self.known = {score.key: score for score in lines.resume()}
 
     def append(self, score: StepScore) -> None:
         """Durable when it returns."""
-        self._file.write(score.model_dump_json().encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._lines.append(score)
         self.known[score.key] = score
 
 
@@ -137,27 +132,11 @@ def opened_scores(folder: Path) -> Iterator[Scores]:
     Raises: InvalidRequest when the file cannot be read or written; Conflict when another process adds to it.
     """
     try:
-        file = (folder / RESCORED).open("ab+")
+        lines = JsonLines(folder / RESCORED, StepScore)
     except OSError as error:
         raise InvalidRequest("dir", f"{folder / RESCORED} cannot be written: {error.strerror}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Conflict(f"another process is at work in {folder}; wait for it") from None
-        drop_torn_line(file)
-        file.seek(0)
-        yield Scores(file, {score.key: score for score in _scores(file, folder / RESCORED)})
-
-
-def _scores(lines: IO[bytes], name: Path) -> Iterator[StepScore]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield StepScore.model_validate_json(line)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "the whole"
-            raise InvalidRequest("dir", f"{name}, line {number}: {field}: {first['msg']}") from error
+    with closing(lines):
+        yield Scores(lines)
 
 
 @dataclass(frozen=True, slots=True)

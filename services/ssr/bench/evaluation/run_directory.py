@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ssr.bench.evaluation.json_lines import JsonLines, first_fault, read_lines
 from ssr.bench.evaluation.plan import Plan
 from ssr.bench.evaluation.record import Record, RunKey
 from ssr.core.errors import Conflict, InvalidRequest
@@ -56,16 +55,13 @@ class Evaluation(BaseModel):
 class Records:
     """records.jsonl, open for adding to it; `done` are the runs that need not be done again."""
 
-    def __init__(self, file: IO[bytes], known: Sequence[Record]) -> None:
-        self._file = file
-        self.known = tuple(known)
-        self.done: frozenset[RunKey] = frozenset(record.key for record in known if not record.lost)
+    def __init__(self, lines: JsonLines[Record]) -> None:
+        self._lines = lines
+        self.done: frozenset[RunKey] = frozenset(record.key for record in _newest(lines.resume()) if not record.lost)
 
     def append(self, record: Record) -> None:
-        """Durable when it returns: a crash of this program, or of the machine, loses nothing that was appended."""
-        self._file.write(record.model_dump_json().encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Durable when it returns."""
+        self._lines.append(record)
 
 
 @contextmanager
@@ -77,17 +73,12 @@ def opened(folder: Path, plan: Plan, origin: Origin) -> Iterator[tuple[Records, 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / RECORDS).open("ab+")
+        lines = JsonLines(folder / RECORDS, Record)
     except OSError as error:
         raise InvalidRequest("out", f"{folder} cannot be written to: {error.strerror}; name another folder") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Conflict(f"another process is at work in {folder}; wait for it, or name another folder") from None
+    with closing(lines):
         kept = _settled(folder, plan, origin)
-        drop_torn_line(file)
-        yield Records(file, _newest(_records(folder / RECORDS))), kept
+        yield Records(lines), kept
 
 
 def read(folder: Path) -> Evaluation:
@@ -98,7 +89,7 @@ def read(folder: Path) -> Evaluation:
     kept = _plan_file(folder)
     if kept is None:
         raise InvalidRequest("dir", f"{folder} has no {PLAN}; name a folder that `ssr bench accuracy --out` made")
-    records = _newest(_records(folder / RECORDS))
+    records = _newest(read_lines(folder / RECORDS, Record))
     return Evaluation(name=folder.resolve().name, plan=kept.plan, origin=kept.origin, records=records)
 
 
@@ -120,7 +111,8 @@ def _plan_file(folder: Path) -> _PlanFile | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        raise InvalidRequest("dir", f"{folder / PLAN} cannot be read: {_first(error)}") from error
+        told = first_fault(error) if isinstance(error, ValidationError) else error
+        raise InvalidRequest("dir", f"{folder / PLAN} cannot be read: {told}") from error
 
 
 def _write_whole(file: Path, text: str) -> None:
@@ -132,33 +124,6 @@ def _write_whole(file: Path, text: str) -> None:
     part.replace(file)
 
 
-def drop_torn_line(file: IO[bytes]) -> None:
-    """A line without an end was being written when the program was killed; its run is done again."""
-    file.seek(0)
-    whole = file.read().rfind(b"\n") + 1
-    file.truncate(whole)
-
-
-def _records(file: Path) -> Iterator[Record]:
-    """The whole lines of the file. Raises: InvalidRequest naming the line and field."""
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        return
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
-        try:
-            yield Record.model_validate_json(line)
-        except ValidationError as error:
-            raise InvalidRequest("dir", f"{file}, line {number}: {_first(error)}") from error
-
-
 def _newest(records: Iterator[Record]) -> tuple[Record, ...]:
     """The last record of each run: one that was lost may have been tried again."""
     return tuple({record.key: record for record in records}.values())
-
-
-def _first(error: Exception) -> Any:
-    if not isinstance(error, ValidationError):
-        return error
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
