@@ -1,4 +1,7 @@
-"""Recorded samples: lines of {"problem", "sample", "tokens": [ids]} or "text"; "prompt" and "logprobs" if known."""
+"""Recorded samples: lines of {"problem", "sample", "tokens": [ids]}, or "text"; "prompt" and "logprobs" if known.
+
+Where there are tokens, a text is for people alone.
+"""
 
 from __future__ import annotations
 
@@ -81,8 +84,8 @@ def _recording(line: str, where: str, pieces: Pieces) -> tuple[str, Recording]:
         item = json.loads(line)
     except ValueError as error:
         raise InvalidRequest("file", f"{where} is no JSON: {error}") from error
-    if not isinstance(item, dict) or "problem" not in item or ("tokens" in item) == ("text" in item):
-        raise InvalidRequest("file", f"{where}: give an object with problem, sample, and either tokens or text")
+    if not isinstance(item, dict) or "problem" not in item or not {"tokens", "text"} & item.keys():
+        raise InvalidRequest("file", f"{where}: give an object with problem, sample, and tokens or text")
     prompt = _ids(item.get("prompt", ()), f"{where}: prompt", pieces)
     tokens = _ids(item.get("tokens", item.get("text")), f"{where}: tokens", pieces)
     name = str(item.get("sample", ""))

@@ -12,16 +12,16 @@ from ssr.bench.consensus.comparison import Row
 from ssr.bench.consensus.latency import Latency
 
 #: Positions in a draft whose acceptance is shown.
-_POSITIONS = 3
+POSITIONS = 3
 
 
 def comparison_table(title: str, rows: Sequence[Row]) -> RenderableType:
     """A row for each replay, in the order given; one part for each order of the siblings."""
-    columns = ("tok/pass", "drafted", "length", "accepted", *_positions(), "µs", "p99")
+    columns = ("tok/pass", "drafted", "length", "accepted", *positions(), "µs", "p99")
     parts: list[RenderableType] = [Text(title, "bold")]
     for order in dict.fromkeys(row.order for row in rows):
         cells = [_cells(row) for row in rows if row.order == order]
-        parts += [_table(order, columns, cells), Text()]
+        parts += [plain_table(order, columns, cells), Text()]
     legend = (
         "tok/pass: tokens a forward pass, passes without a draft included; drafted: tokens verified for it;\n"
         "length: accepted tokens of a pass with a draft; accepted: share of drafted tokens, @n: at position n;\n"
@@ -45,16 +45,17 @@ def latency_table(rows: Iterable[Latency]) -> RenderableType:
         for row in rows
     ]
     legend = "µs: CPU time of a draft call; drafted: tokens of a draft; scan: looking through all siblings instead"
-    return Group(_table("samples", columns, cells), Text(f"\n{legend}", "dim"))
+    return Group(plain_table("samples", columns, cells), Text(f"\n{legend}", "dim"))
 
 
-def _positions() -> tuple[str, ...]:
-    return tuple(f"@{position}" for position in range(1, _POSITIONS + 1))
+def positions() -> tuple[str, ...]:
+    """The heads of their columns."""
+    return tuple(f"@{position}" for position in range(1, POSITIONS + 1))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     result = row.result
-    at = [f"{one:.0%}" for one in result.acceptance_at[:_POSITIONS]]
+    at = [f"{one:.0%}" for one in result.acceptance_at[:POSITIONS]]
     return (
         row.drafter,
         f"{result.tokens_per_pass:.3f}",
@@ -62,13 +63,14 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{result.mean_accepted:.2f}",
         f"{result.acceptance:.0%}",
         *at,
-        *[""] * (_POSITIONS - len(at)),
+        *[""] * (POSITIONS - len(at)),
         f"{result.draft_us.mean:.0f}",
         f"{result.draft_us.p99:.0f}",
     )
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def plain_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """`title` heads the first column, whose cells are the rows' names."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column(title, no_wrap=True)
     for column in columns:
