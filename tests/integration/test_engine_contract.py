@@ -303,6 +303,14 @@ async def test_what_a_sampled_request_says(case: Case) -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["tgi", "openai"])
+async def test_an_engine_that_cannot_take_seeds_gets_none(kind: str) -> None:
+    async with _case(kind, seeded=False) as case:
+        await case.engine.generate("a", max_tokens=4, sampling=Sampling(temperature=0.6, top_p=0.9, seed=11))
+        body = case.server.bodies(case.path)[-1]
+        assert "seed" not in body.get("parameters", body)
+
+
 async def test_what_a_token_said_past_the_stop_text_is_cut_off() -> None:
     async with _case("tgi", {"says": ["One", ".\n\nTwo", ".\n\n", "Three"]}) as case:
         answer = await case.engine.generate("a", max_tokens=8, stop=["\n\n"])

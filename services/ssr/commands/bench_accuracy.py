@@ -74,7 +74,7 @@ def accuracy(
     offset: Annotated[int, typer.Option(metavar="K", help="Leave out the first K problems.")] = 0,
     seed: Annotated[int, typer.Option(metavar="S", help="Of all sampling.")] = 0,
     unseeded: Annotated[
-        bool, typer.Option("--unseeded", help="Give the engines no seeds (some cannot take them).")
+        bool, typer.Option("--unseeded", help="Let the server choose the seeds of all sampling.")
     ] = False,
     option: Annotated[
         list[str] | None,

@@ -47,6 +47,7 @@ def _connector(settings: EngineSettings, template: ChatTemplate | None) -> Calla
             timeout_s=settings.timeout_s,
             connect_timeout_s=settings.connect_timeout_s,
             max_connections=settings.max_in_flight,
+            seeded=settings.seeded,
         )
 
     def openai(url: str) -> Engine:
@@ -61,6 +62,7 @@ def _connector(settings: EngineSettings, template: ChatTemplate | None) -> Calla
             timeout_s=settings.timeout_s,
             connect_timeout_s=settings.connect_timeout_s,
             max_connections=settings.max_in_flight,
+            seeded=settings.seeded,
         )
 
     return tgi if settings.kind == "tgi" else openai

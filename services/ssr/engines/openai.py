@@ -53,7 +53,7 @@ class OpenAiEngine:
     """The `Engine` at `base_url` (without /v1); the other arguments are those of `EngineConnection`.
 
     `model` None means the first one the server lists. `parameters` overrides the model's size, `template` is used
-    instead of asking the server to render dialogues.
+    instead of asking the server to render dialogues, and seeds are only sent to a `seeded` one.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class OpenAiEngine:
         timeout_s: float = 120.0,
         connect_timeout_s: float = 5.0,
         max_connections: int = 64,
+        seeded: bool = True,
     ) -> None:
         self._connection = EngineConnection(
             base_url.rstrip("/").removesuffix("/v1"),
@@ -85,6 +86,7 @@ class OpenAiEngine:
         self._model = model
         self._parameters = parameters
         self._template = template
+        self._seeded = seeded
         self._max_top_n = _MAX_TOP_N
         self._info: EngineInfo | None = None
         self._renderer: _Renderer | None = None
@@ -103,7 +105,7 @@ class OpenAiEngine:
                 stop=stops or None,
                 temperature=max(0.0, sampling.temperature),
                 top_p=min(1.0, sampling.top_p) if sampling.temperature > 0 else 1.0,
-                seed=sampling.seed if sampling.temperature > 0 else None,
+                seed=sampling.seed if self._seeded and sampling.temperature > 0 else None,
             )
             choice = reply["choices"][0]
             finish = finish_of(choice, reply.get("__verbose"), stops)

@@ -33,7 +33,8 @@ _TOP_N_PROBE = 100
 class TgiEngine:
     """The `Engine` at `base_url`; the constructor's arguments are those of `JsonConnection`.
 
-    `parameters` overrides the model's size, `template` the engine's own chat template. Use it as a context manager.
+    `parameters` overrides the model's size, `template` the engine's own chat template; seeds are only sent to a
+    `seeded` one. Use it as a context manager.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class TgiEngine:
         timeout_s: float = 120.0,
         connect_timeout_s: float = 5.0,
         max_connections: int = 64,
+        seeded: bool = True,
     ) -> None:
         self._connection = JsonConnection(
             base_url,
@@ -56,6 +58,7 @@ class TgiEngine:
         )
         self._parameters = parameters
         self._template = template
+        self._seeded = seeded
         self._max_top_n: int | None = None
         self._doubled_bos: str | None = None
         self._info: EngineInfo | None = None
@@ -65,7 +68,7 @@ class TgiEngine:
     ) -> Generation:
         """See `Engine.generate`."""
         stops = check_stops(stop)
-        reply = await self._ask(prompt, {"max_new_tokens": max_tokens, "stop": stops} | _sampling(sampling))
+        reply = await self._ask(prompt, {"max_new_tokens": max_tokens, "stop": stops} | _sampling(sampling, self._seeded))
         return generation_in(reply, stops)
 
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
@@ -183,13 +186,13 @@ class TgiEngine:
         await self._connection.__aexit__(*exc)
 
 
-def _sampling(sampling: Sampling) -> dict[str, object]:
+def _sampling(sampling: Sampling, seeded: bool) -> dict[str, object]:
     """The request's parameters; do_sample is always among them, because a request without any would be sampled."""
     if sampling.temperature <= 0:
         return {"do_sample": False}
     parameters: dict[str, object] = {"do_sample": True, "temperature": sampling.temperature}
     if sampling.top_p < 1:
         parameters["top_p"] = sampling.top_p
-    if sampling.seed is not None:
+    if seeded and sampling.seed is not None:
         parameters["seed"] = sampling.seed
     return parameters
