@@ -75,6 +75,8 @@ args:
   {{- if gt (int $engine.gpus) 1 }}
   - --tensor-parallel-size={{ int $engine.gpus }}
   {{- end }}
+  # Or cached tokens of prompts are counted as work.
+  - --enable-prompt-tokens-details
   {{- if $engine.consensus.enabled }}
   - {{ dict "method" "custom_class" "model" "ssr.consensus.vllm.ConsensusProposer" "num_speculative_tokens" (int $engine.consensus.draftTokens) | toJson | printf "--speculative-config=%s" | quote }}
   {{- end }}

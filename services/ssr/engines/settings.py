@@ -27,8 +27,8 @@ class EngineSettings(BaseModel):
     api_key: SecretStr | None = None
     #: The model's size for the FLOPs ledger; None takes it from the engine or the model's name.
     parameters: Annotated[int, Field(gt=0)] | None = None
-    #: Send the seeds of jobs. False for an engine that cannot take them, such as vLLM on a CPU with chunked prefill; then
-    #: equal seeds do not give equal steps.
+    #: Send the seeds of jobs. False for an engine that cannot take them, such as vLLM on a CPU; then equal seeds do not
+    #: give equal steps.
     seeded: bool = True
     #: Calls at a time on one replica; more wait in the pool. Half of TGI's own default limit of 128, so that two
     #: services can share a replica.

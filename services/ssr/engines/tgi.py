@@ -68,7 +68,8 @@ class TgiEngine:
     ) -> Generation:
         """See `Engine.generate`."""
         stops = check_stops(stop)
-        reply = await self._ask(prompt, {"max_new_tokens": max_tokens, "stop": stops} | _sampling(sampling, self._seeded))
+        asked = {"max_new_tokens": max_tokens, "stop": stops} | _sampling(sampling, self._seeded)
+        reply = await self._ask(prompt, asked)
         return generation_in(reply, stops)
 
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:

@@ -78,6 +78,7 @@ EVERYTHING: dict[str, Any] = {
                     "max_step_tokens": 64,
                     "max_path_tokens": 1024,
                     "lookahead": 1,
+                    "reserve": 2,
                 },
                 "max_paths": 2048,
                 "batch_paths": 1024,
@@ -114,6 +115,7 @@ EVERYTHING: dict[str, Any] = {
         "draft": {
             "client": {
                 "parameters": 1_500_000_000,
+                "seeded": False,
                 "max_in_flight": 8,
                 "timeout_s": 30.5,
                 "connect_timeout_s": 1,
