@@ -80,10 +80,10 @@ def test_options_reach_the_server(ssr: Ssr, server: str, script: ScriptedReasoni
 
 
 def test_budgets_priority_and_tenant_reach_the_server(ssr: Ssr, server: str, script: ScriptedReasoning) -> None:
-    given = "--lookahead 2 --max-steps 30 --priority batch --tenant shop"
+    given = "--lookahead 2 --reserve 1 --max-steps 30 --priority batch --tenant shop"
     assert ssr("solve", "--server", server, *given.split(), PROBLEM).exit_code == 0
     [request] = script.requests("Submit")
-    assert (request.options.lookahead, request.options.max_steps) == (2, 30)
+    assert (request.options.lookahead, request.options.reserve, request.options.max_steps) == (2, 1, 30)
     assert request.priority == reasoning_pb2.PRIORITY_BATCH
     for command in (("watch", JOB_ID), ("cancel", JOB_ID), ("jobs",)):
         assert ssr(*command, "--tenant", "shop", server=server).exit_code == 0
@@ -147,6 +147,7 @@ def test_problem_from_a_file_and_from_standard_input(
         ((PROBLEM, "--strategy-pool", "no"), "error: strategy_pool: there is no pool 'no'; known are competition"),
         ((PROBLEM, "--seed", "-1"), "error: seed: must be within 0.."),
         ((PROBLEM, "--lookahead", "5"), "error: lookahead: must be within 0..4; got 5"),
+        ((PROBLEM, "--paths", "2", "--reserve", "2"), "error: reserve: must be within 0..1, below paths=2; got 2"),
         ((PROBLEM, "--max-steps", "0"), "error: max_steps: must be within 1..4096; got 0"),
         ((PROBLEM, "--priority", "now"), "error: priority: 'now' is unknown; known are interactive, batch"),
         ((PROBLEM, "--tenant", "a b"), "error: tenant: 'a b' is none; send 1..64"),

@@ -98,6 +98,25 @@ async def test_every_mode(stub: Stub, mode: pb.Mode, paths: int, sources: set[So
     assert job.status in (JobStatus.ANSWERED, JobStatus.NO_ANSWER)
 
 
+@pytest.mark.parametrize(("paths", "begins"), [(2, True), (3, False)])
+async def test_a_reserve_is_written_by_the_target_where_the_vote_is_open(stub: Stub, paths: int, begins: bool) -> None:
+    """One drafted path leaves the vote to the reserve; two that agree do not."""
+    job = await solve(stub, paths=paths, reserve=1)
+    *drafted, reserve = job.paths
+    assert {path.answer for path in drafted} == {truth(PROBLEM)}
+    assert job.answer == truth(PROBLEM)
+    assert (job.status, job.options.reserve) == (JobStatus.ANSWERED, 1)
+    assert all(step.source is not Source.TARGET for path in drafted for step in path.steps)
+    if begins:
+        assert reserve.status is PathStatus.ANSWERED
+        assert {(step.source, step.score) for step in reserve.steps} == {(Source.TARGET, 9.0)}
+        assert job.usage.written_tokens == sum(step.tokens for step in reserve.steps)
+    else:
+        assert (reserve.status, reserve.steps) == (PathStatus.STOPPED, ())
+        assert reserve.reason == "the vote was already decided"
+        assert job.usage.written_tokens == 0
+
+
 async def test_the_same_seed_gives_the_same_job_twice(stub: Stub) -> None:
     first, second = await solve(stub, seed=7), await solve(stub, seed=7)
     assert (first.answer, first.votes, first.paths) == (second.answer, second.votes, second.paths)

@@ -39,6 +39,7 @@ class SolveOptions(TypedDict, total=False):
     max_tokens: int
     max_steps: int
     lookahead: int
+    reserve: int
 
 
 def resolved(given: SolveOptions) -> Options:

@@ -66,6 +66,8 @@ def options_text(options: Options) -> str:
         parts.append(f"threshold {options.threshold:g}")
         if options.lookahead:
             parts.append(f"lookahead {options.lookahead}")
+        if options.reserve:
+            parts.append(f"{options.reserve} in reserve")
     return ", ".join(parts)
 
 

@@ -118,6 +118,14 @@ def solve(
             help="Draft so many steps ahead of the one being scored, 0..4. Default: the server's (0).",
         ),
     ] = None,
+    reserve: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Of the paths, let the target write the last N, if the others leave the vote open. "
+            "Default: the server's (0).",
+        ),
+    ] = None,
     priority: Annotated[
         str, typer.Option(metavar="NAME", help="interactive (goes first) or batch (when there is room).")
     ] = Priority.INTERACTIVE.value,
@@ -162,6 +170,7 @@ def solve(
         "max_tokens": max_tokens,
         "max_steps": max_steps,
         "lookahead": lookahead,
+        "reserve": reserve,
     }
     try:
         target = target_of(wanted_server(ctx, server, preset), preset)

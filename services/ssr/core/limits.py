@@ -7,7 +7,7 @@ import re
 
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import InvalidRequest
-from ssr.core.types import MAX_SCORE, Options
+from ssr.core.types import MAX_SCORE, Mode, Options
 
 MAX_PROBLEM_CHARS = 20_000
 MAX_PATHS = 16
@@ -48,8 +48,17 @@ def check_options(options: Options) -> None:
         raise InvalidRequest("max_tokens", f"must be at least 1; got {options.max_tokens}")
     check_within("max_steps", options.max_steps, 1, MAX_STEPS)
     check_within("lookahead", options.lookahead, 0, MAX_LOOKAHEAD)
+    _check_reserve(options)
     if options.scorer:
         ScorerName.named(options.scorer)
+
+
+def _check_reserve(options: Options) -> None:
+    reserve, paths = options.reserve, options.paths
+    if reserve and options.mode is not Mode.SSR:
+        raise InvalidRequest("reserve", f"must be 0 in mode {options.mode}: only ssr has one; got {reserve}")
+    if not 0 <= reserve < paths:
+        raise InvalidRequest("reserve", f"must be within 0..{paths - 1}, below paths={paths}; got {reserve}")
 
 
 def check_key(key: str) -> None:

@@ -100,6 +100,10 @@ class Run:
             path = replace(path, status=decision.status, answer=decision.answer, reason=decision.reason)
         return Run((*self.paths[: path.index], path, *self.paths[path.index + 1 :]), ledger)
 
+    def first(self, count: int) -> Run:
+        """The first paths alone; the ledger stays that of all."""
+        return replace(self, paths=self.paths[:count])
+
     @property
     def ballots(self) -> tuple[Ballot, ...]:
         """The answers that vote, in the order of their paths."""

@@ -3,7 +3,8 @@
 `solve` is one resumable coroutine for all modes. Everything it decides goes through the `Journal` before it acts
 on it, and everything it knows comes from there: after a crash, calling it again with the same journal goes on behind
 the last committed step. Paths advance independently; nothing waits for the slowest. With a lookahead the drafter does
-not wait for the verifier either (`core.ahead`), and the same steps are committed.
+not wait for the verifier either (`core.ahead`), and the same steps are committed. Paths in reserve are the exception:
+the target writes them alone, once all others have ended without deciding the vote.
 Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
 """
 
@@ -20,6 +21,7 @@ from ssr.core.answers import Equivalence, classes
 from ssr.core.errors import ContextFull, SsrError
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted, answered, path_end
 from ssr.core.types import (
+    MAX_SCORE,
     NO_STRATEGY,
     Mode,
     Options,
@@ -122,6 +124,7 @@ class _Solving:
         self._crew, self._journal, self._run = crew, journal, run
         self._steps_left = asyncio.Semaphore(max(0, options.max_steps - run.committed_steps))
         self._news = asyncio.Event()  # a path has ended, or the run has reached a limit
+        self._reserve_begins = asyncio.Event()
 
     async def outcome(self) -> Outcome:
         if not self._run.paths:
@@ -155,19 +158,37 @@ class _Solving:
                 task.cancel()
 
     async def _until_settled(self) -> None:
-        rule, early_stop = self._options.stop_rule, self._options.early_stop
         while True:
             self._news.clear()
             run = self._run  # more paths may end while the answers are compared
-            if settled(rule, await _tallied(run, self._crew), run.running, early_stop=early_stop):
+            if await self._settled(run):
                 return
             ending = any(path.running and path_end(path, self._options) for path in run.paths)
             if (limit := self._limit(run)) and not ending:
                 raise LimitReached(limit)
             await self._news.wait()
 
+    async def _settled(self, run: Run) -> bool:
+        """Whether the vote is decided. If not, and only paths in reserve are left, those begin.
+
+        Whether they are needed is decided by the other paths' votes alone, so a resumed run decides the same, and
+        always as with the early stop: sparing them is what a reserve is for.
+        """
+        options, rule = self._options, self._options.stop_rule
+        if settled(rule, await _tallied(run, self._crew), run.running, early_stop=options.early_stop):
+            return True
+        others = run.first(options.paths - options.reserve)
+        if others.running or self._reserve_begins.is_set():
+            return False
+        if settled(rule, await _tallied(others, self._crew), options.reserve, early_stop=True):
+            return True
+        self._reserve_begins.set()
+        return False
+
     async def _grow(self, index: int) -> None:
         """Step by step to the end of one path; at a limit it stays as it is, and `_until_settled` ends the run."""
+        if self._options.in_reserve(index):
+            await self._reserve_begins.wait()
         async with self._drafts_ahead(index) as drafts:
             while (end := path_end(self._run.paths[index], self._options)) is None:
                 await self._steps_left.acquire()  # the last ones may be in the making on other paths
@@ -188,6 +209,10 @@ class _Solving:
 
     async def _next_step(self, index: int, drafts: DraftsAhead) -> StepCommitted:
         context, options = self._asked(index, self._run)
+        if options.in_reserve(index):
+            written = await self._crew.writer.write(context, options)
+            # The target's own step counts as its rewrites do (paper section 3.3), which are not scored either.
+            return StepCommitted(index, replace(written.step, score=MAX_SCORE), written.calls)
         if not options.mode.drafts:
             writer = self._crew.drafter if options.mode is Mode.DRAFT else self._crew.writer
             written = await writer.write(context, options)

@@ -164,9 +164,7 @@ class Runner:
         return None if watching.cancelled() else _End(JobStatus.CANCELLED)
 
     async def _solve(self, claim: Claim, options: Options, gate: StepGate) -> _End:
-        watched = WatchedJournal(
-            RedisJournal(self._store, claim), self._watch, options.mode, lambda: self._age_s(claim)
-        )
+        watched = WatchedJournal(RedisJournal(self._store, claim), self._watch, options, lambda: self._age_s(claim))
         journal = gate.journal(watched)
         try:
             async with asyncio.timeout(self._time_left_s(claim, options)):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from ssr.core.limits import MAX_LOOKAHEAD, MAX_PATH_TOKENS, MAX_PATHS, MAX_STEP_TOKENS
@@ -46,6 +46,14 @@ class DefaultOptions(BaseModel):
     max_path_tokens: Annotated[int, Field(ge=1, le=MAX_PATH_TOKENS)] = Options().max_path_tokens
     #: Steps drafted ahead of the one that is being scored.
     lookahead: Annotated[int, Field(ge=0, le=MAX_LOOKAHEAD)] = Options().lookahead
+    #: Of the paths in mode ssr, those that the target writes alone, and only where the others leave the vote open.
+    reserve: Annotated[int, Field(ge=0, lt=MAX_PATHS)] = Options().reserve
+
+    @model_validator(mode="after")
+    def _reserve_is_below_paths(self) -> Self:
+        if self.reserve >= self.paths:
+            raise ValueError(f"reserve must be below paths={self.paths}; got {self.reserve}")
+        return self
 
     def options(self) -> Options:
         return Options(**self.model_dump())

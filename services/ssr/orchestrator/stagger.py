@@ -10,7 +10,10 @@ from ssr.core.types import Options, PathContext, Written
 
 
 def staggered(crew: Crew, stagger_s: float) -> Crew:
-    """The crew, writing the first step of each path `stagger_s` seconds later than that of the path before it."""
+    """The crew, writing the first step of each path `stagger_s` seconds later than that of the path before it.
+
+    Paths in reserve begin when all others have ended, and are not delayed further.
+    """
     if not stagger_s:
         return crew
     drafter, writer = (_StaggeredWriter(one, stagger_s) for one in (crew.drafter, crew.writer))
@@ -22,6 +25,6 @@ class _StaggeredWriter:
         self._writer, self._stagger_s = writer, stagger_s
 
     async def write(self, context: PathContext, options: Options) -> Written:
-        if not context.steps:
+        if not context.steps and not options.in_reserve(context.path):
             await asyncio.sleep(context.path * self._stagger_s)
         return await self._writer.write(context, options)

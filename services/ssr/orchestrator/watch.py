@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Self
 
-from ssr.core.run import Decision, Run, Selected, StepCommitted
+from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.core.solve import Journal
-from ssr.core.types import Mode, Options
+from ssr.core.types import Options
 from ssr.orchestrator.store import Claim
 from ssr.rpc.job_wire import priority_from_wire
 from ssr.telemetry.job_metrics import JobMetrics
@@ -57,26 +57,30 @@ class WatchedJournal:
     `age_s` tells the job's age, since it was submitted.
     """
 
-    def __init__(self, journal: Journal, watch: JobWatch, mode: Mode, age_s: Callable[[], float]) -> None:
-        self._journal, self._watch, self._mode, self._age_s = journal, watch, mode, age_s
+    def __init__(self, journal: Journal, watch: JobWatch, options: Options, age_s: Callable[[], float]) -> None:
+        self._journal, self._watch, self._options, self._age_s = journal, watch, options, age_s
         self._none_yet = False
-        self._began = time.perf_counter()
+        self._began = self._reserve_began = time.perf_counter()
         self._last: dict[int, float] = {}
 
     async def load(self) -> Run:
         run = await self._journal.load()
-        self._none_yet, self._began = not run.committed_steps, time.perf_counter()
+        self._none_yet = not run.committed_steps
+        self._began = self._reserve_began = time.perf_counter()
         return run
 
     async def append(self, decision: Decision) -> None:
         await self._journal.append(decision)
         if isinstance(decision, StepCommitted):
             now = time.perf_counter()
-            self._watch.steps.committed(self._mode, decision, now - self._last.get(decision.path, self._began))
+            began = self._reserve_began if self._options.in_reserve(decision.path) else self._began
+            self._watch.steps.committed(self._options.mode, decision, now - self._last.get(decision.path, began))
             self._last[decision.path] = now
             if self._none_yet:
                 self._none_yet = False
-                self._watch.jobs.first_step(self._mode, self._age_s())
+                self._watch.jobs.first_step(self._options.mode, self._age_s())
         elif isinstance(decision, Selected):
             self._watch.steps.selected(decision)
-            self._began = time.perf_counter()
+            self._began = self._reserve_began = time.perf_counter()
+        elif isinstance(decision, PathEnded) and not self._options.in_reserve(decision.path):
+            self._reserve_began = time.perf_counter()  # if this was the last of the others

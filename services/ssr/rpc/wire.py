@@ -161,6 +161,7 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
         max_tokens=options.max_tokens,
         max_steps=options.max_steps,
         lookahead=options.lookahead,
+        reserve=options.reserve,
     )
 
 
@@ -174,9 +175,10 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
     def given(name: Any) -> bool:
         return message.HasField(name)
 
+    paths = message.paths if given("paths") else (1 if mode.single_path else defaults.paths)
     return Options(
         mode=mode,
-        paths=message.paths if given("paths") else (1 if mode.single_path else defaults.paths),
+        paths=paths,
         stop_rule=_STOP_RULE.member(StopRule, message.stop_rule, defaults.stop_rule),
         threshold=message.threshold if given("threshold") else defaults.threshold,
         strategy_pool=message.strategy_pool or defaults.strategy_pool,
@@ -192,4 +194,10 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
         max_tokens=message.max_tokens if given("max_tokens") else None,
         max_steps=message.max_steps if given("max_steps") else defaults.max_steps,
         lookahead=message.lookahead if given("lookahead") else defaults.lookahead,
+        reserve=message.reserve if given("reserve") else _default_reserve(mode, paths, defaults),
     )
+
+
+def _default_reserve(mode: Mode, paths: int, defaults: Options) -> int:
+    """A default must suit what the request asks for: at least one path is no reserve, and other modes have none."""
+    return max(0, min(defaults.reserve, paths - 1)) if mode is Mode.SSR else 0

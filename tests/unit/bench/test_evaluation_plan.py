@@ -56,6 +56,14 @@ def test_what_is_unknown_or_out_of_limits_is_named(wanted: Wanted, field: str) -
         make_plan("d", PROBLEMS, wanted)
 
 
+def test_a_reserve_is_for_the_cells_that_have_one() -> None:
+    plan = make_plan("d", PROBLEMS, Wanted(("baseline", "ssr"), (3,)), options={"reserve": 1})
+    asked = {run.cell.mode: plan.solve_options(run) for run in plan.runs(PROBLEMS)}
+    assert {mode: options.get("reserve") for mode, options in asked.items()} == {Mode.BASELINE: None, Mode.SSR: 1}
+    with pytest.raises(InvalidRequest, match="^reserve: "):
+        make_plan("d", PROBLEMS, Wanted(("ssr",), (3,)), options={"reserve": 3})
+
+
 def test_options_of_every_job() -> None:
     plan = make_plan("d", PROBLEMS, Wanted(("ssr",)), options={"max_path_tokens": 100, "early_stop": True})
     options = plan.solve_options(next(plan.runs(PROBLEMS)))

@@ -51,6 +51,7 @@ def test_modes_of_one_path(mode: Mode) -> None:
         {"max_path_tokens": 0},
         {"max_steps": 0},
         {"lookahead": -1},
+        {"reserve": 5},
         {"mode": "SSR"},
         {"nonsense": 1},
     ],

@@ -124,6 +124,12 @@ def test_drafting_ahead_is_named_and_its_waste_told() -> None:
     assert "56 wasted" in text
 
 
+def test_a_reserve_is_named() -> None:
+    scene = running(3, 1)
+    assert "reserve" not in text_of(scene, 120)
+    assert "1 in reserve" in text_of(replace(scene, options=Options(paths=3, reserve=1)), 120)
+
+
 @pytest.mark.parametrize("height", [24, 40])
 @pytest.mark.parametrize(("paths", "steps"), [(1, 30), (3, 12), (5, 12), (16, 3)])
 def test_the_live_view_fits_the_terminal(paths: int, steps: int, height: int) -> None:

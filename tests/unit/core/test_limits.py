@@ -38,6 +38,8 @@ def test_problems_out_of_limits(problem: str) -> None:
         ("max_steps", 4097),
         ("lookahead", -1),
         ("lookahead", 5),
+        ("reserve", -1),
+        ("reserve", 5),
         ("scorer", "gut feeling"),
     ],
 )
@@ -52,6 +54,20 @@ def test_single_path_modes_have_one_path(mode: Mode) -> None:
     with pytest.raises(InvalidRequest, match="^paths: must be 1 in mode"):
         check_options(Options(mode=mode, paths=2))
     check_options(Options(mode=mode, paths=1))
+
+
+@pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.SSR])
+def test_only_mode_ssr_has_a_reserve(mode: Mode) -> None:
+    paths = 1 if mode.single_path else 3
+    with pytest.raises(InvalidRequest, match=f"^reserve: must be 0 in mode {mode}: only ssr has one; got 1$"):
+        check_options(Options(mode=mode, paths=paths, reserve=1))
+    check_options(Options(mode=mode, paths=paths))
+
+
+def test_a_reserve_leaves_a_path_to_draft() -> None:
+    with pytest.raises(InvalidRequest, match=r"^reserve: must be within 0\.\.2, below paths=3; got 3$"):
+        check_options(Options(paths=3, reserve=3))
+    check_options(Options(paths=3, reserve=2))
 
 
 def test_defaults_and_bounds_are_allowed() -> None:

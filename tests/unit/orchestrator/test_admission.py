@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ssr.core.errors import InvalidRequest, Unavailable
 from ssr.core.types import Options
 from ssr.orchestrator.admission import Admission
+from ssr.orchestrator.settings import DefaultOptions
 from ssr.redis.patience import patiently
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import step_pb2
@@ -40,6 +43,22 @@ async def test_defaults_are_filled_in() -> None:
     assert (options.paths, options.strategy_pool, options.threshold, options.early_stop) == (3, "school", 7.0, True)
     assert options.HasField("seed")
     assert options.mode == pb.MODE_SSR
+
+
+@pytest.mark.parametrize(
+    ("given", "reserve"), [({}, 1), ({"paths": 1}, 0), ({"mode": pb.MODE_BASELINE}, 0), ({"reserve": 2}, 2)]
+)
+async def test_a_default_reserve_refuses_no_request(given: dict[str, Any], reserve: int) -> None:
+    services = Services()
+    defaults = DefaultOptions(strategy_pool="school", paths=3, reserve=1).options()
+    admission = Admission(services, services.draft, services.target, defaults)
+    request = await admission.check(pb.SolveRequest(problem="p", options=pb.Options(**given)))
+    assert request.options.reserve == reserve
+
+
+def test_a_default_reserve_is_below_the_default_paths() -> None:
+    with pytest.raises(ValueError, match="reserve must be below paths=3; got 3"):
+        DefaultOptions(paths=3, reserve=3)
 
 
 async def test_chosen_seeds_differ() -> None:

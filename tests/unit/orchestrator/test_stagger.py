@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from tree_crew import MemoryJournal
@@ -11,6 +12,7 @@ from ssr.bench.virtual_time import run_virtually
 from ssr.core.run import PathEnded, Selected
 from ssr.core.solve import Crew, Outcome, solve
 from ssr.core.types import (
+    NO_STRATEGY,
     Mode,
     Options,
     PathContext,
@@ -60,6 +62,20 @@ def test_each_path_begins_behind_the_one_before(stagger_s: float, began_s: tuple
     outcome = _solve(crew, stagger_s, MemoryJournal())
     assert outcome.answer == "7"
     assert crew.began_s == {path: [begin, begin + STEP_S] for path, begin in enumerate(began_s)}
+
+
+def test_a_path_in_reserve_begins_at_once_when_it_is_wanted() -> None:
+    crew = _TimedCrew()
+    options = Options(mode=Mode.SSR, paths=3, reserve=1)
+    writer = staggered(Crew(crew, crew, crew, crew, crew), 1.5).writer
+    context = PathContext("job", 0, "?", NO_STRATEGY, (), 0)
+
+    async def first_steps() -> None:
+        await writer.write(replace(context, path=1), options)
+        await writer.write(replace(context, path=2), options)
+
+    run_virtually(first_steps())
+    assert crew.began_s == {1: [1.5], 2: [1.5 + STEP_S]}
 
 
 def test_a_path_that_has_steps_goes_on_at_once() -> None:

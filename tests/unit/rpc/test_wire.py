@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -86,6 +87,28 @@ def test_options_survive_the_wire() -> None:
         mode=Mode.SSD, paths=1, threshold=0.0, seed=0, early_stop=False, scorer="judge", deadline_s=1.5, max_tokens=9
     )
     assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
+
+
+def test_a_reserve_survives_the_wire() -> None:
+    options = Options(paths=3, reserve=2, early_stop=False)
+    assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
+
+
+@pytest.mark.parametrize(
+    ("given", "reserve"),
+    [
+        ({}, 2),
+        ({"reserve": 0}, 0),
+        ({"paths": 2}, 1),
+        ({"paths": 1}, 0),
+        ({"paths": 2, "reserve": 5}, 5),
+        ({"mode": reasoning_pb2.MODE_PARALLEL}, 0),
+        ({"mode": reasoning_pb2.MODE_BASELINE}, 0),
+    ],
+)
+def test_a_default_reserve_suits_what_is_asked_for(given: dict[str, Any], reserve: int) -> None:
+    found = options_from_wire(reasoning_pb2.Options(**given), 0, Options(paths=4, reserve=2))
+    assert found.reserve == reserve
 
 
 def test_absent_options_get_their_defaults() -> None:

@@ -91,8 +91,11 @@ class Plan(BaseModel):
                     yield PlannedRun(cell, problem, repeat, seed)
 
     def solve_options(self, run: PlannedRun) -> SolveOptions:
-        """What the server is asked."""
-        given = {"early_stop": False, **self.options, **run.cell.options(), "deadline_s": self.timeout_s}
+        """What the server is asked. A reserve is asked for where there is one, in mode ssr."""
+        options = {
+            name: value for name, value in self.options.items() if name != "reserve" or run.cell.mode is Mode.SSR
+        }
+        given = {"early_stop": False, **options, **run.cell.options(), "deadline_s": self.timeout_s}
         return cast("SolveOptions", given if run.seed is None else {**given, "seed": run.seed})
 
     def differences(self, other: Plan) -> list[str]:
