@@ -62,6 +62,9 @@ def accuracy(
     paths: Annotated[
         str, typer.Option(metavar="N,N,...", help="Paths of the parallel modes and ssr. Default: the server's.")
     ] = "",
+    reserve: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Of ssr: paths the target writes, if need be. Default: the server's.")
+    ] = "",
     stop_rule: Annotated[
         str, typer.Option("--stop-rule", metavar="R,R,...", help="Of full (the default), fast-1, fast-2.")
     ] = "",
@@ -101,9 +104,9 @@ def accuracy(
 ) -> None:
     """Solve problems with known answers in many ways, and record all of it.
 
-    Every mode on every problem; --paths, --stop-rule, --thresholds and --scorers
-    multiply the modes in which they matter. Mode draft is the draft model
-    alone, the floor. The known answers never leave this program.
+    Every mode on every problem; --paths, --reserve, --stop-rule, --thresholds
+    and --scorers multiply the modes in which they matter. Mode draft is the
+    draft model alone, the floor. The known answers never leave this program.
 
     Each run is recorded in DIR when it ends. After Ctrl-C, or a crash, the same
     command goes on where it was; DIR takes no other plan. Then see
@@ -133,6 +136,7 @@ def accuracy(
                 names(stop_rule),
                 numbers("thresholds", thresholds, float),
                 names(scorers),
+                numbers("reserve", reserve, int),
             ),
             repeats=repeats,
             seed=None if unseeded else seed,

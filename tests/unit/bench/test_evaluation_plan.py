@@ -57,11 +57,11 @@ def test_what_is_unknown_or_out_of_limits_is_named(wanted: Wanted, field: str) -
 
 
 def test_a_reserve_is_for_the_cells_that_have_one() -> None:
-    plan = make_plan("d", PROBLEMS, Wanted(("baseline", "ssr"), (3,)), options={"reserve": 1})
-    asked = {run.cell.mode: plan.solve_options(run) for run in plan.runs(PROBLEMS)}
-    assert {mode: options.get("reserve") for mode, options in asked.items()} == {Mode.BASELINE: None, Mode.SSR: 1}
+    cells = Wanted(("parallel", "ssd", "ssr"), (1, 3), reserves=(0, 1)).cells()
+    assert [cell.label for cell in cells] == ["parallel-1", "parallel-3", "ssd", "ssr-1", "ssr-3", "ssr-3 1 in reserve"]
+    assert cells[-1].options() == {"mode": Mode.SSR, "paths": 3, "reserve": 1}
     with pytest.raises(InvalidRequest, match="^reserve: "):
-        make_plan("d", PROBLEMS, Wanted(("ssr",), (3,)), options={"reserve": 3})
+        Wanted(("ssr",), (3,), reserves=(3,)).cells()
 
 
 def test_options_of_every_job() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -19,7 +20,7 @@ from ssr.core.types import Mode, StopRule
 
 MAX_REPEATS = 1000
 #: Options that the plan sets itself.
-_OWN = ("mode", "paths", "stop_rule", "threshold", "scorer", "seed", "deadline_s")
+_OWN = ("mode", "paths", "reserve", "stop_rule", "threshold", "scorer", "seed", "deadline_s")
 
 
 class Cell(BaseModel):
@@ -29,6 +30,7 @@ class Cell(BaseModel):
 
     mode: Mode
     paths: int | None = None
+    reserve: int | None = None
     stop_rule: StopRule | None = None
     threshold: float | None = None
     scorer: str | None = None
@@ -41,7 +43,11 @@ class Cell(BaseModel):
     def label(self) -> str:
         """For people: what was asked for."""
         paths = "" if self.paths is None or self.mode.single_path else f"-{self.paths}"
-        parts = [f"{self.mode}{paths}", *([self.stop_rule] if self.stop_rule else [])]
+        parts = [f"{self.mode}{paths}"]
+        if self.reserve:
+            parts.append(f"{self.reserve} in reserve")
+        if self.stop_rule:
+            parts.append(self.stop_rule)
         if self.threshold is not None:
             parts.append(f"t={self.threshold:g}")
         return " ".join([*parts, *([self.scorer] if self.scorer else [])])
@@ -91,11 +97,8 @@ class Plan(BaseModel):
                     yield PlannedRun(cell, problem, repeat, seed)
 
     def solve_options(self, run: PlannedRun) -> SolveOptions:
-        """What the server is asked. A reserve is asked for where there is one, in mode ssr."""
-        options = {
-            name: value for name, value in self.options.items() if name != "reserve" or run.cell.mode is Mode.SSR
-        }
-        given = {"early_stop": False, **options, **run.cell.options(), "deadline_s": self.timeout_s}
+        """What the server is asked."""
+        given = {"early_stop": False, **self.options, **run.cell.options(), "deadline_s": self.timeout_s}
         return cast("SolveOptions", given if run.seed is None else {**given, "seed": run.seed})
 
     def differences(self, other: Plan) -> list[str]:
@@ -124,6 +127,7 @@ class Wanted:
     stop_rules: tuple[str, ...] = ()
     thresholds: tuple[float, ...] = ()
     scorers: tuple[str, ...] = ()
+    reserves: tuple[int, ...] = ()
 
     def cells(self) -> tuple[Cell, ...]:
         """Each combination once; a dimension multiplies only the modes it matters in.
@@ -140,11 +144,16 @@ class Wanted:
     def _cells(self, mode: Mode) -> Iterator[Cell]:
         many = not mode.single_path
         for paths in _or_default(self.paths if many else ()):
-            for rule in _or_default(self.stop_rules if many and paths != 1 else ()):
-                for threshold in _or_default(self.thresholds if mode.drafts else ()):
-                    for scorer in _or_default(self.scorers if mode.drafts else ()):
-                        stop_rule = None if rule is None else _stop_rule(rule)
-                        yield Cell(mode=mode, paths=paths, stop_rule=stop_rule, threshold=threshold, scorer=scorer)
+            for reserve, rule, threshold, scorer in product(
+                _or_default(self.reserves if mode is Mode.SSR and paths != 1 else ()),
+                _or_default(self.stop_rules if many and paths != 1 else ()),
+                _or_default(self.thresholds if mode.drafts else ()),
+                _or_default(self.scorers if mode.drafts else ()),
+            ):
+                stop_rule = None if rule is None else _stop_rule(rule)
+                yield Cell(
+                    mode=mode, paths=paths, reserve=reserve, stop_rule=stop_rule, threshold=threshold, scorer=scorer
+                )
 
 
 def make_plan(
