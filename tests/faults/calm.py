@@ -84,7 +84,7 @@ async def _calm_crew() -> AsyncIterator[Crew]:
             selector=PoolSelector(target, load_pools()),
             drafter=Author(draft, CallKind.DRAFT, Source.DRAFT),
             writer=Author(target, CallKind.WRITE, Source.TARGET),
-            verifier=TargetVerifier(target, ScorerName.EXPECTED),
+            verifier=TargetVerifier(target, ScorerName.ARITHMETIC_JUDGE),
             equivalence=await stack.enter_async_context(MathVerifyEquivalence()),
         )
 

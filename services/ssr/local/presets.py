@@ -76,13 +76,18 @@ _SMOKE_DEFAULTS: Mapping[str, str | float] = MappingProxyType(
     {"PATHS": 2, "STRATEGY_POOL": "school", "MAX_STEP_TOKENS": 48, "MAX_PATH_TOKENS": 96}
 )
 
-#: Small models judge better by Yes or No than by a digit.
+#: Small models judge better by Yes or No than by a digit (docs/results/gsm8k).
 SETUPS: Mapping[Preset, Setup] = MappingProxyType(
     {
         Preset.LOCAL: Setup(
-            _embedded("qwen2.5-coder-0.5b"), _embedded("qwen2.5-coder-1.5b"), ScorerName.JUDGE, _LOCAL_DEFAULTS
+            _embedded("qwen2.5-coder-0.5b"),
+            _embedded("qwen2.5-coder-1.5b"),
+            ScorerName.ARITHMETIC_JUDGE,
+            _LOCAL_DEFAULTS,
         ),
-        Preset.SMOKE: Setup(_embedded("smollm2-135m"), _embedded("smollm2-135m"), ScorerName.JUDGE, _SMOKE_DEFAULTS),
+        Preset.SMOKE: Setup(
+            _embedded("smollm2-135m"), _embedded("smollm2-135m"), ScorerName.ARITHMETIC_JUDGE, _SMOKE_DEFAULTS
+        ),
         Preset.SIMULATED: Setup(_simulated("draft"), _simulated("target"), ScorerName.EXPECTED),
     }
 )

@@ -17,4 +17,4 @@ class VerifierSettings(ReportingSettings):
     engine: EngineSettings
     #: "expected" (mean digit), "greedy" (the paper's digit), "judge" (P(Yes)), "likelihood" (of the step; many engines
     #: cannot tell it), "arithmetic" (only rejects false equations), or "arithmetic+" and one of the others.
-    scorer: ScorerName = ScorerName.EXPECTED
+    scorer: ScorerName = ScorerName.ARITHMETIC_JUDGE

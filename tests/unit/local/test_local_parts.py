@@ -78,8 +78,8 @@ def test_engines_share_the_cores(cores: int, split: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("preset", "models", "scorer"),
     [
-        (Preset.LOCAL, ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"), ScorerName.JUDGE),
-        (Preset.SMOKE, ("smollm2-135m", "smollm2-135m"), ScorerName.JUDGE),
+        (Preset.LOCAL, ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"), ScorerName.ARITHMETIC_JUDGE),
+        (Preset.SMOKE, ("smollm2-135m", "smollm2-135m"), ScorerName.ARITHMETIC_JUDGE),
     ],
 )
 def test_embedded_presets(
