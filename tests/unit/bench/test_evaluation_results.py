@@ -73,12 +73,12 @@ def test_a_baseline_from_elsewhere() -> None:
         results_of([other], mine)
 
 
-def test_labels_tell_where_from_and_how_many_paths() -> None:
+def test_labels_tell_how_many_paths_and_where_from_if_need_be() -> None:
     ssr = Cell(mode=Mode.SSR, threshold=7.0)
-    first = evaluation([record(ssr, paths=[drafted(8.0), drafted(8.0)])], name="a")
+    first = evaluation([record(ssr, paths=[drafted(8.0), drafted(8.0)]), *runs(BASELINE, "r")], name="a")
     second = evaluation(runs(BASELINE, "r"), name="b")
     labels = [one.label for _, found in results_of([first, second]) for one in found]
-    assert labels == ["a: ssr-2 t=7", "b: baseline"]
+    assert labels == ["ssr-2 t=7", "a: baseline", "b: baseline"]
 
 
 def test_the_tables() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ssr.bench.evaluation import accounting
 from ssr.bench.evaluation.accounting import Tokens, cost_ratio, mean_tokens, rewrite_share
@@ -68,11 +69,14 @@ def results_of(
 ) -> tuple[tuple[Evaluation, tuple[CellResult, ...]], ...]:
     """The cells of each evaluation, in the order of its plan; cells without a run that ended are left out.
 
-    The baseline is the evaluation's own, or that of `reference`. Raises: InvalidRequest when `reference` has none.
+    The baseline is the evaluation's own, or that of `reference`. Labels that several evaluations have begin with the
+    evaluation's name. Raises: InvalidRequest when `reference` has none.
     """
     if reference is not None and not _baseline(reference):
         raise InvalidRequest("baseline", f"{reference.name} has no run of mode baseline")
-    return tuple((one, _cells(one, _baseline(reference or one), prefix=len(evaluations) > 1)) for one in evaluations)
+    found = [(one, _cells(one, _baseline(reference or one))) for one in evaluations]
+    times = Counter(result.label for _, results in found for result in results)
+    return tuple((one, tuple(_told_apart(result, times) for result in results)) for one, results in found)
 
 
 def grouped(records: Sequence[Record]) -> Mapping[Cell, tuple[Record, ...]]:
@@ -90,14 +94,19 @@ def accuracy_of(records: Sequence[Record]) -> Estimate:
     return wilson(right / len(records) if records else 0.0, effective_trials(groups))
 
 
-def _cells(evaluation: Evaluation, baseline: Sequence[Record], *, prefix: bool) -> tuple[CellResult, ...]:
+def _told_apart(result: CellResult, times: Mapping[str, int]) -> CellResult:
+    if times[result.label] == 1:
+        return result
+    return replace(result, label=f"{result.evaluation}: {result.label}")
+
+
+def _cells(evaluation: Evaluation, baseline: Sequence[Record]) -> tuple[CellResult, ...]:
     found = grouped(evaluation.records)
     results = []
     for cell in evaluation.plan.cells:
         records = found.get(cell, ())
         if any(not record.lost for record in records):
-            label = f"{evaluation.name}: {_label(cell, records)}" if prefix else _label(cell, records)
-            results.append(_result(evaluation.name, label, cell, records, baseline))
+            results.append(_result(evaluation.name, _label(cell, records), cell, records, baseline))
     return tuple(results)
 
 
