@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ssr.bench.evaluation.json_lines import JsonLines, first_fault, read_lines
 from ssr.bench.evaluation.plan import Plan
 from ssr.bench.evaluation.record import Record, RunKey
+from ssr.bench.whole_file import write_whole
 from ssr.core.errors import Conflict, InvalidRequest
 
 PLAN, RECORDS = "plan.json", "records.jsonl"
@@ -97,7 +97,7 @@ def _settled(folder: Path, plan: Plan, origin: Origin) -> Origin:
     """The origin that the folder has; its plan is `plan`."""
     kept = _plan_file(folder)
     if kept is None:
-        _write_whole(folder / PLAN, _PlanFile(plan=plan, origin=origin).model_dump_json(indent=2))
+        write_whole(folder / PLAN, _PlanFile(plan=plan, origin=origin).model_dump_json(indent=2) + "\n")
         return origin
     if differences := kept.plan.differences(plan):
         told = "; ".join(differences)
@@ -113,15 +113,6 @@ def _plan_file(folder: Path) -> _PlanFile | None:
     except (OSError, ValidationError) as error:
         told = first_fault(error) if isinstance(error, ValidationError) else error
         raise InvalidRequest("dir", f"{folder / PLAN} cannot be read: {told}") from error
-
-
-def _write_whole(file: Path, text: str) -> None:
-    part = file.with_suffix(".part")
-    with part.open("w") as stream:
-        stream.write(text + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(file)
 
 
 def _newest(records: Iterator[Record]) -> tuple[Record, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ssr.bench.consensus.end_to_end.method import Method
 from ssr.bench.consensus.end_to_end.plan import EndToEndPlan
 from ssr.bench.consensus.end_to_end.sampler import Sample
 from ssr.bench.report_json import report_json
+from ssr.bench.whole_file import write_whole
 from ssr.core.errors import Conflict, InvalidRequest
 
 FIGURES = "figures.json"
@@ -68,10 +68,10 @@ class Folder:
     def finish(self, figures: Figures, samples: list[Sample]) -> None:
         """The method is measured. Its samples, kept as they ended, are put in order: a replay starts them in theirs."""
         ordered = sorted(samples, key=lambda one: (one.place, one.index))
-        _write_whole(self.samples(figures.method), "".join(map(_line, ordered)))
+        write_whole(self.samples(figures.method), "".join(map(_line, ordered)))
         self._figures[figures.method.name] = figures
         methods = [one.model_dump(mode="json") for one in self.figures]
-        _write_whole(self._path / FIGURES, json.dumps({"plan": self._plan, "methods": methods}, indent=2) + "\n")
+        write_whole(self._path / FIGURES, json.dumps({"plan": self._plan, "methods": methods}, indent=2) + "\n")
 
     def _read(self) -> list[Figures]:
         file = self._path / FIGURES
@@ -103,12 +103,3 @@ def _line(sample: Sample) -> str:
     known = {name: value for name, value in ids.items() if value is not None}
     line = {"problem": sample.problem.id, "sample": sample.index, **known, "text": answer.text}
     return json.dumps(line, ensure_ascii=False) + "\n"
-
-
-def _write_whole(file: Path, text: str) -> None:
-    part = file.with_name(file.name + ".part")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(file)
