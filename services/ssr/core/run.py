@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ssr.core.answers import answer_of
 from ssr.core.ledger import Ledger
 from ssr.core.steps import is_repeated
-from ssr.core.types import Call, Options, PathContext, PathStatus, Step, Strategy
+from ssr.core.types import Call, Options, PathContext, PathStatus, Source, Step, Strategy
 from ssr.core.vote import Ballot
 
 
@@ -70,6 +70,11 @@ class Path:
         scores = [step.score for step in self.steps if step.score is not None]
         return sum(scores) / len(scores) if scores else None
 
+    @property
+    def by_target(self) -> bool:
+        """The target wrote it alone: no step was drafted."""
+        return all(step.source is Source.TARGET for step in self.steps)
+
     def context(self, job_id: str, problem: str, seed: int) -> PathContext:
         return PathContext(job_id, self.index, problem, self.strategy, tuple(step.text for step in self.steps), seed)
 
@@ -108,7 +113,7 @@ class Run:
     def ballots(self) -> tuple[Ballot, ...]:
         """The answers that vote, in the order of their paths."""
         return tuple(
-            Ballot(path.index, path.answer, path.mean_score)
+            Ballot(path.index, path.answer, path.mean_score, path.by_target)
             for path in self.paths
             if path.status is PathStatus.ANSWERED
         )

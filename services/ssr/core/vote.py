@@ -10,11 +10,12 @@ from ssr.core.types import StopRule
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A path's answer. `mean_score`: of its steps, 0..9; None if none was scored."""
+    """A path's answer. `mean_score`: of its steps, 0..9; None if none was scored. `target`: the target wrote it alone."""
 
     path: int
     answer: str
     mean_score: float | None
+    target: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,14 @@ def tally(ballots: Sequence[Ballot], classes: Sequence[Sequence[int]]) -> tuple[
     """The votes, the winner first.
 
     `classes` groups positions in `ballots` whose answers are the same mathematics; each position is in one class.
-    Order: more paths, then the higher mean score, then the earliest path.
+    Order: more paths, then the higher mean score, then a path of the target's own (a reserve is there to break ties),
+    then the earliest path.
     """
+    own = {ballot.path for ballot in ballots if ballot.target}
     votes = [_count([ballots[i] for i in group]) for group in classes if group]
-    return tuple(sorted(votes, key=lambda v: (-len(v.paths), -(v.mean_score or 0.0), v.paths[0])))
+    return tuple(
+        sorted(votes, key=lambda v: (-len(v.paths), -(v.mean_score or 0.0), own.isdisjoint(v.paths), v.paths[0]))
+    )
 
 
 def settled(rule: StopRule, votes: Sequence[Vote], running: int, *, early_stop: bool) -> bool:

@@ -26,6 +26,11 @@ def test_a_full_tie_goes_to_the_earliest_path() -> None:
     assert [v.answer for v in tally(ballots, [[0], [1]])] == ["42", "7"]
 
 
+def test_a_full_tie_goes_to_the_targets_own_path() -> None:
+    ballots = [Ballot(0, "7", 9.0), Ballot(1, "42", 9.0), Ballot(2, "8", 9.0, target=True)]
+    assert [v.answer for v in tally(ballots, [[0], [1], [2]])] == ["8", "7", "42"]
+
+
 def test_the_first_path_names_the_answer() -> None:
     ballots = [Ballot(2, "0.5", None), Ballot(0, "1/2", None)]
     assert tally(ballots, [[0, 1]]) == (vote("1/2", 0, 2),)
