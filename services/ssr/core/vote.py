@@ -10,7 +10,7 @@ from ssr.core.types import StopRule
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A path's answer. `mean_score`: of its steps, 0..9; None if none was scored. `target`: the target wrote it alone."""
+    """A path's answer. `mean_score`: of its steps, 0..9; None if none was scored. `target`: it alone wrote the path."""
 
     path: int
     answer: str
