@@ -28,11 +28,10 @@ from ssr.commands.access import (
 from ssr.commands.bench_report import calibrate, report
 from ssr.commands.evaluation_input import job_option, machine, names, numbers
 from ssr.commands.evaluation_progress import EvaluationProgress
-from ssr.commands.exit_status import ExitStatus, complain
-from ssr.commands.running import run
+from ssr.commands.exit_status import ExitStatus
+from ssr.commands.running import refusing, run
 from ssr.commands.solve import wanted_server
 from ssr.commands.target import SERVER_VARIABLE, Target, connected, target_of
-from ssr.core.errors import SsrError
 from ssr.core.limits import check_within
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def accuracy(
     from ssr.bench.evaluation.plan import Wanted
     from ssr.bench.evaluation.runner import MAX_CONCURRENCY
 
-    try:
+    with refusing():
         asked = _Asked(
             dataset=dataset,
             limit=limit,
@@ -149,9 +148,6 @@ def accuracy(
             note=note,
         )
         check_within("concurrency", concurrency, 1, MAX_CONCURRENCY)
-    except SsrError as error:
-        complain(str(error))
-        raise typer.Exit(ExitStatus.of_error(error)) from error
     run(_accuracy(asked), interrupted=f"interrupted: what ended is recorded in {out}; the same command goes on")
 
 

@@ -17,10 +17,10 @@ from rich.text import Text
 
 from ssr.commands.bench_report import DirsArgument
 from ssr.commands.evaluation_input import names
-from ssr.commands.exit_status import ExitStatus, complain
-from ssr.commands.running import run
+from ssr.commands.exit_status import ExitStatus
+from ssr.commands.running import refusing, run
 from ssr.core.acceptance import ScorerName
-from ssr.core.errors import InvalidRequest, SsrError
+from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_within
 from ssr.core.types import Mode
 
@@ -83,7 +83,7 @@ def scorers(
       ssr bench scorers runs/gsm8k --engine http://127.0.0.1:8001 \\
           --scorers judge,arithmetic+judge
     """
-    try:
+    with refusing():
         chosen = tuple(dict.fromkeys(ScorerName.named(name, "scorers") for name in names(scorers)))
         if not chosen:
             raise InvalidRequest("scorers", f"are none; name some of {', '.join(ScorerName)}")
@@ -97,9 +97,6 @@ def scorers(
             concurrency=concurrency,
         )
         check_within("concurrency", concurrency, 1, _MAX_CONCURRENCY)
-    except SsrError as error:
-        complain(str(error))
-        raise typer.Exit(ExitStatus.of_error(error)) from error
     run(_scorers(asked, as_json), interrupted="interrupted: what was judged is kept; the same command goes on")
 
 

@@ -15,11 +15,10 @@ from rich.text import Text
 
 from ssr.commands.access import Access
 from ssr.commands.demo_problems import DemoProblem, demo_problems
-from ssr.commands.exit_status import ExitStatus, complain
-from ssr.commands.running import run
+from ssr.commands.exit_status import ExitStatus
+from ssr.commands.running import refusing, run
 from ssr.commands.target import Target, connected, target_of
 from ssr.commands.wording import one_line
-from ssr.core.errors import SsrError
 from ssr.core.job import Job
 from ssr.core.types import Mode
 from ssr.local.presets import Preset
@@ -60,11 +59,8 @@ def demo(
       ssr demo
       ssr demo --preset simulated
     """
-    try:
+    with refusing():
         target = target_of(None, preset)
-    except SsrError as error:
-        complain(str(error))
-        raise typer.Exit(ExitStatus.of_error(error)) from error
     run(_demo(target), interrupted="interrupted: the demo's jobs were cancelled")
 
 

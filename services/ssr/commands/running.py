@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Coroutine, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import typer
@@ -35,6 +35,15 @@ def run(main: Coroutine[Any, Any, ExitStatus], *, interrupted: str = "interrupte
             raise
         status = _report(cause)
     raise typer.Exit(status)
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """For reading a command line: an error of ours becomes one line and the exit status, before anything is begun."""
+    try:
+        yield
+    except SsrError as error:
+        raise typer.Exit(_report(error)) from error
 
 
 def _report(error: SsrError) -> ExitStatus:

@@ -22,9 +22,9 @@ from ssr.commands.access import (
 )
 from ssr.commands.exit_status import ExitStatus, complain
 from ssr.commands.problem_source import read_problem
-from ssr.commands.running import run
+from ssr.commands.running import refusing, run
 from ssr.commands.target import SERVER_VARIABLE, Target, connected, target_of
-from ssr.core.errors import InvalidRequest, SsrError
+from ssr.core.errors import InvalidRequest
 from ssr.core.job import Job, JobStatus, Priority
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def solve(
         "lookahead": lookahead,
         "reserve": reserve,
     }
-    try:
+    with refusing():
         target = target_of(wanted_server(ctx, server, preset), preset)
         options = checked_options({name: value for name, value in given.items() if value is not None}, target)
         _check_timeout(timeout)
@@ -181,9 +181,6 @@ def solve(
             AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file).checked(),
         )
         question = Question(read_problem(problem, file), options, target, timeout, *who)
-    except SsrError as error:
-        complain(str(error))
-        raise typer.Exit(ExitStatus.of_error(error)) from error
     run(_solve(question, json_output), interrupted="interrupted: the job was cancelled")
 
 

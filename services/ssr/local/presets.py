@@ -76,7 +76,7 @@ _SMOKE_DEFAULTS: Mapping[str, str | float] = MappingProxyType(
     {"PATHS": 2, "STRATEGY_POOL": "school", "MAX_STEP_TOKENS": 48, "MAX_PATH_TOKENS": 96}
 )
 
-#: Small models judge better by Yes or No than by a digit (docs/results/gsm8k).
+#: Small models judge better by Yes or No than by a digit (README: Measured on GSM8K).
 SETUPS: Mapping[Preset, Setup] = MappingProxyType(
     {
         Preset.LOCAL: Setup(
