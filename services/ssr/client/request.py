@@ -40,6 +40,7 @@ class SolveOptions(TypedDict, total=False):
     max_steps: int
     lookahead: int
     reserve: int
+    target_temperature: float
 
 
 def resolved(given: SolveOptions) -> Options:

@@ -83,7 +83,8 @@ def solve(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="expected, greedy, judge, likelihood, arithmetic, or as arithmetic+judge. Default: the verifier's.",
+            help="expected, greedy, judge, likelihood, arithmetic, none, or as arithmetic+judge. "
+            "Default: the verifier's.",
         ),
     ] = None,
     max_step_tokens: Annotated[

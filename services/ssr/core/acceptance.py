@@ -25,6 +25,7 @@ class ScorerName(StrEnum):
     JUDGE = "judge"  #: 9 x P(Yes) of a Yes/No question
     LIKELIHOOD = "likelihood"  #: 9 x the geometric mean of the step's token probabilities under the target
     ARITHMETIC = "arithmetic"  #: a false equation rejects the step; any other step stands
+    NONE = "none"  #: every step stands, and nobody is asked: what verification is compared with
     ARITHMETIC_EXPECTED = "arithmetic+expected"
     ARITHMETIC_GREEDY = "arithmetic+greedy"
     ARITHMETIC_JUDGE = "arithmetic+judge"

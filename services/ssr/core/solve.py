@@ -210,15 +210,16 @@ class _Solving:
     async def _next_step(self, index: int, drafts: DraftsAhead) -> StepCommitted:
         context, options = self._asked(index, self._run)
         if options.in_reserve(index):
-            written = await self._crew.writer.write(context, options)
+            written = await self._crew.writer.write(context, options.of_target)
             # The target's own step counts as its rewrites do (paper section 3.3), which are not scored either.
             return StepCommitted(index, replace(written.step, score=MAX_SCORE), written.calls)
         if not options.mode.drafts:
-            writer = self._crew.drafter if options.mode is Mode.DRAFT else self._crew.writer
-            written = await writer.write(context, options)
+            drafting = options.mode is Mode.DRAFT
+            writer, how = (self._crew.drafter, options) if drafting else (self._crew.writer, options.of_target)
+            written = await writer.write(context, how)
             return StepCommitted(index, written.step, written.calls)
         draft = await drafts.next(self._run)
-        verdict = await self._crew.verifier.verify(context, draft.step, options)
+        verdict = await self._crew.verifier.verify(context, draft.step, options.of_target)
         committed = StepCommitted(index, verdict.step, (*draft.calls, *verdict.calls))
         wasted = await drafts.settle(self._run, committed)
         return replace(committed, calls=(*committed.calls, *wasted))

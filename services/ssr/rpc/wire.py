@@ -162,6 +162,7 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
         max_steps=options.max_steps,
         lookahead=options.lookahead,
         reserve=options.reserve,
+        target_temperature=options.target_temperature,
     )
 
 
@@ -195,6 +196,7 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
         max_steps=message.max_steps if given("max_steps") else defaults.max_steps,
         lookahead=message.lookahead if given("lookahead") else defaults.lookahead,
         reserve=message.reserve if given("reserve") else _default_reserve(mode, paths, defaults),
+        target_temperature=message.target_temperature if given("target_temperature") else None,
     )
 
 

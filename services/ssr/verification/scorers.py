@@ -6,10 +6,19 @@ from functools import cache
 
 from ssr.core.acceptance import ScorerName, expected_digit, greedy_digit, yes_score
 from ssr.core.prompts import DIGIT_QUESTION, YES_NO_QUESTION
+from ssr.core.types import MAX_SCORE, PathContext
 from ssr.verification.arithmetic_scorer import ArithmeticScorer
 from ssr.verification.likelihood_scorer import LikelihoodScorer
 from ssr.verification.question_scorer import QuestionScorer
-from ssr.verification.scoring import Scorer
+from ssr.verification.scoring import Judgement, Scorer, Target
+
+
+class NoScorer:
+    """Lets every step stand."""
+
+    async def judge(self, context: PathContext, step: str, target: Target) -> Judgement:
+        """See `Scorer.judge`; raises nothing."""
+        return Judgement(MAX_SCORE)
 
 
 @cache
@@ -26,5 +35,7 @@ def scorer_named(name: ScorerName) -> Scorer:
             return LikelihoodScorer()
         case ScorerName.ARITHMETIC:
             return ArithmeticScorer()
+        case ScorerName.NONE:
+            return NoScorer()
     _, other = name.parts
     return ArithmeticScorer(scorer_named(other))

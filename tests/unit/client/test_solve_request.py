@@ -44,6 +44,7 @@ def test_modes_of_one_path(mode: Mode) -> None:
         {"paths": 0},
         {"threshold": math.nan},
         {"temperature": -0.1},
+        {"target_temperature": -0.1},
         {"top_p": 0.0},
         {"scorer": "dice"},
         {"seed": -1},

@@ -25,6 +25,8 @@ def test_problems_out_of_limits(problem: str) -> None:
         ("threshold", float("nan")),
         ("temperature", 2.1),
         ("temperature", float("inf")),
+        ("target_temperature", -0.1),
+        ("target_temperature", 2.1),
         ("top_p", 0.0),
         ("top_p", 1.1),
         ("top_p", float("nan")),

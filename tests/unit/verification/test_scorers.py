@@ -30,7 +30,7 @@ async def test_every_scorer_sees_problem_strategy_and_steps_where_it_asks(scorer
     engine = FakeEngine(tokens=[[("7", 0.0)]], likelihoods=[(-0.5,)])
     judgement = await judged(scorer, engine)
     assert 0 <= judgement.score <= 9
-    assert len(judgement.calls) == len(engine.prompts) == (scorer is not ScorerName.ARITHMETIC)
+    assert len(judgement.calls) == len(engine.prompts) == (scorer not in (ScorerName.ARITHMETIC, ScorerName.NONE))
     for prompt in engine.prompts:
         assert all(part in prompt for part in (CONTEXT.problem, CONTEXT.strategy.hint, CONTEXT.steps[0], RIGHT))
 
@@ -105,13 +105,20 @@ async def test_a_false_equation_is_written_again_whatever_the_threshold(threshol
     assert [call.kind for call in verdict.calls] == ["rewrite"]
 
 
+async def test_without_a_scorer_every_step_stands_and_nobody_is_asked() -> None:
+    engine = FakeEngine(["It is 2."])
+    verifier = TargetVerifier(engine, ScorerName.NONE)
+    verdict = await verifier.verify(CONTEXT, Step(1, WRONG, Source.DRAFT, 8), Options(threshold=9))
+    assert (verdict.accepted, verdict.step.score, verdict.calls, engine.prompts) == (True, 9.0, (), [])
+
+
 def test_the_parts_of_a_name() -> None:
     assert ScorerName.ARITHMETIC_JUDGE.parts == (ScorerName.ARITHMETIC, ScorerName.JUDGE)
     combined = {name.parts for name in ScorerName if len(name.parts) > 1}
     assert combined == {
         (ScorerName.ARITHMETIC, name)
         for name in ScorerName
-        if name is not ScorerName.ARITHMETIC and len(name.parts) == 1
+        if name not in (ScorerName.ARITHMETIC, ScorerName.NONE) and len(name.parts) == 1
     }
 
 
