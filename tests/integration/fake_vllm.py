@@ -99,8 +99,11 @@ def answered(app: web.Application, asked: dict, method: str, drafted: int) -> di
     problem = asked["messages"][-1]["content"]
     app[SEEN][problem] += 1
     ids = [1000 * app[SEEN][problem] + place for place in range(tokens)]
+    choice = {"message": {"content": "words"}, "token_ids": ids if asked["return_token_ids"] else None}
+    if asked.get("logprobs"):
+        choice["logprobs"] = {"content": [{"token": "word", "logprob": -0.25} for _ in ids]}
     return {
-        "choices": [{"message": {"content": "words"}, "token_ids": ids if asked["return_token_ids"] else None}],
+        "choices": [choice],
         "prompt_token_ids": [7, 7, 7],
         "usage": {"completion_tokens": tokens},
     }

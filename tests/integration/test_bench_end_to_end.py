@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shlex
@@ -104,8 +105,15 @@ def test_samples_are_recordings_in_order_that_can_be_replayed(dataset: Path, tmp
     assert all(one["text"] == "words" for one in lines)
     first, second = read_recordings(file)
     assert sorted(one.tokens[0] for one in first.recordings) == [1000, 2000, 3000]
-    assert {(len(one.tokens), one.prompt) for one in second.recordings} == {(10, (7, 7, 7))}
+    assert {(len(one.tokens), one.prompt, one.probabilities) for one in second.recordings} == {(10, (7, 7, 7), None)}
     assert CliRunner().invoke(app, [str(file), "--json"]).exit_code == 0
+
+
+def test_log_probabilities_are_recorded_where_they_are_asked_for(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert CliRunner().invoke(app, arguments(dataset, out, "--methods", "none", "--logprobs")).exit_code == 0
+    recorded = [one for problem in read_recordings(out / "samples-none.jsonl") for one in problem.recordings]
+    assert {one.probabilities for one in recorded} == {(math.exp(-0.25),) * 10}
 
 
 def test_a_method_that_fails_costs_no_other(dataset: Path, tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ def consensus(
     top_p: Annotated[float, _served("P", "Of the sampling.")] = 0.95,
     max_tokens: Annotated[int, _served("N", "Of a sample.")] = 512,
     seed: Annotated[int | None, _served("S", "Of the sampling. Default: none is given.")] = None,
+    logprobs: Annotated[
+        bool, _served(None, "Record the tokens' log-probabilities too, for --alpha.", "--logprobs")
+    ] = False,
     start_timeout: Annotated[float, _served("S", "For a server to serve.")] = 600.0,
     request_timeout: Annotated[float, _served("S", "For a sample.")] = 3600.0,
     out: Annotated[Path | None, _served("DIR", "Where figures, samples and logs go, or are gone on with.")] = None,
@@ -134,6 +137,7 @@ def consensus(
         samples=samples_per_problem,
         at_a_time=problems_at_a_time,
         stagger_s=stagger_s,
+        logprobs=logprobs,
         temperature=temperature,
         top_p=top_p,
         max_tokens=max_tokens,

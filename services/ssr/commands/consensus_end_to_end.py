@@ -42,6 +42,7 @@ class EndToEndAsked:
     max_tokens: int
     seed: int | None
     stagger_s: float
+    logprobs: bool
     methods: str
     speculation: tuple[str, ...]
     max_draft: int
@@ -77,6 +78,7 @@ async def end_to_end(asked: EndToEndAsked, as_json: bool) -> ExitStatus:
         max_tokens=asked.max_tokens,
         seed=asked.seed,
         stagger_s=asked.stagger_s,
+        logprobs=asked.logprobs,
     )
     folder = Folder(asked.out, plan)
     methods, serving = _servers(asked, folder)

@@ -27,13 +27,17 @@ _QUOTED = 500
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One sample. `tokens` and `prompt` are ids, None where the server does not give them; `count` is of its usage."""
+    """One sample. `tokens` and `prompt` are ids, None where the server does not give them; `count` is of its usage.
+
+    `logprobs` are natural, one for each token; None where they were not asked for.
+    """
 
     text: str
     tokens: tuple[int, ...] | None
     prompt: tuple[int, ...] | None
     count: int
     latency_s: float
+    logprobs: tuple[float, ...] | None = None
 
 
 class Client:
@@ -70,6 +74,7 @@ class Client:
             "max_tokens": max_tokens,
             "return_token_ids": True,
             **({} if seed is None else {"seed": seed}),
+            **({"logprobs": True, "top_logprobs": 0} if plan.logprobs else {}),
         }
         begun = perf_counter()
         body = await self._asked("POST", "/v1/chat/completions", self._patience.request_s, request)
@@ -126,11 +131,12 @@ async def open_client(name: str, url: str, patience: Patience, hint: str = "") -
 
 def _answer(reply: dict[str, Any], latency_s: float) -> Answer:
     choice = reply["choices"][0]
-    tokens, prompt = choice.get("token_ids"), reply.get("prompt_token_ids")
+    tokens, prompt, told = choice.get("token_ids"), reply.get("prompt_token_ids"), choice.get("logprobs")
     return Answer(
         text=choice["message"].get("content") or "",
         tokens=None if tokens is None else tuple(tokens),
         prompt=None if prompt is None else tuple(prompt),
         count=int(reply["usage"]["completion_tokens"]),
         latency_s=latency_s,
+        logprobs=None if told is None else tuple(float(one["logprob"]) for one in told["content"]),
     )

@@ -99,7 +99,7 @@ def _settings(method: Method) -> str:
 def _line(sample: Sample) -> str:
     """As `recordings` reads it."""
     answer = sample.answer
-    ids = {"tokens": answer.tokens, "prompt": answer.prompt}
+    ids = {"tokens": answer.tokens, "prompt": answer.prompt, "logprobs": answer.logprobs}
     known = {name: value for name, value in ids.items() if value is not None}
     line = {"problem": sample.problem.id, "sample": sample.index, **known, "text": answer.text}
     return json.dumps(line, ensure_ascii=False) + "\n"
