@@ -100,12 +100,12 @@ async def _calibrate(
     from ssr.bench.evaluation import calibration_report
     from ssr.bench.evaluation.calibration import calibrations
     from ssr.bench.evaluation.figures import check_plotting
-    from ssr.bench.evaluation.results import results_of
+    from ssr.bench.evaluation.results import cells_of
     from ssr.bench.evaluation.suggestion import Trade, suggest
     from ssr.bench.report_json import report_json
 
     evaluations, reference = await _read(dirs, baseline)
-    results = [one for _, cells in results_of(evaluations, reference) for one in cells]
+    results = cells_of(evaluations, reference)
     found = await asyncio.to_thread(calibrations, results)
     if not found:
         raise InvalidRequest("dir", "no path has scores; record runs of mode ssd or ssr")

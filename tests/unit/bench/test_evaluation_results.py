@@ -8,7 +8,7 @@ from evaluation_records import BASELINE, SSD, drafted, evaluation, record, writt
 from ssr.bench.evaluation.grid import Grid
 from ssr.bench.evaluation.plan import Cell
 from ssr.bench.evaluation.record import Record
-from ssr.bench.evaluation.results import CellResult, results_of
+from ssr.bench.evaluation.results import CellResult, cells_of, results_of
 from ssr.bench.evaluation.statistics import wilson
 from ssr.bench.evaluation.table import grids, markdown, setting
 from ssr.core.errors import InvalidRequest
@@ -71,6 +71,13 @@ def test_a_baseline_from_elsewhere() -> None:
     assert compared.gain == 0.5
     with pytest.raises(InvalidRequest, match="^baseline: runs has no run of mode baseline"):
         results_of([other], mine)
+
+
+def test_of_two_baselines_that_of_the_reference_counts() -> None:
+    other = evaluation([*runs(BASELINE, "rr"), *runs(SSD, "rr")], name="other")
+    found = cells_of([evaluation([*runs(BASELINE, "ww"), *runs(SSD, "rw")])], other)
+    assert [(one.cell, one.accuracy.value) for one in found] == [(BASELINE, 1.0), (SSD, 0.5)]
+    assert [one.cell for one in cells_of([other])] == [BASELINE, SSD]
 
 
 def test_labels_tell_how_many_paths_and_where_from_if_need_be() -> None:

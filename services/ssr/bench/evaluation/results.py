@@ -79,6 +79,18 @@ def results_of(
     return tuple((one, tuple(_told_apart(result, times) for result in results)) for one, results in found)
 
 
+def cells_of(evaluations: Sequence[Evaluation], reference: Evaluation | None = None) -> tuple[CellResult, ...]:
+    """The cells of all in one list; what they have of the baseline is that of `reference`, if there is one.
+
+    Raises: as `results_of`.
+    """
+    found = [one for _, cells in results_of(evaluations, reference) for one in cells]
+    if reference is None:
+        return tuple(found)
+    baseline = [one for one in results_of([reference])[0][1] if one.cell.mode is Mode.BASELINE]
+    return (*baseline, *(one for one in found if one.cell.mode is not Mode.BASELINE))
+
+
 def grouped(records: Sequence[Record]) -> Mapping[Cell, tuple[Record, ...]]:
     """The records of each cell."""
     cells: dict[Cell, list[Record]] = {}
