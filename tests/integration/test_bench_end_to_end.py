@@ -10,6 +10,7 @@ import shlex
 import signal
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ import typer
 from serve_process import Command, accepts, running_command
 from typer.testing import CliRunner
 
+from ssr.bench.consensus.end_to_end.folder import Folder
+from ssr.bench.consensus.end_to_end.plan import EndToEndPlan
 from ssr.bench.consensus.recordings import read_recordings
 from ssr.commands.bench_consensus import add_to
+from ssr.core.errors import Conflict
 from ssr.local.ports import free_port
 
 FAKE = Path(__file__).with_name("fake_vllm.py")
@@ -132,6 +136,13 @@ def test_a_method_that_fails_costs_no_other(dataset: Path, tmp_path: Path) -> No
     assert "none: measured before" in again.stderr
     assert list(figures(out)) == ["none", "ngram", "suffix", "consensus"]
     assert figures(out)["none"] == before
+
+
+def test_a_folder_is_one_processs_alone(tmp_path: Path) -> None:
+    plan = EndToEndPlan("sums.jsonl", "")
+    with closing(Folder(tmp_path, plan)), pytest.raises(Conflict, match=f"^another process is at work in {tmp_path};"):
+        Folder(tmp_path, plan)
+    Folder(tmp_path, plan).close()
 
 
 def test_a_folder_takes_one_plan_and_one_setting_of_a_method(dataset: Path, tmp_path: Path) -> None:

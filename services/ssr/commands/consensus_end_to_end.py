@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,15 +81,14 @@ async def end_to_end(asked: EndToEndAsked, as_json: bool) -> ExitStatus:
         stagger_s=asked.stagger_s,
         logprobs=asked.logprobs,
     )
-    folder = Folder(asked.out, plan)
-    methods, serving = _servers(asked, folder)
-    for method in methods:
-        if folder.has(method):
-            Console(stderr=True).print(
-                f"{method.name}: measured before; its figures are in {asked.out}", soft_wrap=True
-            )
-    with _Notes() as notes:
-        wrong = await compare(plan, problems, methods, serving, folder, notes.tell)
+    with closing(Folder(asked.out, plan)) as folder:
+        methods, serving = _servers(asked, folder)
+        for method in methods:
+            if folder.has(method):
+                told = f"{method.name}: measured before; its figures are in {asked.out}"
+                Console(stderr=True).print(told, soft_wrap=True)
+        with _Notes() as notes:
+            wrong = await compare(plan, problems, methods, serving, folder, notes.tell)
     _show(plan, folder, as_json)
     for one in wrong:
         complain(one)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ssr.bench.lock import lock
 from ssr.core.errors import Conflict, InvalidRequest
 
 Line = TypeVar("Line", bound=BaseModel)
@@ -25,11 +25,10 @@ class JsonLines(Generic[Line]):
         self._path, self._kind = path, kind
         self._file = path.open("ab+")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            lock(self._file.fileno(), path.parent)
+        except Conflict:
             self.close()
-            told = f"another process is at work in {path.parent}; wait for it, or name another folder"
-            raise Conflict(told) from None
+            raise
 
     def resume(self) -> Iterator[Line]:
         """The lines it has, without one that was being written when the program was killed: that one is dropped."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +13,37 @@ from ssr.bench.consensus.end_to_end.figures import Figures
 from ssr.bench.consensus.end_to_end.method import Method
 from ssr.bench.consensus.end_to_end.plan import EndToEndPlan
 from ssr.bench.consensus.end_to_end.sampler import Sample
+from ssr.bench.lock import lock
 from ssr.bench.report_json import report_json
 from ssr.bench.whole_file import write_whole
-from ssr.core.errors import Conflict, InvalidRequest
+from ssr.core.errors import Conflict, InvalidRequest, SsrError
 
 FIGURES = "figures.json"
 
 
 class Folder:
-    """The comparison of one plan, begun or gone on with.
+    """The comparison of one plan, begun or gone on with; no other process can do so until it is closed.
 
-    Raises: Conflict when another plan's figures are there, naming the difference; InvalidRequest when a file of it
-    cannot be read or written.
+    Raises: Conflict when another plan's figures are there, naming the difference, or another process is at work in it;
+    InvalidRequest when a file of it cannot be read or written.
     """
 
     def __init__(self, path: Path, plan: EndToEndPlan) -> None:
         self._path, self._plan = path, report_json(plan)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
             raise InvalidRequest("out", f"{path} cannot be written to: {error.strerror}") from error
-        self._figures = {one.method.name: one for one in self._read()}
+        try:
+            lock(self._descriptor, path)
+            self._figures = {one.method.name: one for one in self._read()}
+        except SsrError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
     @property
     def figures(self) -> tuple[Figures, ...]:
