@@ -25,7 +25,8 @@ class Author:
     async def write(self, context: PathContext, options: Options) -> Written:
         """The step that follows the context's steps.
 
-        An empty text is a legal outcome: the model had nothing to add.
+        An empty text is a legal outcome: the model had nothing to add. A step below its least length goes on behind
+        the boundary, with calls of its own.
         Raises: ContextFull when the model's context has no room for another token; the engine's errors.
         """
         info = await self._engine.info()
@@ -35,14 +36,18 @@ class Author:
         sampling = Sampling(
             options.temperature, options.top_p, call_seed(context.seed, context.path, index, self._kind)
         )
-        generation = await self._engine.generate(
-            prompt,
-            max_tokens=await self._room(prompt, options, info),
-            stop=(BOUNDARY,),
-            sampling=sampling,
-            affinity=affinity(context),
-        )
-        text, generations = normalise_step(generation.text), [generation]
+        generations = [await self._generated(prompt, options.max_step_tokens, info, sampling, affinity(context))]
+        text = generations[0].text
+        while self._goes_on(text, generations, options):
+            text = text.rstrip() + BOUNDARY
+            left = options.max_step_tokens - sum(one.tokens for one in generations)
+            try:
+                more = await self._generated(prompt + text, left, info, sampling, affinity(context))
+            except ContextFull:
+                break  # what there is of the step fits
+            generations.append(more)
+            text += more.text
+        text, generation = normalise_step(text), generations[-1]
         if text and generation.finish is Finish.EOS and boxed(text) is None:
             closing = await self._close(prompt + text, sampling, affinity(context))
             generations.append(closing)
@@ -57,23 +62,34 @@ class Author:
         )
         return Written(step, tuple(generation_call(self._kind, info, generation) for generation in generations))
 
+    def _goes_on(self, text: str, generations: list[Generation], options: Options) -> bool:
+        """Whether a step that came to its boundary is too short to be one, and not the path's last."""
+        tokens, last = sum(one.tokens for one in generations), generations[-1]
+        too_short = tokens < min(options.min_step_tokens, options.max_step_tokens)
+        return too_short and last.finish is Finish.STOP and bool(last.text.strip()) and boxed(text) is None
+
+    async def _generated(self, prompt: str, most: int, info: EngineInfo, sampling: Sampling, path: str) -> Generation:
+        """Up to the next boundary. Raises: ContextFull; the engine's errors."""
+        room = await self._room(prompt, most, info)
+        return await self._engine.generate(prompt, max_tokens=room, stop=(BOUNDARY,), sampling=sampling, affinity=path)
+
     async def _close(self, turn: str, sampling: Sampling, path: str) -> Generation:
         """What follows when a turn that ended without a boxed answer is made to go on with one: small models forget."""
         return await self._engine.generate(
             f"{turn}\n{CLOSING}", max_tokens=_CLOSING_TOKENS, stop=("\n",), sampling=sampling, affinity=path
         )
 
-    async def _room(self, prompt: str, options: Options, info: EngineInfo) -> int:
-        """How many tokens the step may have.
+    async def _room(self, prompt: str, most: int, info: EngineInfo) -> int:
+        """How many tokens may follow, `most` of them.
 
         A token is at least one byte of UTF-8, so the engine is asked for a count only when it could matter.
         """
-        if len(prompt.encode()) + options.max_step_tokens <= info.max_total_tokens:
-            return options.max_step_tokens
+        if len(prompt.encode()) + most <= info.max_total_tokens:
+            return most
         room = info.max_total_tokens - await self._engine.count_tokens(prompt)
         if room < 1:
             raise ContextFull(f"the path fills the {info.max_total_tokens} tokens of {info.model}'s context")
-        return min(options.max_step_tokens, room)
+        return min(most, room)
 
 
 def affinity(context: PathContext) -> str:

@@ -54,6 +54,46 @@ async def test_a_turn_that_ends_without_a_box_again_stays_as_it_was() -> None:
     assert (step.text, step.tokens, step.ends_turn) == ("I give up.", 5, True)
 
 
+async def test_a_step_below_the_least_length_goes_on() -> None:
+    parts = [Generation("One.", 3, Finish.STOP), Generation("\nTwo. ", 4, Finish.STOP), Generation("3", 5, Finish.STOP)]
+    engine = FakeEngine(parts)
+    written = await author(engine).write(CONTEXT, replace(OPTIONS, min_step_tokens=7))
+    assert engine.prompts[1] == f"{engine.prompts[0]}One.\n\n"
+    assert engine.max_tokens == [100, 97]
+    assert (written.step.text, written.step.tokens, written.step.ends_turn) == ("One.\n\n\nTwo.", 7, False)
+    assert [call.generated_tokens for call in written.calls] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("second", "text", "calls"),
+    [
+        (Generation("", 1, Finish.STOP), "One.", 2),
+        (Generation("\\boxed{2}", 2, Finish.STOP), "One.\n\n\\boxed{2}", 2),
+        (Generation("It is \\boxed{2}.", 2, Finish.EOS), "One.\n\nIt is \\boxed{2}.", 2),
+        (Generation("and so", 97, Finish.LENGTH), "One.\n\nand so", 2),
+    ],
+)
+async def test_a_short_step_ends_where_nothing_more_can_come(second: Generation, text: str, calls: int) -> None:
+    engine = FakeEngine([Generation("One.", 3, Finish.STOP), second])
+    written = await author(engine).write(CONTEXT, replace(OPTIONS, min_step_tokens=500))
+    assert (written.step.text, len(written.calls)) == (text, calls)
+    assert written.step.ends_turn is (second.finish is Finish.EOS)
+
+
+async def test_a_short_step_stays_short_where_the_context_ends() -> None:
+    opening = await _prompt_tokens()
+    engine = FakeEngine([Generation("One.", 3, Finish.STOP)], max_total_tokens=opening + 1)
+    written = await author(engine).write(CONTEXT, replace(OPTIONS, min_step_tokens=7))
+    assert written.step.text == "One."
+
+
+async def _prompt_tokens() -> int:
+    """How the fake engine counts what stands before the step."""
+    engine = FakeEngine(["a"])
+    await author(engine).write(CONTEXT, OPTIONS)
+    return len(engine.prompts[0]) // 4
+
+
 async def test_seeds_belong_to_the_place_in_the_job() -> None:
     engine = FakeEngine(["a"] * 4)
     write = author(engine).write

@@ -41,6 +41,7 @@ class SolveOptions(TypedDict, total=False):
     lookahead: int
     reserve: int
     target_temperature: float
+    min_step_tokens: int
 
 
 def resolved(given: SolveOptions) -> Options:

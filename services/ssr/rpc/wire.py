@@ -140,7 +140,7 @@ def context_from_wire(message: step_pb2.PathContext) -> PathContext:
 
 
 def sampling_to_wire(options: Options) -> step_pb2.Sampling:
-    return step_pb2.Sampling(temperature=options.temperature, top_p=options.top_p)
+    return step_pb2.Sampling(temperature=options.temperature, top_p=options.top_p, min_tokens=options.min_step_tokens)
 
 
 def options_to_wire(options: Options) -> reasoning_pb2.Options:
@@ -163,6 +163,7 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
         lookahead=options.lookahead,
         reserve=options.reserve,
         target_temperature=options.target_temperature,
+        min_step_tokens=options.min_step_tokens,
     )
 
 
@@ -197,6 +198,7 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
         lookahead=message.lookahead if given("lookahead") else defaults.lookahead,
         reserve=message.reserve if given("reserve") else _default_reserve(mode, paths, defaults),
         target_temperature=message.target_temperature if given("target_temperature") else None,
+        min_step_tokens=message.min_step_tokens,
     )
 
 

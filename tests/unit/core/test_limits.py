@@ -31,6 +31,8 @@ def test_problems_out_of_limits(problem: str) -> None:
         ("top_p", 1.1),
         ("top_p", float("nan")),
         ("max_step_tokens", 0),
+        ("min_step_tokens", -1),
+        ("min_step_tokens", 4097),
         ("max_path_tokens", 70_000),
         ("seed", -1),
         ("deadline_s", 0.0),

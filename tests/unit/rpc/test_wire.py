@@ -89,8 +89,8 @@ def test_options_survive_the_wire() -> None:
     assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
 
 
-def test_a_reserve_and_its_temperature_survive_the_wire() -> None:
-    options = Options(paths=3, reserve=2, early_stop=False, target_temperature=0.0)
+def test_newer_options_survive_the_wire() -> None:
+    options = Options(paths=3, reserve=2, early_stop=False, target_temperature=0.0, min_step_tokens=40)
     assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
 
 
