@@ -209,6 +209,7 @@ def test_the_command_prints_the_comparison(tmp_path: Path) -> None:
     result = CliRunner().invoke(_app(), ["consensus", str(file), "--stagger", "2"])
     assert result.exit_code == 0, result.output
     assert "consensus, bound 0.03" in result.output
+    assert "consensus, no history" in result.output
     result = CliRunner().invoke(_app(), ["consensus", str(file), "--json"])
     rows = json.loads(result.output)["files"][str(file)]
     assert next(row for row in rows if row["drafter"] == "none")["result"]["tokens_per_pass"] == 1.0

@@ -71,6 +71,8 @@ def _drafters(settings: ConsensusSettings) -> Iterator[_Maker]:
     for bound in sorted({0.2, settings.min_confidence, 0.03}, reverse=True):
         name = "consensus" if bound == settings.min_confidence else f"consensus, bound {bound:g}"
         yield name, partial(Consensus, replace(settings, min_confidence=bound))
+    if settings.history_weight:  # inside an engine it is off unless asked for; suffix trees are of all problems
+        yield "consensus, no history", partial(Consensus, replace(settings, history_weight=0.0))
 
 
 def arctic_installed() -> bool:
