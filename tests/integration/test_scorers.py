@@ -35,7 +35,8 @@ PROBLEM = "(12 * 7) + 19"
 #: What the simulated writer would say, and the same with a wrong result.
 RIGHT, WRONG = "12 × 7 = 84", "12 × 7 = 85"
 LIMIT_S = 20.0
-ALL = ",".join(ScorerName)
+#: Those that tell steps apart.
+JUDGES = [name for name in ScorerName if name is not ScorerName.NONE]
 PROGRAM = (
     "import typer; from ssr.commands import bench_accuracy, bench_scorers; app = typer.Typer(); "
     "bench_accuracy.add_to(app); bench_scorers.add_to(app); app()"
@@ -90,7 +91,7 @@ async def verifier() -> AsyncIterator[Verifier]:
         yield Verifier(await _verifier(stack, await stack.enter_async_context(running_server(backend))), backend)
 
 
-@pytest.mark.parametrize("scorer", ScorerName)
+@pytest.mark.parametrize("scorer", JUDGES)
 async def test_every_scorer_tells_a_right_step_from_a_wrong_one(verifier: Verifier, scorer: ScorerName) -> None:
     right, wrong = await verifier.verify(RIGHT, scorer), await verifier.verify(WRONG, scorer)
     assert (right.accepted, wrong.accepted) == (True, False)
@@ -143,12 +144,12 @@ def runs(tmp_path: Path) -> Path:
 
 async def test_recorded_steps_are_judged_again_and_compared(runs: Path) -> None:
     async with running_server(target_backend()) as url:
-        told = await asyncio.to_thread(_invoke, str(runs), "--engine", url, "--scorers", ALL, "--json")
+        told = await asyncio.to_thread(_invoke, str(runs), "--engine", url, "--scorers", ",".join(JUDGES), "--json")
         assert told.exit_code == 0, told.output
         figures = json.loads(told.stdout)["comparison"]
-        assert [one["scorer"] for one in figures["scorers"]] == list(ScorerName)
+        assert [one["scorer"] for one in figures["scorers"]] == JUDGES
         lines = (runs / RESCORED).read_bytes().count(b"\n")
-        assert lines == figures["steps"] * len(ScorerName) > 0
+        assert lines == figures["steps"] * len(JUDGES) > 0
         by_name = {one["scorer"]: one for one in figures["scorers"]}
         for one in by_name.values():
             assert one["aucs"]["lowest"]["value"] > 0.7  # engines without noise in their judgement
@@ -170,6 +171,7 @@ async def test_recorded_steps_are_judged_again_and_compared(runs: Path) -> None:
         (["--kind", "mlx"], "kind: "),
         (["--engine", "nonsense"], "engine: "),
         (["--engine-key-file", "/nowhere"], "engine-key-file: /nowhere cannot be read"),
+        (["--timeout", "0"], "timeout: Input should be greater than 0"),
         (["--concurrency", "0"], "concurrency: must be within 1..256"),
     ],
 )

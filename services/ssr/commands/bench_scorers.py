@@ -63,6 +63,7 @@ def scorers(
         Path | None, typer.Option(metavar="FOLDER", help="Where strategy pools of your own are, as for the selector.")
     ] = None,
     concurrency: Annotated[int, typer.Option(metavar="N", help="Paths at a time; 1 tells the seconds best.")] = 1,
+    timeout: Annotated[float, typer.Option(metavar="S", help="Of a call of the engine.")] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Judge recorded steps again, and tell which scorer does it best.
@@ -89,7 +90,7 @@ def scorers(
             raise InvalidRequest("scorers", f"are none; name some of {', '.join(ScorerName)}")
         asked = _Asked(
             dirs=tuple(dirs),
-            engine=_engine(engine, kind, model, parameters, chat_template, engine_key_file),
+            engine=_engine(engine, kind, model, parameters, chat_template, engine_key_file, timeout),
             scorers=chosen,
             modes=tuple(_mode(name) for name in names(modes)),
             all_steps=all_steps,
@@ -186,7 +187,13 @@ def _plain(comparison: Comparison) -> dict[str, Any]:
 
 
 def _engine(
-    urls: str, kind: str, model: str | None, parameters: int | None, chat_template: Path | None, key_file: Path | None
+    urls: str,
+    kind: str,
+    model: str | None,
+    parameters: int | None,
+    chat_template: Path | None,
+    key_file: Path | None,
+    timeout_s: float,
 ) -> EngineSettings:
     """Raises: InvalidRequest naming the option."""
     from ssr.engines.settings import EngineSettings
@@ -202,13 +209,16 @@ def _engine(
         "parameters": parameters,
         "chat_template": chat_template,
         "api_key": key,
+        "timeout_s": timeout_s,
     }
     try:
         return EngineSettings.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = str(first["loc"][0])
-        raise InvalidRequest({"urls": "engine"}.get(field, field.replace("_", "-")), first["msg"]) from error
+        raise InvalidRequest(
+            {"urls": "engine", "timeout_s": "timeout"}.get(field, field.replace("_", "-")), first["msg"]
+        ) from error
 
 
 def _mode(name: str) -> Mode:
