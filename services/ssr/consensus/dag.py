@@ -78,12 +78,15 @@ class Consensus:
         if not votes:
             return None
         total = sum(votes.values())
-        weights = {token: vote / total for token, vote in votes.items()}
         if self._alpha:
-            weights = self._with_probabilities(weights)
-        token = max(weights, key=weights.__getitem__)  # of equals the first: the longer and later match
+            weights = self._with_probabilities({token: vote / total for token, vote in votes.items()})
+            token = max(weights, key=weights.__getitem__)  # of equals the first: the longer and later match
+            weight = weights[token]
+        else:  # the usual case, and a quarter of a call's time
+            token = max(votes, key=votes.__getitem__)
+            weight = votes[token] / total
         speaker = loudest[token][1]
-        return Edge(token, weights[token], speaker.agreed, speaker.source)
+        return Edge(token, weight, speaker.agreed, speaker.source)
 
     def advance(self, token: int) -> None:
         """Go to `token`: continuations that hold it in this layer are on the path, whatever they held before."""

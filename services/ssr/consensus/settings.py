@@ -20,7 +20,7 @@ class ConsensusSettings:
 
     orders: tuple[int, ...] = (4, 2, 1)
     """Lengths k of the suffixes looked up, longest first; a match is then extended backwards as far as it agrees."""
-    pool: int = 12
+    pool: int = 8
     """Continuations pooled for a draft: of siblings and own context, then of history. It bounds what a call costs."""
     sharpness: float = 4.0
     """A continuation whose agreement is a token longer weighs so many times as much."""

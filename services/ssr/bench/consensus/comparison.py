@@ -94,7 +94,7 @@ def _swept(settings: ConsensusSettings) -> Iterator[_Maker]:
 
 _SWEEP: dict[str, tuple[Any, ...]] = {
     "orders": ((8, 4, 2, 1), (4, 2), (2, 1), (3, 1), (1,)),
-    "pool": (4, 8, 32),
+    "pool": (4, 12, 32),
     "sharpness": (1.0, 2.0, 8.0),
     "alpha": (0.0, 0.3, 0.6, 0.9),
     "edits": (0, 1, 2),
