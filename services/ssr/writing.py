@@ -38,7 +38,7 @@ class Author:
         )
         generations = [await self._generated(prompt, options.max_step_tokens, info, sampling, affinity(context))]
         text = generations[0].text
-        while self._goes_on(text, generations, options):
+        while _goes_on(text, generations, options):
             text = text.rstrip() + BOUNDARY
             left = options.max_step_tokens - sum(one.tokens for one in generations)
             try:
@@ -62,12 +62,6 @@ class Author:
         )
         return Written(step, tuple(generation_call(self._kind, info, generation) for generation in generations))
 
-    def _goes_on(self, text: str, generations: list[Generation], options: Options) -> bool:
-        """Whether a step that came to its boundary is too short to be one, and not the path's last."""
-        tokens, last = sum(one.tokens for one in generations), generations[-1]
-        too_short = tokens < min(options.min_step_tokens, options.max_step_tokens)
-        return too_short and last.finish is Finish.STOP and bool(last.text.strip()) and boxed(text) is None
-
     async def _generated(self, prompt: str, most: int, info: EngineInfo, sampling: Sampling, path: str) -> Generation:
         """Up to the next boundary. Raises: ContextFull; the engine's errors."""
         room = await self._room(prompt, most, info)
@@ -90,6 +84,13 @@ class Author:
         if room < 1:
             raise ContextFull(f"the path fills the {info.max_total_tokens} tokens of {info.model}'s context")
         return min(most, room)
+
+
+def _goes_on(text: str, generations: list[Generation], options: Options) -> bool:
+    """Whether a step that came to its boundary is too short to be one, and not the path's last."""
+    tokens, last = sum(one.tokens for one in generations), generations[-1]
+    too_short = tokens < min(options.min_step_tokens, options.max_step_tokens)
+    return too_short and last.finish is Finish.STOP and bool(last.text.strip()) and boxed(text) is None
 
 
 def affinity(context: PathContext) -> str:

@@ -79,14 +79,11 @@ class Consensus:
             return None
         total = sum(votes.values())
         if self._alpha:
-            weights = self._with_probabilities({token: vote / total for token, vote in votes.items()})
-            token = max(weights, key=weights.__getitem__)  # of equals the first: the longer and later match
-            weight = weights[token]
-        else:  # the usual case, and a quarter of a call's time
-            token = max(votes, key=votes.__getitem__)
-            weight = votes[token] / total
+            votes = self._with_probabilities({token: vote / total for token, vote in votes.items()})
+            total = 1.0
+        token = max(votes, key=votes.__getitem__)  # of equals the first: the longer and later match
         speaker = loudest[token][1]
-        return Edge(token, weight, speaker.agreed, speaker.source)
+        return Edge(token, votes[token] / total, speaker.agreed, speaker.source)
 
     def advance(self, token: int) -> None:
         """Go to `token`: continuations that hold it in this layer are on the path, whatever they held before."""

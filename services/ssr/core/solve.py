@@ -214,9 +214,10 @@ class _Solving:
             # The target's own step counts as its rewrites do (paper section 3.3), which are not scored either.
             return StepCommitted(index, replace(written.step, score=MAX_SCORE), written.calls)
         if not options.mode.drafts:
-            drafting = options.mode is Mode.DRAFT
-            writer, how = (self._crew.drafter, options) if drafting else (self._crew.writer, options.of_target)
-            written = await writer.write(context, how)
+            if options.mode is Mode.DRAFT:
+                written = await self._crew.drafter.write(context, options)
+            else:
+                written = await self._crew.writer.write(context, options.of_target)
             return StepCommitted(index, written.step, written.calls)
         draft = await drafts.next(self._run)
         verdict = await self._crew.verifier.verify(context, draft.step, options.of_target)
