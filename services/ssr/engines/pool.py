@@ -26,6 +26,9 @@ from ssr.engines.routing import choose
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _MAX_BACKOFF_S = 5.0
+#: The shortest wait for a replica. A loop whose timers count milliseconds (uvloop) comes up to one early, and would
+#: come again and again until the moment is there.
+_NAP_S = 0.001
 #: Characters of a prompt for a token; mathematics and its notation have three to four.
 _CHARS_PER_TOKEN = 3
 
@@ -245,7 +248,7 @@ class EnginePool:
 
     async def _place(self, affinity: str, tried: Sequence[str], deadline: float) -> _Replica:
         """A replica with one of its places taken, as soon as there is one; `_vacate` gives it back."""
-        replica = None if self._waiters else self._take(affinity, tried)
+        replica = None if self._waiters else self._take(affinity, tried, self._now())
         return await self._wait(affinity, tried, deadline) if replica is None else replica
 
     def _vacate(self, replica: _Replica) -> None:
@@ -285,18 +288,18 @@ class EnginePool:
 
     def _seat(self) -> None:
         """Gives free places to the calls that wait, in their order."""
+        now = self._now()  # one moment for all: a replica too early to take and too late to wait for is never tried
         while self._waiters:
             waiter = self._waiters[0]
-            replica = self._take(waiter.affinity, waiter.tried)
+            replica = self._take(waiter.affinity, waiter.tried, now)
             if replica is None:
                 break
             self._waiters.popleft()
             waiter.place.set_result(replica)
-        self._set_wake_up()
+        self._set_wake_up(now)
 
-    def _take(self, affinity: str, tried: Sequence[str]) -> _Replica | None:
+    def _take(self, affinity: str, tried: Sequence[str], now: float) -> _Replica | None:
         """Takes a place on the best replica, on one not tried before if there is any."""
-        now = self._now()
         allowed = [replica for replica in self._replicas.values() if replica.circuit.allows(now)]
         untried = [replica for replica in allowed if replica.url not in tried]
         replica = choose(untried or allowed, affinity, max_in_flight=self._limits.max_in_flight)
@@ -305,14 +308,13 @@ class EnginePool:
             replica.circuit.started()
         return replica
 
-    def _set_wake_up(self) -> None:
+    def _set_wake_up(self, now: float) -> None:
         """Comes back when the next replica may be tried again, if a call waits for that."""
         if self._wake_up:
             self._wake_up.cancel()
             self._wake_up = None
         if not self._waiters:
             return
-        now = self._now()
         pauses = [r.circuit.reopens_at - now for r in self._replicas.values() if r.circuit.reopens_at > now]
         if pauses:
-            self._wake_up = asyncio.get_running_loop().call_later(min(pauses), self._seat)
+            self._wake_up = asyncio.get_running_loop().call_later(max(_NAP_S, min(pauses)), self._seat)

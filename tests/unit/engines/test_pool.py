@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -174,6 +175,19 @@ async def test_a_newcomer_does_not_overtake_those_that_wait_for_a_replica_to_rec
         await ask(pool, "newcomer")
         await waiting
         assert engine.calls == ["fails", "waiting", "newcomer"]
+
+
+@pytest.mark.parametrize("readings", range(10, 14))
+async def test_a_call_is_not_forgotten_in_the_moment_in_which_the_only_replica_recovers(readings: int) -> None:
+    """Between whichever two readings of the clock that moment lies."""
+    clock = itertools.count(step=0.001)
+    async with opened("a", now=lambda: next(clock)) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.failure = Overloaded("full", delay_s=0.001 * (readings + 0.5))
+        call = asyncio.create_task(ask(pool))
+        await settled()
+        engine.failure = None
+        assert await call == "a"
 
 
 async def test_in_flight_calls_are_bounded_on_every_replica() -> None:
