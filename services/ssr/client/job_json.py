@@ -9,7 +9,7 @@ from typing import Any
 from ssr.core.job import Job
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import Path
-from ssr.core.types import NO_STRATEGY, Step
+from ssr.core.types import NO_STRATEGY, Step, Strategy
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "votes": [
             {"answer": vote.answer, "paths": list(vote.paths), "mean_score": vote.mean_score} for vote in job.votes
         ],
-        "strategies": [asdict(path.strategy) for path in job.paths if path.strategy != NO_STRATEGY],
+        "strategies": [_strategy(path.strategy) for path in job.paths if path.strategy != NO_STRATEGY],
         "paths": [_path(path) for path in job.paths],
         "usage": _usage(job.usage),
         "options": {name: str(v) if isinstance(v, str) else v for name, v in asdict(job.options).items()},
@@ -39,6 +39,11 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "started": _time(job.started),
         "finished": _time(job.finished),
     }
+
+
+def _strategy(strategy: Strategy) -> dict[str, str]:
+    """Without its examples, which are the pool's and long."""
+    return {"code": strategy.code, "name": strategy.name, "hint": strategy.hint}
 
 
 def _path(path: Path) -> dict[str, Any]:

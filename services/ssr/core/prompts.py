@@ -66,12 +66,24 @@ class Question:
 
 
 def solving(problem: str, strategy: Strategy) -> tuple[ChatMessage, ...]:
-    """The dialogue in which a path is written; the path so far (`join_path`) follows its rendering."""
+    """The dialogue in which a path is written; the path so far (`join_path`) follows its rendering.
+
+    The strategy's worked examples come first, as turns that have been: equal for all problems, so a prefix cache has
+    them.
+    """
+    turns = [ChatMessage("system", SOLVING_SYSTEM)]
+    for example in strategy.examples:
+        turns.append(_solving_turn(example.problem, strategy))
+        turns.append(ChatMessage("assistant", example.solution.strip()))
+    return (*turns, _solving_turn(problem, strategy))
+
+
+def _solving_turn(problem: str, strategy: Strategy) -> ChatMessage:
     parts = [PROBLEM_HEAD + problem.strip()]
     if strategy.hint:
         parts.append(f"{APPROACH_HEAD}{strategy.hint}")
     parts.append(SOLVING_REQUEST)
-    return (ChatMessage("system", SOLVING_SYSTEM), ChatMessage("user", "\n\n".join(parts)))
+    return ChatMessage("user", "\n\n".join(parts))
 
 
 def judging(context: PathContext, step: str, question: str, prefill: str) -> Question:

@@ -119,12 +119,24 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkedExample:
+    """A problem and its solution as a path would write it: steps parted by blank lines, the answer in a box."""
+
+    problem: str
+    solution: str
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
-    """One way to attack a problem. `hint` is the instruction for the model; the strategy "unknown" has none."""
+    """One way to attack a problem.
+
+    `hint` is the instruction for the model; the strategy "unknown" has none. `examples` are shown before the problem.
+    """
 
     code: str
     name: str
     hint: str
+    examples: tuple[WorkedExample, ...] = ()
 
 
 NO_STRATEGY = Strategy(code="", name="", hint="")

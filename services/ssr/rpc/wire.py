@@ -17,6 +17,7 @@ from ssr.core.types import (
     Step,
     StopRule,
     Strategy,
+    WorkedExample,
 )
 from ssr.v1 import reasoning_pb2, step_pb2
 
@@ -58,11 +59,13 @@ _STOP_RULE = EnumWire(reasoning_pb2.StopRule, "STOP_RULE")
 
 
 def strategy_to_wire(strategy: Strategy) -> step_pb2.Strategy:
-    return step_pb2.Strategy(code=strategy.code, name=strategy.name, hint=strategy.hint)
+    examples = [step_pb2.WorkedExample(problem=one.problem, solution=one.solution) for one in strategy.examples]
+    return step_pb2.Strategy(code=strategy.code, name=strategy.name, hint=strategy.hint, examples=examples)
 
 
 def strategy_from_wire(message: step_pb2.Strategy) -> Strategy:
-    return Strategy(message.code, message.name, message.hint)
+    examples = tuple(WorkedExample(one.problem, one.solution) for one in message.examples)
+    return Strategy(message.code, message.name, message.hint, examples)
 
 
 def step_to_wire(step: Step) -> step_pb2.Step:

@@ -10,11 +10,11 @@ from ssr.client.job_json import job_to_json
 from ssr.core.job import Job, JobStatus, Priority
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import Path
-from ssr.core.types import NO_STRATEGY, Mode, Options, PathStatus, Source, Step, Strategy
+from ssr.core.types import NO_STRATEGY, Mode, Options, PathStatus, Source, Step, Strategy, WorkedExample
 from ssr.core.vote import Vote
 
 STEP = Step(0, "6 x 7 = \\boxed{42}", Source.REWRITTEN, 9, 9.0, draft_score=2.0)
-EQUATION = Strategy("B", "Equation", "Call it x.")
+EQUATION = Strategy("B", "Equation", "Call it x.", (WorkedExample("a pool's", "and no job's"),))
 JOB = Job(
     "job-a",
     JobStatus.ANSWERED,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ssr.core.prompts import DIGIT_QUESTION, SOLVING_REQUEST, judging, selecting, solving
 from ssr.core.seeds import call_seed
-from ssr.core.types import NO_STRATEGY, CallKind, PathContext, Strategy
+from ssr.core.types import NO_STRATEGY, CallKind, PathContext, Strategy, WorkedExample
 
 BACKWARDS = Strategy("C", "Work backwards", "Start from the end.")
 CONTEXT = PathContext("job", 0, " What is 1+1? ", BACKWARDS, ("First step.",), 7)
@@ -14,6 +14,19 @@ def test_solving_shows_the_problem_and_the_hint() -> None:
     user = solving(" What is 1+1? ", BACKWARDS)[-1].content
     assert user == f"Problem:\nWhat is 1+1?\n\nApproach: Start from the end.\n\n{SOLVING_REQUEST}"
     assert "Approach" not in solving("x", NO_STRATEGY)[-1].content
+
+
+def test_worked_examples_are_earlier_turns_that_ask_as_the_last_one_does() -> None:
+    strategy = replace(
+        BACKWARDS, examples=(WorkedExample("2+2?", "So \\boxed{4}."), WorkedExample("3+3?", "\\boxed{6}"))
+    )
+    turns = solving("What is 1+1?", strategy)
+    assert [turn.role for turn in turns] == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert (turns[2].content, turns[4].content) == ("So \\boxed{4}.", "\\boxed{6}")
+    assert turns[3].content == solving("3+3?", BACKWARDS)[-1].content
+    assert (turns[0], turns[-1]) == solving("What is 1+1?", BACKWARDS)
+    judged, question = (judging(replace(CONTEXT, strategy=s), "x", DIGIT_QUESTION, "") for s in (strategy, BACKWARDS))
+    assert judged == question, "a judge sees the work alone"
 
 
 def test_a_judging_prompt_grows_at_its_end_only() -> None:

@@ -3,12 +3,38 @@ from __future__ import annotations
 import pytest
 
 from ssr.core.errors import InvalidRequest, NotFound
-from ssr.core.strategy_pools import parse_pool, pool_named
+from ssr.core.strategy_pools import MAX_EXAMPLE_CHARS, MAX_EXAMPLES, parse_pool, pool_named
+from ssr.core.types import WorkedExample
 
 
 def test_a_pool_keeps_its_order_and_joins_lines() -> None:
     pool = parse_pool("p", "- {code: B, name: Back, hint: 'one\n  two'}\n- {code: A, name: None of these}")
     assert [(s.code, s.hint) for s in pool] == [("B", "one two"), ("A", "")]
+
+
+EXAMPLE = "{problem: ' 1+1? ', solution: 'It is 2.\n\n\n  So \\boxed{2}. '}"
+
+
+def test_worked_examples_keep_their_blank_lines() -> None:
+    (strategy,) = parse_pool("p", f"- {{code: A, name: Sums, examples: [{EXAMPLE}]}}")
+    assert strategy.examples == (WorkedExample("1+1?", "It is 2.\n\nSo \\boxed{2}."),)
+    assert strategy.hint == ""
+
+
+@pytest.mark.parametrize(
+    ("examples", "wrong"),
+    [
+        ("[{problem: p, solution: 'It is 2.'}]", r"A\.examples\[0\].*in \\boxed\{\}"),
+        (f"[{EXAMPLE}, {{problem: '', solution: '\\boxed{{2}}'}}]", r"A\.examples\[1\].*needs a problem"),
+        (f"[{{problem: {'p' * MAX_EXAMPLE_CHARS}, solution: '\\boxed{{2}}'}}]", r"\[0\].*at most 4000 "),
+        (f"[{', '.join([EXAMPLE] * (MAX_EXAMPLES + 1))}]", r"A\.examples: has 9; at most 8 "),
+        ("[{problem: p}]", "examples: .*solution"),
+        ("two of them", "not a list of"),
+    ],
+)
+def test_an_example_that_cannot_be_used_is_named(examples: str, wrong: str) -> None:
+    with pytest.raises(InvalidRequest, match=wrong):
+        parse_pool("mine", f"- {{code: A, name: x, examples: {examples}}}")
 
 
 @pytest.mark.parametrize(

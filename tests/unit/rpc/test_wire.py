@@ -9,13 +9,25 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.job import Event, Finished, Job, JobStatus, Queued, Started
 from ssr.core.ledger import Ledger
 from ssr.core.run import Path, PathEnded, Selected, StepCommitted
-from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule, Strategy
+from ssr.core.types import (
+    Call,
+    CallKind,
+    Mode,
+    Options,
+    PathContext,
+    PathStatus,
+    Source,
+    Step,
+    StopRule,
+    Strategy,
+    WorkedExample,
+)
 from ssr.core.vote import Vote
 from ssr.rpc.job_wire import event_from_wire, event_to_wire, job_from_wire, job_to_wire
 from ssr.rpc.wire import context_from_wire, context_to_wire, options_from_wire, options_to_wire
 from ssr.v1 import reasoning_pb2
 
-STRATEGY = Strategy("A", "Algebra", "Name the unknowns.")
+STRATEGY = Strategy("A", "Algebra", "Name the unknowns.", (WorkedExample("1+1?", "It is\n\n\\boxed{2}."),))
 CALL = Call(CallKind.DRAFT, "m", 10, 5, 2, 8)
 STEPS = (
     Step(0, "a", Source.DRAFT, 5, 7.5),

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from engine_fakes import FakeEngine
 
+from ssr.core.answers import boxed
 from ssr.core.errors import InvalidRequest, NotFound
+from ssr.core.steps import BOUNDARY
 from ssr.core.strategy_pools import parse_pool
 from ssr.selection.pools import load_pools
 from ssr.selection.selector import PoolSelector
@@ -56,8 +59,21 @@ def test_the_pools_that_come_with_ssr() -> None:
     pools = load_pools()
     assert len(pools["competition"]) == 13
     assert [s.code for s in pools["competition"]] == list("ABCDEFGHIJKLM")
-    for pool in pools.values():
-        assert [s.hint for s in pool].count("") == 1, "each pool has one strategy that stands for none of the others"
+    for name in ("competition", "school"):
+        assert [s.hint for s in pools[name]].count("") == 1, "one strategy stands for none of the others"
+    assert all(s.examples and not s.hint for s in pools["worked"])
+
+
+def test_the_worked_examples_are_right() -> None:
+    """Every calculation, and the answer is what the last one comes to."""
+    for strategy in load_pools()["worked"]:
+        for example in strategy.examples:
+            calculations = re.findall(r"((?:[\d.]+ [-+*/] )+[\d.]+) = (\d+(?:\.\d+)?)", example.solution)
+            assert len(calculations) >= 2
+            for calculation, result in calculations:
+                assert eval(calculation) == pytest.approx(float(result))
+            assert boxed(example.solution) == calculations[-1][1]
+            assert all(step.strip() == step for step in example.solution.split(BOUNDARY))
 
 
 def test_an_operators_pool_adds_or_replaces(tmp_path: Path) -> None:

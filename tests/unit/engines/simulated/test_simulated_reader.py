@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ssr.core.prompts import (
@@ -10,17 +12,18 @@ from ssr.core.prompts import (
     solving,
 )
 from ssr.core.steps import join_path
-from ssr.core.types import NO_STRATEGY, PathContext, Strategy
+from ssr.core.types import NO_STRATEGY, PathContext, Strategy, WorkedExample
 from ssr.engines.simulated.reader import Approach, Judging, Scale, Selecting, Solving, read
 from ssr.engines.simulated.template import render
 
 ALGEBRA = Strategy("A", "Algebra", "Set up equations. Then solve them.")
+WORKED = replace(ALGEBRA, examples=(WorkedExample("Bo has 2 pens and 3 more. How many?", "2 + 3 = \\boxed{5}."),))
 UNKNOWN = Strategy("M", "unknown", "")
 PROBLEM = "Ann has 48 pens.\n\nShe loses 3. How many are left?"
 STEPS = ("First, 48 - 3 = 45.", "So 45 + 1 = 46.")
 
 
-@pytest.mark.parametrize("strategy", [ALGEBRA, NO_STRATEGY])
+@pytest.mark.parametrize("strategy", [ALGEBRA, WORKED, NO_STRATEGY])
 @pytest.mark.parametrize("steps", [(), STEPS])
 def test_a_path_to_go_on_with(strategy: Strategy, steps: tuple[str, ...]) -> None:
     reading = read(render(solving(PROBLEM, strategy)) + join_path(steps))
