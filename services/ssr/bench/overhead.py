@@ -171,7 +171,8 @@ class _Measuring:
 
     async def _window(self, tally: Tally, memory: MemoryWatch) -> None:
         """Warm up, then count for the plan's seconds."""
-        watching = asyncio.create_task(memory.watch())
+        ended = asyncio.Event()
+        watching = asyncio.create_task(memory.watch(ended))
         try:
             await asyncio.sleep(self._plan.warm_up_s)
             before, began = self._usage(), time.perf_counter()
@@ -180,7 +181,7 @@ class _Measuring:
             tally.counting = False
             self._window_s, after = time.perf_counter() - began, self._usage()
         finally:
-            watching.cancel()
+            ended.set()
             await asyncio.wait([watching])
         self._cpu_s = {name: after[name].cpu_s - usage.cpu_s for name, usage in before.items()}
 
