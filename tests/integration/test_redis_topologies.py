@@ -231,3 +231,16 @@ async def test_a_full_memory_is_told_as_that(tmp_path: Path) -> None:
         async with open_redis(f"redis://{redis.address}") as client:
             with pytest.raises(Unavailable, match="memory is full"), redis_errors():
                 await client.eval("return redis.call('SET', KEYS[1], 'value')", 1, "key")
+
+
+async def test_a_call_that_was_cancelled_never_returns(redis_url: str) -> None:
+    """At whatever turn of the loop the cancellation comes; see `_cancellation_kept`."""
+    async with open_redis(redis_url) as client:
+        await client.hlen("a key")
+        for turns in range(60):
+            call = asyncio.create_task(client.hlen("a key"))  # type: ignore[arg-type]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            cancelled = call.cancel()
+            await asyncio.wait([call])
+            assert call.cancelled() is cancelled, f"after {turns} turns"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
@@ -99,7 +99,8 @@ class Client(Redis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
             async with asyncio.timeout(CALL_S), self._at_a_time:
-                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+                with _cancellation_kept():
+                    return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except TimeoutError:
             await self.connection_pool.drop_idle()
             raise _too_late() from None
@@ -161,7 +162,8 @@ class ClusterClient(RedisCluster):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
             async with asyncio.timeout(CALL_S):
-                return await super().execute_command(*args, **options)
+                with _cancellation_kept():
+                    return await super().execute_command(*args, **options)
         except TimeoutError:
             raise _too_late() from None
         finally:
@@ -183,6 +185,22 @@ class ClusterClient(RedisCluster):
         """The nodes that are in the layout no more."""
         known = {id(node) for node in self.nodes_manager.nodes_cache.values()}
         return [node for key, node in self._nodes.items() if key not in known]
+
+
+@contextmanager
+def _cancellation_kept() -> Iterator[None]:
+    """Ends a cancelled call as cancelled.
+
+    redis-py sends with asyncio.wait_for, and that of Python 3.11 forgets a cancellation which comes when the command
+    has just been sent: a loop of calls would go on, and whoever cancelled it wait for ever.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def _too_late() -> RedisTimeoutError:
