@@ -86,18 +86,20 @@ async def measure_floor(
 
 
 async def timed(callee: Callee, in_flight: int, seconds: float) -> FloorCall:
-    """Call for `seconds`, `in_flight` at a time, after a first round that is not counted."""
+    """Call for `seconds`, `in_flight` at a time, each at least once, after a first round that is not counted."""
     latencies: list[float] = []
     await asyncio.gather(*(callee.call() for _ in range(in_flight)))
-    end = time.perf_counter() + seconds
 
-    async def caller() -> None:
-        while (began := time.perf_counter()) < end:
+    async def caller(end: float) -> None:
+        while True:
+            called = time.perf_counter()
             await callee.call()
-            latencies.append(time.perf_counter() - began)
+            latencies.append(time.perf_counter() - called)
+            if time.perf_counter() >= end:
+                return
 
     cpu_before, began = _cpu_s(callee.pid), time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(in_flight)))
+    await asyncio.gather(*(caller(began + seconds) for _ in range(in_flight)))
     elapsed_s, cpu_s = time.perf_counter() - began, _cpu_s(callee.pid) - cpu_before
     count = len(latencies)
     summary = Summary.of([latency * 1000 for latency in latencies])

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from ssr.bench.process_tree import Usage
 from ssr.bench.statistics import Summary, share
-from ssr.redis.patience import set_within
 
 _SAMPLE_S = 0.25
 
@@ -52,12 +51,10 @@ class MemoryWatch:
         self._peak = dict(self._before)
         self._redis = [await self._read_redis()]
 
-    async def watch(self, ended: asyncio.Event) -> None:
-        """Sample until it is told that this has ended: a cancellation can be lost in a Redis call (Python 3.11)."""
+    async def watch(self) -> None:
+        """Sample until cancelled."""
         while True:
-            await set_within(ended, _SAMPLE_S)
-            if ended.is_set():
-                return
+            await asyncio.sleep(_SAMPLE_S)
             for name, usage in self._read_parts().items():
                 self._peak[name] = max(self._peak[name], usage.rss_bytes)
             self._redis.append(await self._read_redis())

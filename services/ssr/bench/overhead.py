@@ -171,8 +171,7 @@ class _Measuring:
 
     async def _window(self, tally: Tally, memory: MemoryWatch) -> None:
         """Warm up, then count for the plan's seconds."""
-        ended = asyncio.Event()
-        watching = asyncio.create_task(memory.watch(ended))
+        watching = asyncio.create_task(memory.watch())
         try:
             await asyncio.sleep(self._plan.warm_up_s)
             before, began = self._usage(), time.perf_counter()
@@ -181,7 +180,7 @@ class _Measuring:
             tally.counting = False
             self._window_s, after = time.perf_counter() - began, self._usage()
         finally:
-            ended.set()
+            watching.cancel()
             await asyncio.wait([watching])
         self._cpu_s = {name: after[name].cpu_s - usage.cpu_s for name, usage in before.items()}
 

@@ -34,5 +34,8 @@ async def test_growth_is_that_of_the_peak_and_a_jobs_share_of_it(monkeypatch: py
     samples: list[None] = []
     watch = MemoryWatch(parts, redis)
     await watch.begin()
-    await watch.watch(enough)
+    watching = asyncio.create_task(watch.watch())
+    await enough.wait()
+    watching.cancel()
+    await asyncio.wait([watching])
     assert await watch.end(jobs=4) == Memory({"drafter": 200.0}, 0.0, 0.0)

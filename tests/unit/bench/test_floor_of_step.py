@@ -34,3 +34,9 @@ async def test_calls_are_timed_as_many_at_a_time_as_asked() -> None:
     assert (figures.name, figures.in_flight, most) == ("nap", 3, 3)
     assert figures.latency_ms.p50 >= 1.0
     assert 0 < figures.elapsed_ms < figures.latency_ms.mean
+
+
+async def test_every_caller_calls_at_least_once_however_little_time_there_is() -> None:
+    call = await timed(Callee("nothing", os.getpid(), lambda: asyncio.sleep(0)), 3, 0.0)
+    assert call.latency_ms.count == 3
+    assert call.elapsed_ms > 0
