@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
 from ssr.bench.floor import Floor, floor_of_step, measure_floor
 from ssr.bench.load import ClosedLoop, Load, Tally
 from ssr.bench.memory import Memory, MemoryWatch, RedisSample
@@ -28,6 +26,7 @@ from ssr.local.ports import LOOPBACK, free_port
 from ssr.local.stack import RESTART_LIMITS
 from ssr.local.supervision import lifeline, running_parts
 from ssr.local.supervisor import Surroundings
+from ssr.redis.client import RedisClient, open_redis
 from ssr.v1 import reasoning_pb2_grpc
 
 #: What the measuring process itself is called among the parts.
@@ -143,7 +142,7 @@ class _Measuring:
     ) -> Level:
         plan = self._plan
         loop = ClosedLoop(stub, Load(jobs, plan.paths, plan.steps), numbers)
-        async with Redis.from_url(f"redis://{self._stack.part('redis').address}", protocol=2) as redis:
+        async with open_redis(f"redis://{self._stack.part('redis').address}") as redis:
             memory = MemoryWatch(self._usage, lambda: _redis_sample(redis, loop.tally))
             await memory.begin()
             await loop.run(lambda: self._window(loop.tally, memory))
@@ -190,7 +189,7 @@ class _Measuring:
         return parts | {LOAD_GENERATOR: Usage(time.process_time(), 0)}
 
 
-async def _redis_sample(redis: Redis, tally: Tally) -> RedisSample:
+async def _redis_sample(redis: RedisClient, tally: Tally) -> RedisSample:
     running, finished = tally.running, tally.finished
     return RedisSample((await redis.info("memory"))["used_memory"], running, finished)
 
