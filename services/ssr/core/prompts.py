@@ -79,20 +79,20 @@ def solving(problem: str, strategy: Strategy) -> tuple[ChatMessage, ...]:
 
 
 def _solving_turn(problem: str, strategy: Strategy) -> ChatMessage:
-    parts = [PROBLEM_HEAD + problem.strip()]
-    if strategy.hint:
-        parts.append(f"{APPROACH_HEAD}{strategy.hint}")
-    parts.append(SOLVING_REQUEST)
-    return ChatMessage("user", "\n\n".join(parts))
+    return ChatMessage("user", "\n\n".join((*_posed(problem, strategy), SOLVING_REQUEST)))
+
+
+def _posed(problem: str, strategy: Strategy) -> tuple[str, ...]:
+    """How a user's turn begins: the problem, and the approach to it if there is one."""
+    head = PROBLEM_HEAD + problem.strip()
+    return (head, APPROACH_HEAD + strategy.hint) if strategy.hint else (head,)
 
 
 def judging(context: PathContext, step: str, question: str, prefill: str) -> Question:
     """A question about `step`, the one that follows the context's steps."""
-    parts = [PROBLEM_HEAD + context.problem.strip()]
-    if context.strategy.hint:
-        parts.append(f"{APPROACH_HEAD}{context.strategy.hint}")
-    parts.append(WORK_HEAD + join_path((*context.steps, step)) + question)
-    return Question((ChatMessage("system", JUDGING_SYSTEM), ChatMessage("user", "\n\n".join(parts))), prefill)
+    work = WORK_HEAD + join_path((*context.steps, step)) + question
+    content = "\n\n".join((*_posed(context.problem, context.strategy), work))
+    return Question((ChatMessage("system", JUDGING_SYSTEM), ChatMessage("user", content)), prefill)
 
 
 def selecting(problem: str, strategies: Sequence[Strategy]) -> Question:
