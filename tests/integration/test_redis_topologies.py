@@ -234,7 +234,7 @@ async def test_a_full_memory_is_told_as_that(tmp_path: Path) -> None:
 
 
 async def test_a_call_that_was_cancelled_never_returns(redis_url: str) -> None:
-    """At whatever turn of the loop the cancellation comes; see `_cancellation_kept`."""
+    """At whatever turn of the loop the cancellation comes; see `cancellation_kept`."""
     async with open_redis(redis_url) as client:
         await client.hlen("a key")
         for turns in range(60):

@@ -34,30 +34,35 @@ class RedisRefused(Permanent):
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turns a failure of Redis raised inside into ours.
+    """Turns a failure of Redis raised inside into ours, and keeps cancellations.
 
     Raises: Unavailable for what passes; RedisRefused for what somebody must set right. An error reply to what we
     asked, such as a script's, is a fault of our own and goes on as it is.
+    """
+    with cancellation_kept():
+        try:
+            yield
+        except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as error:
+            ours = _ours(error)
+            if ours is error:
+                raise
+            raise ours from error
 
-    redis-py sends through `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that comes just when it is
-    done: a cancellation that was asked for inside and did not arrive is raised here.
+
+@contextmanager
+def cancellation_kept() -> Iterator[None]:
+    """Ends as cancelled what was cancelled inside, though it returned or failed.
+
+    redis-py sends with asyncio.wait_for, and that of Python 3.11 forgets a cancellation which comes when the command
+    has just been sent: a loop of calls would go on, and whoever cancelled it wait for ever.
     """
     task = asyncio.current_task()
-    cancellations = task.cancelling() if task else 0
+    before = task.cancelling() if task else 0
     try:
         yield
-    except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as error:
-        _raise_if_cancelled(task, cancellations)
-        ours = _ours(error)
-        if ours is error:
-            raise
-        raise ours from error
-    _raise_if_cancelled(task, cancellations)
-
-
-def _raise_if_cancelled(task: asyncio.Task[object] | None, before: int) -> None:
-    if task and task.cancelling() > before:
-        raise asyncio.CancelledError
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def _ours(error: Exception) -> Exception:

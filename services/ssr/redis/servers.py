@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
@@ -17,7 +17,7 @@ from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ssr.core.errors import SsrError
-from ssr.redis.failures import RedisRefused, redis_errors
+from ssr.redis.failures import RedisRefused, cancellation_kept, redis_errors
 from ssr.redis.url import Address
 
 _log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Client(Redis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
             async with asyncio.timeout(CALL_S), self._at_a_time:
-                with _cancellation_kept():
+                with cancellation_kept():
                     return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except TimeoutError:
             await self.connection_pool.drop_idle()
@@ -162,7 +162,7 @@ class ClusterClient(RedisCluster):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
             async with asyncio.timeout(CALL_S):
-                with _cancellation_kept():
+                with cancellation_kept():
                     return await super().execute_command(*args, **options)
         except TimeoutError:
             raise _too_late() from None
@@ -185,22 +185,6 @@ class ClusterClient(RedisCluster):
         """The nodes that are in the layout no more."""
         known = {id(node) for node in self.nodes_manager.nodes_cache.values()}
         return [node for key, node in self._nodes.items() if key not in known]
-
-
-@contextmanager
-def _cancellation_kept() -> Iterator[None]:
-    """Ends a cancelled call as cancelled.
-
-    redis-py sends with asyncio.wait_for, and that of Python 3.11 forgets a cancellation which comes when the command
-    has just been sent: a loop of calls would go on, and whoever cancelled it wait for ever.
-    """
-    task = asyncio.current_task()
-    before = task.cancelling() if task else 0
-    try:
-        yield
-    finally:
-        if task and task.cancelling() > before:
-            raise asyncio.CancelledError
 
 
 def _too_late() -> RedisTimeoutError:
