@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,12 +19,24 @@ PROBLEM = "What is (12 * 7) + 19 - 3 * 4?"
 #: Slow enough to be hit in the middle, and leases short enough not to wait for.
 ENVIRONMENT = {"SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "3", "SSR_ORCHESTRATOR_LEASE_S": "1"}
 
+#: How many lines of each log are told of a test that failed.
+LAST_LINES = 60
+
+
+@pytest.fixture
+def log_dir(tmp_path: Path) -> Iterator[Path]:
+    """Where the parts write their logs. pytest shows the ends, which are written here, if the test fails."""
+    yield tmp_path
+    for log in sorted(tmp_path.glob("*.log")):
+        lines = log.read_text("utf-8", "replace").splitlines(keepends=True)
+        sys.stdout.writelines([f"--- {log.name}\n", *lines[-LAST_LINES:]])
+
 
 @pytest.mark.parametrize("victim", ["orchestrator", "verifier", "draft-engine", "redis"])
-async def test_a_job_survives_the_death_of_a_part(victim: str) -> None:
+async def test_a_job_survives_the_death_of_a_part(victim: str, log_dir: Path) -> None:
     """SIGKILL in the middle of a job: the same answer, votes and steps, no step twice, and a watcher sees all of it."""
     async with (
-        running_stack(Preset.SIMULATED, environment={**os.environ, **ENVIRONMENT}) as stack,
+        running_stack(Preset.SIMULATED, log_dir=log_dir, environment={**os.environ, **ENVIRONMENT}) as stack,
         AsyncClient(stack.address) as client,
     ):
         calm = await client.solve(PROBLEM, seed=4, paths=3)
