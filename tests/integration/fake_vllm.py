@@ -5,7 +5,7 @@ num_speculative_tokens and accepts ACCEPTED[method] of them. As with vLLM, the l
 has room for, and counters are behind: what was answered since the last /metrics is in the next one.
 
 Environment: FAKE_VLLM_DIES, _FAILS, _CRASHES, _HANGS: the method that ends at its start; that answers a sample with
-HTTP 500, ends, or never answers.
+HTTP 500, ends, or never answers. VLLM_API_KEY: the key that /v1 asks for.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -53,8 +54,16 @@ def told(line: str) -> None:
     sys.stdout.flush()
 
 
+@web.middleware
+async def guarded(request: web.Request, handler: Callable[[web.Request], Awaitable[web.Response]]) -> web.Response:
+    key = os.environ.get("VLLM_API_KEY")
+    if key and request.path.startswith("/v1") and request.headers.get("Authorization") != f"Bearer {key}":
+        return web.json_response({"error": "Unauthorized"}, status=401)
+    return await handler(request)
+
+
 def application(method: str, speculation: dict[str, object]) -> web.Application:
-    app = web.Application()
+    app = web.Application(middlewares=[guarded])
     app[SEEN], app[COUNTS], app[PENDING] = Counter(), Counter({"tokens": 0}), Counter()
 
     async def health(_: web.Request) -> web.Response:

@@ -206,6 +206,22 @@ def test_servers_that_run_already(dataset: Path, tmp_path: Path) -> None:
     assert "a-suffix: beware: the server drafted nothing" in result.stdout
 
 
+def test_a_server_gets_its_api_key(dataset: Path, tmp_path: Path) -> None:
+    asked = arguments(dataset, tmp_path / "run", "--methods", "none")
+    result = CliRunner().invoke(app, asked, env={"VLLM_API_KEY": "a-secret"})
+    assert result.exit_code == 0, result.stderr
+    assert "a-secret" not in result.output + "".join(
+        file.read_text() for file in (tmp_path / "run").iterdir() if file.is_file()
+    )
+
+
+def test_a_server_that_refuses_the_key_is_told(dataset: Path, tmp_path: Path) -> None:
+    asked = arguments(dataset, tmp_path / "run", "--methods", "none", serve=f"env VLLM_API_KEY=another {SERVE}")
+    result = CliRunner().invoke(app, asked, env={"VLLM_API_KEY": "a-secret"})
+    assert result.exit_code != 0
+    assert "answered /v1/models with HTTP 401" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [

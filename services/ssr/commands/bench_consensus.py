@@ -92,7 +92,8 @@ def consensus(
     speculation, ngram, suffix (it needs arctic-inference) and ours, and its own
     counters tell. COMMAND is run without a shell, for one method after the other,
     with --speculative-config added and our proposer on PYTHONPATH; ours takes
-    SSR_CONSENSUS_* from the environment. DIR/samples-METHOD.jsonl are recordings.
+    SSR_CONSENSUS_* from the environment. A server's API key is VLLM_API_KEY's.
+    DIR/samples-METHOD.jsonl are recordings.
     After Ctrl-C, or a crash, the same command goes on with the methods that are
     left; DIR takes no other plan.
 

@@ -112,7 +112,7 @@ def _servers(asked: EndToEndAsked, folder: Folder) -> tuple[tuple[Method, ...], 
     for name, url in urls.items():
         if not url.startswith(("http://", "https://")):
             raise InvalidRequest("server", f"{name}: {url!r} is no http:// or https:// URL")
-    return tuple(Method(name=name) for name in urls), running(urls, patience)
+    return tuple(Method(name=name) for name in urls), running(urls, os.environ, patience)
 
 
 def _show(plan: EndToEndPlan, folder: Folder, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter
@@ -23,6 +23,9 @@ _HEALTH_LIMIT_S = 2.0
 #: Between two looks at the counters, in seconds.
 _LOOK_S = 0.05
 _QUOTED = 500
+
+#: Has the API key: a vLLM that is started with it asks for the key that it holds.
+API_KEY_VARIABLE = "VLLM_API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,18 @@ class Client:
 
 
 @asynccontextmanager
-async def open_client(name: str, url: str, patience: Patience, hint: str = "") -> AsyncIterator[Client]:
-    """A client with as many connections as there are requests: none waits for another."""
-    async with ClientSession(connector=TCPConnector(limit=0), timeout=ClientTimeout(total=None)) as session:
+async def open_client(
+    name: str, url: str, patience: Patience, environment: Mapping[str, str], hint: str = ""
+) -> AsyncIterator[Client]:
+    """A client with as many connections as there are requests: none waits for another.
+
+    It shows the API key that `environment` holds.
+    """
+    key = environment.get(API_KEY_VARIABLE, "").strip()
+    headers = {"Authorization": f"Bearer {key}"} if key else None
+    async with ClientSession(
+        connector=TCPConnector(limit=0), timeout=ClientTimeout(total=None), headers=headers
+    ) as session:
         yield Client(session, name, url.rstrip("/"), patience, hint)
 
 

@@ -28,9 +28,9 @@ def starting(serve: str, environment: Mapping[str, str], folder: Folder, patienc
     return lambda method: started(words, method, environment, folder.log(method), patience)
 
 
-def running(urls: Mapping[str, str], patience: Patience) -> Serving:
+def running(urls: Mapping[str, str], environment: Mapping[str, str], patience: Patience) -> Serving:
     """Servers that run already, by method."""
-    return lambda method: open_client(method.name, urls[method.name], patience)
+    return lambda method: open_client(method.name, urls[method.name], patience, environment)
 
 
 async def compare(

@@ -61,7 +61,7 @@ async def started(
             raise InvalidRequest("serve", f"{command[0]} cannot be run: {error.strerror}") from error
         try:
             async with open_client(
-                method.name, f"http://{LOOPBACK}:{port}", patience, hint=f"; its log is {log}"
+                method.name, f"http://{LOOPBACK}:{port}", patience, environment, hint=f"; its log is {log}"
             ) as client:
                 await _until_it_serves(client, child, log, patience)
                 yield client
