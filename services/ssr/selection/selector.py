@@ -32,10 +32,13 @@ class PoolSelector:
         """One strategy a path, best first; a pool smaller than `count` is repeated from its best.
 
         One forward pass ranks the whole pool by the probability of each strategy's letter. Letters below the engine's
-        top-n are ranked by what the target writes when asked for more, then by the pool's order.
+        top-n are ranked by what the target writes when asked for more, then by the pool's order. Of one strategy there
+        is nothing to choose, and the engine is not asked.
         Raises: NotFound for an unknown pool; the engine's errors.
         """
         strategies = pool_named(pool, self._pools)
+        if len(strategies) == 1:
+            return Selection(strategies * count, ())
         question = selecting(problem, strategies)
         prompt = question.prompt(await self._renderer.render(question.messages))
         info = await self._engine.info()

@@ -32,6 +32,13 @@ async def test_a_small_pool_is_repeated_from_its_best() -> None:
     assert await codes(engine, 6) == "BADCBA"
 
 
+async def test_of_one_strategy_there_is_nothing_to_choose() -> None:
+    engine = FakeEngine()
+    selection = await PoolSelector(engine, load_pools()).select("job", "p", "plain", 3)
+    assert [(strategy.code, strategy.hint) for strategy in selection.strategies] == [("A", "")] * 3
+    assert (selection.calls, engine.prompts) == ((), [])
+
+
 async def test_few_logprobs_fall_back_to_what_the_target_writes() -> None:
     engine = FakeEngine(["D, then Z, C and D"], tokens=[[("A", -0.1), (" of", -1.0)]], max_top_n=2)
     assert await codes(engine, 4) == "ADCB"
