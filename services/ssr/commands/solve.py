@@ -77,7 +77,8 @@ def solve(
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="S", help="Of all sampling. Default: a random one.")] = None,
     strategy_pool: Annotated[
-        str | None, typer.Option(metavar="NAME", help="competition (default), school, worked or one of the server's.")
+        str | None,
+        typer.Option(metavar="NAME", help="competition (default), school, worked, plain or one of the server's."),
     ] = None,
     scorer: Annotated[
         str | None,
