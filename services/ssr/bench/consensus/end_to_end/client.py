@@ -25,7 +25,7 @@ _LOOK_S = 0.05
 _QUOTED = 500
 
 #: Has the API key: a vLLM that is started with it asks for the key that it holds.
-API_KEY_VARIABLE = "VLLM_API_KEY"
+_API_KEY_VARIABLE = "VLLM_API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ async def open_client(
 
     It shows the API key that `environment` holds.
     """
-    key = environment.get(API_KEY_VARIABLE, "").strip()
+    key = environment.get(_API_KEY_VARIABLE, "").strip()
     headers = {"Authorization": f"Bearer {key}"} if key else None
     async with ClientSession(
         connector=TCPConnector(limit=0), timeout=ClientTimeout(total=None), headers=headers
