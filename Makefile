@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; 
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml constraints.txt hatch_build.py $(wildcard proto/ssr/*/*.proto)
+SOURCES := pyproject.toml bench/pyproject.toml constraints.txt hatch_build.py $(wildcard proto/ssr/*/*.proto)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 ##@ Use
@@ -71,17 +71,17 @@ kind-down: ## Remove that cluster
 
 ##@ Clean
 clean: ## Remove everything that was made here (models stay)
-	rm -rf $(VENV) services/ssr/externalscaler services/ssr/v1 dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) services/ssr/externalscaler services/ssr/v1 dist bench/dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/.ready: $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "error: SSR needs Python 3.11 or later; install it, or say make PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "Creating $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "error: $(PYTHON) cannot create a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; }
 	@echo "Installing SSR (a minute or two)"
-	@$(PIP_INSTALL) --editable '.[local,plots]'
+	@$(PIP_INSTALL) --editable '.[local]' --editable bench
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	@echo "Installing what the tests and linters need"
-	@$(PIP_INSTALL) --editable '.[local,plots,cluster,dev]'
+	@$(PIP_INSTALL) --editable '.[local,cluster,dev]' --editable bench
 	@touch $@

@@ -20,16 +20,16 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
+from ssr.autoscaler.policy.settings import ScalingSettings
 from ssr.autoscaler.settings import AutoscalerSettings
 from ssr.consensus.environment import ProposerSettings
 from ssr.consensus.settings import ConsensusSettings
-from ssr.drafting.settings import DrafterSettings
+from ssr.drafter.settings import DrafterSettings
+from ssr.engine_server.simulated.settings import SimulatedSettings
 from ssr.engines.settings import EngineSettings
-from ssr.engines.simulated.settings import SimulatedSettings
 from ssr.orchestrator.settings import OrchestratorSettings
-from ssr.scaling.settings import ScalingSettings
-from ssr.selection.settings import SelectorSettings
-from ssr.verification.settings import VerifierSettings
+from ssr.selector.settings import SelectorSettings
+from ssr.verifier.settings import VerifierSettings
 
 CHART = Path(__file__).parent / "ssr"
 _BEGIN, _END = "<!-- values -->", "<!-- /values -->"

@@ -1,5 +1,5 @@
 """`python -m ssr` is `ssr`."""
 
-from ssr.cli import main
+from ssr.cli.app import main
 
 main()

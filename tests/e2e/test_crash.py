@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ssr.cli.stack import Preset, running_stack
 from ssr.client import AsyncClient
 from ssr.core.job import JobStatus, Started
 from ssr.core.run import StepCommitted
-from ssr.local import Preset, running_stack
 
 PROBLEM = "What is (12 * 7) + 19 - 3 * 4?"
 #: Slow enough to be hit in the middle, and leases short enough not to wait for.

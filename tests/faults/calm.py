@@ -17,20 +17,20 @@ from ssr.core.acceptance import ScorerName
 from ssr.core.job import JobStatus
 from ssr.core.journal import MemoryJournal
 from ssr.core.run import Path
-from ssr.core.solve import Crew, solve
+from ssr.core.solve import Stages, solve
 from ssr.core.types import CallKind, Source
 from ssr.core.vote import Vote
+from ssr.engine_server.server.serving import running_server
+from ssr.engine_server.simulated.backend import SimulatedBackend
+from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
+from ssr.engines.author import Author
 from ssr.engines.base import Engine
 from ssr.engines.connect import open_engine
-from ssr.engines.server.serving import running_server
 from ssr.engines.settings import EngineSettings
-from ssr.engines.simulated.backend import SimulatedBackend
-from ssr.engines.simulated.settings import Latency, SimulatedSettings
-from ssr.equivalence.checker import MathVerifyEquivalence
-from ssr.selection.pools import load_pools
-from ssr.selection.selector import PoolSelector
-from ssr.verification.verifier import TargetVerifier
-from ssr.writing import Author
+from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
+from ssr.selector.selector import StrategySelector
+from ssr.selector.strategy_sets import load_strategy_sets
+from ssr.verifier.verifier import TargetVerifier
 
 #: Orders solved at a time.
 _AT_A_TIME = 4
@@ -60,28 +60,28 @@ async def calm_ends(orders: Iterable[Order]) -> Mapping[int, CalmEnd]:
 
     async def end(order: Order) -> CalmEnd:
         async with places:
-            return await _solved(order, crew)
+            return await _solved(order, stages)
 
-    async with _calm_crew() as crew:
+    async with _calm_crew() as stages:
         ends = await asyncio.gather(*map(end, variants.values()))
     return dict(zip(variants, ends, strict=True))
 
 
-async def _solved(order: Order, crew: Crew) -> CalmEnd:
+async def _solved(order: Order, stages: Stages) -> CalmEnd:
     given = {name: value for name, value in order.options.items() if name != "deadline_s"}
     options = resolved({**given, "early_stop": False})  # type: ignore[typeddict-item]
-    outcome = await solve("calm", order.problem, options, crew, MemoryJournal())
+    outcome = await solve("calm", order.problem, options, stages, MemoryJournal())
     assert not outcome.error, outcome.error
     return CalmEnd(JobStatus.ANSWERED if outcome.votes else JobStatus.NO_ANSWER, outcome.votes, outcome.run.paths)
 
 
 @asynccontextmanager
-async def _calm_crew() -> AsyncIterator[Crew]:
+async def _calm_crew() -> AsyncIterator[Stages]:
     async with AsyncExitStack() as stack:
         draft = await stack.enter_async_context(_calm_engine(SimulatedSettings.draft()))
         target = await stack.enter_async_context(_calm_engine(SimulatedSettings.target()))
-        yield Crew(
-            selector=PoolSelector(target, load_pools()),
+        yield Stages(
+            selector=StrategySelector(target, load_strategy_sets()),
             drafter=Author(draft, CallKind.DRAFT, Source.DRAFT),
             writer=Author(target, CallKind.WRITE, Source.TARGET),
             verifier=TargetVerifier(target, ScorerName.ARITHMETIC_JUDGE),

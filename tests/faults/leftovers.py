@@ -9,10 +9,10 @@ from functools import partial
 from aiohttp import ClientSession
 from redis.asyncio import Redis
 
-from ssr.autoscaler.board import TAG
+from ssr.autoscaler.reports import TAG
 from ssr.core.job import Job, Priority
-from ssr.orchestrator.keys import GROUP, INDEX, JobKeys, stream
-from ssr.redis.client import RedisClient
+from ssr.orchestrator.queue.keys import GROUP, INDEX, JobKeys, stream
+from ssr.runtime.redis.client import RedisClient
 
 #: Owners acknowledge a job after its last event, and engines notice a caller's end a moment later.
 _SETTLE_S = 10.0

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from customers import PATIENT
 
 from ssr.client import AsyncClient
-from ssr.drafting.service import running_drafter
-from ssr.drafting.settings import DrafterSettings
-from ssr.engines.server.serving import running_server
+from ssr.drafter.servicer import running_drafter
+from ssr.drafter.settings import DrafterSettings
+from ssr.engine_server.server.serving import running_server
+from ssr.engine_server.simulated.backend import SimulatedBackend
+from ssr.engine_server.simulated.faults import FaultPlan
+from ssr.engine_server.simulated.routes import add_simulated_routes
+from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
 from ssr.engines.settings import EngineSettings
-from ssr.engines.simulated.backend import SimulatedBackend
-from ssr.engines.simulated.faults import FaultPlan
-from ssr.engines.simulated.routes import add_simulated_routes
-from ssr.engines.simulated.settings import Latency, SimulatedSettings
 from ssr.orchestrator.service import running_orchestrator
 from ssr.orchestrator.settings import OrchestratorSettings
-from ssr.selection.service import running_selector
-from ssr.selection.settings import SelectorSettings
-from ssr.verification.service import running_verifier
-from ssr.verification.settings import VerifierSettings
+from ssr.selector.servicer import running_selector
+from ssr.selector.settings import SelectorSettings
+from ssr.verifier.servicer import running_verifier
+from ssr.verifier.settings import VerifierSettings
 
 #: Seconds for anything of a test that should take none.
 LIMIT_S = 20.0

@@ -15,7 +15,7 @@ from small_stack import SmallStack, running_small_stack
 from workload import Ending, Order
 
 from ssr.client.request import SolveOptions
-from ssr.engines.simulated.faults import FaultKind, FaultPlan
+from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 
 PATHS = 3
 OPTIONS = SolveOptions(paths=PATHS, seed=7, early_stop=False)

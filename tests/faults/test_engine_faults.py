@@ -19,7 +19,7 @@ from ssr.client.request import SolveOptions
 from ssr.core.job import JobStatus
 from ssr.core.run import PathEnded
 from ssr.core.types import PathStatus
-from ssr.engines.simulated.faults import FaultKind, FaultPlan
+from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 
 ORDER = Order(
     "order", 0, "What is (12 * 7) + 19 - 3 * 4?", SolveOptions(paths=5, seed=4, early_stop=False), Ending.EXACT

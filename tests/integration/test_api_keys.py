@@ -18,16 +18,16 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from reasoning_server import JOB_ID, PROBLEM, ScriptedReasoning
 from typer.testing import CliRunner, Result
 
-from ssr.cli import app
+from ssr.cli.app import app
 from ssr.client import AsyncClient, Tls
 from ssr.core import errors
 from ssr.core.job import Job, JobStatus
 from ssr.orchestrator.service import running_orchestrator
-from ssr.rpc import changes
-from ssr.rpc.api_keys import ApiKeyCheck, open_api_keys, read_keys
-from ssr.rpc.server import Servicer, running_server
-from ssr.rpc.tenant import tenant_of
-from ssr.settings import TlsSettings
+from ssr.runtime.rpc import changes
+from ssr.runtime.rpc.api_keys import ApiKeyCheck, open_api_keys, read_keys
+from ssr.runtime.rpc.server import Servicer, running_server
+from ssr.runtime.rpc.tenant import tenant_of
+from ssr.runtime.settings import TlsSettings
 from ssr.v1 import reasoning_pb2
 
 ACME, ACME_NEXT, SCHOOL = "acme-key-0123456789", "acme-next-0123456789", "school-key-0123456789"

@@ -14,18 +14,19 @@ from aiohttp import web
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ssr.autoscaler.board import Board
+from ssr.autoscaler.policy.forecast import Workload
+from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings
+from ssr.autoscaler.policy.signals import Service
+from ssr.autoscaler.reports import ReportStore
+from ssr.autoscaler.service import running_autoscaler
 from ssr.autoscaler.settings import AutoscalerSettings
-from ssr.entry.autoscaler import running_autoscaler
-from ssr.redis.client import open_redis
-from ssr.scaling.forecast import Outlook
-from ssr.scaling.settings import PoolLimits, ScalingSettings
-from ssr.scaling.signals import Load, Service
+from ssr.engines.load import Load
+from ssr.runtime.redis.client import open_redis
 
 from .kubernetes_server import NAMESPACE, KubernetesServer, refused
 
 LIMIT_S = 20
-AT_ONCE = PoolLimits(up_window_s=0)
+AT_ONCE = ScalingLimits(up_window_s=0)
 DRAFT, TARGET = "deployments/draft-engine", "deployments/target-engine"
 
 
@@ -65,10 +66,10 @@ def settings(redis_url: str, replica: str = "one") -> AutoscalerSettings:
 
 async def load(redis_url: str, **running: int) -> None:
     async with open_redis(redis_url) as redis:
-        board = Board(redis, ttl_s=60)
+        report_store = ReportStore(redis, ttl_s=60)
         for service in Service:
-            await board.tell_load(service, "pod", Load(requests_running=running.get(service, 0)), 1)
-        await board.tell_outlook("pod", Outlook())
+            await report_store.report_load(service, "pod", Load(requests_running=running.get(service, 0)), 1)
+        await report_store.report_workload("pod", Workload())
 
 
 async def replicas(kubernetes: KubernetesServer, draft: int, target: int) -> None:

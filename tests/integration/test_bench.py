@@ -7,12 +7,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from ssr.bench.burst import BurstPlan, measure_burst
-from ssr.bench.cancellation import CancellationPlan, measure_cancellation
-from ssr.bench.overhead import LOAD_GENERATOR, OverheadPlan, OverheadReport, measure_overhead
-from ssr.bench.overhead_table import overhead_table
-from ssr.bench.report_json import report_json
-from ssr.commands.bench import bench_app
+from ssr_bench.burst import BurstPlan, measure_burst
+from ssr_bench.cancellation import CancellationPlan, measure_cancellation
+from ssr_bench.cli.app import bench_app
+from ssr_bench.overhead import LOAD_GENERATOR, OverheadPlan, OverheadReport, measure_overhead
+from ssr_bench.overhead_table import overhead_table
+from ssr_bench.report_json import report_json
 
 PARTS = ("redis", "draft-engine", "target-engine", "selector", "drafter", "verifier", "orchestrator")
 
@@ -37,7 +37,7 @@ async def test_overhead_is_told_by_part_and_above_its_floor() -> None:
 
 
 async def test_a_burst_beyond_the_room_is_borne() -> None:
-    report = await measure_burst(BurstPlan(jobs=40, within_s=0.1, batch_jobs=10, room=20, steps=2))
+    report = await measure_burst(BurstPlan(jobs=40, within_s=0.1, batch_jobs=10, capacity=20, steps=2))
     assert report.admitted + report.refused == 40
     assert report.refused > 0
     assert sum(report.outcomes.values()) == 10 + report.admitted

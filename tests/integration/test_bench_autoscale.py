@@ -11,23 +11,24 @@ import pytest
 from aiohttp import ClientSession
 from typer.testing import CliRunner
 
-from ssr.bench.autoscale.day import BELL, Day, Kind, Phase
-from ssr.bench.autoscale.figures import WHOLE_DAY, figures_of
-from ssr.bench.autoscale.fleet import Fleet
-from ssr.bench.autoscale.fleet_client import FleetClient
-from ssr.bench.autoscale.fleet_host import HostSettings, serve
-from ssr.bench.autoscale.measure import measure_autoscale
-from ssr.bench.autoscale.pace import Pace
-from ssr.bench.autoscale.plan import AutoscalePlan
-from ssr.bench.autoscale.policy import Policy
-from ssr.bench.autoscale.table import autoscale_markdown
-from ssr.commands.bench import bench_app
+from ssr.autoscaler.policy.signals import Engines
+from ssr.cli.stack.ports import LOOPBACK, free_port
 from ssr.core.errors import Unavailable
-from ssr.engines.server.serving import running_server
-from ssr.engines.simulated.backend import SimulatedBackend
-from ssr.engines.simulated.settings import Latency, SimulatedSettings
-from ssr.local.ports import LOOPBACK, free_port
-from ssr.scaling.signals import Engines, Pool
+from ssr.engine_server.server.serving import running_server
+from ssr.engine_server.simulated.backend import SimulatedBackend
+from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
+from ssr.engines.load import Pool
+from ssr_bench.autoscale.day import BELL, ArrivalKind, Day, Phase
+from ssr_bench.autoscale.figures import WHOLE_DAY, figures_of
+from ssr_bench.autoscale.fleet import Fleet
+from ssr_bench.autoscale.fleet_client import FleetClient
+from ssr_bench.autoscale.fleet_host import HostSettings, serve
+from ssr_bench.autoscale.measure import measure_autoscale
+from ssr_bench.autoscale.pace import Pace
+from ssr_bench.autoscale.plan import AutoscalePlan
+from ssr_bench.autoscale.policy import Policy
+from ssr_bench.autoscale.table import autoscale_markdown
+from ssr_bench.cli.app import bench_app
 
 NEVER_S = 3600.0
 
@@ -142,7 +143,7 @@ async def _counts(actuator: FleetClient) -> bool:
 
 
 async def test_a_day_is_lived_through() -> None:
-    phases = (Phase("calm", 30, load=1), Phase(BELL, 150, load=20, ramp_s=10, kind=Kind.STRICT))
+    phases = (Phase("calm", 30, load=1), Phase(BELL, 150, load=20, ramp_s=10, kind=ArrivalKind.STRICT))
     day = Day(phases, calm_jobs_per_s=0.03, operations=1)
     plan = AutoscalePlan(day, Pace(60), (Policy.OURS, Policy.FIXED_MEAN), startup_s=20.0, warm_up_jobs=8)
     first, report = [report async for report in measure_autoscale(plan)]

@@ -19,18 +19,18 @@ import typer
 from serve_process import Command, accepts, running_command
 from typer.testing import CliRunner
 
-from ssr.bench.consensus.end_to_end.folder import Folder
-from ssr.bench.consensus.end_to_end.plan import EndToEndPlan
-from ssr.bench.consensus.recordings import read_recordings
-from ssr.commands.bench_consensus import add_to
+from ssr.cli.stack.ports import free_port
 from ssr.core.errors import Conflict
-from ssr.local.ports import free_port
+from ssr_bench.cli.consensus import add_to
+from ssr_bench.consensus.end_to_end.folder import Folder
+from ssr_bench.consensus.end_to_end.plan import EndToEndPlan
+from ssr_bench.consensus.recordings import read_recordings
 
 FAKE = Path(__file__).with_name("fake_vllm.py")
 SERVE = shlex.join([sys.executable, str(FAKE), "--port", "{port}"])
 #: A script around the server that passes no signal on.
 WRAPPED = shlex.join(["sh", "-c", f'{SERVE} "$@"; exit $?', "sh"])
-PROGRAM = "import typer; from ssr.commands.bench_consensus import add_to; app = typer.Typer(); add_to(app); app()"
+PROGRAM = "import typer; from ssr_bench.cli.consensus import add_to; app = typer.Typer(); add_to(app); app()"
 LIMIT_S = 30.0
 
 app = typer.Typer()

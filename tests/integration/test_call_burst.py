@@ -11,8 +11,8 @@ from multiprocessing.connection import Connection
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ssr.rpc.channel import open_channel
-from ssr.rpc.server import running_server
+from ssr.runtime.rpc.channel import open_channel
+from ssr.runtime.rpc.server import running_server
 
 CALLS = 3_000
 

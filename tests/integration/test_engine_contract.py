@@ -78,9 +78,9 @@ async def _real(kind: str) -> AsyncIterator[Engine]:
     xllamacpp = pytest.importorskip("xllamacpp")
     async with AsyncExitStack() as stack:
         if kind == "embedded":
-            from ssr.engines.embedded.backend import EmbeddedBackend
-            from ssr.engines.embedded.settings import EmbeddedSettings
-            from ssr.engines.server.serving import running_server
+            from ssr.engine_server.embedded.backend import EmbeddedBackend
+            from ssr.engine_server.embedded.settings import EmbeddedSettings
+            from ssr.engine_server.server.serving import running_server
 
             settings = EmbeddedSettings(
                 model_path=SMOL,

@@ -15,8 +15,8 @@ import pytest
 
 from ssr.core.answers import classes
 from ssr.core.errors import Unavailable
-from ssr.equivalence.checker import MAX_ANSWER_CHARS, MathVerifyEquivalence
-from ssr.equivalence.process import WORKER_COMMAND
+from ssr.orchestrator.equivalence.checker import MAX_ANSWER_CHARS, MathVerifyEquivalence
+from ssr.orchestrator.equivalence.process import WORKER_COMMAND
 
 # Two answers that spelling does not settle.
 A, B = "x+x", "2x"

@@ -16,18 +16,18 @@ from aiohttp import web
 from serve_process import Command, running_command
 from typer.testing import CliRunner
 
-from ssr.bench.evaluation import hub
-from ssr.bench.evaluation.hub import DatasetsSettings, load_dataset
-from ssr.bench.evaluation.results import results_of
-from ssr.bench.evaluation.run_directory import PLAN, RECORDS, Evaluation, read
-from ssr.bench.evaluation.table import grids
-from ssr.commands.bench_accuracy import add_to
 from ssr.core.errors import BadReply, InvalidRequest, NotFound, Unavailable
+from ssr_bench.cli.accuracy import add_to
+from ssr_bench.evaluation import hub
+from ssr_bench.evaluation.hub import DatasetsSettings, load_dataset
+from ssr_bench.evaluation.results import results_of
+from ssr_bench.evaluation.run_directory import PLAN, RECORDS, Evaluation, read
+from ssr_bench.evaluation.table import grids
 
 LIMIT_S = 60.0
 #: Engines that take no time and whose caches tell nothing: what is recorded depends on the seeds alone.
 STEADY = {"SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "0", "SSR_ENGINE_SIMULATED__PREFIX_CACHE_TOKENS": "0"}
-PROGRAM = "import typer; from ssr.commands.bench_accuracy import add_to; app = typer.Typer(); add_to(app); app()"
+PROGRAM = "import typer; from ssr_bench.cli.accuracy import add_to; app = typer.Typer(); add_to(app); app()"
 MODES = "draft,baseline,parallel,parallel-spm,ssd,ssr"
 
 app = typer.Typer()

@@ -16,11 +16,11 @@ from valkey_servers import server
 
 from ssr.core.job import Job, JobStatus, Started
 from ssr.core.run import StepCommitted
-from ssr.engines.simulated.faults import FaultKind, FaultPlan
-from ssr.orchestrator.keys import GROUP, UNFINISHED, JobKeys, stream
+from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
+from ssr.orchestrator.queue.job_store import JobStore
+from ssr.orchestrator.queue.keys import GROUP, UNFINISHED, JobKeys, stream
 from ssr.orchestrator.service import running_orchestrator
-from ssr.orchestrator.store import JobStore
-from ssr.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
 

@@ -11,13 +11,13 @@ import pytest
 from ssr.core.errors import SsrError
 from ssr.core.prompts import solving
 from ssr.core.types import NO_STRATEGY
+from ssr.engine_server.server.serving import running_server
+from ssr.engine_server.simulated.backend import SimulatedBackend
+from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
+from ssr.engine_server.simulated.routes import add_simulated_routes
+from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
+from ssr.engine_server.simulated.template import render
 from ssr.engines.base import GREEDY, Engine, Sampling
-from ssr.engines.server.serving import running_server
-from ssr.engines.simulated.backend import SimulatedBackend
-from ssr.engines.simulated.faults import FaultKind, FaultPlan
-from ssr.engines.simulated.routes import add_simulated_routes
-from ssr.engines.simulated.settings import Latency, SimulatedSettings
-from ssr.engines.simulated.template import render
 from ssr.engines.tgi import TgiEngine
 
 from .engine_servers import scripted, tgi_app

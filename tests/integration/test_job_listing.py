@@ -9,10 +9,10 @@ import pytest
 from valkey_servers import cluster
 
 from ssr.core.errors import InvalidRequest
-from ssr.orchestrator import listing
-from ssr.orchestrator.keys import INDEX, JobKeys
-from ssr.orchestrator.listing import Place, Shown, all_shown, listed, place_of, token_of
-from ssr.redis.client import RedisClient, open_redis
+from ssr.orchestrator.queue import listing
+from ssr.orchestrator.queue.keys import INDEX, JobKeys
+from ssr.orchestrator.queue.listing import Place, Shown, all_shown, listed, place_of, token_of
+from ssr.runtime.redis.client import RedisClient, open_redis
 
 
 async def add(redis: RedisClient, created: int, job_id: str, tenant: str) -> None:

@@ -14,14 +14,15 @@ from grpc import StatusCode, aio
 from keda_operator import LIMIT_S, ScaledObject, hpa_replicas
 from valkey_servers import server
 
-from ssr.autoscaler.board import Board
 from ssr.autoscaler.keda import ExternalScaler
+from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.signals import Engines
+from ssr.autoscaler.policy.state import ScalingState
+from ssr.autoscaler.reports import ReportStore
+from ssr.engines.load import Pool
 from ssr.externalscaler import externalscaler_pb2_grpc
-from ssr.redis.client import open_redis
-from ssr.rpc.server import Servicer, running_server
-from ssr.scaling.policy import Decision
-from ssr.scaling.signals import Engines, Pool
-from ssr.scaling.state import ScalingState
+from ssr.runtime.redis.client import open_redis
+from ssr.runtime.rpc.server import Servicer, running_server
 
 TTL_S = 30.0
 #: Longer than any test: whoever waits for it fails.
@@ -32,14 +33,14 @@ GRACE_S = 120.0
 class Scaler:
     """A replica's external scaler, and the board that it reads; `end` returns when its server has ended."""
 
-    board: Board
+    report_store: ReportStore
     channel: aio.Channel
     end: Callable[[], Awaitable[None]]
 
     async def decide(self, pool: Pool, replicas: int, age_s: float = 0.0) -> None:
-        now = (await self.board.read()).now - age_s
+        now = (await self.report_store.read()).now - age_s
         state = ScalingState.fresh(Engines(replicas), now)
-        await self.board.decide(pool, Decision(replicas, ("as the test says",), state), now)
+        await self.report_store.decide(pool, Decision(replicas, ("as the test says",), state), now)
 
     def scaled_object(self, **metadata: str) -> ScaledObject:
         return ScaledObject(self.channel, **metadata)
@@ -54,8 +55,8 @@ async def running_scaler(redis_url: str) -> AsyncIterator[Scaler]:
 
     async with AsyncExitStack() as stack, asyncio.timeout(LIMIT_S):
         redis = await stack.enter_async_context(open_redis(redis_url))
-        board = Board(redis, ttl_s=TTL_S)
-        scaler = ExternalScaler(board, ending, look_s=0.02)
+        report_store = ReportStore(redis, ttl_s=TTL_S)
+        scaler = ExternalScaler(report_store, ending, look_s=0.02)
         add = partial(externalscaler_pb2_grpc.add_ExternalScalerServicer_to_server, scaler)
         serving = await stack.enter_async_context(AsyncExitStack())
         port = await serving.enter_async_context(
@@ -64,7 +65,7 @@ async def running_scaler(redis_url: str) -> AsyncIterator[Scaler]:
             )
         )
         channel = await stack.enter_async_context(aio.insecure_channel(f"127.0.0.1:{port}"))
-        yield Scaler(board, channel, serving.aclose)
+        yield Scaler(report_store, channel, serving.aclose)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from ssr.autoscaler.kubernetes_api import KubernetesApi, open_kubernetes
 from ssr.autoscaler.kubernetes_lease import KubernetesLease
 from ssr.autoscaler.kubernetes_scale import KubernetesActuator
 from ssr.core.errors import CapabilityMissing, NotFound, Overloaded, SsrError, TimedOut, Unavailable
-from ssr.scaling.signals import Pool
+from ssr.engines.load import Pool
 
 from .kube_apiserver import running_apiserver
 from .kubernetes_server import NAMESPACE, KubernetesServer, refused
@@ -77,12 +77,12 @@ async def the_first_makes_it_and_keeps_it(api: KubernetesApi, name: str) -> None
 
 async def one_of_many_gets_it(api: KubernetesApi, name: str) -> None:
     clocks = {f"c{at:g}": Clock(at) for at in (0, 1e9, -1e9, 5, 7)}
-    crew = {holder: candidate(api, holder, clock, name) for holder, clock in clocks.items()}
+    stages = {holder: candidate(api, holder, clock, name) for holder, clock in clocks.items()}
     for term in range(5):
-        held = dict(zip(crew, await asyncio.gather(*(each.hold() for each in crew.values())), strict=True))
+        held = dict(zip(stages, await asyncio.gather(*(each.hold() for each in stages.values())), strict=True))
         (leader,) = (holder for holder, holds in held.items() if holds)
-        del crew[leader]
-        assert not any([await each.hold() for each in crew.values()])
+        del stages[leader]
+        assert not any([await each.hold() for each in stages.values()])
         spec = await spec_of(api, name)
         assert (spec["holder_identity"], spec["lease_transitions"]) == (leader, term)
         for clock in clocks.values():
@@ -349,13 +349,13 @@ async def hasty(server: KubernetesServer) -> AsyncIterator[KubernetesApi]:
 
 async def each_leads_in_turn(api: KubernetesApi, *names: str) -> None:
     """As one after the other leaves."""
-    crew = Crew(**GIVEN)
-    async with crew.of(api, *names) as tasks:
+    stages = Crew(**GIVEN)
+    async with stages.of(api, *names) as tasks:
         while tasks:
-            leader = await crew.leader()
+            leader = await stages.leader()
             tasks.pop(leader).cancel()
-            await crew.until(lambda leader=leader: leader not in crew.leaders)  # type: ignore[misc]
-    assert (crew.at_most, crew.begun) == (1, len(names))
+            await stages.until(lambda leader=leader: leader not in stages.leaders)  # type: ignore[misc]
+    assert (stages.at_most, stages.begun) == (1, len(names))
     assert (await spec_of(api, NAME))["holder_identity"] is None
 
 
@@ -366,7 +366,7 @@ async def test_a_leader_that_leaves_is_followed_at_once(api: KubernetesApi) -> N
 async def test_a_leader_whose_renewals_hang_stops_and_another_leads(
     server: KubernetesServer, hasty: KubernetesApi
 ) -> None:
-    crew = Crew(**EXPIRING)
+    stages = Crew(**EXPIRING)
     hanging = ""
 
     async def hang(request: web.Request) -> None:
@@ -374,10 +374,10 @@ async def test_a_leader_whose_renewals_hang_stops_and_another_leads(
             await asyncio.Future()
 
     server.before = hang
-    async with crew.of(hasty, "one", "two"):
-        hanging = await crew.leader()
-        await crew.until(lambda: bool(crew.leaders - {hanging}))
-    assert crew.at_most == 1
+    async with stages.of(hasty, "one", "two"):
+        hanging = await stages.leader()
+        await stages.until(lambda: bool(stages.leaders - {hanging}))
+    assert stages.at_most == 1
 
 
 @pytest.mark.parametrize("status", [403, 429, 500])
@@ -387,15 +387,15 @@ async def test_nobody_leads_while_the_api_refuses_and_somebody_afterwards(
     async def refuse(request: web.Request) -> web.Response:
         return refused(status, Retry_After="0")
 
-    crew = Crew(**EXPIRING)
+    stages = Crew(**EXPIRING)
     with caplog.at_level(logging.WARNING, "ssr.autoscaler"):
-        async with crew.of(hasty, "one", "two"):
-            await crew.leader()
+        async with stages.of(hasty, "one", "two"):
+            await stages.leader()
             server.before = refuse
-            await crew.until(lambda: not crew.leaders)
+            await stages.until(lambda: not stages.leaders)
             server.before = None
-            await crew.leader()
-    assert crew.at_most == 1
+            await stages.leader()
+    assert stages.at_most == 1
     told = [record.message for record in caplog.records if str(status) in record.message]
     assert 1 <= len(told) <= 4, "once for each replica and call, not each time"
 

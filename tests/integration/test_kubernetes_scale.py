@@ -16,6 +16,7 @@ from aiohttp import web
 
 from ssr.autoscaler.kubernetes_api import Changed, open_kubernetes
 from ssr.autoscaler.kubernetes_scale import KubernetesActuator
+from ssr.autoscaler.policy.signals import Engines
 from ssr.core.errors import (
     BadReply,
     CapabilityMissing,
@@ -27,7 +28,7 @@ from ssr.core.errors import (
     TimedOut,
     Unavailable,
 )
-from ssr.scaling.signals import Engines, Pool
+from ssr.engines.load import Pool
 
 from .certificates import authority, issue
 from .kube_apiserver import running_apiserver

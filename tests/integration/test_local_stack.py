@@ -15,13 +15,13 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from serve_process import accepts, running_command, wait_until_closed
 
+from ssr.cli.stack import Preset, Stack, running_stack
+from ssr.cli.stack.parts import Part, Probe, Tier
+from ssr.cli.stack.ports import free_port
+from ssr.cli.stack.probes import serves
+from ssr.cli.stack.restarts import RestartLimits
 from ssr.client import AsyncClient
 from ssr.core.errors import CapabilityMissing, Unavailable
-from ssr.local import Preset, Stack, running_stack
-from ssr.local.parts import Part, Probe, Tier
-from ssr.local.ports import free_port
-from ssr.local.probes import serves
-from ssr.local.restarts import RestartLimits
 
 PARTS = ("redis", "draft-engine", "target-engine", "selector", "drafter", "verifier", "orchestrator")
 LIMIT_S = 30.0
@@ -30,7 +30,7 @@ IN_MODULE = pytest.mark.asyncio(loop_scope="module")
 #: A program with a stack, which tells where its parts are and waits.
 PROGRAM = """
 import asyncio, json
-from ssr.local import Preset, running_stack
+from ssr.cli.stack import Preset, running_stack
 
 async def main():
     async with running_stack(Preset.SIMULATED) as stack:

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from ssr.core.errors import Unavailable
-from ssr.models import HubFile, HubSource, ModelFile, ModelStore, SilentProgress
-from ssr.models.part import PartFile
+from ssr.engine_server.models import HubFile, HubSource, ModelFile, ModelStore, SilentProgress
+from ssr.engine_server.models.part import PartFile
 
 CONTENT = bytes(range(256)) * 1024
 
@@ -233,7 +233,7 @@ async def test_a_cancelled_pull_keeps_its_bytes_and_goes_on(hub, source, model, 
 
 
 async def test_the_token_goes_to_the_hub_and_not_to_where_it_redirects(hub, model, part, monkeypatch):
-    monkeypatch.setattr("ssr.models.hub.get_token", lambda: "a-token")
+    monkeypatch.setattr("ssr.engine_server.models.hub.get_token", lambda: "a-token")
     front = RedirectingHub()
     async with running(hub) as storage, running(front) as url:
         front.target = f"{storage}/blob"

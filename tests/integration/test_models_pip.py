@@ -9,8 +9,8 @@ import zipfile
 import pytest
 
 from ssr.core.errors import Unavailable
-from ssr.models import ModelFile, ModelStore, PypiPart, PypiSource, pip
-from ssr.models.pip import PipDownloader
+from ssr.engine_server.models import ModelFile, ModelStore, PypiPart, PypiSource, pip
+from ssr.engine_server.models.pip import PipDownloader
 
 PART = PypiPart("tiny-model", "1.0", "tiny_model/data.bin")
 SMALL = PypiPart("iniconfig", "2.1.0", "iniconfig/__init__.py")

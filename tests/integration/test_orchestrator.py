@@ -15,12 +15,12 @@ from redis.asyncio import Redis
 from ssr.core.job import Event, Finished, Job, JobStatus, Priority, Queued, Started
 from ssr.core.run import PathEnded, Run, Selected, StepCommitted
 from ssr.core.types import PathStatus, Source
-from ssr.engines.simulated.faults import FaultKind, FaultPlan
-from ssr.engines.simulated.script import truth
-from ssr.orchestrator.keys import GROUP, UNFINISHED
-from ssr.orchestrator.keys import stream as queue_stream
+from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
+from ssr.engine_server.simulated.script import truth
+from ssr.orchestrator.queue.keys import GROUP, UNFINISHED
+from ssr.orchestrator.queue.keys import stream as queue_stream
 from ssr.orchestrator.service import running_orchestrator
-from ssr.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
 
@@ -356,7 +356,7 @@ async def test_jobs_are_listed_newest_first_in_pages(stub: Stub) -> None:
         (pb.SolveRequest(problem="x" * 20_001), StatusCode.INVALID_ARGUMENT, "at most 20000"),
         (request(paths=17), StatusCode.INVALID_ARGUMENT, "paths: must be within 1..16; got 17"),
         (request(threshold=9.5), StatusCode.INVALID_ARGUMENT, "threshold: must be within 0..9"),
-        (request(strategy_pool="nope"), StatusCode.INVALID_ARGUMENT, "known are competition, plain, school"),
+        (request(strategy_set="nope"), StatusCode.INVALID_ARGUMENT, "known are competition, plain, school"),
         (request(mode=pb.MODE_SSD, paths=3), StatusCode.INVALID_ARGUMENT, "must be 1 in mode ssd"),
         (request(scorer="nope"), StatusCode.INVALID_ARGUMENT, "known are expected, greedy, judge"),
         (request(problem="seven " * 3_300), StatusCode.INVALID_ARGUMENT, "at most 2048 fit beside its solution"),

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
-from ssr.orchestrator.keys import GROUP, UNFINISHED, stream
-from ssr.orchestrator.queue import Backlog, Entry, JobQueue, QueueLimits
-from ssr.redis.client import open_redis
+from ssr.orchestrator.queue.job_queue import Backlog, JobQueue, QueuedJob, QueueLimits
+from ssr.orchestrator.queue.keys import GROUP, UNFINISHED, stream
+from ssr.runtime.redis.client import open_redis
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 BOTH = (INTERACTIVE, BATCH)
@@ -30,7 +30,7 @@ async def put(
     await queue.enqueue(job_id, priority, tenant, paths, now_ms=1, oldest_ms=0)
 
 
-async def taken(queue: JobQueue, priorities: tuple[Priority, ...] = BOTH) -> Entry:
+async def taken(queue: JobQueue, priorities: tuple[Priority, ...] = BOTH) -> QueuedJob:
     entry = await queue.take(priorities)
     assert entry is not None
     return entry

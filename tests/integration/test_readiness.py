@@ -13,10 +13,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from reasoning_server import ScriptedReasoning
 from valkey_servers import server
 
-from ssr.local.ports import free_port
+from ssr.cli.stack.ports import free_port
 from ssr.orchestrator.readiness import redis_readiness
-from ssr.redis.client import open_redis
-from ssr.rpc.server import Servicer, running_server
+from ssr.runtime.redis.client import open_redis
+from ssr.runtime.rpc.server import Servicer, running_server
 
 LIMIT_S = 20
 SERVICE = "ssr.v1.ReasoningService"

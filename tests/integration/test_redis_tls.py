@@ -16,8 +16,8 @@ from ssr.client import AsyncClient
 from ssr.core.errors import Unavailable
 from ssr.core.job import JobStatus
 from ssr.orchestrator.service import running_orchestrator
-from ssr.redis.client import open_redis
-from ssr.redis.failures import redis_errors
+from ssr.runtime.redis.client import open_redis
+from ssr.runtime.redis.failures import redis_errors
 
 
 @asynccontextmanager

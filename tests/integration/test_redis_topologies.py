@@ -14,19 +14,19 @@ from conftest import Services
 from grpc import StatusCode, aio
 from valkey_servers import Server, cluster, server, until, watched
 
+from ssr.cli.stack.ports import free_port
+from ssr.cli.stack.probes import redis_answers
 from ssr.core.errors import InvalidRequest, Unavailable
 from ssr.core.job import Event, Finished, Job, JobStatus
 from ssr.core.run import StepCommitted
-from ssr.engines.simulated.faults import FaultKind, FaultPlan
-from ssr.engines.simulated.script import truth
-from ssr.local.ports import free_port
-from ssr.local.probes import redis_answers
-from ssr.orchestrator.keys import NOTICES
-from ssr.orchestrator.notices import EVENT, running_notices
+from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
+from ssr.engine_server.simulated.script import truth
+from ssr.orchestrator.queue.keys import NOTICES
+from ssr.orchestrator.queue.wakeups import EVENT, running_wakeups
 from ssr.orchestrator.service import running_orchestrator
-from ssr.redis.client import Script, open_redis
-from ssr.redis.failures import RedisRefused, redis_errors
-from ssr.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.runtime.redis.client import Script, open_redis
+from ssr.runtime.redis.failures import RedisRefused, redis_errors
+from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
 
@@ -179,8 +179,8 @@ async def test_a_restart_with_an_append_only_file_loses_nothing(services: Servic
 
 async def test_notices_are_heard_again_after_the_connection_was_lost(tmp_path: Path) -> None:
     with server(tmp_path) as redis:
-        async with open_redis(f"redis://{redis.address}") as client, running_notices(client) as notices:
-            with notices.of(EVENT, "job") as event:
+        async with open_redis(f"redis://{redis.address}") as client, running_wakeups(client) as wakeups:
+            with wakeups.of(EVENT, "job") as event:
                 await heard(redis, event)
                 event.clear()
                 redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
@@ -206,7 +206,7 @@ async def heard(redis: Server, event: asyncio.Event) -> None:
 async def test_a_script_runs_on_a_server_that_never_saw_it(tmp_path: Path) -> None:
     with server(tmp_path) as redis:
         async with open_redis(f"redis://{redis.address}") as client:
-            script = Script(client, "orchestrator/scripts/job/cancel")
+            script = Script(client, "orchestrator/queue/scripts/job/cancel")
             assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None
             redis.ask("SCRIPT", "FLUSH")
             assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None

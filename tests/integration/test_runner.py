@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from ssr.core.errors import LostGround, Unavailable
 from ssr.core.job import Event, JobStatus, Priority, Started
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
-from ssr.core.solve import Crew
+from ssr.core.solve import Stages
 from ssr.core.types import (
     NO_STRATEGY,
     Mode,
@@ -25,17 +25,17 @@ from ssr.core.types import (
     Verdict,
     Written,
 )
-from ssr.orchestrator.keys import JobKeys
-from ssr.orchestrator.notices import Notices
-from ssr.orchestrator.outlook import WorkOutlook
-from ssr.orchestrator.queue import Entry, JobQueue, QueueLimits
-from ssr.orchestrator.runner import Fate, Runner
-from ssr.orchestrator.store import JobStore
-from ssr.orchestrator.watch import JobWatch
-from ssr.redis.client import open_redis
-from ssr.rpc.job_wire import event_from_wire
-from ssr.rpc.wire import options_to_wire
-from ssr.telemetry.telemetry import Telemetry
+from ssr.orchestrator.metrics.job_records import JobRecords
+from ssr.orchestrator.queue.job_queue import JobQueue, QueuedJob, QueueLimits
+from ssr.orchestrator.queue.job_store import JobStore
+from ssr.orchestrator.queue.keys import JobKeys
+from ssr.orchestrator.queue.wakeups import Wakeups
+from ssr.orchestrator.run.runner import Fate, Runner
+from ssr.orchestrator.workload import WorkloadEstimate
+from ssr.runtime.redis.client import open_redis
+from ssr.runtime.rpc.job_wire import event_from_wire
+from ssr.runtime.rpc.wire import options_to_wire
+from ssr.runtime.telemetry.telemetry import Telemetry
 from ssr.v1 import reasoning_pb2 as pb
 
 JOB = "job-1"
@@ -75,13 +75,13 @@ class Replica:
         self.writer = Writer()
         self.store = JobStore(redis, lambda: 1_000_000, retention_s=60)
         self.queue = JobQueue(redis, name, QueueLimits(100))
-        crew = Crew(self.writer, self.writer, self.writer, self.writer, self.writer)
+        stages = Stages(self.writer, self.writer, self.writer, self.writer, self.writer)
         self.runner = Runner(
             self.store,
-            Notices(),
-            crew,
-            WorkOutlook(5.0),
-            JobWatch.of(Telemetry(CollectorRegistry())),
+            Wakeups(),
+            stages,
+            WorkloadEstimate(5.0),
+            JobRecords.of(Telemetry(CollectorRegistry())),
             lambda: 1_000_000,
             replica=name,
             max_takeovers=5,
@@ -89,7 +89,7 @@ class Replica:
             stagger_s=stagger_s,
         )
 
-    async def submit(self, asked: Options = ONE_PATH) -> Entry:
+    async def submit(self, asked: Options = ONE_PATH) -> QueuedJob:
         options = options_to_wire(asked)
         request = pb.SolveRequest(problem="What is 2 + 2?", options=options)
         await self.store.create(JOB, request, "default", "f", 1_000_000)

@@ -13,24 +13,24 @@ from grpc import aio
 from keda_operator import LIMIT_S, ScaledObject
 
 from ssr.autoscaler.keda import METRIC
-from ssr.drafting.service import running_drafter
-from ssr.drafting.settings import DrafterSettings
-from ssr.engines.server.serving import running_server
+from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings
+from ssr.drafter.servicer import running_drafter
+from ssr.drafter.settings import DrafterSettings
+from ssr.engine_server.server.serving import running_server
+from ssr.engine_server.simulated.backend import SimulatedBackend
+from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
+from ssr.engines.load import Pool
 from ssr.engines.settings import EngineSettings
-from ssr.engines.simulated.backend import SimulatedBackend
-from ssr.engines.simulated.settings import Latency, SimulatedSettings
 from ssr.orchestrator.service import running_orchestrator
 from ssr.orchestrator.settings import OrchestratorSettings
-from ssr.scaling.settings import PoolLimits, ScalingSettings
-from ssr.scaling.signals import Pool
-from ssr.selection.service import running_selector
-from ssr.selection.settings import SelectorSettings
+from ssr.selector.servicer import running_selector
+from ssr.selector.settings import SelectorSettings
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
-from ssr.verification.service import running_verifier
-from ssr.verification.settings import VerifierSettings
+from ssr.verifier.servicer import running_verifier
+from ssr.verifier.settings import VerifierSettings
 
 OFTEN_S = 0.05
-ASLEEP = PoolLimits(min_replicas=0, max_replicas=3, slots=8)
+ASLEEP = ScalingLimits(min_replicas=0, max_replicas=3, slots=8)
 SCALING = ScalingSettings(draft=ASLEEP, target=ASLEEP, interval_s=OFTEN_S)
 
 

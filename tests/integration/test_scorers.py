@@ -16,18 +16,18 @@ from grpc import StatusCode, aio
 from serve_process import running_command
 from typer.testing import CliRunner
 
-from ssr.bench.evaluation.rescoring import RESCORED
-from ssr.commands.bench_scorers import add_to
 from ssr.core.acceptance import ScorerName
 from ssr.core.types import Source, Step
-from ssr.engines.server.serving import running_server
+from ssr.engine_server.server.serving import running_server
+from ssr.engine_server.simulated.backend import SimulatedBackend
+from ssr.engine_server.simulated.settings import Latency, Quality, SimulatedSettings
 from ssr.engines.settings import EngineSettings
-from ssr.engines.simulated.backend import SimulatedBackend
-from ssr.engines.simulated.settings import Latency, Quality, SimulatedSettings
-from ssr.rpc.wire import step_to_wire
+from ssr.runtime.rpc.wire import step_to_wire
 from ssr.v1 import step_pb2, verification_pb2, verification_pb2_grpc
-from ssr.verification.service import running_verifier
-from ssr.verification.settings import VerifierSettings
+from ssr.verifier.servicer import running_verifier
+from ssr.verifier.settings import VerifierSettings
+from ssr_bench.cli.scorers import add_to
+from ssr_bench.evaluation.rescoring import RESCORED
 
 from .engine_servers import ScriptedServer, scripted, tgi_app
 

@@ -12,11 +12,11 @@ import pytest
 from ssr.core.answers import boxed
 from ssr.core.prompts import solving
 from ssr.core.types import NO_STRATEGY
-from ssr.engines.server.serving import running_server
-from ssr.engines.simulated.backend import SimulatedBackend
-from ssr.engines.simulated.routes import add_simulated_routes
-from ssr.engines.simulated.settings import Latency, Quality, SimulatedSettings
-from ssr.engines.simulated.template import render
+from ssr.engine_server.server.serving import running_server
+from ssr.engine_server.simulated.backend import SimulatedBackend
+from ssr.engine_server.simulated.routes import add_simulated_routes
+from ssr.engine_server.simulated.settings import Latency, Quality, SimulatedSettings
+from ssr.engine_server.simulated.template import render
 
 SETTINGS = SimulatedSettings(quality=Quality(error_rate=0, blemish_rate=0), latency=Latency(time_scale=0))
 PROMPT = render(solving("What is 17 + 25?", NO_STRATEGY))

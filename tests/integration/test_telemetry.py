@@ -19,31 +19,31 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 from serve_process import running_command
 
+from ssr.cli.stack.ports import free_port
 from ssr.core.errors import CapabilityMissing, Unavailable
 from ssr.core.job import Job, JobStatus
 from ssr.core.types import Source
-from ssr.drafting.service import running_drafter
-from ssr.drafting.settings import DrafterSettings
-from ssr.engines.server.serving import running_server
+from ssr.drafter.servicer import running_drafter
+from ssr.drafter.settings import DrafterSettings
+from ssr.engine_server.server.serving import running_server
+from ssr.engine_server.simulated.backend import SimulatedBackend
+from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
+from ssr.engine_server.simulated.routes import add_simulated_routes
+from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
 from ssr.engines.settings import EngineSettings
-from ssr.engines.simulated.backend import SimulatedBackend
-from ssr.engines.simulated.faults import FaultKind, FaultPlan
-from ssr.engines.simulated.routes import add_simulated_routes
-from ssr.engines.simulated.settings import Latency, SimulatedSettings
-from ssr.local.ports import free_port
-from ssr.orchestrator.keys import GROUP, JobKeys
-from ssr.orchestrator.keys import stream as queue_stream
+from ssr.orchestrator.queue.keys import GROUP, JobKeys
+from ssr.orchestrator.queue.keys import stream as queue_stream
 from ssr.orchestrator.service import running_orchestrator
 from ssr.orchestrator.settings import OrchestratorSettings
-from ssr.rpc.job_wire import job_from_wire
-from ssr.selection.service import running_selector
-from ssr.selection.settings import SelectorSettings
-from ssr.telemetry.otlp import END_S
-from ssr.telemetry.telemetry import open_telemetry
+from ssr.runtime.rpc.job_wire import job_from_wire
+from ssr.runtime.telemetry.otlp import END_S
+from ssr.runtime.telemetry.telemetry import open_telemetry
+from ssr.selector.servicer import running_selector
+from ssr.selector.settings import SelectorSettings
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
-from ssr.verification.service import running_verifier
-from ssr.verification.settings import VerifierSettings
+from ssr.verifier.servicer import running_verifier
+from ssr.verifier.settings import VerifierSettings
 
 LIMIT_S = 30
 PROBLEM = "A shop sells 12 boxes of 7 pens, then 19 more pens. What is (12 * 7) + 19 - 3?"
@@ -332,7 +332,7 @@ async def test_a_dead_collector_delays_nothing_and_is_told_of_once(
 
 async def test_traces_without_their_packages_are_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    monkeypatch.delitem(sys.modules, "ssr.telemetry.otlp", raising=False)
+    monkeypatch.delitem(sys.modules, "ssr.runtime.telemetry.otlp", raising=False)
     settings = DrafterSettings(
         engine=EngineSettings(urls=("http://127.0.0.1:1",)), otlp_endpoint="http://127.0.0.1:4317"
     )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 LIMIT_S = 20.0
-HOLDING = "from ssr.entry.tether import hold_tether; hold_tether({grace}); {then}"
+HOLDING = "from ssr.runtime.process.tether import hold_tether; hold_tether({grace}); {then}"
 #: Says when it runs, and sleeps; /bin/sh is any foreign program here.
 SLEEPER = "echo $$; exec sleep 600"
 
@@ -40,7 +40,7 @@ def close_stdin(process: subprocess.Popen[bytes]) -> None:
 
 
 def tethered(*command: str) -> tuple[str, ...]:
-    return ("-m", "ssr.entry.tether", "--", *command)
+    return ("-m", "ssr.runtime.process.tether", "--", *command)
 
 
 def test_a_process_that_holds_a_tether_ends_with_its_stdin() -> None:

@@ -18,30 +18,30 @@ from certificates import Authority, authority, encrypt_key, issue, mount
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from ssr.cli.stack.ports import free_port
 from ssr.client import AsyncClient
 from ssr.core import errors
 from ssr.core.job import JobStatus
-from ssr.drafting.service import running_drafter
-from ssr.drafting.settings import DrafterSettings
-from ssr.engines.server.serving import running_server as running_engine
-from ssr.engines.server_settings import EngineKind, EngineServerSettings
+from ssr.drafter.servicer import running_drafter
+from ssr.drafter.settings import DrafterSettings
+from ssr.engine_server.server.serving import running_server as running_engine
+from ssr.engine_server.settings import EngineKind, EngineServerSettings
+from ssr.engine_server.simulated.backend import SimulatedBackend
+from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
 from ssr.engines.settings import EngineSettings
-from ssr.engines.simulated.backend import SimulatedBackend
-from ssr.engines.simulated.settings import Latency, SimulatedSettings
-from ssr.local.ports import free_port
 from ssr.orchestrator.service import running_orchestrator
 from ssr.orchestrator.settings import OrchestratorSettings
-from ssr.rpc import changes
-from ssr.rpc.channel import open_channel
-from ssr.rpc.errors import remote_errors
-from ssr.rpc.server import Servicer, running_server
-from ssr.rpc.tls import Tls, client_end, read_pem
-from ssr.selection.service import running_selector
-from ssr.selection.settings import SelectorSettings
-from ssr.settings import TlsSettings
+from ssr.runtime.rpc import changes
+from ssr.runtime.rpc.channel import open_channel
+from ssr.runtime.rpc.errors import remote_errors
+from ssr.runtime.rpc.server import Servicer, running_server
+from ssr.runtime.rpc.tls import Tls, client_end, read_pem
+from ssr.runtime.settings import TlsSettings
+from ssr.selector.servicer import running_selector
+from ssr.selector.settings import SelectorSettings
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
-from ssr.verification.service import running_verifier
-from ssr.verification.settings import VerifierSettings
+from ssr.verifier.servicer import running_verifier
+from ssr.verifier.settings import VerifierSettings
 
 
 class Held(reasoning_pb2_grpc.ReasoningServiceServicer):

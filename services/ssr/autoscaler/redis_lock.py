@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ssr.autoscaler.board import TAG
-from ssr.redis.client import RedisClient, Script
+from ssr.autoscaler.reports import TAG
+from ssr.runtime.redis.client import RedisClient, Script
 
 
 class RedisLock:

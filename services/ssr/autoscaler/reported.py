@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ssr.autoscaler.board import Board
-from ssr.scaling.signals import Engines, Pool
+from ssr.autoscaler.policy.signals import Engines
+from ssr.autoscaler.reports import ReportStore
+from ssr.engines.load import Pool
 
 
 class ReportedEngines:
@@ -12,11 +13,11 @@ class ReportedEngines:
     Until the first report of an engine, as many are taken to be asked for as were decided on.
     """
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, report_store: ReportStore) -> None:
+        self._report_store = report_store
 
     async def engines(self, pool: Pool) -> Engines:
-        view = await self._board.read()
+        view = await self._report_store.read()
         ready = max((report.engines for report in view.reports if report.service.pool is pool), default=0)
         decided = view.decided.get(pool)
         return Engines(ready, max(0, decided.replicas - ready) if decided else 0)

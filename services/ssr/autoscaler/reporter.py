@@ -7,13 +7,14 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from ssr.autoscaler.board import Board
-from ssr.autoscaler.complaint import Complaint
+from ssr.autoscaler.policy.signals import Service
+from ssr.autoscaler.reports import ReportStore
+from ssr.autoscaler.throttled_log import ThrottledLog
 from ssr.core.errors import Unavailable
-from ssr.redis.client import open_redis
-from ssr.redis.patience import briefly
-from ssr.scaling.signals import Load, Service
-from ssr.settings import ReportingSettings
+from ssr.engines.load import Load
+from ssr.runtime.redis.client import open_redis
+from ssr.runtime.redis.patience import briefly
+from ssr.runtime.settings import ReportingSettings
 
 _log = logging.getLogger(__name__)
 
@@ -33,18 +34,18 @@ async def reporting(
         yield
         return
     async with open_redis(settings.redis_url) as redis:
-        board, name = Board(redis, ttl_s=MISSED_REPORTS * settings.report_s), settings.replica
+        report_store, name = ReportStore(redis, ttl_s=MISSED_REPORTS * settings.report_s), settings.replica
 
         async def tell() -> None:
             load, engines = measure()
-            await board.tell_load(service, name, load, engines)
+            await report_store.report_load(service, name, load, engines)
 
-        async with telling(tell, lambda: board.withdraw_load(service, name), settings.report_s):
+        async with keep_reporting(tell, lambda: report_store.withdraw_load(service, name), settings.report_s):
             yield
 
 
 @asynccontextmanager
-async def telling(
+async def keep_reporting(
     tell: Callable[[], Awaitable[None]], withdraw: Callable[[], Awaitable[None]], every_s: float
 ) -> AsyncIterator[None]:
     """Calls `tell` at once and every so many seconds while the block runs, `withdraw` behind it.
@@ -62,11 +63,11 @@ async def telling(
 
 
 async def _keep_telling(tell: Callable[[], Awaitable[None]], every_s: float) -> None:
-    complaint = Complaint(_log, "the load cannot be told")
+    throttled_log = ThrottledLog(_log, "the load cannot be told")
     while True:
         try:
             await tell()
-            complaint.over()
+            throttled_log.over()
         except Unavailable as error:
-            complaint.tell(error)
+            throttled_log.tell(error)
         await asyncio.sleep(every_s)

@@ -7,9 +7,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from ssr.scaling.settings import ScalingSettings
-from ssr.scaling.signals import Pool
-from ssr.settings import Seconds, ServiceSettings, replica_name
+from ssr.autoscaler.policy.settings import ScalingSettings
+from ssr.engines.load import Pool
+from ssr.runtime.settings import Seconds, ServiceSettings, replica_name
 
 #: A name of a Kubernetes object.
 Name = Annotated[str, Field(pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]

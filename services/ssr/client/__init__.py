@@ -15,7 +15,7 @@ from ssr.client.request import SolveOptions
 from ssr.client.retrying import Backoff
 from ssr.client.sync_client import Client
 from ssr.core.job import Event, Job, Priority
-from ssr.rpc.tls import Tls
+from ssr.runtime.rpc.tls import Tls
 
 __all__ = [
     "AsyncClient",

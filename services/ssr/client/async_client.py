@@ -18,8 +18,8 @@ from ssr.client.request import SolveOptions, solve_request
 from ssr.client.retrying import DEFAULT_BACKOFF, Backoff, Retries, resumed
 from ssr.core.errors import BadReply, SsrError, TimedOut
 from ssr.core.job import Event, Finished, Job, Priority
-from ssr.rpc.job_wire import event_from_wire, job_from_wire
-from ssr.rpc.tls import Tls
+from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.runtime.rpc.tls import Tls
 from ssr.v1 import reasoning_pb2
 
 #: Limit of calls that are answered at once.

@@ -14,9 +14,9 @@ from ssr.client.credentials import Metadata
 from ssr.client.deadline import Deadline
 from ssr.client.retrying import RETRIED, Backoff, Retries
 from ssr.core.errors import SsrError, TimedOut, Unavailable
-from ssr.rpc.channel import open_channel
-from ssr.rpc.errors import from_rpc_error
-from ssr.rpc.tls import Tls
+from ssr.runtime.rpc.channel import open_channel
+from ssr.runtime.rpc.errors import from_rpc_error
+from ssr.runtime.rpc.tls import Tls
 from ssr.v1 import reasoning_pb2_grpc
 
 Request = TypeVar("Request")

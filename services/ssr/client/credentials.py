@@ -7,7 +7,7 @@ import re
 
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_tenant
-from ssr.rpc.tenant import TENANT_KEY
+from ssr.runtime.rpc.tenant import TENANT_KEY
 
 #: Of a call: names and values.
 Metadata = tuple[tuple[str, str], ...]

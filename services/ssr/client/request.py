@@ -10,8 +10,8 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.job import Priority
 from ssr.core.limits import check_key, check_options, check_problem
 from ssr.core.types import Mode, Options, StopRule
-from ssr.rpc.job_wire import PRIORITY
-from ssr.rpc.wire import options_to_wire
+from ssr.runtime.rpc.job_wire import PRIORITY
+from ssr.runtime.rpc.wire import options_to_wire
 from ssr.v1 import reasoning_pb2
 
 Member = TypeVar("Member", bound=StrEnum)
@@ -27,7 +27,7 @@ class SolveOptions(TypedDict, total=False):
     paths: int
     stop_rule: StopRule | str
     threshold: float
-    strategy_pool: str
+    strategy_set: str
     scorer: str
     seed: int
     early_stop: bool
@@ -40,8 +40,6 @@ class SolveOptions(TypedDict, total=False):
     max_steps: int
     lookahead: int
     reserve: int
-    target_temperature: float
-    min_step_tokens: int
 
 
 def resolved(given: SolveOptions) -> Options:

@@ -12,7 +12,7 @@ from ssr.client.page import JobPage
 from ssr.client.request import SolveOptions
 from ssr.client.retrying import DEFAULT_BACKOFF, Backoff
 from ssr.core.job import Event, Job, Priority
-from ssr.rpc.tls import Tls
+from ssr.runtime.rpc.tls import Tls
 
 Result = TypeVar("Result")
 

@@ -3,6 +3,6 @@
 from ssr.consensus.draft import Draft
 from ssr.consensus.drafter import Drafter
 from ssr.consensus.settings import ConsensusSettings
-from ssr.consensus.source import Source
+from ssr.consensus.source import DraftSource
 
-__all__ = ["ConsensusSettings", "Draft", "Drafter", "Source"]
+__all__ = ["ConsensusSettings", "Draft", "DraftSource", "Drafter"]

@@ -17,7 +17,7 @@ _PRIOR_TRUST = 0.8  #: of a weight, before anything is known
 _ENOUGH = 4096.0  #: tokens of a kind after which older ones fade
 
 
-class Calibration:
+class AcceptanceCalibration:
     """Counts of accepted tokens by kind of evidence. They tell nothing of whose tokens they were."""
 
     def __init__(self) -> None:

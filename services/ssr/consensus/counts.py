@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from ssr.consensus.draft import Draft
-from ssr.consensus.source import Source
+from ssr.consensus.source import DraftSource
 
-_Key = TypeVar("_Key", int, Source)
+_Key = TypeVar("_Key", int, DraftSource)
 
 
-class Counts:
+class DraftCounts:
     """Since the start of the process."""
 
     def __init__(self) -> None:
         self.passes = 0  #: verified: with and without a draft
         self.tokens = 0  #: that they yielded
         self.failures = 0  #: steps in which drafting failed and nothing was proposed
-        self.drafted: Counter[tuple[int, Source]] = Counter()  #: tokens by their position in the draft, and source
-        self.accepted: Counter[tuple[int, Source]] = Counter()
+        self.drafted: Counter[tuple[int, DraftSource]] = Counter()  #: tokens by their position in the draft, and source
+        self.accepted: Counter[tuple[int, DraftSource]] = Counter()
 
     def note(self, draft: Draft, written: Sequence[int]) -> None:
         """A pass verified `draft` and yielded `written`, the model's own token last."""
@@ -41,7 +41,7 @@ class Counts:
         return "; ".join(parts) + (f"; {self.failures} failures" if self.failures else "")
 
 
-def by_position(counts: Counter[tuple[int, Source]]) -> Counter[int]:
+def by_position(counts: Counter[tuple[int, DraftSource]]) -> Counter[int]:
     """The sums over the sources."""
     sums: Counter[int] = Counter()
     for (position, _), tokens in counts.items():
@@ -49,9 +49,9 @@ def by_position(counts: Counter[tuple[int, Source]]) -> Counter[int]:
     return sums
 
 
-def by_source(counts: Counter[tuple[int, Source]]) -> Counter[Source]:
+def by_source(counts: Counter[tuple[int, DraftSource]]) -> Counter[DraftSource]:
     """The sums over the positions."""
-    sums: Counter[Source] = Counter()
+    sums: Counter[DraftSource] = Counter()
     for (_, source), tokens in counts.items():
         sums[source] += tokens
     return sums

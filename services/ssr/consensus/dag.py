@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from ssr.consensus.memory import Text
 from ssr.consensus.settings import LONGEST_AGREEMENT
-from ssr.consensus.source import Source
+from ssr.consensus.source import DraftSource
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Continuation:
     place: int
     agreed: int
     weight: float
-    source: Source
+    source: DraftSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Edge:
     token: int
     weight: float
     agreed: int
-    source: Source
+    source: DraftSource
 
 
-class Consensus:
+class ConsensusGraph:
     """The path through the graph, taken one token at a time."""
 
     def __init__(self, pool: Sequence[Continuation], sharpness: float, alpha: float) -> None:

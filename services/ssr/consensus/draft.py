@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ssr.consensus.source import Source
+from ssr.consensus.source import DraftSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Draft:
 
     tokens: tuple[int, ...] = ()
     confidences: tuple[float, ...] = ()
-    sources: tuple[Source, ...] = ()
+    sources: tuple[DraftSource, ...] = ()
 
     def __len__(self) -> int:
         return len(self.tokens)

@@ -26,15 +26,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from ssr.consensus.calibration import Calibration, Kind
-from ssr.consensus.dag import Consensus
+from ssr.consensus.calibration import AcceptanceCalibration, Kind
+from ssr.consensus.dag import ConsensusGraph
 from ssr.consensus.draft import Draft
 from ssr.consensus.pooling import pooled
-from ssr.consensus.sample import Sample
+from ssr.consensus.sample import DraftedSample
 from ssr.consensus.settings import ConsensusSettings
-from ssr.consensus.shelf import Shelf
-from ssr.consensus.source import Source
-from ssr.consensus.switch import Switch
+from ssr.consensus.source import DraftSource
+from ssr.consensus.store import GroupStore
+from ssr.consensus.throttle import Throttle
 from ssr.core.errors import InvalidRequest
 
 #: Tokens of history that are entered with each token of a sample.
@@ -46,17 +46,17 @@ class Drafter:
 
     def __init__(self, settings: ConsensusSettings | None = None) -> None:
         self._settings = settings or ConsensusSettings()
-        self._calibration = Calibration()
-        self._shelf = Shelf(self._settings)
+        self._calibration = AcceptanceCalibration()
+        self._store = GroupStore(self._settings)
 
     def __contains__(self, sample: Hashable) -> bool:
         """Whether the sample runs: it was started, and neither it nor its group has ended or was forgotten."""
-        return sample in self._shelf
+        return sample in self._store
 
     @property
     def tokens(self) -> int:
         """How much is remembered, in tokens."""
-        return self._shelf.tokens
+        return self._store.tokens
 
     def start(
         self,
@@ -73,9 +73,9 @@ class Drafter:
         far, but for its first `known` tokens, which the group has from another of its samples.
         Raises: Conflict if the sample is known already, or the group is another tenant's.
         """
-        joined = self._shelf.join(sample, group, tenant)
-        joined.begin(sample, Sample(Switch(self._settings.rest_below)), prompt, known)
-        self._shelf.settle(sample)
+        joined = self._store.join(sample, group, tenant)
+        joined.begin(sample, DraftedSample(Throttle(self._settings.rest_below)), prompt, known)
+        self._store.settle(sample)
 
     def add(self, sample: Hashable, tokens: Sequence[int], probabilities: Sequence[float] | None = None) -> None:
         """What the model wrote for a sample since the last call, drafted tokens that it accepted included.
@@ -85,46 +85,46 @@ class Drafter:
         """
         if probabilities is not None and len(probabilities) != len(tokens):
             raise InvalidRequest("probabilities", f"are {len(probabilities)} for {len(tokens)} tokens")
-        group = self._shelf.group(sample)
+        group = self._store.group(sample)
         state = group.samples[sample]
         state.meet(tokens, self._calibration)
         group.memory.append(state, tokens, probabilities)
-        history = self._shelf.history(group.tenant)
+        history = self._store.history(group.tenant)
         if history is not None:
             history.enter(_HISTORY_PACE * len(tokens))
-        self._shelf.settle(sample)
+        self._store.settle(sample)
 
     def draft(self, sample: Hashable, max_tokens: int) -> Draft:
         """What the sample may write next; to be asked once a forward pass. Raises: NotFound."""
-        group = self._shelf.group(sample)
+        group = self._store.group(sample)
         state = group.samples[sample]
         most = min(max_tokens, self._settings.max_draft)
         if most <= 0 or not state.switch.on():
             state.expect([], 0)
             return Draft()
         suffix = group.memory.ending(state)
-        history = self._shelf.history(group.tenant)
+        history = self._store.history(group.tenant)
         pool = pooled(self._settings, suffix, state, group.memory, history.memory if history else None)
-        draft, expected = self._extract(Consensus(pool, self._settings.sharpness, self._settings.alpha), most)
+        draft, expected = self._extract(ConsensusGraph(pool, self._settings.sharpness, self._settings.alpha), most)
         state.expect(expected, len(draft))
         return draft
 
     def finish(self, sample: Hashable) -> None:
         """The sample is complete, and its name free; what it wrote goes on helping its group. Raises: NotFound."""
-        self._shelf.finish(sample)
+        self._store.finish(sample)
 
     def remove(self, sample: Hashable) -> None:
         """Forget a running sample, and what it wrote. Raises: NotFound."""
-        self._shelf.remove(sample)
+        self._store.remove(sample)
 
     def end_group(self, group: Hashable) -> None:
         """The problem is done: its samples are forgotten, and what they wrote becomes history of their tenant.
 
         Raises: NotFound.
         """
-        self._shelf.end(group)
+        self._store.end(group)
 
-    def _extract(self, consensus: Consensus, most: int) -> tuple[Draft, list[tuple[int, Kind]]]:
+    def _extract(self, consensus: ConsensusGraph, most: int) -> tuple[Draft, list[tuple[int, Kind]]]:
         """The consensus path, as long as it is likely enough to be accepted; and what is expected of the sample.
 
         That is a token more than the draft where confidence ended it: whether it would have been right is learnt too,
@@ -132,7 +132,7 @@ class Drafter:
         """
         tokens: list[int] = []
         confidences: list[float] = []
-        sources: list[Source] = []
+        sources: list[DraftSource] = []
         expected: list[tuple[int, Kind]] = []
         confidence = 1.0
         while len(tokens) < most and (edge := consensus.heaviest()) is not None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from ssr.consensus.memory import Memory
+from ssr.consensus.memory import SuffixMemory
 from ssr.consensus.pooling import PROMPT
-from ssr.consensus.sample import Sample
+from ssr.consensus.sample import DraftedSample
 from ssr.consensus.settings import ConsensusSettings
 
 
@@ -15,13 +15,13 @@ class Group:
 
     def __init__(self, tenant: Hashable, settings: ConsensusSettings) -> None:
         self.tenant = tenant
-        self.samples: dict[Hashable, Sample] = {}
+        self.samples: dict[Hashable, DraftedSample] = {}
         self.finished = 0
         self._settings = settings
         self._prompt: Sequence[int] = ()
         self.memory = self._empty()
 
-    def begin(self, name: Hashable, sample: Sample, prompt: Sequence[int], known: int) -> None:
+    def begin(self, name: Hashable, sample: DraftedSample, prompt: Sequence[int], known: int) -> None:
         """Add a sample. The group's first prompt is remembered as everybody's context.
 
         What another prompt has beyond that, and beyond its first `known` tokens, is remembered as its sample's text.
@@ -52,8 +52,8 @@ class Group:
         """Forget what was written; the samples stay."""
         self.memory = self._empty()
 
-    def _empty(self) -> Memory:
-        return Memory(self._settings.orders, self._settings.group_tokens, self._settings.pool)
+    def _empty(self) -> SuffixMemory:
+        return SuffixMemory(self._settings.orders, self._settings.group_tokens, self._settings.pool)
 
 
 def _common(first: Sequence[int], second: Sequence[int]) -> int:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import count
 
-from ssr.consensus.memory import Memory
+from ssr.consensus.memory import SuffixMemory
 from ssr.consensus.settings import ConsensusSettings
 
 
@@ -14,7 +14,7 @@ class History:
     """Of one tenant. Finished texts wait here, and are entered bit by bit so that no call pays for a whole group."""
 
     def __init__(self, settings: ConsensusSettings) -> None:
-        self.memory = Memory(settings.orders, settings.history_tokens, settings.pool)
+        self.memory = SuffixMemory(settings.orders, settings.history_tokens, settings.pool)
         self._most_waiting = settings.history_tokens
         self._waiting: deque[list[int]] = deque()
         self._waiting_tokens = 0

@@ -61,7 +61,7 @@ class _Generation:
         return number
 
 
-class Memory:
+class SuffixMemory:
     """At most about `limit` tokens; of each suffix at least the latest `keep` occurrences."""
 
     def __init__(self, orders: Sequence[int], limit: int, keep: int) -> None:

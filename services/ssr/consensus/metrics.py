@@ -12,7 +12,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter
 
-from ssr.consensus.counts import Counts
+from ssr.consensus.counts import DraftCounts
 
 _WHERE = ("position", "source")
 
@@ -36,7 +36,7 @@ class ProposerMetrics:
         self._accepted = Counter("ssr_consensus_accepted_tokens", "Of those, accepted.", _WHERE, registry=registry)
         self._told: Sums[object] = Sums()
 
-    def tell(self, counts: Counts) -> None:
+    def tell(self, counts: DraftCounts) -> None:
         """Raise the counters to `counts`."""
         for counter, count in (
             (self._passes, counts.passes),

@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterator
 
 from ssr.consensus.agreement import agreement, fuzzy_agreement
 from ssr.consensus.dag import Continuation
-from ssr.consensus.memory import Memory, Text
+from ssr.consensus.memory import SuffixMemory, Text
 from ssr.consensus.settings import LONGEST_AGREEMENT, ConsensusSettings
-from ssr.consensus.source import Source
+from ssr.consensus.source import DraftSource
 
 #: Owns a group's prompt, which is the own context of all its samples.
 PROMPT: Hashable = object()
@@ -18,24 +18,24 @@ _HISTORY_PART = 3
 
 
 def pooled(
-    settings: ConsensusSettings, suffix: list[int], sample: Hashable, group: Memory, history: Memory | None
+    settings: ConsensusSettings, suffix: list[int], sample: Hashable, group: SuffixMemory, history: SuffixMemory | None
 ) -> list[Continuation]:
     """Up to `settings.pool` continuations from the group; from history what is left of it, a third at least."""
     pool = []
     for text, place, agreed in _matches(settings, suffix, sample, group, settings.pool):
         own = text.owner is PROMPT or text.owner == sample
-        weight, source = (settings.own_weight, Source.OWN) if own else (1.0, Source.SIBLING)
+        weight, source = (settings.own_weight, DraftSource.OWN) if own else (1.0, DraftSource.SIBLING)
         if weight:
             pool.append(Continuation(text, place, agreed, weight, source))
     if history is not None and settings.history_weight:
         rest = max(settings.pool - len(pool), settings.pool // _HISTORY_PART)
         for text, place, agreed in _matches(settings, suffix, None, history, rest):
-            pool.append(Continuation(text, place, agreed, settings.history_weight, Source.HISTORY))
+            pool.append(Continuation(text, place, agreed, settings.history_weight, DraftSource.HISTORY))
     return pool
 
 
 def _matches(
-    settings: ConsensusSettings, suffix: list[int], sample: Hashable, memory: Memory, most: int
+    settings: ConsensusSettings, suffix: list[int], sample: Hashable, memory: SuffixMemory, most: int
 ) -> Iterator[tuple[Text, int, int]]:
     """Text, place and length of agreement of the best matches in `memory`: none twice, `most` of them."""
     seen: set[tuple[int, int]] = set()
@@ -55,7 +55,7 @@ def _matches(
 
 
 def _occurrences(
-    settings: ConsensusSettings, suffix: list[int], sample: Hashable, memory: Memory
+    settings: ConsensusSettings, suffix: list[int], sample: Hashable, memory: SuffixMemory
 ) -> Iterator[tuple[Text, int]]:
     """Places behind the suffix, from its longest order to the shortest; then those an edit of the last token away."""
     for order in settings.orders:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ssr.consensus.calibration import Calibration, Kind
-from ssr.consensus.switch import Switch
+from ssr.consensus.calibration import AcceptanceCalibration, Kind
+from ssr.consensus.throttle import Throttle
 
 
 @dataclass(slots=True, eq=False)
-class Sample:
+class DraftedSample:
     """`drafted` tokens are being verified; they are the first of `expected`, of which `met` have come true."""
 
-    switch: Switch
+    switch: Throttle
     drafted: int = 0
     expected: Sequence[tuple[int, Kind]] = field(default=())
     met: int = 0
@@ -22,7 +22,7 @@ class Sample:
         """A draft is made. What became of the one before and is not known by now stays unknown."""
         self.expected, self.drafted, self.met = expected, drafted, 0
 
-    def meet(self, tokens: Iterable[int], calibration: Calibration) -> None:
+    def meet(self, tokens: Iterable[int], calibration: AcceptanceCalibration) -> None:
         """Compare what was written with what was expected, up to the first difference."""
         for token in tokens:
             if self.met == len(self.expected):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Source(StrEnum):
+class DraftSource(StrEnum):
     """Of the continuation that speaks for the token most."""
 
     SIBLING = "sibling"  #: another sample of the group

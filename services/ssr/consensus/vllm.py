@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 
-from ssr.consensus.counts import Counts
+from ssr.consensus.counts import DraftCounts
 from ssr.consensus.draft import Draft
 from ssr.consensus.drafter import Drafter
 from ssr.consensus.environment import settings_from
@@ -85,7 +85,7 @@ class ConsensusProposer:
         self._clock = clock
         self._steps = 0
         self._logged_s = clock()
-        self.counts = Counts()
+        self.counts = DraftCounts()
         self._metrics = ProposerMetrics(CollectorRegistry()) if exposed(environment, vllm_config) else None
 
     def load_model(self, *_args: object, **_kwargs: object) -> None:

@@ -6,7 +6,7 @@
     │   ├── ContextFull           a path no longer fits the model's context (OUT_OF_RANGE)
     │   ├── Unauthenticated       the call has no API key, or one that is not good (UNAUTHENTICATED)
     │   ├── PermissionDenied      the caller may not do this in another's name (PERMISSION_DENIED)
-    │   ├── NotFound              unknown job, model, strategy pool (NOT_FOUND)
+    │   ├── NotFound              unknown job, model, strategy set (NOT_FOUND)
     │   ├── Conflict              a job id or key already means something else (ALREADY_EXISTS)
     │   ├── CapabilityMissing     the engine cannot do what is asked (FAILED_PRECONDITION)
     │   ├── StaleOwner            another owner runs this job now; our write was refused (ABORTED)

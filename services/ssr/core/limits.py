@@ -37,12 +37,9 @@ def check_options(options: Options) -> None:
         raise InvalidRequest("paths", f"must be 1 in mode {options.mode}, which has one path; got {options.paths}")
     check_within("threshold", options.threshold, 0, MAX_SCORE)
     check_within("temperature", options.temperature, 0, MAX_TEMPERATURE)
-    if options.target_temperature is not None:
-        check_within("target_temperature", options.target_temperature, 0, MAX_TEMPERATURE)
     if not 0 < options.top_p <= 1:
         raise InvalidRequest("top_p", f"must be over 0 and at most 1; got {options.top_p:g}")
     check_within("max_step_tokens", options.max_step_tokens, 1, MAX_STEP_TOKENS)
-    check_within("min_step_tokens", options.min_step_tokens, 0, MAX_STEP_TOKENS)
     check_within("max_path_tokens", options.max_path_tokens, 1, MAX_PATH_TOKENS)
     check_within("seed", options.seed, 0, MAX_SEED)
     if options.deadline_s is not None and not 0 < options.deadline_s < math.inf:

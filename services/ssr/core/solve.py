@@ -45,7 +45,7 @@ class LimitReached(Exception):
 class Selector(Protocol):
     """SPM: which strategies suit a problem."""
 
-    async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection: ...
+    async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection: ...
 
 
 class StepWriter(Protocol):
@@ -73,7 +73,7 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class Stages:
     """Who does the work. `drafter` writes with the draft model, `writer` with the target."""
 
     selector: Selector
@@ -96,7 +96,7 @@ class Outcome:
         return self.votes[0].answer if self.votes else ""
 
 
-async def solve(job_id: str, problem: str, options: Options, crew: Crew, journal: Journal) -> Outcome:
+async def solve(job_id: str, problem: str, options: Options, stages: Stages, journal: Journal) -> Outcome:
     """Solve one problem, or go on with it.
 
     A path whose services fail for good ends FAILED and has no vote; the others go on.
@@ -104,24 +104,24 @@ async def solve(job_id: str, problem: str, options: Options, crew: Crew, journal
     whatever the journal raises. Cancelling it leaves the journal as it is: calling again goes on, `conclude` ends it.
     `max_steps` is exact; `max_tokens` is found out behind a step, and then no other is begun.
     """
-    return await _Solving(job_id, problem, options, crew, journal, await journal.load()).outcome()
+    return await _Solving(job_id, problem, options, stages, journal, await journal.load()).outcome()
 
 
-async def conclude(crew: Crew, journal: Journal, reason: str) -> Outcome:
+async def conclude(stages: Stages, journal: Journal, reason: str) -> Outcome:
     """End a run that is not being solved any more with what it has: its running paths stop, the others vote.
 
     Raises: whatever the journal raises.
     """
     run = await _stopped(await journal.load(), journal, reason)
-    return Outcome(run, await _tallied(run, crew))
+    return Outcome(run, await _tallied(run, stages))
 
 
 class _Solving:
     """One call of `solve`: the run's state and the tasks that move it."""
 
-    def __init__(self, job_id: str, problem: str, options: Options, crew: Crew, journal: Journal, run: Run) -> None:
+    def __init__(self, job_id: str, problem: str, options: Options, stages: Stages, journal: Journal, run: Run) -> None:
         self._job_id, self._problem, self._options = job_id, problem, options
-        self._crew, self._journal, self._run = crew, journal, run
+        self._stages, self._journal, self._run = stages, journal, run
         self._steps_left = asyncio.Semaphore(max(0, options.max_steps - run.committed_steps))
         self._news = asyncio.Event()  # a path has ended, or the run has reached a limit
         self._reserve_begins = asyncio.Event()
@@ -137,13 +137,13 @@ class _Solving:
         run = await _stopped(self._run, self._journal, "the vote was already decided")
         failed = [path for path in run.paths if path.status is PathStatus.FAILED]
         error = failed[0].reason if len(failed) == len(run.paths) else ""
-        return Outcome(run, await _tallied(run, self._crew), error)
+        return Outcome(run, await _tallied(run, self._stages), error)
 
     async def _select(self) -> Selection:
         options = self._options
         if not options.mode.selects:
             return Selection((NO_STRATEGY,) * options.paths)
-        return await self._crew.selector.select(self._job_id, self._problem, options.strategy_pool, options.paths)
+        return await self._stages.selector.select(self._job_id, self._problem, options.strategy_set, options.paths)
 
     async def _grow_all(self) -> None:
         """Move every path until the stop rule is satisfied or a limit reached; what still runs then is cancelled."""
@@ -175,12 +175,12 @@ class _Solving:
         always as with the early stop: sparing them is what a reserve is for.
         """
         options, rule = self._options, self._options.stop_rule
-        if settled(rule, await _tallied(run, self._crew), run.running, early_stop=options.early_stop):
+        if settled(rule, await _tallied(run, self._stages), run.running, early_stop=options.early_stop):
             return True
         others = run.first(options.paths - options.reserve)
         if others.running or self._reserve_begins.is_set():
             return False
-        if settled(rule, await _tallied(others, self._crew), options.reserve, early_stop=True):
+        if settled(rule, await _tallied(others, self._stages), options.reserve, early_stop=True):
             return True
         self._reserve_begins.set()
         return False
@@ -210,23 +210,23 @@ class _Solving:
     async def _next_step(self, index: int, drafts: DraftsAhead) -> StepCommitted:
         context, options = self._asked(index, self._run)
         if options.in_reserve(index):
-            written = await self._crew.writer.write(context, options.of_target)
+            written = await self._stages.writer.write(context, options)
             # The target's own step counts as its rewrites do (paper section 3.3), which are not scored either.
             return StepCommitted(index, replace(written.step, score=MAX_SCORE), written.calls)
         if not options.mode.drafts:
             if options.mode is Mode.DRAFT:
-                written = await self._crew.drafter.write(context, options)
+                written = await self._stages.drafter.write(context, options)
             else:
-                written = await self._crew.writer.write(context, options.of_target)
+                written = await self._stages.writer.write(context, options)
             return StepCommitted(index, written.step, written.calls)
         draft = await drafts.next(self._run)
-        verdict = await self._crew.verifier.verify(context, draft.step, options.of_target)
+        verdict = await self._stages.verifier.verify(context, draft.step, options)
         committed = StepCommitted(index, verdict.step, (*draft.calls, *verdict.calls))
         wasted = await drafts.settle(self._run, committed)
         return replace(committed, calls=(*committed.calls, *wasted))
 
     def _drafts_ahead(self, index: int) -> DraftsAhead:
-        lookahead, write = self._options.lookahead, self._crew.drafter.write
+        lookahead, write = self._options.lookahead, self._stages.drafter.write
         return DraftsAhead(lookahead, write, partial(self._asked, index), partial(self._goes_on, index))
 
     def _asked(self, index: int, run: Run) -> tuple[PathContext, Options]:
@@ -281,6 +281,6 @@ async def _stopped(run: Run, journal: Journal, reason: str) -> Run:
     return run
 
 
-async def _tallied(run: Run, crew: Crew) -> tuple[Vote, ...]:
-    groups = await classes([ballot.answer for ballot in run.ballots], crew.equivalence)
+async def _tallied(run: Run, stages: Stages) -> tuple[Vote, ...]:
+    groups = await classes([ballot.answer for ballot in run.ballots], stages.equivalence)
     return tally(run.ballots, groups)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ssr.engines.load import Load
 from ssr.engines.pool import EnginePool
 from ssr.engines.pool_state import PoolLoad
-from ssr.scaling.signals import Load
 
 #: In calls; a minute at a report every 5 s.
 _HALF_LIFE = 12

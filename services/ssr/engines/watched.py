@@ -10,13 +10,13 @@ from typing import Self, TypeVar
 
 from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, Likelihood, NextToken, Sampling
 from ssr.engines.connect import open_engine
+from ssr.engines.load import Pool
+from ssr.engines.metrics import EngineCallKind, EngineMetrics
 from ssr.engines.pool import EnginePool
 from ssr.engines.settings import EngineSettings
-from ssr.scaling.signals import Pool
-from ssr.telemetry.engine_metrics import CallKind, EngineMetrics
-from ssr.telemetry.reasons import reason_of
-from ssr.telemetry.telemetry import Telemetry
-from ssr.telemetry.tracing import Kind, Tracing
+from ssr.runtime.telemetry.reasons import reason_of
+from ssr.runtime.telemetry.telemetry import Telemetry
+from ssr.runtime.telemetry.tracing import SpanRole, Tracing
 
 _T = TypeVar("_T")
 
@@ -81,15 +81,15 @@ class _WatchedReplica(_Watched):
         self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
     ) -> Generation:
         call = self._engine.generate(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, affinity=affinity)
-        return await self._measured(CallKind.GENERATE, call)
+        return await self._measured(EngineCallKind.GENERATE, call)
 
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
-        return await self._measured(CallKind.NEXT_TOKEN, self._engine.next_token(prompt, top_n=top_n))
+        return await self._measured(EngineCallKind.NEXT_TOKEN, self._engine.next_token(prompt, top_n=top_n))
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
-        return await self._measured(CallKind.LIKELIHOOD, self._engine.likelihood(prompt, text))
+        return await self._measured(EngineCallKind.LIKELIHOOD, self._engine.likelihood(prompt, text))
 
-    async def _measured(self, kind: CallKind, call: Awaitable[_T]) -> _T:
+    async def _measured(self, kind: EngineCallKind, call: Awaitable[_T]) -> _T:
         began, outcome = time.perf_counter(), "ok"
         try:
             return await call
@@ -115,24 +115,24 @@ class WatchedPool(_Watched):
         self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
     ) -> Generation:
         began = time.perf_counter()
-        with self._tracing.span("engine generate", Kind.CLIENT) as span:
+        with self._tracing.span("engine generate", SpanRole.CLIENT) as span:
             generation = await self._engine.generate(
                 prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, affinity=affinity
             )
             span.set(tokens=generation.tokens)
-        self._metrics.called(CallKind.GENERATE, time.perf_counter() - began)
+        self._metrics.called(EngineCallKind.GENERATE, time.perf_counter() - began)
         return generation
 
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
         began = time.perf_counter()
-        with self._tracing.span("engine next_token", Kind.CLIENT):
+        with self._tracing.span("engine next_token", SpanRole.CLIENT):
             token = await self._engine.next_token(prompt, top_n=top_n, affinity=affinity)
-        self._metrics.called(CallKind.NEXT_TOKEN, time.perf_counter() - began)
+        self._metrics.called(EngineCallKind.NEXT_TOKEN, time.perf_counter() - began)
         return token
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
         began = time.perf_counter()
-        with self._tracing.span("engine likelihood", Kind.CLIENT):
+        with self._tracing.span("engine likelihood", SpanRole.CLIENT):
             likelihood = await self._engine.likelihood(prompt, text, affinity=affinity)
-        self._metrics.called(CallKind.LIKELIHOOD, time.perf_counter() - began)
+        self._metrics.called(EngineCallKind.LIKELIHOOD, time.perf_counter() - began)
         return likelihood

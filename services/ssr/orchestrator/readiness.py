@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from ssr.core.errors import SsrError
-from ssr.orchestrator.keys import UNFINISHED
-from ssr.redis.client import RedisClient
-from ssr.redis.failures import redis_errors
+from ssr.orchestrator.queue.keys import UNFINISHED
+from ssr.runtime.redis.client import RedisClient
+from ssr.runtime.redis.failures import redis_errors
 
 _log = logging.getLogger(__name__)
 

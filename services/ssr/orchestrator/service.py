@@ -8,27 +8,27 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from ssr.equivalence.checker import MathVerifyEquivalence
-from ssr.orchestrator.admission import Admission
-from ssr.orchestrator.api import ReasoningServicer
-from ssr.orchestrator.crew import open_crew
-from ssr.orchestrator.intake import Intake
-from ssr.orchestrator.notices import running_notices
-from ssr.orchestrator.outlook import WorkOutlook
-from ssr.orchestrator.queue import JobQueue, QueueLimits
+from ssr.orchestrator.api.admission import Admission
+from ssr.orchestrator.api.intake import Intake
+from ssr.orchestrator.api.servicer import ReasoningServicer
+from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
+from ssr.orchestrator.metrics.job_records import JobRecords
+from ssr.orchestrator.queue.job_queue import JobQueue, QueueLimits
+from ssr.orchestrator.queue.job_store import JobStore
+from ssr.orchestrator.queue.wakeups import running_wakeups
 from ssr.orchestrator.readiness import redis_readiness
-from ssr.orchestrator.replica_watch import watch_replica
-from ssr.orchestrator.room import Room
-from ssr.orchestrator.runner import Runner
+from ssr.orchestrator.replica_metrics import measure_replica
+from ssr.orchestrator.run.capacity import Capacity
+from ssr.orchestrator.run.runner import Runner
+from ssr.orchestrator.run.stages import open_stages
+from ssr.orchestrator.run.worker import QueueWorker
 from ssr.orchestrator.scaling import taking_part
 from ssr.orchestrator.settings import OrchestratorSettings
-from ssr.orchestrator.store import JobStore
-from ssr.orchestrator.watch import JobWatch
-from ssr.orchestrator.worker import QueueWorker
-from ssr.redis.client import open_redis
-from ssr.rpc.api_keys import ApiKeyCheck, open_api_keys
-from ssr.rpc.server import Servicer, running_service
-from ssr.telemetry.telemetry import open_telemetry
+from ssr.orchestrator.workload import WorkloadEstimate
+from ssr.runtime.redis.client import open_redis
+from ssr.runtime.rpc.api_keys import ApiKeyCheck, open_api_keys
+from ssr.runtime.rpc.server import Servicer, running_service
+from ssr.runtime.telemetry.telemetry import open_telemetry
 from ssr.v1 import reasoning_pb2_grpc
 
 #: The calls that begin a trace, if their caller has none: one trace a job.
@@ -44,20 +44,20 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
     """The orchestrator, serving and working until the block ends; yields its port."""
     async with AsyncExitStack() as stack:
         telemetry = await stack.enter_async_context(open_telemetry("orchestrator", settings))
-        watch = JobWatch.of(telemetry)
+        watch = JobRecords.of(telemetry)
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
         equivalence = await stack.enter_async_context(MathVerifyEquivalence())
-        crew = await stack.enter_async_context(open_crew(settings, equivalence, watch))
-        notices = await stack.enter_async_context(running_notices(redis))
+        stages = await stack.enter_async_context(open_stages(settings, equivalence, watch))
+        wakeups = await stack.enter_async_context(running_wakeups(redis))
         store = JobStore(redis, _now_ms, retention_s=settings.retention_s)
         limits = QueueLimits(settings.max_unfinished, settings.tenant_jobs, settings.tenant_limits)
         queue = JobQueue(redis, settings.replica, limits)
-        outlook = WorkOutlook(settings.report_s)
+        workload = WorkloadEstimate(settings.report_s)
         runner = Runner(
             store,
-            notices,
-            crew.solving,
-            outlook,
+            wakeups,
+            stages.solving,
+            workload,
             watch,
             _now_ms,
             replica=settings.replica,
@@ -65,14 +65,16 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             drain_s=settings.grace_s,
             stagger_s=settings.stagger_s,
         )
-        room = Room(settings.max_paths, settings.batch_paths)
-        worker = QueueWorker(queue, runner, notices, room, lease_s=settings.lease_s)
-        watch_replica(telemetry, redis, worker, queue, settings)
-        admission = Admission(crew.selector, crew.drafter.measure, crew.verifier.measure, settings.defaults.options())
-        intake = Intake(admission, store, queue, outlook, watch, _now_ms, retention_s=settings.retention_s)
-        servicer = ReasoningServicer(store, notices, intake)
+        capacity = Capacity(settings.max_paths, settings.batch_paths)
+        worker = QueueWorker(queue, runner, wakeups, capacity, lease_s=settings.lease_s)
+        measure_replica(telemetry, redis, worker, queue, settings)
+        admission = Admission(
+            stages.selector, stages.drafter.measure, stages.verifier.measure, settings.defaults.options()
+        )
+        intake = Intake(admission, store, queue, workload, watch, _now_ms, retention_s=settings.retention_s)
+        servicer = ReasoningServicer(store, wakeups, intake)
         add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)
-        scalers, ending = await stack.enter_async_context(taking_part(settings, redis, outlook, queue, telemetry))
+        scalers, ending = await stack.enter_async_context(taking_part(settings, redis, workload, queue, telemetry))
         keys = None if settings.api_keys is None else await stack.enter_async_context(open_api_keys(settings.api_keys))
         await stack.enter_async_context(_working(worker))
 

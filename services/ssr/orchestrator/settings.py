@@ -8,10 +8,10 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from ssr.autoscaler.policy.settings import ScalingSettings
 from ssr.core.limits import MAX_LOOKAHEAD, MAX_PATH_TOKENS, MAX_PATHS, MAX_STEP_TOKENS
 from ssr.core.types import MAX_SCORE, Options
-from ssr.scaling.settings import ScalingSettings
-from ssr.settings import Seconds, ServiceSettings, replica_name
+from ssr.runtime.settings import Seconds, ServiceSettings, replica_name
 
 
 def _limits_of(text: object) -> object:
@@ -39,8 +39,8 @@ class DefaultOptions(BaseModel):
     paths: Annotated[int, Field(ge=1, le=MAX_PATHS)] = Options().paths
     #: A draft scored at least this stands, 0..9.
     threshold: Annotated[float, Field(ge=0, le=MAX_SCORE)] = Options().threshold
-    #: A strategy pool that the selector knows.
-    strategy_pool: str = Options().strategy_pool
+    #: A strategy set that the selector knows.
+    strategy_set: str = Options().strategy_set
     #: Tokens of a step and of a path, at most.
     max_step_tokens: Annotated[int, Field(ge=1, le=MAX_STEP_TOKENS)] = Options().max_step_tokens
     max_path_tokens: Annotated[int, Field(ge=1, le=MAX_PATH_TOKENS)] = Options().max_path_tokens

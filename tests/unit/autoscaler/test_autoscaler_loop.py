@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 
-from ssr.autoscaler.board import View
-from ssr.autoscaler.decided import Decided
+from ssr.autoscaler.decided import DecidedReplicas
 from ssr.autoscaler.loop import Autoscaler
+from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.demand import Demand
+from ssr.autoscaler.policy.forecast import Forecast
+from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings, ScheduledLoad
+from ssr.autoscaler.policy.signals import Engines, PoolSignals, Report, Service
+from ssr.autoscaler.reports import View
 from ssr.core.errors import NotFound, SsrError, Unavailable
-from ssr.scaling.demand import Demand
-from ssr.scaling.forecast import Forecast
-from ssr.scaling.policy import Decision
-from ssr.scaling.settings import Bell, PoolLimits, ScalingSettings
-from ssr.scaling.signals import Engines, Load, Pool, PoolSignals, Report, Service
+from ssr.engines.load import Load, Pool
 
 NOW = 1_000_000.0
-LIMITS = PoolLimits(min_replicas=0, max_replicas=20, slots=8, up_window_s=0)
+LIMITS = ScalingLimits(min_replicas=0, max_replicas=20, slots=8, up_window_s=0)
 SETTINGS = ScalingSettings(draft=LIMITS, target=LIMITS)
 
 
@@ -34,7 +35,7 @@ class FakeBoard:
     async def read(self) -> View:
         if self.away:
             raise Unavailable("Redis is away")
-        decided = {pool: Decided(self.now, one.replicas, one.reasons) for pool, one in self.decisions.items()}
+        decided = {pool: DecidedReplicas(self.now, one.replicas, one.reasons) for pool, one in self.decisions.items()}
         states = {pool: one.state for pool, one in self.decisions.items()}
         return View(self.now, self.reports, self.forecast, decided, states)
 
@@ -79,93 +80,95 @@ def reports(at: float = NOW, **running: int) -> tuple[Report, ...]:
     return tuple(Report(one, "a", at, Load(requests_running=running.get(one, 0))) for one in Service)
 
 
-def scaler(board: FakeBoard, cluster: FakeCluster, settings: ScalingSettings = SETTINGS, **other: Any) -> Autoscaler:
-    return Autoscaler(board, cluster, settings, **other)  # type: ignore[arg-type]
+def scaler(
+    report_store: FakeBoard, cluster: FakeCluster, settings: ScalingSettings = SETTINGS, **other: Any
+) -> Autoscaler:
+    return Autoscaler(report_store, cluster, settings, **other)  # type: ignore[arg-type]
 
 
 async def test_each_pool_follows_its_own_load() -> None:
-    board, cluster, watching = FakeBoard(reports(verifier=24)), FakeCluster(), Watching()
-    await scaler(board, cluster, observers=[watching]).tick()
+    report_store, cluster, watching = FakeBoard(reports(verifier=24)), FakeCluster(), Watching()
+    await scaler(report_store, cluster, observers=[watching]).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 4}
     assert watching.told == [(Pool.DRAFT, 0.0, 1, 1), (Pool.TARGET, 24.0, 1, 4)]
-    assert board.decisions[Pool.TARGET].replicas == 4
+    assert report_store.decisions[Pool.TARGET].replicas == 4
 
 
 async def test_every_decision_goes_on_from_the_one_before() -> None:
     """The down window is remembered on the board, so that the next leader has it too."""
-    board, cluster = FakeBoard(reports(drafter=48)), FakeCluster({Pool.DRAFT: 8, Pool.TARGET: 1})
-    await scaler(board, cluster).tick()
+    report_store, cluster = FakeBoard(reports(drafter=48)), FakeCluster({Pool.DRAFT: 8, Pool.TARGET: 1})
+    await scaler(report_store, cluster).tick()
     for second in range(5, 300, 5):
-        board.now = NOW + second
-        board.reports, board.forecast = reports(board.now), Forecast(board.now)
-        await scaler(board, cluster).tick()  # another leader every time
+        report_store.now = NOW + second
+        report_store.reports, report_store.forecast = reports(report_store.now), Forecast(report_store.now)
+        await scaler(report_store, cluster).tick()  # another leader every time
         assert cluster.replicas[Pool.DRAFT] == 8
-    board.now = NOW + 305
-    board.reports, board.forecast = reports(board.now), Forecast(board.now)
-    await scaler(board, cluster).tick()
+    report_store.now = NOW + 305
+    report_store.reports, report_store.forecast = reports(report_store.now), Forecast(report_store.now)
+    await scaler(report_store, cluster).tick()
     assert cluster.replicas[Pool.DRAFT] < 8
 
 
 async def test_somebody_elses_change_is_seen() -> None:
-    board, cluster = FakeBoard(reports(drafter=24)), FakeCluster()
-    await scaler(board, cluster).tick()
+    report_store, cluster = FakeBoard(reports(drafter=24)), FakeCluster()
+    await scaler(report_store, cluster).tick()
     cluster.replicas[Pool.DRAFT] = 1
-    await scaler(board, cluster).tick()
+    await scaler(report_store, cluster).tick()
     assert cluster.replicas[Pool.DRAFT] == 4
 
 
 @pytest.mark.parametrize("what", ["engines", "scale"])
 async def test_a_pool_that_cannot_be_scaled_does_not_keep_the_other_from_it(what: str) -> None:
     error = NotFound("there is no Deployment ssr-draft-engine")
-    board, cluster, watching = FakeBoard(reports(drafter=24, verifier=24)), FakeCluster(), Watching()
+    report_store, cluster, watching = FakeBoard(reports(drafter=24, verifier=24)), FakeCluster(), Watching()
     cluster.wrong[what, Pool.DRAFT] = error
-    await scaler(board, cluster, observers=[watching]).tick()
+    await scaler(report_store, cluster, observers=[watching]).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 4}
     assert watching.failures == [(Pool.DRAFT, error)]
-    assert Pool.DRAFT not in board.decisions  # what was not done is not remembered as done
+    assert Pool.DRAFT not in report_store.decisions  # what was not done is not remembered as done
     cluster.wrong.clear()
-    await scaler(board, cluster).tick()
+    await scaler(report_store, cluster).tick()
     assert cluster.replicas[Pool.DRAFT] == 4
 
 
 @pytest.mark.parametrize("missing", ["verifier", "forecast"])
 async def test_nothing_is_taken_away_on_missing_reports(missing: str) -> None:
-    board, cluster = FakeBoard(reports()), FakeCluster({Pool.DRAFT: 4, Pool.TARGET: 4})
+    report_store, cluster = FakeBoard(reports()), FakeCluster({Pool.DRAFT: 4, Pool.TARGET: 4})
     for second in range(0, 2000, 5):
-        board.now = NOW + second
-        told = reports(board.now)
-        board.reports = tuple(report for report in told if report.service != missing)
-        board.forecast = None if missing == "forecast" else Forecast(board.now)
-        await scaler(board, cluster).tick()
+        report_store.now = NOW + second
+        told = reports(report_store.now)
+        report_store.reports = tuple(report for report in told if report.service != missing)
+        report_store.forecast = None if missing == "forecast" else Forecast(report_store.now)
+        await scaler(report_store, cluster).tick()
     assert cluster.replicas[Pool.TARGET] == 4
 
 
 async def test_an_old_forecast_is_none() -> None:
-    board, cluster = FakeBoard(reports(), Forecast(NOW - 60, queued_jobs=500, queued_paths=2500)), FakeCluster()
-    await scaler(board, cluster).tick()
+    report_store, cluster = FakeBoard(reports(), Forecast(NOW - 60, queued_jobs=500, queued_paths=2500)), FakeCluster()
+    await scaler(report_store, cluster).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 1}
-    assert any("no report of orchestrator" in reason for reason in board.decisions[Pool.DRAFT].reasons)
+    assert any("no report of orchestrator" in reason for reason in report_store.decisions[Pool.DRAFT].reasons)
 
 
 async def test_a_selector_with_engines_of_its_own_is_not_missed() -> None:
     own = SETTINGS.model_copy(update={"own_selector_engine": True})
-    board, cluster = FakeBoard(reports()[:2]), FakeCluster()
-    await scaler(board, cluster, own).tick()
-    assert not any("no report" in reason for one in board.decisions.values() for reason in one.reasons)
-    await scaler(board, cluster).tick()
-    assert any("no report of selector" in reason for reason in board.decisions[Pool.TARGET].reasons)
+    report_store, cluster = FakeBoard(reports()[:2]), FakeCluster()
+    await scaler(report_store, cluster, own).tick()
+    assert not any("no report" in reason for one in report_store.decisions.values() for reason in one.reasons)
+    await scaler(report_store, cluster).tick()
+    assert any("no report of selector" in reason for reason in report_store.decisions[Pool.TARGET].reasons)
 
 
 async def test_a_lesson_bell_is_heard_before_anybody_asks() -> None:
-    bell = Bell(name="eight", cron="* * * * *", duration_s=60, replicas={Pool.TARGET: 6})
-    board, cluster = FakeBoard(reports()), FakeCluster()
-    await scaler(board, cluster, SETTINGS.model_copy(update={"bells": (bell,)})).tick()
+    bell = ScheduledLoad(name="eight", cron="* * * * *", duration_s=60, replicas={Pool.TARGET: 6})
+    report_store, cluster = FakeBoard(reports()), FakeCluster()
+    await scaler(report_store, cluster, SETTINGS.model_copy(update={"schedule": (bell,)})).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 6}
 
 
 async def test_a_pool_that_is_not_ours_is_left_alone() -> None:
-    board, cluster = FakeBoard(reports(drafter=24, verifier=24)), FakeCluster()
-    await scaler(board, cluster, pools=[Pool.TARGET]).tick()
+    report_store, cluster = FakeBoard(reports(drafter=24, verifier=24)), FakeCluster()
+    await scaler(report_store, cluster, pools=[Pool.TARGET]).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 4}
 
 

@@ -17,8 +17,8 @@ from kubernetes.aio.client import ApiException, V1Lease
 from ssr.autoscaler.election import lead, leading
 from ssr.autoscaler.kubernetes_api import KubernetesApi
 from ssr.autoscaler.kubernetes_lease import KubernetesLease
-from ssr.bench.virtual_time import run_virtually
 from ssr.core.errors import CapabilityMissing, Overloaded, Unavailable
+from ssr_bench.virtual_time import run_virtually
 
 RENEW_S, RETRY_S = 10.0, 2.0
 Answer = bool | Exception | None

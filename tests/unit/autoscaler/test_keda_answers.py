@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from ssr.autoscaler.decided import Decided
+from ssr.autoscaler.decided import DecidedReplicas
 from ssr.autoscaler.keda import ExternalScaler
 from ssr.core.errors import InvalidRequest, Overloaded, SsrError, Unavailable
+from ssr.engines.load import Pool
 from ssr.externalscaler import externalscaler_pb2 as pb
-from ssr.redis.failures import RedisRefused
-from ssr.scaling.signals import Pool
+from ssr.runtime.redis.failures import RedisRefused
 
 CONTEXT: Any = None
 LIMIT_S = 10
@@ -28,12 +28,12 @@ class Decisions:
         self.error: SsrError | None = None
         self.looks = 0
 
-    async def decision(self, pool: Pool) -> Decided | None:
+    async def decision(self, pool: Pool) -> DecidedReplicas | None:
         self.looks += 1
         if self.error:
             raise self.error
         replicas = self.replicas[pool]
-        return None if replicas is None else Decided(1.0, replicas, ("as the test says",))
+        return None if replicas is None else DecidedReplicas(1.0, replicas, ("as the test says",))
 
     async def seen(self) -> None:
         """Until the state of now was read, and what follows from it was done."""

@@ -7,14 +7,14 @@ from itertools import pairwise
 
 import pytest
 
-from ssr.bench.autoscale.day import BELL, FULL_DAY, QUICK_DAY, Day, Kind, Phase
 from ssr.core.errors import InvalidRequest
+from ssr_bench.autoscale.day import BELL, FULL_DAY, QUICK_DAY, ArrivalKind, Day, Phase
 
 DAY = Day(
     (
         Phase("calm", 100, load=1),
         Phase(BELL, 200, load=20, ramp_s=30),
-        Phase("heavy", 100, load=2, kind=Kind.STRICT),
+        Phase("heavy", 100, load=2, kind=ArrivalKind.STRICT),
     ),
     calm_jobs_per_s=0.1,
 )
@@ -59,7 +59,7 @@ def test_no_more_than_two_jobs_come_in_the_time_of_one() -> None:
 def test_the_days_have_a_bell_of_twenty_times_the_load_within_30_s_and_a_strict_hour(day: Day) -> None:
     bell = day.start_of(BELL)
     assert day.jobs_per_s(bell + 30) == pytest.approx(20 * day.jobs_per_s(bell - 1))
-    assert Kind.STRICT in {phase.kind for phase in day.phases}
+    assert ArrivalKind.STRICT in {phase.kind for phase in day.phases}
 
 
 @pytest.mark.parametrize(

@@ -10,42 +10,44 @@ import pytest
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from ssr.bench.autoscale.cpu import CpuSample, machine_cpu_s
-from ssr.bench.autoscale.day import BELL, Day, Kind, Phase
-from ssr.bench.autoscale.figures import WHOLE_DAY, figures_of, need_of
-from ssr.bench.autoscale.life import Life
-from ssr.bench.autoscale.load import ANSWERED, NOT_ENDED, Job
-from ssr.bench.autoscale.pace import Pace
-from ssr.bench.autoscale.plan import AutoscalePlan
-from ssr.bench.autoscale.policy import Policy
-from ssr.bench.autoscale.result_files import autoscale_json, write_results
-from ssr.bench.autoscale.run import AutoscaleReport, Decided, Run
-from ssr.bench.autoscale.table import autoscale_markdown, autoscale_table
-from ssr.bench.report_json import report_json
-from ssr.scaling.signals import Pool
+from ssr.engines.load import Pool
+from ssr_bench.autoscale.cpu import CpuSample, machine_cpu_s
+from ssr_bench.autoscale.day import BELL, ArrivalKind, Day, Phase
+from ssr_bench.autoscale.figures import WHOLE_DAY, figures_of, need_of
+from ssr_bench.autoscale.life import Life
+from ssr_bench.autoscale.load import ANSWERED, NOT_ENDED, SentJob
+from ssr_bench.autoscale.pace import Pace
+from ssr_bench.autoscale.plan import AutoscalePlan
+from ssr_bench.autoscale.policy import Policy
+from ssr_bench.autoscale.result_files import autoscale_json, write_results
+from ssr_bench.autoscale.run import AutoscaleReport, DayRun, DecidedAt
+from ssr_bench.autoscale.table import autoscale_markdown, autoscale_table
+from ssr_bench.report_json import report_json
 
-DAY = Day((Phase("calm", 100, load=1), Phase(BELL, 300, load=20, ramp_s=30, kind=Kind.STRICT)), calm_jobs_per_s=0.1)
+DAY = Day(
+    (Phase("calm", 100, load=1), Phase(BELL, 300, load=20, ramp_s=30, kind=ArrivalKind.STRICT)), calm_jobs_per_s=0.1
+)
 PLAN = AutoscalePlan(DAY, Pace(20), (Policy.OURS, Policy.QUEUE))
 
 
-def job(at_s: float, took_s: float | None, status: str = ANSWERED) -> Job:
+def job(at_s: float, took_s: float | None, status: str = ANSWERED) -> SentJob:
     phase = DAY.phase_at(at_s)
-    return Job(at_s, phase.name, phase.kind, status, took_s, draft_slot_s=12.0, target_slot_s=6.0)
+    return SentJob(at_s, phase.name, phase.kind, status, took_s, draft_slot_s=12.0, target_slot_s=6.0)
 
 
 JOBS = (*(job(float(at), took_s=float(at + 1)) for at in range(100)), job(150, 50.0))
-OURS = Run(
+OURS = DayRun(
     Policy.OURS,
     JOBS,
     {
         Pool.DRAFT: (Life(-5, -5), *(Life(105, 165) for _ in range(7))),
         Pool.TARGET: (Life(-5, -5), Life(110, 170, stopped_s=390, ended_s=395), Life(120, 180), Life(120, 180)),
     },
-    (Decided(105.0, Pool.DRAFT, 1, 8, ("because",)),),
+    (DecidedAt(105.0, Pool.DRAFT, 1, 8, ("because",)),),
     (CpuSample(50.0, 0.2, 0.3), CpuSample(150.0, 0.5, 0.6), CpuSample(250.0, 0.7, 0.8), CpuSample(401.0, 0.9, 0.9)),
     (),
 )
-QUEUE = Run(
+QUEUE = DayRun(
     Policy.QUEUE,
     (*JOBS, job(120, None, "FAILED"), job(130, None, NOT_ENDED), job(140, None, NOT_ENDED)),
     {
@@ -92,7 +94,7 @@ def test_replicas_given_back_and_asked_for_again_while_the_need_stays_are_flaps(
 
 
 def test_a_phase_without_answers_has_no_percentiles() -> None:
-    run = Run(Policy.OURS, (job(10, None, NOT_ENDED),), OURS.lives, (), (), ())
+    run = DayRun(Policy.OURS, (job(10, None, NOT_ENDED),), OURS.lives, (), (), ())
     (figures,) = figures_of(AutoscaleReport(PLAN, {}, (run,)))
     assert figures.phases["calm"].p95_s is None
     assert "1 not ended" in autoscale_markdown(AutoscaleReport(PLAN, {}, (run,)))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from ssr.bench.autoscale.flaps import flaps
-from ssr.bench.autoscale.life import Change, Life, asked, ready, value_at, within
+from ssr_bench.autoscale.flaps import flaps
+from ssr_bench.autoscale.life import Change, Life, asked, ready, value_at, within
 
 WINDOW_S = 300.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssr.bench.autoscale.hpa import Hpa, HpaSettings
+from ssr_bench.autoscale.hpa import Hpa, HpaSettings
 
 SETTINGS = HpaSettings(target=4.0, max_replicas=20)
 

@@ -8,26 +8,26 @@ from typing import Any
 
 import pytest
 
-from ssr.bench.autoscale.day import BELL, QUICK_DAY
-from ssr.bench.autoscale.engine_model import ENGINES, EngineModel
-from ssr.bench.autoscale.pace import Pace
-from ssr.bench.autoscale.plan import AutoscalePlan
-from ssr.bench.autoscale.policy import Policy, read_policies
+from ssr.autoscaler.policy.schedule import floor_at
+from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings
 from ssr.core.errors import InvalidRequest
-from ssr.engines.simulated.latency import LatencyModel
-from ssr.scaling.schedule import floor_at
-from ssr.scaling.settings import PoolLimits, ScalingSettings
-from ssr.scaling.signals import Pool
+from ssr.engine_server.simulated.latency import LatencyModel
+from ssr.engines.load import Pool
 from ssr.v1 import reasoning_pb2
+from ssr_bench.autoscale.day import BELL, QUICK_DAY
+from ssr_bench.autoscale.engine_model import ENGINES, EngineModel
+from ssr_bench.autoscale.pace import Pace
+from ssr_bench.autoscale.plan import AutoscalePlan
+from ssr_bench.autoscale.policy import Policy, read_policies
 
 PLAN = AutoscalePlan(QUICK_DAY, Pace(30))
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC).timestamp()
 
 
 def test_all_times_of_the_policy_get_shorter_and_nothing_else_changes() -> None:
-    known, paced = PoolLimits(slot_tokens_per_s=5), Pace(20).limits(PoolLimits(slot_tokens_per_s=5))
+    known, paced = ScalingLimits(slot_tokens_per_s=5), Pace(20).limits(ScalingLimits(slot_tokens_per_s=5))
     times = {"startup_s", "drain_s", "up_period_s", "up_window_s", "down_window_s", "down_period_s", "idle_s"}
-    for name in PoolLimits.model_fields:
+    for name in ScalingLimits.model_fields:
         before, after = getattr(known, name), getattr(paced, name)
         expected = before / 20 if name in times else before * 20 if name == "slot_tokens_per_s" else before
         assert after == expected, name
@@ -36,7 +36,7 @@ def test_all_times_of_the_policy_get_shorter_and_nothing_else_changes() -> None:
 def test_the_loop_has_its_own_times_shortened_too() -> None:
     paced = Pace(20).settings(ScalingSettings())
     assert (paced.interval_s, paced.report_ttl_s) == (0.25, 1.0)
-    assert paced.draft == Pace(20).limits(PoolLimits())
+    assert paced.draft == Pace(20).limits(ScalingLimits())
 
 
 @pytest.mark.parametrize("second", [0.0, 13.7, 59.9])
@@ -49,7 +49,7 @@ def test_a_day_can_begin_so_that_its_bell_is_at_a_full_minute(second: float) -> 
 
 def test_the_schedules_replicas_serve_when_the_bell_rings() -> None:
     begins = PLAN.day_begins(NOON)
-    bells = PLAN.scaling((PLAN.bell(begins, {Pool.DRAFT: 6, Pool.TARGET: 7}),)).bells
+    bells = PLAN.scaling((PLAN.bell(begins, {Pool.DRAFT: 6, Pool.TARGET: 7}),)).schedule
     rings, lead_s = begins + PLAN.pace.real_s(PLAN.day.start_of(BELL)), PLAN.pace.real_s(PLAN.startup_s)
 
     def floor(at: float) -> int | None:
@@ -81,7 +81,7 @@ def test_a_plan_out_of_its_limits_is_refused_by_name(change: dict[str, Any], fie
 
 def test_policies_are_read_by_name() -> None:
     assert read_policies("ours, fixed-peak") == (Policy.OURS, Policy.FIXED_PEAK)
-    with pytest.raises(InvalidRequest, match=r"^policies: 'keda' is none; known are ours, bells, queue"):
+    with pytest.raises(InvalidRequest, match=r"^policies: 'keda' is none; known are ours, schedule, queue"):
         read_policies("ours,keda")
 
 

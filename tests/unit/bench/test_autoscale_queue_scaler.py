@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ssr.autoscaler.board import View
-from ssr.bench.autoscale.hpa import HpaSettings
-from ssr.bench.autoscale.queue_scaler import QueueScaler
-from ssr.scaling.signals import Engines, Load, Pool, Report, Service
+from ssr.autoscaler.policy.signals import Engines, Report, Service
+from ssr.autoscaler.reports import View
+from ssr.engines.load import Load, Pool
+from ssr_bench.autoscale.hpa import HpaSettings
+from ssr_bench.autoscale.queue_scaler import QueueScaler
 
 
 class Board:
@@ -40,32 +41,32 @@ def report(service: Service, waiting: int, at: float = 100.0) -> Report:
     return Report(service, "one", at, Load(requests_waiting=waiting, requests_running=50))
 
 
-def scaler(board: Board, fleet: Fleet) -> QueueScaler:
+def scaler(report_store: Board, fleet: Fleet) -> QueueScaler:
     settings = dict.fromkeys(Pool, HpaSettings(target=4.0))
-    return QueueScaler(board, fleet, settings, report_ttl_s=20.0)  # type: ignore[arg-type]
+    return QueueScaler(report_store, fleet, settings, report_ttl_s=20.0)  # type: ignore[arg-type]
 
 
 async def test_each_pool_is_scaled_by_the_calls_that_wait_for_it() -> None:
-    board = Board(report(Service.DRAFTER, 18), report(Service.VERIFIER, 9), report(Service.SELECTOR, 4))
+    report_store = Board(report(Service.DRAFTER, 18), report(Service.VERIFIER, 9), report(Service.SELECTOR, 4))
     fleet = Fleet()
-    await scaler(board, fleet).tick()
+    await scaler(report_store, fleet).tick()
     assert fleet.asked == [(Pool.DRAFT, 5), (Pool.TARGET, 4)]
 
 
 async def test_calls_that_run_do_not_count_and_what_is_right_is_left_alone() -> None:
     fleet = Fleet()
-    board = Board(report(Service.DRAFTER, 8), report(Service.VERIFIER, 0), report(Service.SELECTOR, 0))
-    under_test = scaler(board, fleet)
+    report_store = Board(report(Service.DRAFTER, 8), report(Service.VERIFIER, 0), report(Service.SELECTOR, 0))
+    under_test = scaler(report_store, fleet)
     await under_test.tick()
     assert fleet.asked == [(Pool.TARGET, 1)]
-    board.now += 15.0
-    board.reports = [report(Service.DRAFTER, 0, board.now)]
+    report_store.now += 15.0
+    report_store.reports = [report(Service.DRAFTER, 0, report_store.now)]
     await under_test.tick()
     assert fleet.replicas[Pool.DRAFT] == 2  # the window holds it
 
 
 async def test_a_pool_without_a_fresh_report_is_left_alone() -> None:
     fleet = Fleet()
-    board = Board(report(Service.DRAFTER, 40, at=70.0), report(Service.VERIFIER, 40))
-    await scaler(board, fleet).tick()
+    report_store = Board(report(Service.DRAFTER, 40, at=70.0), report(Service.VERIFIER, 40))
+    await scaler(report_store, fleet).tick()
     assert fleet.asked == []

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from ssr.bench.memory import Memory, MemoryWatch, RedisSample, redis_bytes_per_job
-from ssr.bench.process_tree import Usage
+from ssr_bench.memory import MemoryFigures, MemoryWatch, RedisSample, redis_bytes_per_job
+from ssr_bench.process_tree import ProcessUsage
 
 
 def test_what_is_left_is_the_finished_jobs_and_the_rest_the_running_ones() -> None:
@@ -19,11 +19,11 @@ def test_without_any_job_nothing_is_told() -> None:
 
 
 async def test_growth_is_that_of_the_peak_and_a_jobs_share_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssr.bench.memory._SAMPLE_S", 0)
+    monkeypatch.setattr("ssr_bench.memory._SAMPLE_S", 0)
     resident, enough = iter((500, 700, 1_300, 600)), asyncio.Event()
 
-    def parts() -> dict[str, Usage]:
-        return {"drafter": Usage(0.0, next(resident, 600))}
+    def parts() -> dict[str, ProcessUsage]:
+        return {"drafter": ProcessUsage(0.0, next(resident, 600))}
 
     async def redis() -> RedisSample:
         samples.append(None)
@@ -38,4 +38,4 @@ async def test_growth_is_that_of_the_peak_and_a_jobs_share_of_it(monkeypatch: py
     await enough.wait()
     watching.cancel()
     await asyncio.wait([watching])
-    assert await watch.end(jobs=4) == Memory({"drafter": 200.0}, 0.0, 0.0)
+    assert await watch.end(jobs=4) == MemoryFigures({"drafter": 200.0}, 0.0, 0.0)

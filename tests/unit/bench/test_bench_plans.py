@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from ssr.bench.burst import BurstPlan, BurstReport
-from ssr.bench.cancellation import CancellationPlan
-from ssr.bench.load import Tally
-from ssr.bench.memory import Memory
-from ssr.bench.overhead import LOAD_GENERATOR, Level, OverheadPlan
-from ssr.bench.problems import sum_problem
-from ssr.bench.statistics import Summary
 from ssr.core.errors import InvalidRequest
-from ssr.engines.simulated.script import plan_of
+from ssr.engine_server.simulated.script import plan_of
 from ssr.v1 import step_pb2
+from ssr_bench.burst import BurstPlan, BurstReport
+from ssr_bench.cancellation import CancellationPlan
+from ssr_bench.load import Tally
+from ssr_bench.memory import MemoryFigures
+from ssr_bench.overhead import LOAD_GENERATOR, Level, OverheadPlan
+from ssr_bench.problems import sum_problem
+from ssr_bench.statistics import Summary
 
 NOTHING = Summary.of([])
 
@@ -31,7 +31,7 @@ NOTHING = Summary.of([])
         (OverheadPlan, {"seconds": math.nan}, "seconds"),
         (OverheadPlan, {"warm_up_s": -1.0}, "warm_up_s"),
         (BurstPlan, {"jobs": 0}, "jobs"),
-        (BurstPlan, {"room": 1000}, "room"),
+        (BurstPlan, {"capacity": 1000}, "capacity"),
         (BurstPlan, {"within_s": math.nan}, "within_s"),
         (CancellationPlan, {"trials": 0}, "trials"),
         (CancellationPlan, {"deadline_s": 0.0}, "deadline_s"),
@@ -53,7 +53,7 @@ def test_a_level_tells_rates_and_the_cpu_of_the_parts_alone() -> None:
         rewritten_share=0.3,
         step_ms=NOTHING,
         cpu_ms_per_step={"redis": 0.25, "drafter": 1.5, LOAD_GENERATOR: 9.0},
-        memory=Memory({}, 0.0, 0.0),
+        memory=MemoryFigures({}, 0.0, 0.0),
         floor_cpu_ms=1.0,
         floor_ms=None,
     )

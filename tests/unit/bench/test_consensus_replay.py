@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from ssr.bench.consensus.comparison import ComparisonPlan, compare
-from ssr.bench.consensus.latency import LatencyPlan, measure_latency
-from ssr.bench.consensus.recordings import Pieces, Problem, Recording, read_recordings
-from ssr.bench.consensus.replay import AFTER, TOGETHER, replay
-from ssr.bench.consensus.rivals import Consensus, Ngram, NoDraft, Rival, Scan, Suffix
-from ssr.commands.bench_consensus import add_to
 from ssr.core.errors import InvalidRequest
+from ssr_bench.cli.consensus import add_to
+from ssr_bench.consensus.comparison import ComparisonPlan, compare
+from ssr_bench.consensus.latency import LatencyPlan, measure_latency
+from ssr_bench.consensus.recordings import Pieces, RecordedProblem, Recording, read_recordings
+from ssr_bench.consensus.replay import AFTER, TOGETHER, replay
+from ssr_bench.consensus.rivals import ConsensusRival, Ngram, NoDraft, Rival, Scan, Suffix
 
-RIVALS: list[Callable[[], Rival]] = [NoDraft, Ngram, Scan, Suffix, Consensus]
+RIVALS: list[Callable[[], Rival]] = [NoDraft, Ngram, Scan, Suffix, ConsensusRival]
 
 
-def _problems(problems: int = 3, samples: int = 4, tokens: int = 40) -> tuple[Problem, ...]:
+def _problems(problems: int = 3, samples: int = 4, tokens: int = 40) -> tuple[RecordedProblem, ...]:
     dice = Random(5)
     found = []
     for number in range(problems):
@@ -33,7 +33,7 @@ def _problems(problems: int = 3, samples: int = 4, tokens: int = 40) -> tuple[Pr
             Recording(str(index), tuple(t if dice.random() < 0.8 else dice.randrange(50) for t in shared), (1, 2, 3))
             for index in range(samples)
         )
-        found.append(Problem(str(number), recordings))
+        found.append(RecordedProblem(str(number), recordings))
     return tuple(found)
 
 
@@ -47,8 +47,8 @@ class _Fixed(NoDraft):
         return self._tokens
 
 
-def _alone(*tokens: int) -> tuple[Problem, ...]:
-    return (Problem("p", (Recording("0", tokens),)),)
+def _alone(*tokens: int) -> tuple[RecordedProblem, ...]:
+    return (RecordedProblem("p", (Recording("0", tokens),)),)
 
 
 @pytest.mark.parametrize("make", RIVALS)
@@ -111,19 +111,19 @@ class _Watched(NoDraft):
 def test_staggered_siblings_start_when_the_one_before_is_far_enough() -> None:
     for apart, ahead in ((TOGETHER, 0), (3, 3), (AFTER, 5)):
         watched = _Watched()
-        replay((Problem("p", (Recording("0", (1,) * 5), Recording("1", (1,) * 5))),), watched, 8, apart)
+        replay((RecordedProblem("p", (Recording("0", (1,) * 5), Recording("1", (1,) * 5))),), watched, 8, apart)
         started = watched.events.index(("start", "p#1"))
         assert watched.events[:started].count(("add", "p#0")) == ahead
         assert watched.events[-1] == ("end", "p")
 
 
 def test_siblings_help_more_when_they_are_ahead() -> None:
-    together, after = (replay(_problems(), Consensus(), 8, apart).tokens_per_pass for apart in (TOGETHER, AFTER))
+    together, after = (replay(_problems(), ConsensusRival(), 8, apart).tokens_per_pass for apart in (TOGETHER, AFTER))
     assert 1.0 < together < after
 
 
 def test_an_empty_recording_takes_no_pass() -> None:
-    assert replay((Problem("p", (Recording("0", ()),)),), Consensus(), 8).tokens_per_pass == 0.0
+    assert replay((RecordedProblem("p", (Recording("0", ()),)),), ConsensusRival(), 8).tokens_per_pass == 0.0
 
 
 @given(st.text())

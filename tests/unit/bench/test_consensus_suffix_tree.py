@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.bench.consensus.rivals import Ngram, Suffix
-from ssr.bench.consensus.suffix_tree import Path, SuffixTree
+from ssr_bench.consensus.rivals import Ngram, Suffix
+from ssr_bench.consensus.suffix_tree import SuffixTree, TreePath
 
 DEPTH = 4
 ADDITIONS = st.lists(st.tuples(st.integers(0, 2), st.lists(st.integers(0, 2), min_size=1, max_size=5)), max_size=25)
@@ -72,9 +72,9 @@ def _score(counted: Counter[tuple[int, ...]], run: tuple[int, ...], tokens: tupl
 def test_a_draft_is_no_longer_than_the_factor_allows() -> None:
     tree = SuffixTree(24)
     tree.extend("a", range(20))
-    assert tree.speculate([3], 8, factor=1.0, least=0.1) == Path((4,), 1.0)
-    assert tree.speculate([2, 3], 8, factor=1.0, least=0.1) == Path((4, 5), 2.0)
-    assert tree.speculate([2, 3], 8, factor=4.0, least=0.1) == Path(tuple(range(4, 12)), 8.0)
+    assert tree.speculate([3], 8, factor=1.0, least=0.1) == TreePath((4,), 1.0)
+    assert tree.speculate([2, 3], 8, factor=1.0, least=0.1) == TreePath((4, 5), 2.0)
+    assert tree.speculate([2, 3], 8, factor=4.0, least=0.1) == TreePath(tuple(range(4, 12)), 8.0)
 
 
 def test_suffix_shares_running_outputs_and_keeps_prompts_apart() -> None:

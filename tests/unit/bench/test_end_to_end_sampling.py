@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from ssr.bench.consensus.end_to_end.client import Answer
-from ssr.bench.consensus.end_to_end.counters import Counts, counted_since, read_counts
-from ssr.bench.consensus.end_to_end.figures import Figures, Sampled, compared
-from ssr.bench.consensus.end_to_end.method import Method, definitions, methods_of
-from ssr.bench.consensus.end_to_end.plan import EndToEndPlan
-from ssr.bench.consensus.end_to_end.sampler import Sample, sampled, warmed_up
-from ssr.bench.evaluation.dataset import Problem
-from ssr.bench.statistics import Summary
-from ssr.bench.virtual_time import run_virtually
 from ssr.core.errors import BadReply, InvalidRequest, Unavailable
 from ssr.core.prompts import solving
 from ssr.core.types import NO_STRATEGY
+from ssr_bench.consensus.end_to_end.client import Answer
+from ssr_bench.consensus.end_to_end.counters import Counts, counted_since, read_counts
+from ssr_bench.consensus.end_to_end.figures import Figures, Sampled, compared
+from ssr_bench.consensus.end_to_end.method import Method, definitions, methods_of
+from ssr_bench.consensus.end_to_end.plan import EndToEndPlan
+from ssr_bench.consensus.end_to_end.sampler import ServedSample, sampled, warmed_up
+from ssr_bench.evaluation.dataset import Problem
+from ssr_bench.statistics import Summary
+from ssr_bench.virtual_time import run_virtually
 
 PROBLEMS = tuple(Problem(f"p{n}", f"What is {n}?", str(n)) for n in range(4))
 PROMPTS = {solving(one.prompt, NO_STRATEGY): one.id for one in PROBLEMS}
@@ -47,8 +47,8 @@ class FakeClient:
         return Answer("words", (1, 2), (3,), 2, takes_s)
 
 
-def run(client: FakeClient, **plan: Any) -> tuple[Sampled, list[Sample]]:
-    kept: list[Sample] = []
+def run(client: FakeClient, **plan: Any) -> tuple[Sampled, list[ServedSample]]:
+    kept: list[ServedSample] = []
     asked = EndToEndPlan("d", "f", **plan)
     return run_virtually(sampled(client, "m", asked, PROBLEMS, kept.append)), kept  # type: ignore[arg-type]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from evaluation_records import BASELINE, DRAFT_SIZE, SSD, TARGET_SIZE, call, drafted, path, record, step, written
 
-from ssr.bench.evaluation import accounting
-from ssr.bench.evaluation.accounting import cost_ratio, decode_flops, mean_tokens, rewrite_share, total_flops
 from ssr.core.job import JobStatus
 from ssr.core.ledger import Ledger
 from ssr.core.types import Call, CallKind, Source, Step
+from ssr_bench.evaluation import accounting
+from ssr_bench.evaluation.accounting import cost_ratio, decode_flops, mean_tokens, rewrite_share, total_flops
 
 
 def test_flops_are_twice_parameters_times_tokens() -> None:

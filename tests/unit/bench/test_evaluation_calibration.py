@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 from evaluation_records import BASELINE, DRAFT_SIZE, TARGET_SIZE, drafted, evaluation, path, record, step, written
 
-from ssr.bench.evaluation.calibration import (
+from ssr.core.errors import InvalidRequest
+from ssr.core.types import Mode, PathStatus
+from ssr_bench.evaluation.calibration import (
     PREDICTORS,
-    Calibration,
+    ScoreCalibration,
     ScoredPath,
     calibrations,
     reliability,
     scored_paths,
     sweep,
 )
-from ssr.bench.evaluation.plan import Cell
-from ssr.bench.evaluation.record import Record
-from ssr.bench.evaluation.results import CellResult, results_of
-from ssr.bench.evaluation.suggestion import Trade, suggest
-from ssr.core.errors import InvalidRequest
-from ssr.core.types import Mode, PathStatus
+from ssr_bench.evaluation.plan import Cell
+from ssr_bench.evaluation.record import Record
+from ssr_bench.evaluation.results import CellResult, results_of
+from ssr_bench.evaluation.suggestion import Trade, suggest
 
 
 def ssd(threshold: float, scorer: str | None = "judge") -> Cell:
@@ -135,5 +135,5 @@ def test_a_wish_needs_a_measure() -> None:
     for accuracy, ratio, field in ((1.5, 1.0, "accuracy"), (0.5, 0.0, "decode-ratio")):
         with pytest.raises(InvalidRequest, match=f"^{field}: "):
             Trade.wanted(found, accuracy, ratio)
-    nothing: tuple[Calibration, ...] = ()
+    nothing: tuple[ScoreCalibration, ...] = ()
     assert "measure modes baseline and ssd" in suggest(found, nothing, Trade(0.5)).reason

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ssr.bench.evaluation.dataset import Problem, fingerprint, problem_of, read_problems, selected
 from ssr.core.errors import InvalidRequest
+from ssr_bench.evaluation.dataset import Problem, fingerprint, problem_of, read_problems, selected
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "data"
 GOOD = {"id": "a", "problem": "What is 6 x 7?", "answer": 42}

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from evaluation_records import BASELINE, drafted, evaluation, record, written
 
-from ssr.bench.evaluation import calibration_report, series
-from ssr.bench.evaluation.calibration import calibrations
-from ssr.bench.evaluation.plan import Cell
-from ssr.bench.evaluation.record import Record
-from ssr.bench.evaluation.report import write_report
-from ssr.bench.evaluation.results import CellResult, results_of
-from ssr.bench.evaluation.suggestion import Trade, suggest
 from ssr.core.errors import InvalidRequest
 from ssr.core.types import Mode, StopRule
+from ssr_bench.evaluation import calibration_report, series
+from ssr_bench.evaluation.calibration import calibrations
+from ssr_bench.evaluation.plan import Cell
+from ssr_bench.evaluation.record import Record
+from ssr_bench.evaluation.report import write_report
+from ssr_bench.evaluation.results import CellResult, results_of
+from ssr_bench.evaluation.suggestion import Trade, suggest
 
 PNG = b"\x89PNG\r\n"
 

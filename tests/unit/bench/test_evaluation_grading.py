@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ssr.bench.evaluation.dataset import Problem
-from ssr.bench.evaluation.grading import is_right
-from ssr.equivalence.notation import same_text
+from ssr.orchestrator.equivalence.notation import same_text
+from ssr_bench.evaluation.dataset import Problem
+from ssr_bench.evaluation.grading import is_right
 
 CHOICES = Problem("a", "Which?", "B", (("A", "12"), ("B", "7"), ("C", "B")))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from ssr.bench.evaluation.json_lines import JsonLines, read_lines
 from ssr.core.errors import Conflict, InvalidRequest
+from ssr_bench.evaluation.json_lines import JsonLines, read_lines
 
 
 class Row(BaseModel):

@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from ssr.bench.evaluation.dataset import Problem
-from ssr.bench.evaluation.plan import Cell, Plan, Wanted, make_plan, run_seed
 from ssr.core.errors import InvalidRequest
 from ssr.core.types import Mode, StopRule
+from ssr_bench.evaluation.dataset import Problem
+from ssr_bench.evaluation.plan import Cell, Plan, Wanted, make_plan, run_seed
 
 PROBLEMS = [Problem(f"p{number}", f"What is {number}?", str(number)) for number in range(4)]
 

@@ -10,15 +10,15 @@ import pytest
 from engine_fakes import FakeEngine
 from evaluation_records import SSD, drafted, path, record, step
 
-from ssr.bench.evaluation.grid import Grid
-from ssr.bench.evaluation.record import PathRecord, Record
-from ssr.bench.evaluation.rescoring import RESCORED, PastPath, Rescoring, StepScore, opened_scores, past_paths
-from ssr.bench.evaluation.scorer_comparison import Comparison, compare, grids, rank_correlation
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import CapabilityMissing, Conflict, InvalidRequest
 from ssr.core.types import Call, CallKind, Mode, PathStatus, Strategy
 from ssr.engines.base import Likelihood, NextToken, TokenLogprob
-from ssr.verification.scoring import Target
+from ssr.verifier.scoring import JudgedStep
+from ssr_bench.evaluation.grid import Grid
+from ssr_bench.evaluation.record import PathRecord, Record
+from ssr_bench.evaluation.rescoring import RESCORED, PastPath, Rescoring, StepScore, opened_scores, past_paths
+from ssr_bench.evaluation.scorer_comparison import ScorerComparison, compare, grids, rank_correlation
 
 POOLS = {"competition": (Strategy("A", "Algebra", "Use x."), Strategy("B", "Cases", ""))}
 MODES = (Mode.DRAFT, Mode.SSD, Mode.SSR)
@@ -84,7 +84,7 @@ def test_a_strategy_that_nobody_knows() -> None:
 async def rescored(folder: Path, engine: FakeEngine, paths: list[PastPath], *scorers: ScorerName) -> int:
     """How many judgements were made."""
     told: list[StepScore] = []
-    rescoring = Rescoring(scorers, Target(engine), "fake", told.append)
+    rescoring = Rescoring(scorers, JudgedStep(engine), "fake", told.append)
     with opened_scores(folder) as scores:
         missing = rescoring.missing(paths, scores)
         try:
@@ -138,7 +138,7 @@ def test_a_file_that_is_in_use_or_broken(tmp_path: Path) -> None:
         pass
 
 
-def compared(outcomes: list[bool], judge: list[tuple[float, float]], rejected: set[int]) -> Comparison:
+def compared(outcomes: list[bool], judge: list[tuple[float, float]], rejected: set[int]) -> ScorerComparison:
     """Two steps a path; arithmetic rejects the last step of the paths in `rejected`."""
     paths = past_paths(
         [run_of(with_steps("a", "b", correct=right), problem=f"p{n}") for n, right in enumerate(outcomes)], MODES, POOLS

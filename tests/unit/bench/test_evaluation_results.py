@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from evaluation_records import BASELINE, SSD, drafted, evaluation, record, written
 
-from ssr.bench.evaluation.grid import Grid
-from ssr.bench.evaluation.plan import Cell
-from ssr.bench.evaluation.record import Record
-from ssr.bench.evaluation.results import CellResult, cells_of, results_of
-from ssr.bench.evaluation.statistics import wilson
-from ssr.bench.evaluation.table import grids, markdown, setting
 from ssr.core.errors import InvalidRequest
 from ssr.core.job import JobStatus
 from ssr.core.types import Mode
+from ssr_bench.evaluation.grid import Grid
+from ssr_bench.evaluation.plan import Cell
+from ssr_bench.evaluation.record import Record
+from ssr_bench.evaluation.results import CellResult, cells_of, results_of
+from ssr_bench.evaluation.statistics import wilson
+from ssr_bench.evaluation.table import grids, markdown, setting
 
 
 def cells(*records: Record) -> dict[str, CellResult]:

@@ -9,12 +9,12 @@ from evaluation_records import BASELINE, SSD, call, drafted, path, plan_of, reco
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.bench.evaluation.plan import Plan
-from ssr.bench.evaluation.record import Record
-from ssr.bench.evaluation.run_directory import RECORDS, Origin, opened, read
 from ssr.core.errors import Conflict, InvalidRequest
 from ssr.core.job import JobStatus
 from ssr.core.types import CallKind
+from ssr_bench.evaluation.plan import Plan
+from ssr_bench.evaluation.record import Record
+from ssr_bench.evaluation.run_directory import RECORDS, Origin, opened, read
 
 PLAN = plan_of((BASELINE, SSD))
 ORIGIN = Origin(run_id="first", command="ssr bench accuracy")

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from ssr.bench.evaluation.dataset import Problem
-from ssr.bench.evaluation.plan import Plan, Wanted, make_plan
-from ssr.bench.evaluation.record import Record, Setting
-from ssr.bench.evaluation.run_directory import Evaluation, Origin, opened, read
-from ssr.bench.evaluation.runner import Sitting, run_plan
 from ssr.core.errors import Conflict, InvalidRequest, SsrError, Unavailable
 from ssr.core.job import Event, Finished, Job, JobStatus
 from ssr.core.run import Path as JobPath
 from ssr.core.run import Selected, StepCommitted
 from ssr.core.types import NO_STRATEGY, Call, CallKind, Options, PathStatus, Source, Step
+from ssr_bench.evaluation.dataset import Problem
+from ssr_bench.evaluation.plan import Plan, Wanted, make_plan
+from ssr_bench.evaluation.record import Record, Setting
+from ssr_bench.evaluation.run_directory import Evaluation, Origin, opened, read
+from ssr_bench.evaluation.runner import Sitting, run_plan
 
 GOLD = "987654321"
 PROBLEMS = [Problem(f"p{number}", f"What is {number}?", GOLD) for number in range(4)]
@@ -181,8 +181,8 @@ async def test_a_problem_that_is_refused_does_not_end_it(tmp_path: Path) -> None
 
     found = await evaluated(tmp_path, Server(too_long))
     assert [one.error for one in found.records if one.lost] == ["problem: is too long"] * 2
-    with pytest.raises(InvalidRequest, match="^strategy_pool: "):
-        await evaluated(tmp_path / "b", Server(lambda _: InvalidRequest("strategy_pool", "is unknown")))
+    with pytest.raises(InvalidRequest, match="^strategy_set: "):
+        await evaluated(tmp_path / "b", Server(lambda _: InvalidRequest("strategy_set", "is unknown")))
 
 
 async def test_so_many_at_a_time(tmp_path: Path) -> None:

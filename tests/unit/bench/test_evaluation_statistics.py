@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.bench.evaluation.statistics import (
+from ssr_bench.evaluation.statistics import (
     Z95,
     Estimate,
     auc,

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from ssr.bench.floor import Callee, Floor, FloorCall, floor_of_step, timed
-from ssr.bench.statistics import Summary
+from ssr_bench.floor import Callee, CostFloor, FloorCall, floor_of_step, timed
+from ssr_bench.statistics import Summary
 
 
 def calls(name: str, alone_ms: float, many_ms: float) -> tuple[FloorCall, FloorCall]:
@@ -15,7 +15,7 @@ def calls(name: str, alone_ms: float, many_ms: float) -> tuple[FloorCall, FloorC
 
 
 def test_a_step_is_two_services_an_engine_call_or_more_for_each_and_an_append() -> None:
-    floor = Floor(calls("gRPC", 1.0, 0.5), calls("HTTP", 10.0, 5.0), calls("append", 100.0, 50.0))
+    floor = CostFloor(calls("gRPC", 1.0, 0.5), calls("HTTP", 10.0, 5.0), calls("append", 100.0, 50.0))
     assert floor_of_step(floor, 0.3, many=False, field=lambda call: call.cpu_ms) == pytest.approx(2 + 23 + 100)
     assert floor_of_step(floor, 0.0, many=True, field=lambda call: call.cpu_ms) == pytest.approx(1 + 10 + 50)
 

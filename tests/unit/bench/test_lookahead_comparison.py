@@ -4,17 +4,17 @@ import asyncio
 
 import pytest
 
-from ssr.bench.lookahead import LookaheadPlan, compare_lookaheads
-from ssr.bench.timed_crew import STEP_TOKENS, LatencyModel, TimedCrew
-from ssr.bench.virtual_time import run_virtually
 from ssr.core.errors import InvalidRequest
 from ssr.core.journal import MemoryJournal
 from ssr.core.solve import solve
 from ssr.core.types import Mode, Options
+from ssr_bench.lookahead import LookaheadPlan, compare_lookaheads
+from ssr_bench.timed_stages import STEP_TOKENS, StageLatencies, TimedStages
+from ssr_bench.virtual_time import run_virtually
 
 
-def model(rewritten: float, steps: int = 4) -> LatencyModel:
-    return LatencyModel(rewritten=rewritten, min_steps=steps, max_steps=steps)
+def model(rewritten: float, steps: int = 4) -> StageLatencies:
+    return StageLatencies(rewritten=rewritten, min_steps=steps, max_steps=steps)
 
 
 async def test_without_lookahead_a_path_takes_the_sum_of_its_calls() -> None:
@@ -45,7 +45,7 @@ def test_every_lookahead_commits_the_same_steps() -> None:
     async def steps(lookahead: int) -> list[str]:
         journal = MemoryJournal()
         options = Options(mode=Mode.SSR, paths=2, early_stop=False, lookahead=lookahead)
-        await solve("job", "?", options, TimedCrew(LatencyModel(), 3).solving, journal)
+        await solve("job", "?", options, TimedStages(StageLatencies(), 3).solving, journal)
         return [step.text for path in journal.run.paths for step in path.steps]
 
     first, *others = (run_virtually(steps(lookahead)) for lookahead in (0, 1, 2))
@@ -54,19 +54,19 @@ def test_every_lookahead_commits_the_same_steps() -> None:
 
 
 def test_a_draft_that_is_cut_off_counts_in_proportion() -> None:
-    crew = TimedCrew(model(0.0), seed=0)
+    stages = TimedStages(model(0.0), seed=0)
 
     async def main() -> None:
         solving = asyncio.ensure_future(
-            solve("job", "?", Options(mode=Mode.SSD, paths=1), crew.solving, MemoryJournal())
+            solve("job", "?", Options(mode=Mode.SSD, paths=1), stages.solving, MemoryJournal())
         )
         await asyncio.sleep(0.75 + 0.3)  # one step, and half of the next one's draft
         solving.cancel()
         await asyncio.wait([solving])
 
     run_virtually(main())
-    assert crew.count.drafted == pytest.approx(1.5 * STEP_TOKENS)
-    assert crew.count.wasted == pytest.approx(0.5 * STEP_TOKENS)
+    assert stages.count.drafted == pytest.approx(1.5 * STEP_TOKENS)
+    assert stages.count.wasted == pytest.approx(0.5 * STEP_TOKENS)
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_a_plan_out_of_its_limits_is_refused_by_name(plan: dict[str, object], fi
 )
 def test_a_latency_out_of_its_limits_is_refused_by_name(latency: dict[str, float], field: str) -> None:
     with pytest.raises(InvalidRequest, match=f"^{field}:"):
-        LatencyModel(**latency)  # type: ignore[arg-type]
+        StageLatencies(**latency)  # type: ignore[arg-type]

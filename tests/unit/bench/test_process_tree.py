@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ssr.bench.process_tree import ProcessStat, parse_stat, read_usage, tree_of
 from ssr.core.errors import CapabilityMissing
+from ssr_bench.process_tree import ProcessStat, parse_stat, read_usage, tree_of
 
 #: pid, name, state, parent, ... utime 7, stime 5, cutime 3, cstime 1, ... rss 250.
 LINE = "42 (a (b) c) S 7 42 42 0 -1 4194560 1 2 3 4 7 5 3 1 20 0 9 0 100 9999 250 18446744073709551615 1 1"
@@ -42,6 +42,6 @@ def test_a_process_is_read_with_its_children() -> None:
 
 
 def test_a_system_without_proc_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("ssr.bench.process_tree._PROC", tmp_path)
+    monkeypatch.setattr("ssr_bench.process_tree._PROC", tmp_path)
     with pytest.raises(CapabilityMissing, match="run it on Linux"):
         read_usage({})

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from ssr.bench.report_json import report_json
+from ssr_bench.report_json import report_json
 
 
 @dataclass(frozen=True, slots=True)

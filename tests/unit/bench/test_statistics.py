@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssr.bench.statistics import Summary, percentile, share
+from ssr_bench.statistics import Summary, percentile, share
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from ssr.bench.virtual_time import run_virtually
+from ssr_bench.virtual_time import run_virtually
 
 
 def test_an_hour_takes_no_time_and_the_clock_tells_it() -> None:

@@ -140,7 +140,7 @@ COMBINATIONS |= {
     "the built-in autoscaler": BUILTIN,
     "it, with lesson bells and one pool that is external": all_of(
         BUILTIN,
-        {"autoscaling": {"settings": {"bells": [_BELL | {"zone": "Europe/Berlin"}]}, "builtin": {"replicas": 3}}},
+        {"autoscaling": {"settings": {"schedule": [_BELL | {"zone": "Europe/Berlin"}]}, "builtin": {"replicas": 3}}},
         values_of(**{"engines.draft.kind": "external", "engines.draft.external.urls": ["http://gpu-1:8080"]}),
     ),
     "it, from zero": all_of(BUILTIN, ASLEEP),

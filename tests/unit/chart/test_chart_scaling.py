@@ -19,10 +19,10 @@ from chart_manifests import (
     values_of,
 )
 
+from ssr.autoscaler.policy.settings import ScalingSettings, ScheduledLoad
 from ssr.autoscaler.settings import AutoscalerSettings
 from ssr.engines.settings import EngineSettings
 from ssr.orchestrator.settings import OrchestratorSettings
-from ssr.scaling.settings import Bell, ScalingSettings
 
 EXTERNAL_DRAFT = values_of(**{"engines.draft.kind": "external", "engines.draft.external.urls": ["http://a:1"]})
 OWN_SELECTOR = values_of(**{"engines.selector.kind": "vllm", "engines.selector.model": "m"})
@@ -76,7 +76,7 @@ def test_the_autoscaler_is_told_what_it_may_scale_and_how(monkeypatch: pytest.Mo
     limits = {
         "draft": {"min_replicas": 0, "max_replicas": 3, "slots": 16},
         "target": {"utilisation": 0.5},
-        "bells": [BELL],
+        "schedule": [BELL],
     }
     manifests = render(all_of(BUILTIN, {"autoscaling": {"settings": limits, "builtin": {"settings": {"lease_s": 30}}}}))
     settings = settings_of(manifests, monkeypatch)
@@ -87,7 +87,7 @@ def test_the_autoscaler_is_told_what_it_may_scale_and_how(monkeypatch: pytest.Mo
     assert settings.lease_s == 30
     assert (settings.scaling.draft.min_replicas, settings.scaling.draft.max_replicas) == (0, 3)
     assert (settings.scaling.draft.slots, settings.scaling.target.utilisation) == (16, 0.5)
-    assert settings.scaling.bells == (Bell.model_validate(BELL),)
+    assert settings.scaling.schedule == (ScheduledLoad.model_validate(BELL),)
     assert settings.scaling.own_selector_engine is False
 
 

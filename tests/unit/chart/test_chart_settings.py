@@ -12,13 +12,13 @@ from chart_manifests import CHART, KEYS, MANAGED_CERTIFICATES, PRESETS, WATCHED,
 from pydantic import BaseModel
 
 from ssr.autoscaler.settings import AutoscalerSettings
-from ssr.cli import app
-from ssr.drafting.settings import DrafterSettings
-from ssr.engines.server_settings import EngineServerSettings
+from ssr.cli.app import app
+from ssr.drafter.settings import DrafterSettings
+from ssr.engine_server.settings import EngineServerSettings
 from ssr.orchestrator.settings import OrchestratorSettings
-from ssr.selection.settings import SelectorSettings
-from ssr.settings import ServiceSettings
-from ssr.verification.settings import VerifierSettings
+from ssr.runtime.settings import ServiceSettings
+from ssr.selector.settings import SelectorSettings
+from ssr.verifier.settings import VerifierSettings
 
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "orchestrator": OrchestratorSettings,
@@ -74,7 +74,7 @@ EVERYTHING: dict[str, Any] = {
                 "defaults": {
                     "paths": 3,
                     "threshold": 6.5,
-                    "strategy_pool": "school",
+                    "strategy_set": "school",
                     "max_step_tokens": 64,
                     "max_path_tokens": 1024,
                     "lookahead": 1,
@@ -94,12 +94,12 @@ EVERYTHING: dict[str, Any] = {
                 "report_s": 3,
             }
         },
-        "selector": {"settings": {"grace_s": 3, "log_level": "INFO", "report_s": 3, "pools_folder": "/pools"}},
+        "selector": {"settings": {"grace_s": 3, "log_level": "INFO", "report_s": 3, "strategy_sets_folder": "/pools"}},
         "drafter": {"settings": {"grace_s": 3, "log_level": "INFO", "report_s": 3}},
         "verifier": {"settings": {"grace_s": 3, "log_level": "INFO", "report_s": 3, "scorer": "judge"}},
     },
     "autoscaling": {
-        "settings": {"draft": POOL, "target": POOL, "bells": [BELL], "report_ttl_s": 30, "interval_s": 4},
+        "settings": {"draft": POOL, "target": POOL, "schedule": [BELL], "report_ttl_s": 30, "interval_s": 4},
         "builtin": {
             "settings": {
                 "grace_s": 3,
@@ -171,7 +171,7 @@ def test_every_setting_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) 
     assert orchestrator.otlp_endpoint == "http://collector.monitoring:4317"
     assert str(orchestrator.api_keys) == "/keys"
     assert orchestrator.scaling.draft.model_dump() == POOL
-    assert [bell.model_dump(mode="json") for bell in orchestrator.scaling.bells] == [BELL]
+    assert [bell.model_dump(mode="json") for bell in orchestrator.scaling.schedule] == [BELL]
     drafter = _read("drafter", manifests.environment("drafter"), monkeypatch)
     assert isinstance(drafter, DrafterSettings)
     client = EVERYTHING["engines"]["draft"]["client"]

@@ -18,7 +18,7 @@ from chart_manifests import (
     values_of,
 )
 
-from ssr.redis.url import read_redis_url
+from ssr.runtime.redis.url import read_redis_url
 
 MUTUAL = values_of(**{"tls.clientCertificates": True})
 

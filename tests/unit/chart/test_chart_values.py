@@ -107,7 +107,7 @@ def test_combinations_that_make_no_sense(values: dict[str, Any], sentence: str) 
         ({"autoscaling.settings.draft.max_replicas": None}, "/autoscaling/settings/draft"),
         ({"autoscaling.settings.draft.replicas": 1}, "/autoscaling/settings/draft"),
         ({"autoscaling.settings.own_selector_engine": True}, "/autoscaling/settings"),
-        ({"autoscaling.settings.bells": [{"name": "a", "when": "noon"}]}, "/autoscaling/settings/bells/0"),
+        ({"autoscaling.settings.schedule": [{"name": "a", "when": "noon"}]}, "/autoscaling/settings/schedule/0"),
         ({"autoscaling.builtin.settings.lease_s": "long"}, "/autoscaling/builtin/settings/lease_s"),
         ({"autoscaling.builtin.settings.namespace": "x"}, "/autoscaling/builtin/settings"),
         ({"services.drafter.autoscaling.enabled": "yes"}, "/services/drafter/autoscaling/enabled"),

@@ -50,8 +50,8 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 def dashboard() -> dict[str, Any]:
-    board: dict[str, Any] = json.loads((CHART / "dashboards" / "ssr.json").read_text())
-    return board
+    report_store: dict[str, Any] = json.loads((CHART / "dashboards" / "ssr.json").read_text())
+    return report_store
 
 
 QUERIES = list(queries())
@@ -160,9 +160,9 @@ def test_without_metrics_nothing_listens_for_prometheus() -> None:
 
 def test_the_dashboard_arrives_whole_where_grafana_looks() -> None:
     manifests = render(all_of(WATCHED, values_of(**{"dashboard.labels": {"grafana_dashboard": "yes"}})))
-    (board,) = manifests.of("ConfigMap")
-    assert board["metadata"]["labels"]["grafana_dashboard"] == "yes"
-    assert json.loads(board["data"]["ssr.json"]) == dashboard()
+    (report_store,) = manifests.of("ConfigMap")
+    assert report_store["metadata"]["labels"]["grafana_dashboard"] == "yes"
+    assert json.loads(report_store["data"]["ssr.json"]) == dashboard()
 
 
 def test_panels_do_not_overlap() -> None:

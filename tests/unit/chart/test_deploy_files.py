@@ -11,11 +11,11 @@ import pytest
 import yaml
 from chart_manifests import CHART, ROOT
 
-from ssr.drafting.settings import DrafterSettings
+from ssr.drafter.settings import DrafterSettings
 from ssr.orchestrator.settings import OrchestratorSettings
-from ssr.selection.settings import SelectorSettings
-from ssr.settings import ServiceSettings
-from ssr.verification.settings import VerifierSettings
+from ssr.runtime.settings import ServiceSettings
+from ssr.selector.settings import SelectorSettings
+from ssr.verifier.settings import VerifierSettings
 
 DEPLOY = ROOT / "deploy"
 SETTINGS: dict[str, type[ServiceSettings]] = {

@@ -11,7 +11,7 @@ from ssr.client.request import resolved, solve_request
 from ssr.core.errors import InvalidRequest
 from ssr.core.job import Priority
 from ssr.core.types import Mode, Options, StopRule
-from ssr.rpc.wire import options_from_wire
+from ssr.runtime.rpc.wire import options_from_wire
 from ssr.v1 import reasoning_pb2
 
 
@@ -44,7 +44,6 @@ def test_modes_of_one_path(mode: Mode) -> None:
         {"paths": 0},
         {"threshold": math.nan},
         {"temperature": -0.1},
-        {"target_temperature": -0.1},
         {"top_p": 0.0},
         {"scorer": "dice"},
         {"seed": -1},

@@ -8,20 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.consensus.dag import Consensus, Continuation
+from ssr.consensus.dag import ConsensusGraph, Continuation
 from ssr.consensus.memory import Text
-from ssr.consensus.source import Source
+from ssr.consensus.source import DraftSource
 
 CONTINUATIONS = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=6), min_size=1, max_size=8)
 
 
 def _pool(texts: list[list[int]], agreed: int = 3, weight: float = 1.0) -> list[Continuation]:
     return [
-        Continuation(Text(name, [9, 9, 9, *text]), 3, agreed, weight, Source.SIBLING) for name, text in enumerate(texts)
+        Continuation(Text(name, [9, 9, 9, *text]), 3, agreed, weight, DraftSource.SIBLING)
+        for name, text in enumerate(texts)
     ]
 
 
-def _path(consensus: Consensus, most: int = 10) -> list[tuple[int, float]]:
+def _path(consensus: ConsensusGraph, most: int = 10) -> list[tuple[int, float]]:
     path: list[tuple[int, float]] = []
     while len(path) < most and (edge := consensus.heaviest()) is not None:
         path.append((edge.token, edge.weight))
@@ -41,7 +42,7 @@ def _whole_graph(texts: list[list[int]]) -> dict[tuple[int, int], dict[int, int]
 @given(CONTINUATIONS)
 def test_without_sharpness_it_is_the_heaviest_path_of_the_merged_graph(texts: list[list[int]]) -> None:
     graph = _whole_graph(texts)
-    path = _path(Consensus(_pool(texts), sharpness=1.0, alpha=0.0))
+    path = _path(ConsensusGraph(_pool(texts), sharpness=1.0, alpha=0.0))
     node = -1
     for layer, (token, weight) in enumerate(path):
         edges = graph[layer, node]
@@ -53,7 +54,7 @@ def test_without_sharpness_it_is_the_heaviest_path_of_the_merged_graph(texts: li
 
 @given(CONTINUATIONS, st.floats(1.0, 8.0))
 def test_votes_are_weighted_by_how_long_each_has_agreed(texts: list[list[int]], sharpness: float) -> None:
-    path = _path(Consensus(_pool(texts), sharpness, alpha=0.0))
+    path = _path(ConsensusGraph(_pool(texts), sharpness, alpha=0.0))
     drafted: list[int] = []
     for layer, (token, weight) in enumerate(path):
         votes: dict[int, float] = defaultdict(float)
@@ -69,7 +70,7 @@ def test_votes_are_weighted_by_how_long_each_has_agreed(texts: list[list[int]], 
 
 
 def test_continuations_that_part_and_meet_again_share_a_node() -> None:
-    path = _path(Consensus(_pool([[1, 7, 5, 5], [2, 7, 6, 6], [3, 7, 6, 6], [1, 8, 0, 0]]), 1.0, 0.0), most=3)
+    path = _path(ConsensusGraph(_pool([[1, 7, 5, 5], [2, 7, 6, 6], [3, 7, 6, 6], [1, 8, 0, 0]]), 1.0, 0.0), most=3)
     assert [token for token, _ in path] == [1, 7, 6]  # 7 is reached by one way, and left by all that hold it
 
 
@@ -78,14 +79,14 @@ def test_the_models_probability_moves_an_edge_by_alpha() -> None:
     pool[0].text.probabilities = [0.0, 0.0, 0.0, 0.2]
     pool[1].text.probabilities = [0.0, 0.0, 0.0, 0.4]
     pool[2].text.probabilities = [0.0, 0.0, 0.0, 0.9]
-    edge = Consensus(pool, 1.0, alpha=0.5).heaviest()
+    edge = ConsensusGraph(pool, 1.0, alpha=0.5).heaviest()
     assert edge is not None
     assert edge.token == 2
     assert edge.weight == pytest.approx(0.5 * 0.9 + 0.5 / 3)
 
 
 def test_where_no_probability_is_told_frequency_counts_alone() -> None:
-    edge = Consensus(_pool([[1], [1], [2]]), 1.0, alpha=0.9).heaviest()
+    edge = ConsensusGraph(_pool([[1], [1], [2]]), 1.0, alpha=0.9).heaviest()
     assert edge is not None
     assert edge.token == 1
     assert edge.weight == pytest.approx(2 / 3)
@@ -93,9 +94,9 @@ def test_where_no_probability_is_told_frequency_counts_alone() -> None:
 
 def test_an_edge_tells_the_source_that_speaks_for_it_most() -> None:
     pool = [
-        Continuation(Text("a", [1]), 0, 2, 1.0, Source.SIBLING),
-        Continuation(Text("b", [1]), 0, 5, 0.1, Source.HISTORY),
+        Continuation(Text("a", [1]), 0, 2, 1.0, DraftSource.SIBLING),
+        Continuation(Text("b", [1]), 0, 5, 0.1, DraftSource.HISTORY),
     ]
-    edge = Consensus(pool, 4.0, 0.0).heaviest()
+    edge = ConsensusGraph(pool, 4.0, 0.0).heaviest()
     assert edge is not None
-    assert (edge.source, edge.agreed) == (Source.HISTORY, 5)
+    assert (edge.source, edge.agreed) == (DraftSource.HISTORY, 5)

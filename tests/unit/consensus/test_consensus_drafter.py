@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssr.consensus import ConsensusSettings, Draft, Drafter, Source
+from ssr.consensus import ConsensusSettings, Draft, Drafter, DraftSource
 from ssr.consensus.group import Group
-from ssr.consensus.memory import Memory
+from ssr.consensus.memory import SuffixMemory
 from ssr.consensus.pooling import pooled
-from ssr.consensus.sample import Sample
-from ssr.consensus.switch import Switch
+from ssr.consensus.sample import DraftedSample
+from ssr.consensus.throttle import Throttle
 from ssr.core.errors import Conflict, InvalidRequest, NotFound
 
 EAGER = ConsensusSettings(min_confidence=0.0, rest_below=0.0)
@@ -35,7 +35,7 @@ def test_a_sibling_ahead_drafts() -> None:
     drafter.add("b", STEPS[:5])
     draft = drafter.draft("b", 4)
     assert draft.tokens == tuple(STEPS[5:9])
-    assert set(draft.sources) == {Source.SIBLING}
+    assert set(draft.sources) == {DraftSource.SIBLING}
     assert list(draft.confidences) == sorted(draft.confidences, reverse=True)
 
 
@@ -49,7 +49,7 @@ def test_without_siblings_the_own_context_drafts() -> None:
     drafter = _started("a", prompt=[*STEPS[:6], 1, 2])
     drafter.add("a", STEPS[:3])
     draft = drafter.draft("a", 2)
-    assert (draft.tokens, draft.sources) == (tuple(STEPS[3:5]), (Source.OWN, Source.OWN))
+    assert (draft.tokens, draft.sources) == (tuple(STEPS[3:5]), (DraftSource.OWN, DraftSource.OWN))
 
 
 def test_the_majority_of_siblings_wins() -> None:
@@ -103,7 +103,7 @@ def test_drafts_never_come_from_another_group_or_tenant() -> None:
     drafter.end_group("one")  # now it is history, of its tenant
     for other in "bc":
         drafter.add(other, [1, 2, 3, *STEPS[:8]])
-    assert drafter.draft("b", 1).sources == (Source.HISTORY,)
+    assert drafter.draft("b", 1).sources == (DraftSource.HISTORY,)
     assert drafter.draft("c", 1) == Draft()
 
 
@@ -143,7 +143,7 @@ def test_a_finished_sibling_goes_on_helping() -> None:
     drafter.start("a", "problem")  # the name is free, and the first sample's text is a sibling's now
     drafter.add("a", STEPS[:5])
     draft = drafter.draft("a", 4)
-    assert (draft.tokens, set(draft.sources)) == (tuple(STEPS[5:9]), {Source.SIBLING})
+    assert (draft.tokens, set(draft.sources)) == (tuple(STEPS[5:9]), {DraftSource.SIBLING})
 
 
 def test_a_group_of_endlessly_many_samples_is_bounded() -> None:
@@ -184,7 +184,7 @@ def test_history_helps_the_tenants_next_problem() -> None:
     drafter.start("b", "next")
     drafter.add("b", [1, 2, 3, *STEPS[:5]])  # with these the history is entered
     draft = drafter.draft("b", 4)
-    assert (draft.tokens, set(draft.sources)) == (tuple(STEPS[5:9]), {Source.HISTORY})
+    assert (draft.tokens, set(draft.sources)) == (tuple(STEPS[5:9]), {DraftSource.HISTORY})
 
 
 def test_without_weight_there_is_no_history() -> None:
@@ -257,15 +257,15 @@ def test_a_long_sample_is_bounded_and_still_drafts_from_its_last_tokens() -> Non
 
 
 def test_a_draft_looks_at_no_more_than_the_pool_however_many_siblings_there_are() -> None:
-    group, history = Group("tenant", EAGER), Memory(EAGER.orders, 10**6, EAGER.pool)
+    group, history = Group("tenant", EAGER), SuffixMemory(EAGER.orders, 10**6, EAGER.pool)
     for sample in range(200):
-        state = Sample(Switch(0.0))
+        state = DraftedSample(Throttle(0.0))
         group.begin(sample, state, (), 0)
         group.memory.append(state, STEPS)
         history.append(sample, STEPS)
     pool = pooled(EAGER, STEPS[:10], 0, group.memory, history)
-    assert Counter(one.source is Source.HISTORY for one in pool) == {False: EAGER.pool, True: EAGER.pool // 3}
-    nothing = Memory(EAGER.orders, 10**6, EAGER.pool)
+    assert Counter(one.source is DraftSource.HISTORY for one in pool) == {False: EAGER.pool, True: EAGER.pool // 3}
+    nothing = SuffixMemory(EAGER.orders, 10**6, EAGER.pool)
     assert len(pooled(EAGER, STEPS[:10], 0, nothing, history)) == EAGER.pool  # where siblings leave room
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.consensus.memory import Memory
+from ssr.consensus.memory import SuffixMemory
 from ssr.consensus.settings import LONGEST_AGREEMENT
 
 ORDERS = (4, 2, 1)
@@ -24,7 +24,7 @@ def _texts(additions: list[tuple[int, list[int]]]) -> dict[int, list[int]]:
 def test_every_occurrence_is_found_and_nothing_else(
     additions: list[tuple[int, list[int]]], suffix: list[int], order: int
 ) -> None:
-    memory = Memory(ORDERS, limit=10**6, keep=1000)
+    memory = SuffixMemory(ORDERS, limit=10**6, keep=1000)
     for owner, tokens in additions:
         memory.append(owner, tokens)
     found = [(text.owner, place) for text, place in memory.find(suffix, order)]
@@ -40,7 +40,7 @@ def test_every_occurrence_is_found_and_nothing_else(
 
 @given(ADDITIONS, st.integers(1, 3))
 def test_at_least_the_latest_occurrences_are_kept(additions: list[tuple[int, list[int]]], keep: int) -> None:
-    memory, everything = Memory((1,), limit=10**6, keep=keep), Memory((1,), limit=10**6, keep=10**6)
+    memory, everything = SuffixMemory((1,), limit=10**6, keep=keep), SuffixMemory((1,), limit=10**6, keep=10**6)
     for owner, tokens in additions:
         memory.append(owner, tokens)
         everything.append(owner, tokens)
@@ -52,7 +52,7 @@ def test_at_least_the_latest_occurrences_are_kept(additions: list[tuple[int, lis
 
 @given(ADDITIONS, st.integers(2, 40))
 def test_no_more_is_remembered_than_the_limit(additions: list[tuple[int, list[int]]], limit: int) -> None:
-    memory = Memory(ORDERS, limit, keep=4)
+    memory = SuffixMemory(ORDERS, limit, keep=4)
     added = 0
     for owner, tokens in additions:
         memory.append(owner, tokens)
@@ -66,7 +66,7 @@ def test_no_more_is_remembered_than_the_limit(additions: list[tuple[int, list[in
 
 
 def test_a_text_goes_on_over_a_change_of_generation() -> None:
-    memory = Memory(ORDERS, limit=20, keep=4)
+    memory = SuffixMemory(ORDERS, limit=20, keep=4)
     memory.append("a", range(10))
     memory.append("a", [10, 11])
     assert memory.ending("a") == list(range(12))[-LONGEST_AGREEMENT:]
@@ -75,7 +75,7 @@ def test_a_text_goes_on_over_a_change_of_generation() -> None:
 
 
 def test_probabilities_stay_beside_their_tokens() -> None:
-    memory = Memory(ORDERS, limit=100, keep=4)
+    memory = SuffixMemory(ORDERS, limit=100, keep=4)
     memory.append("a", [1, 2])
     memory.append("a", [3, 4], [0.5, 0.25])
     memory.append("a", [5])
@@ -85,7 +85,7 @@ def test_probabilities_stay_beside_their_tokens() -> None:
 
 
 def test_what_is_forgotten_is_not_found_in_either_generation() -> None:
-    memory = Memory(ORDERS, limit=20, keep=4)
+    memory = SuffixMemory(ORDERS, limit=20, keep=4)
     memory.append("a", [1, 2] * 8)
     memory.append("b", [1, 2] * 2)
     memory.forget("a")

@@ -9,16 +9,16 @@ from types import SimpleNamespace
 
 from prometheus_client import CollectorRegistry
 
-from ssr.consensus.counts import Counts
+from ssr.consensus.counts import DraftCounts
 from ssr.consensus.draft import Draft
 from ssr.consensus.metrics import ProposerMetrics, exposed
-from ssr.consensus.source import Source
+from ssr.consensus.source import DraftSource
 
-DRAFT = Draft((5, 6, 7), (0.9, 0.8, 0.7), (Source.SIBLING, Source.SIBLING, Source.OWN))
+DRAFT = Draft((5, 6, 7), (0.9, 0.8, 0.7), (DraftSource.SIBLING, DraftSource.SIBLING, DraftSource.OWN))
 
 
 def test_counters_follow_the_counts() -> None:
-    registry, counts = CollectorRegistry(), Counts()
+    registry, counts = CollectorRegistry(), DraftCounts()
     metrics = ProposerMetrics(registry)
     for _ in range(2):
         counts.note(DRAFT, [5, 6, 1])

@@ -12,7 +12,7 @@ import pytest
 from ssr.consensus.counts import by_position, by_source
 from ssr.consensus.environment import settings_from
 from ssr.consensus.prompts import PromptGroups, common_tokens
-from ssr.consensus.source import Source
+from ssr.consensus.source import DraftSource
 from ssr.consensus.vllm import ConsensusProposer
 from ssr.core.errors import InvalidRequest
 
@@ -97,7 +97,7 @@ def test_a_sibling_with_the_same_prompt_drafts() -> None:
     assert _run(proposer, [_Request(PROMPT, ANSWER)]) == 61
     assert _run(proposer, [_Request(PROMPT, ANSWER)]) == 12  # the prompt, a first token, and 6 a step
     counts = proposer.counts
-    assert by_source(counts.accepted)[Source.SIBLING] == sum(counts.accepted.values()) == 49
+    assert by_source(counts.accepted)[DraftSource.SIBLING] == sum(counts.accepted.values()) == 49
     assert by_position(counts.accepted)[0] == 10
     assert "sibling 49/" in str(counts)
 
@@ -170,7 +170,7 @@ def test_another_prompt_is_another_problem_even_with_history_asked_for_elsewhere
     assert _run(proposer, [other]) == 61
     _run(proposer, [_Request([5] * 20, [7, 8, 9] * 50)])  # long enough for the sweep to end the first group
     assert _run(proposer, [_Request([6] * 20, ANSWER)]) == 61
-    assert by_source(proposer.counts.accepted)[Source.HISTORY] == 0
+    assert by_source(proposer.counts.accepted)[DraftSource.HISTORY] == 0
 
 
 def test_history_is_kept_where_it_is_asked_for() -> None:
@@ -185,7 +185,7 @@ def test_history_is_kept_where_it_is_asked_for() -> None:
     clock.now = 100.0
     _run(proposer, [_Request([5] * 20, list(range(1000, 1200)))])
     assert _run(proposer, [_Request([6] * 20, ANSWER)]) < 20
-    assert by_source(proposer.counts.accepted)[Source.HISTORY] > 40
+    assert by_source(proposer.counts.accepted)[DraftSource.HISTORY] > 40
 
 
 def test_a_preempted_request_comes_back_as_itself() -> None:

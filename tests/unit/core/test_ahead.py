@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tree_crew import OPTIONS, TOKENS, MemoryJournal, TreeCrew, many, run
+from tree_stages import OPTIONS, TOKENS, MemoryJournal, TreeCrew, many, run
 
 from ssr.core.errors import ContextFull, LostGround, SsrError, StaleOwner, Unavailable
 from ssr.core.solve import LimitReached, Outcome, solve
@@ -24,21 +24,21 @@ def test_what_is_committed_does_not_depend_on_the_lookahead(
     lengths: list[int], rejected: frozenset[tuple[int, int]], pace: int
 ) -> None:
     def outcome(lookahead: int) -> tuple[Outcome, TreeCrew, MemoryJournal]:
-        crew, journal = TreeCrew(lengths, rejected, pace=pace + lookahead), MemoryJournal()
-        found = asyncio.run(run(crew, many(len(lengths), lookahead), journal))
-        return found, crew, journal
+        stages, journal = TreeCrew(lengths, rejected, pace=pace + lookahead), MemoryJournal()
+        found = asyncio.run(run(stages, many(len(lengths), lookahead), journal))
+        return found, stages, journal
 
     plain, plain_crew, _ = outcome(0)
     assert plain.run.ledger.wasted_tokens == 0
     for lookahead in (1, 2, 3):
-        found, crew, journal = outcome(lookahead)
+        found, stages, journal = outcome(lookahead)
         assert found.run.paths == plain.run.paths
-        assert {(c, s) for c, s in crew.judged} == {(c, s) for c, s in plain_crew.judged}
-        assert set(plain_crew.begun) <= set(crew.begun)
-        assert all(depth <= lookahead for depth in crew.deepest.values())
+        assert {(c, s) for c, s in stages.judged} == {(c, s) for c, s in plain_crew.judged}
+        assert set(plain_crew.begun) <= set(stages.begun)
+        assert all(depth <= lookahead for depth in stages.deepest.values())
         usage = found.run.ledger.usage()
-        assert usage.drafted_tokens == TOKENS * len(crew.finished), "every finished draft is accounted, once"
-        assert usage.wasted_tokens == TOKENS * (len(crew.finished) - len(crew.judged))
+        assert usage.drafted_tokens == TOKENS * len(stages.finished), "every finished draft is accounted, once"
+        assert usage.wasted_tokens == TOKENS * (len(stages.finished) - len(stages.judged))
         assert journal.run == found.run
 
 
@@ -47,14 +47,14 @@ def test_what_is_committed_does_not_depend_on_the_lookahead(
 def test_every_committed_draft_was_judged_where_it_stands(
     lengths: list[int], rejected: frozenset[tuple[int, int]], pace: int, lookahead: int
 ) -> None:
-    crew, journal = TreeCrew(lengths, rejected, pace=pace), MemoryJournal()
-    asyncio.run(run(crew, many(len(lengths), lookahead), journal))
+    stages, journal = TreeCrew(lengths, rejected, pace=pace), MemoryJournal()
+    asyncio.run(run(stages, many(len(lengths), lookahead), journal))
     for path in range(len(lengths)):
         texts: tuple[str, ...] = ()
         for committed in journal.steps(path):
             step = committed.step
             if step.source is Source.DRAFT:
-                assert (texts, step.text) in {(c.steps, s.text) for c, s in crew.judged if c.path == path}
+                assert (texts, step.text) in {(c.steps, s.text) for c, s in stages.judged if c.path == path}
             texts += (step.text,)
 
 
@@ -112,26 +112,26 @@ class Held(TreeCrew):
 
 
 async def test_a_rewrite_cancels_the_draft_that_is_being_written() -> None:
-    crew, journal = Held(), MemoryJournal()
-    await run(crew, replace(OPTIONS, lookahead=1), journal)
-    assert crew.cancelled == 1
+    stages, journal = Held(), MemoryJournal()
+    await run(stages, replace(OPTIONS, lookahead=1), journal)
+    assert stages.cancelled == 1
     first, second, _ = journal.steps()
     assert [call.kind for call in first.calls] == [CallKind.DRAFT, CallKind.SCORE, CallKind.REWRITE]
     assert second.step.text.startswith("draft 1")
-    assert crew.judged[1][0].steps == (first.step.text,)
+    assert stages.judged[1][0].steps == (first.step.text,)
 
 
 async def test_an_accepted_draft_finds_the_next_one_under_way() -> None:
-    crew = Held(accept=True)
-    solving = asyncio.create_task(solve("job", "p", replace(OPTIONS, lookahead=1), crew.crew(), MemoryJournal()))
-    while not crew.judged:
+    stages = Held(accept=True)
+    solving = asyncio.create_task(solve("job", "p", replace(OPTIONS, lookahead=1), stages.stages(), MemoryJournal()))
+    while not stages.judged:
         await asyncio.sleep(0)
     for _ in range(50):
         await asyncio.sleep(0)
-    assert [len(context.steps) for context, _ in crew.begun] == [0]  # waits for it, and asks for no other
-    crew.release.set()
+    assert [len(context.steps) for context, _ in stages.begun] == [0]  # waits for it, and asks for no other
+    stages.release.set()
     outcome = await asyncio.wait_for(solving, 5)
-    assert (outcome.answer, crew.cancelled, len(crew.begun)) == ("0", 0, 3)
+    assert (outcome.answer, stages.cancelled, len(stages.begun)) == ("0", 0, 3)
 
 
 async def test_waste_is_in_the_step_that_made_it() -> None:
@@ -166,9 +166,9 @@ async def test_waste_of_a_rewritten_last_step_is_accounted() -> None:
 
 
 async def test_nothing_is_drafted_behind_a_draft_that_ends_the_path() -> None:
-    crew = TreeCrew([2])
-    await run(crew, replace(OPTIONS, lookahead=4))
-    assert [len(context.steps) for context, _ in crew.begun] == [0, 1]
+    stages = TreeCrew([2])
+    await run(stages, replace(OPTIONS, lookahead=4))
+    assert [len(context.steps) for context, _ in stages.begun] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -176,28 +176,28 @@ async def test_nothing_is_drafted_behind_a_draft_that_ends_the_path() -> None:
     [({"max_path_tokens": 25}, 3), ({"max_steps": 3}, 3), ({"max_tokens": 30}, 3)],
 )
 async def test_nothing_is_drafted_behind_a_budget(limits: dict[str, int], begun: int) -> None:
-    crew = TreeCrew([9])
+    stages = TreeCrew([9])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TreeCrew, "_while", lambda self: asyncio.sleep(0))
         try:
-            await run(crew, replace(OPTIONS, lookahead=4, **limits))  # type: ignore[arg-type]
+            await run(stages, replace(OPTIONS, lookahead=4, **limits))  # type: ignore[arg-type]
         except LimitReached:
             assert "max_path_tokens" not in limits
-    assert len(crew.begun) == begun
+    assert len(stages.begun) == begun
 
 
 async def test_the_budget_of_a_step_is_that_of_its_turn() -> None:
-    crew = TreeCrew([3])
-    await run(crew, replace(OPTIONS, lookahead=2, max_path_tokens=100, max_step_tokens=95))
-    assert [tokens for _, tokens in crew.begun] == [95, 90, 80]
+    stages = TreeCrew([3])
+    await run(stages, replace(OPTIONS, lookahead=2, max_path_tokens=100, max_step_tokens=95))
+    assert [tokens for _, tokens in stages.begun] == [95, 90, 80]
 
 
 @pytest.mark.parametrize("error", [Unavailable("engine gone"), ContextFull("no room")])
 async def test_a_draft_that_fails_ahead_of_its_turn_is_tried_again_in_its_turn(error: SsrError) -> None:
-    crew = TreeCrew([4], broken={(0, 2): 1}, error=error)
-    outcome = await run(crew, replace(OPTIONS, lookahead=2))
+    stages = TreeCrew([4], broken={(0, 2): 1}, error=error)
+    outcome = await run(stages, replace(OPTIONS, lookahead=2))
     assert outcome.answer == "0"
-    assert [len(context.steps) for context, _ in crew.begun].count(2) == 2
+    assert [len(context.steps) for context, _ in stages.begun].count(2) == 2
 
 
 @pytest.mark.parametrize("lookahead", range(4))
@@ -208,8 +208,8 @@ async def test_a_draft_that_fails_ahead_of_its_turn_is_tried_again_in_its_turn(e
 async def test_a_draft_that_fails_in_its_turn_ends_the_path(
     lookahead: int, error: SsrError, status: PathStatus
 ) -> None:
-    crew = TreeCrew([4], broken={(0, 2): 99}, error=error)
-    outcome = await run(crew, replace(OPTIONS, lookahead=lookahead))
+    stages = TreeCrew([4], broken={(0, 2): 99}, error=error)
+    outcome = await run(stages, replace(OPTIONS, lookahead=lookahead))
     path = outcome.run.paths[0]
     assert (len(path.steps), path.status, path.reason) == (2, status, str(error))
 
@@ -244,13 +244,13 @@ async def test_the_stop_rule_ends_what_is_drafted_ahead() -> None:
 
 
 async def test_cancelling_ends_what_is_drafted_ahead() -> None:
-    crew = Held(accept=True)
-    solving = asyncio.create_task(solve("job", "p", replace(OPTIONS, lookahead=3), crew.crew(), MemoryJournal()))
-    await crew.held.wait()
+    stages = Held(accept=True)
+    solving = asyncio.create_task(solve("job", "p", replace(OPTIONS, lookahead=3), stages.stages(), MemoryJournal()))
+    await stages.held.wait()
     solving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await solving
-    assert crew.cancelled == 1
+    assert stages.cancelled == 1
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -271,9 +271,9 @@ async def test_what_is_ahead_of_the_limit_is_accounted_with_the_last_step() -> N
 
 
 async def test_modes_without_drafts_have_nothing_to_draft_ahead() -> None:
-    crew = TreeCrew([3])
-    outcome = await run(crew, replace(OPTIONS, mode=Mode.BASELINE, lookahead=4))
-    assert (outcome.answer, len(crew.begun), crew.judged) == ("0", 3, [])
+    stages = TreeCrew([3])
+    outcome = await run(stages, replace(OPTIONS, mode=Mode.BASELINE, lookahead=4))
+    assert (outcome.answer, len(stages.begun), stages.judged) == ("0", 3, [])
 
 
 async def test_a_fault_in_the_drafter_itself_is_not_hidden() -> None:

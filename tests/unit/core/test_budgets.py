@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tree_crew import OPTIONS, MemoryJournal, TreeCrew, many, run
+from tree_stages import OPTIONS, MemoryJournal, TreeCrew, many, run
 
 from ssr.core.run import Decision, PathEnded, StepCommitted
 from ssr.core.solve import LimitReached, conclude
@@ -25,16 +25,16 @@ from ssr.core.types import Mode, Options, PathContext, PathStatus, StopRule, Wri
 def test_max_steps_is_exact_however_the_paths_race(
     lengths: list[int], max_steps: int, pace: int, lookahead: int
 ) -> None:
-    crew, journal = TreeCrew(lengths, pace=pace), MemoryJournal()
+    stages, journal = TreeCrew(lengths, pace=pace), MemoryJournal()
     options = many(len(lengths), lookahead, max_steps=max_steps)
     needed = sum(lengths)
     if max_steps >= needed:
-        asyncio.run(run(crew, options, journal))
+        asyncio.run(run(stages, options, journal))
     else:
         with pytest.raises(LimitReached, match=f"^{max_steps} of max_steps={max_steps} steps are committed$"):
-            asyncio.run(run(crew, options, journal))
+            asyncio.run(run(stages, options, journal))
     assert journal.run.committed_steps == min(needed, max_steps)
-    assert len(crew.judged) == min(needed, max_steps), "a step was judged that could not be committed"
+    assert len(stages.judged) == min(needed, max_steps), "a step was judged that could not be committed"
 
 
 @settings(max_examples=40, deadline=None)
@@ -56,9 +56,9 @@ def test_max_steps_is_exact_behind_a_crash(kept: int, max_steps: int, pace: int)
     pace=st.integers(0, 10**6),
 )
 def test_max_tokens_is_passed_by_one_step_a_path_at_most(lengths: list[int], max_tokens: int, pace: int) -> None:
-    crew, journal = TreeCrew(lengths, pace=pace), MemoryJournal()
+    stages, journal = TreeCrew(lengths, pace=pace), MemoryJournal()
     try:
-        asyncio.run(run(crew, many(len(lengths), 0, max_tokens=max_tokens), journal))
+        asyncio.run(run(stages, many(len(lengths), 0, max_tokens=max_tokens), journal))
     except LimitReached:
         assert journal.run.ledger.generated_tokens >= max_tokens
     assert journal.run.ledger.generated_tokens < max_tokens + 11 * len(lengths)
@@ -72,17 +72,17 @@ async def test_a_run_resumed_beyond_its_budget_writes_no_other_step(limits: dict
     await run(TreeCrew([4, 4]), replace(many(2, 0), mode=mode), full)
     steps = [i for i, decision in enumerate(full.decisions) if isinstance(decision, StepCommitted)]
     journal = MemoryJournal(full.decisions[: steps[3] + 1])
-    crew = TreeCrew([4, 4])
+    stages = TreeCrew([4, 4])
     with pytest.raises(LimitReached, match=next(iter(limits))):
-        await run(crew, many(2, 2, **limits), journal)
-    assert crew.begun == []
+        await run(stages, many(2, 2, **limits), journal)
+    assert stages.begun == []
     assert len(journal.decisions) == steps[3] + 1
 
 
 async def test_a_path_that_fails_gives_its_step_back() -> None:
     """Two paths, one step left: it is claimed by the path that fails, and the other one takes it."""
-    crew = TreeCrew([1, 1], broken={(0, 0): 1})
-    outcome = await run(crew, many(2, 0, max_steps=1))
+    stages = TreeCrew([1, 1], broken={(0, 0): 1})
+    outcome = await run(stages, many(2, 0, max_steps=1))
     assert [path.status for path in outcome.run.paths] == [PathStatus.FAILED, PathStatus.ANSWERED]
 
 
@@ -114,8 +114,8 @@ async def test_an_answer_that_is_committed_when_the_run_is_cut_off_still_votes(s
     end = next(i for i, decision in enumerate(full.decisions) if isinstance(decision, PathEnded))
     kept: list[Decision] = full.decisions[: end + (stopped_behind == "PathEnded")]
     journal = MemoryJournal(kept)
-    crew = TreeCrew([2, 2])
-    outcome = await conclude(crew.crew(), journal, "the deadline has passed")
+    stages = TreeCrew([2, 2])
+    outcome = await conclude(stages.stages(), journal, "the deadline has passed")
     answered = [path for path in outcome.run.paths if path.status is PathStatus.ANSWERED]
     assert answered
     assert outcome.answer == answered[0].answer

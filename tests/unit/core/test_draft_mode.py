@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tree_crew import MemoryJournal, TreeCrew
+from tree_stages import MemoryJournal, TreeCrew
 
-from ssr.core.solve import Crew, solve
+from ssr.core.solve import Stages, solve
 from ssr.core.types import Mode, Options, PathContext, Step, Verdict, Written
 
 
@@ -24,10 +24,10 @@ class Idle:
 
 
 async def test_only_the_draft_model_works() -> None:
-    tree, idle = TreeCrew([3]).crew(), Idle()
-    crew = replace(tree, selector=idle, writer=idle, verifier=idle)
-    assert isinstance(crew, Crew)
-    outcome = await solve("job", "p", Options(mode=Mode.DRAFT, paths=1), crew, MemoryJournal())
+    tree, idle = TreeCrew([3]).stages(), Idle()
+    stages = replace(tree, selector=idle, writer=idle, verifier=idle)
+    assert isinstance(stages, Stages)
+    outcome = await solve("job", "p", Options(mode=Mode.DRAFT, paths=1), stages, MemoryJournal())
     assert outcome.answer == "0"
     assert len(outcome.run.paths[0].steps) == 3
     usage = outcome.run.ledger.usage()

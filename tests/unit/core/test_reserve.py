@@ -10,11 +10,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tree_crew import TOKENS, MemoryJournal, TreeCrew, many, run
+from tree_stages import TOKENS, MemoryJournal, TreeCrew, many, run
 
 from ssr.core.errors import Unavailable
 from ssr.core.run import PathEnded, StepCommitted
-from ssr.core.solve import Crew, LimitReached, Outcome, conclude, solve
+from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
 from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step, StopRule, Written
 
 #: Of a path that ends without an answer.
@@ -50,18 +50,18 @@ class ReserveCrew(TreeCrew):
         text = re.sub(r"\\boxed\{\d+\}", rf"\\boxed{{{answer}}}" if answer else "", text)
         return text if answer or len(context.steps) + 1 < self._lengths[context.path] else ""
 
-    def crew(self) -> Crew:
-        return Crew(self, self, _Alone(self), self, self)
+    def stages(self) -> Stages:
+        return Stages(self, self, _Alone(self), self, self)
 
 
 class _Alone:
     """The target as a writer."""
 
-    def __init__(self, crew: ReserveCrew) -> None:
-        self._crew = crew
+    def __init__(self, stages: ReserveCrew) -> None:
+        self._stages = stages
 
     async def write(self, context: PathContext, options: Options) -> Written:
-        return await self._crew.write_alone(context, options)
+        return await self._stages.write_alone(context, options)
 
 
 def options_of(answers: Sequence[str], reserve: int = 1, **changes: object) -> Options:
@@ -69,15 +69,15 @@ def options_of(answers: Sequence[str], reserve: int = 1, **changes: object) -> O
 
 
 async def voted(answers: Sequence[str], reserve: int = 1, **changes: object) -> tuple[Outcome, ReserveCrew]:
-    crew = ReserveCrew(answers)
-    return await run(crew, options_of(answers, reserve, **changes)), crew
+    stages = ReserveCrew(answers)
+    return await run(stages, options_of(answers, reserve, **changes)), stages
 
 
 @pytest.mark.parametrize("early_stop", [False, True])
 @pytest.mark.parametrize("rule", StopRule)
 async def test_paths_that_agree_spare_the_reserve(rule: StopRule, early_stop: bool) -> None:
-    outcome, crew = await voted("aax", stop_rule=rule, early_stop=early_stop)
-    assert (outcome.answer, outcome.error, crew.written) == ("a", "", [])
+    outcome, stages = await voted("aax", stop_rule=rule, early_stop=early_stop)
+    assert (outcome.answer, outcome.error, stages.written) == ("a", "", [])
     reserve = outcome.run.paths[2]
     assert (reserve.status, reserve.steps, reserve.reason) == (PathStatus.STOPPED, (), DECIDED)
     assert outcome.run.ledger.usage().written_tokens == 0
@@ -86,10 +86,10 @@ async def test_paths_that_agree_spare_the_reserve(rule: StopRule, early_stop: bo
 @pytest.mark.parametrize("early_stop", [False, True])
 @pytest.mark.parametrize("rule", [StopRule.FULL, StopRule.FAST_2])
 async def test_where_they_disagree_the_target_writes_and_wins_the_tie(rule: StopRule, early_stop: bool) -> None:
-    outcome, crew = await voted("abc", stop_rule=rule, early_stop=early_stop, lookahead=2)
-    assert crew.written == [2, 2]
-    assert {context.path for context, _ in crew.begun} == {0, 1}, "the drafter wrote in reserve"
-    assert {context.path for context, _ in crew.judged} == {0, 1}
+    outcome, stages = await voted("abc", stop_rule=rule, early_stop=early_stop, lookahead=2)
+    assert stages.written == [2, 2]
+    assert {context.path for context, _ in stages.begun} == {0, 1}, "the drafter wrote in reserve"
+    assert {context.path for context, _ in stages.judged} == {0, 1}
     assert [(vote.answer, vote.mean_score) for vote in outcome.votes] == [("c", 9.0), ("a", 8.5), ("b", 8.0)]
     assert [(step.source, step.score) for step in outcome.run.paths[2].steps] == [(Source.TARGET, 9.0)] * 2
     assert outcome.run.ledger.usage().written_tokens == 2 * TOKENS
@@ -101,10 +101,10 @@ async def test_the_reserve_may_confirm_a_drafted_answer() -> None:
 
 
 async def test_the_first_answer_decides_fast_1_and_none_calls_the_reserve() -> None:
-    outcome, crew = await voted("abc", stop_rule=StopRule.FAST_1)
-    assert (outcome.answer in "ab", crew.written) == (True, [])
-    outcome, crew = await voted([NONE, NONE, "c"], stop_rule=StopRule.FAST_1)
-    assert (outcome.answer, crew.written) == ("c", [2, 2])
+    outcome, stages = await voted("abc", stop_rule=StopRule.FAST_1)
+    assert (outcome.answer in "ab", stages.written) == (True, [])
+    outcome, stages = await voted([NONE, NONE, "c"], stop_rule=StopRule.FAST_1)
+    assert (outcome.answer, stages.written) == ("c", [2, 2])
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ async def test_the_first_answer_decides_fast_1_and_none_calls_the_reserve() -> N
 async def test_rule_full_spares_the_reserve_when_it_cannot_catch_up(
     answers: list[str], reserve: int, begins: bool
 ) -> None:
-    outcome, crew = await voted(answers, reserve)
-    assert bool(crew.written) == begins
+    outcome, stages = await voted(answers, reserve)
+    assert bool(stages.written) == begins
     assert {path.status for path in outcome.run.paths[-reserve:]} == {
         PathStatus.ANSWERED if begins else PathStatus.STOPPED
     }
@@ -132,11 +132,11 @@ async def test_rule_full_spares_the_reserve_when_it_cannot_catch_up(
 async def test_without_the_early_stop_a_reserve_that_has_begun_ends() -> None:
     """Two of three in reserve decide the vote; where the third would be cut depends on the clock."""
     lengths = [2, 2, 1, 1, 4]
-    crew = ReserveCrew("abaaa", lengths=lengths)
-    outcome = await run(crew, options_of("abaaa", 3))
+    stages = ReserveCrew("abaaa", lengths=lengths)
+    outcome = await run(stages, options_of("abaaa", 3))
     assert outcome.votes[0].paths == (0, 2, 3, 4)
-    crew = ReserveCrew("abaaa", lengths=lengths)
-    outcome = await run(crew, options_of("abaaa", 3, early_stop=True))
+    stages = ReserveCrew("abaaa", lengths=lengths)
+    outcome = await run(stages, options_of("abaaa", 3, early_stop=True))
     assert outcome.run.paths[4].status is PathStatus.STOPPED
 
 
@@ -149,8 +149,8 @@ async def test_the_reserve_waits_for_all_others() -> None:
 
 @pytest.mark.parametrize("rule", [StopRule.FULL, StopRule.FAST_2])
 async def test_a_drafted_path_that_fails_calls_the_reserve(rule: StopRule) -> None:
-    crew = ReserveCrew("aab", broken={(1, 1): 1})
-    outcome = await run(crew, options_of("aab", stop_rule=rule))
+    stages = ReserveCrew("aab", broken={(1, 1): 1})
+    outcome = await run(stages, options_of("aab", stop_rule=rule))
     assert [path.status for path in outcome.run.paths] == [
         PathStatus.ANSWERED,
         PathStatus.FAILED,
@@ -186,10 +186,10 @@ def test_resuming_anywhere_gives_the_same_votes(
     whole = asyncio.run(run(ReserveCrew(answers, lengths=lengths, pace=pace), options, full))
     for kept in range(len(full.decisions) + 1):
         journal = MemoryJournal(full.decisions[:kept])
-        crew = ReserveCrew(answers, lengths=lengths, pace=pace + kept)
-        again = asyncio.run(run(crew, options, journal))
+        stages = ReserveCrew(answers, lengths=lengths, pace=pace + kept)
+        again = asyncio.run(run(stages, options, journal))
         assert (again.votes, again.run.paths) == (whole.votes, whole.run.paths)
-        assert len(crew.written) == len([one for one in journal.decisions[kept:] if _by_target(one)])
+        assert len(stages.written) == len([one for one in journal.decisions[kept:] if _by_target(one)])
 
 
 def _by_target(decision: object) -> bool:
@@ -198,26 +198,26 @@ def _by_target(decision: object) -> bool:
 
 @pytest.mark.parametrize(("max_steps", "answer"), [(1, ""), (2, ""), (4, "a"), (5, "a"), (6, "c")])
 async def test_limits_end_it_before_and_within_the_reserve(max_steps: int, answer: str) -> None:
-    journal, crew = MemoryJournal(), ReserveCrew("abc")
+    journal, stages = MemoryJournal(), ReserveCrew("abc")
     options = options_of("abc", max_steps=max_steps)
     if max_steps < 6:
         with pytest.raises(LimitReached, match=f"^{max_steps} of max_steps={max_steps} steps"):
-            await run(crew, options, journal)
+            await run(stages, options, journal)
         with pytest.raises(LimitReached):
             await run(ReserveCrew("abc"), options, MemoryJournal(journal.decisions))
         if answer:
-            assert (await conclude(crew.crew(), journal, "limit")).answer == answer
+            assert (await conclude(stages.stages(), journal, "limit")).answer == answer
     else:
-        assert (await run(crew, options, journal)).answer == answer
+        assert (await run(stages, options, journal)).answer == answer
     assert journal.run.committed_steps == max_steps
-    assert len(crew.written) == max(0, max_steps - 4)
+    assert len(stages.written) == max(0, max_steps - 4)
 
 
 @pytest.mark.parametrize("limits", [{"max_steps": 4}, {"max_tokens": 54}])
 async def test_paths_that_agree_at_the_limit_have_decided(limits: dict[str, int]) -> None:
     """Four drafted steps of 10 tokens, five drafts' worth with the rewrite, and a token for each score."""
-    outcome, crew = await voted("aac", **limits)
-    assert (outcome.answer, crew.written) == ("a", [])
+    outcome, stages = await voted("aac", **limits)
+    assert (outcome.answer, stages.written) == ("a", [])
 
 
 async def test_a_token_limit_ends_the_wait_of_the_reserve() -> None:
@@ -229,14 +229,14 @@ async def test_a_token_limit_ends_the_wait_of_the_reserve() -> None:
 async def test_cancelling_leaves_no_task(length: int) -> None:
     """While the reserve waits, and while it writes."""
     journal, answers = MemoryJournal(), "abc"
-    crew = ReserveCrew(answers, lengths=[51 - length, 1, length])
-    solving = asyncio.create_task(solve("job", "p", options_of(answers), crew.crew(), journal))
+    stages = ReserveCrew(answers, lengths=[51 - length, 1, length])
+    solving = asyncio.create_task(solve("job", "p", options_of(answers), stages.stages(), journal))
     while len(journal.decisions) < 12:
         await asyncio.sleep(0)
     solving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await solving
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert bool(crew.written) == (length == 50)
+    assert bool(stages.written) == (length == 50)
     await run(ReserveCrew(answers, lengths=[51 - length, 1, length]), options_of(answers), journal)
     assert len(journal.run.paths[2].steps) == length

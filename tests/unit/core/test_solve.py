@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from tree_crew import MemoryJournal
+from tree_stages import MemoryJournal
 
 from ssr.core.errors import ContextFull, StaleOwner, Unavailable
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
-from ssr.core.solve import Crew, LimitReached, Outcome, conclude, solve
+from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
 from ssr.core.types import (
     Call,
     CallKind,
@@ -77,20 +77,20 @@ class ScriptedCrew:
             return Verdict(rewritten, accepted=False)
         return Verdict(replace(step, score=8.0), accepted=True)
 
-    def crew(self) -> Crew:
-        return Crew(self, self, self, self, Same())
+    def stages(self) -> Stages:
+        return Stages(self, self, self, self, Same())
 
 
 async def run(
     script: Script,
     journal: MemoryJournal | None = None,
-    crew: ScriptedCrew | None = None,
+    stages: ScriptedCrew | None = None,
     change: Callable[[Options], Options] = lambda options: options,
 ) -> tuple[Outcome, ScriptedCrew]:
-    crew = crew or ScriptedCrew(script)
+    stages = stages or ScriptedCrew(script)
     options = change(Options(paths=len(script), early_stop=False))
-    outcome = await asyncio.wait_for(solve("job", "p", options, crew.crew(), journal or MemoryJournal()), 5)
-    return outcome, crew
+    outcome = await asyncio.wait_for(solve("job", "p", options, stages.stages(), journal or MemoryJournal()), 5)
+    return outcome, stages
 
 
 def box(answer: str) -> str:
@@ -104,14 +104,14 @@ async def test_paths_vote() -> None:
 
 
 async def test_every_path_gets_its_own_strategy_and_its_own_steps() -> None:
-    _, crew = await run({0: ["a0", box("1")], 1: ["b0", box("1")]})
-    seen = {(c.path, c.strategy.code, c.steps) for c in crew.contexts}
+    _, stages = await run({0: ["a0", box("1")], 1: ["b0", box("1")]})
+    seen = {(c.path, c.strategy.code, c.steps) for c in stages.contexts}
     assert seen == {(0, "A", ()), (0, "A", ("a0",)), (1, "B", ()), (1, "B", ("b0",))}
 
 
 async def test_a_rejected_draft_is_replaced() -> None:
-    crew = ScriptedCrew({0: ["bad", box("1")]}, reject=frozenset({"bad"}))
-    outcome, _ = await run({0: []}, crew=crew)
+    stages = ScriptedCrew({0: ["bad", box("1")]}, reject=frozenset({"bad"}))
+    outcome, _ = await run({0: []}, stages=stages)
     first = outcome.run.paths[0].steps[0]
     assert (first.text, first.source, first.score, first.draft_score) == ("better bad", Source.REWRITTEN, 9.0, 1.0)
 
@@ -127,37 +127,37 @@ async def test_a_rejected_draft_is_replaced() -> None:
     ],
 )
 async def test_what_each_mode_calls(mode: Mode, selects: bool, verifies: bool) -> None:
-    outcome, crew = await run({0: ["Think.", box("1")]}, change=lambda options: replace(options, mode=mode))
-    kinds = {kind for kind, _, _ in crew.calls}
+    outcome, stages = await run({0: ["Think.", box("1")]}, change=lambda options: replace(options, mode=mode))
+    kinds = {kind for kind, _, _ in stages.calls}
     assert ("select" in kinds, "verify" in kinds) == (selects, verifies)
     assert outcome.answer == "1"
     assert bool(outcome.run.paths[0].strategy.code) == selects
 
 
 async def test_fast_1_cancels_the_others() -> None:
-    outcome, crew = await run(
+    outcome, stages = await run(
         {0: ["Think."], 1: [box("42")], 2: []}, change=lambda options: replace(options, stop_rule=StopRule.FAST_1)
     )
     assert outcome.answer == "42"
-    assert sorted(crew.cancelled) == [0, 2]
+    assert sorted(stages.cancelled) == [0, 2]
     assert [p.status for p in outcome.run.paths] == [PathStatus.STOPPED, PathStatus.ANSWERED, PathStatus.STOPPED]
 
 
 async def test_fast_2_waits_for_two_equal_answers() -> None:
-    outcome, crew = await run(
+    outcome, stages = await run(
         {0: [box("1")], 1: ["Think.", box("2")], 2: ["Think.", "More.", box("2")], 3: []},
         change=lambda options: replace(options, stop_rule=StopRule.FAST_2),
     )
     assert outcome.answer == "2"
-    assert crew.cancelled == [3]
+    assert stages.cancelled == [3]
 
 
 async def test_full_stops_early_when_nothing_can_change() -> None:
-    outcome, crew = await run(
+    outcome, stages = await run(
         {0: [box("2")], 1: [box("2")], 2: []}, change=lambda options: replace(options, early_stop=True)
     )
     assert outcome.answer == "2"
-    assert crew.cancelled == [2]
+    assert stages.cancelled == [2]
 
 
 async def test_a_failed_path_has_no_vote_and_the_others_go_on() -> None:
@@ -186,21 +186,21 @@ async def test_no_answer_is_a_legal_outcome() -> None:
 
 
 async def test_a_step_never_gets_more_than_the_path_has_left() -> None:
-    _, crew = await run(
+    _, stages = await run(
         {0: ["one thing", "another", "a third"]}, change=lambda options: replace(options, max_path_tokens=25)
     )
-    assert crew.budgets == [25, 15, 5]
+    assert stages.budgets == [25, 15, 5]
 
 
 async def test_a_failing_selection_fails_the_run() -> None:
-    crew = ScriptedCrew({0: []})
+    stages = ScriptedCrew({0: []})
 
     async def fail(*_: object) -> Selection:
         raise Unavailable("no target")
 
-    crew.select = fail  # type: ignore[assignment,method-assign]
+    stages.select = fail  # type: ignore[assignment,method-assign]
     with pytest.raises(Unavailable, match="no target"):
-        await run({0: []}, crew=crew)
+        await run({0: []}, stages=stages)
 
 
 async def test_a_stale_owner_ends_the_run_with_that_error() -> None:
@@ -218,19 +218,19 @@ async def test_resuming_anywhere_gives_the_same_end(kept: int) -> None:
     full = MemoryJournal()
     whole, _ = await run(SCRIPT, full)
     resumed_journal = MemoryJournal(full.decisions[:kept])
-    resumed, crew = await run(SCRIPT, resumed_journal)
+    resumed, stages = await run(SCRIPT, resumed_journal)
     assert resumed.votes == whole.votes
     assert resumed.run.paths == whole.run.paths
     committed = {(d.path, d.step.index) for d in full.decisions[:kept] if isinstance(d, StepCommitted)}
-    rewritten = {(path, index) for kind, path, index in crew.calls if kind == "write"}
+    rewritten = {(path, index) for kind, path, index in stages.calls if kind == "write"}
     assert not committed & rewritten, "a committed step was written again"
 
 
 async def test_a_decided_run_does_nothing_again() -> None:
     journal = MemoryJournal()
     whole, _ = await run(SCRIPT, journal)
-    again, crew = await run(SCRIPT, MemoryJournal(journal.decisions))
-    assert crew.calls == []
+    again, stages = await run(SCRIPT, MemoryJournal(journal.decisions))
+    assert stages.calls == []
     assert again.votes == whole.votes
 
 
@@ -265,9 +265,9 @@ async def test_a_commit_under_way_survives_the_stop_rule() -> None:
 
 async def test_cancelling_leaves_a_journal_to_go_on_with() -> None:
     journal = MemoryJournal()
-    crew = ScriptedCrew({0: ["a0"], 1: ["b0", box("2")]})
+    stages = ScriptedCrew({0: ["a0"], 1: ["b0", box("2")]})
     options = Options(paths=2, early_stop=False)
-    solving = asyncio.create_task(solve("job", "p", options, crew.crew(), journal))
+    solving = asyncio.create_task(solve("job", "p", options, stages.stages(), journal))
     while len([d for d in journal.decisions if isinstance(d, PathEnded)]) < 1:
         await asyncio.sleep(0)
     solving.cancel()
@@ -283,8 +283,8 @@ async def test_a_journal_that_never_answers_does_not_stop_a_cancellation(monkeyp
             await asyncio.Event().wait()
 
     monkeypatch.setattr("ssr.core.solve._SETTLE_S", 0.01)
-    crew = ScriptedCrew({0: [box("1")]})
-    solving = asyncio.create_task(solve("job", "p", Options(paths=1), crew.crew(), DeadJournal()))
+    stages = ScriptedCrew({0: [box("1")]})
+    solving = asyncio.create_task(solve("job", "p", Options(paths=1), stages.stages(), DeadJournal()))
     await asyncio.sleep(0)
     solving.cancel()
     async with asyncio.timeout(2):
@@ -312,14 +312,14 @@ async def test_a_budget_that_the_last_step_just_spends_is_enough() -> None:
 
 async def test_concluding_lets_those_vote_that_have_an_answer() -> None:
     journal = MemoryJournal()
-    crew = ScriptedCrew({0: [box("7")], 1: ["b0"], 2: ["c0"]})
-    solving = asyncio.create_task(solve("job", "p", Options(paths=3, early_stop=False), crew.crew(), journal))
+    stages = ScriptedCrew({0: [box("7")], 1: ["b0"], 2: ["c0"]})
+    solving = asyncio.create_task(solve("job", "p", Options(paths=3, early_stop=False), stages.stages(), journal))
     while len(journal.decisions) < 5:
         await asyncio.sleep(0)
     solving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await solving
-    outcome = await conclude(crew.crew(), journal, "the deadline has passed")
+    outcome = await conclude(stages.stages(), journal, "the deadline has passed")
     assert (outcome.answer, [vote.paths for vote in outcome.votes]) == ("7", [(0,)])
     assert [path.status for path in outcome.run.paths][1:] == [PathStatus.STOPPED] * 2
     assert outcome.run.paths[1].reason == "the deadline has passed"
@@ -327,5 +327,5 @@ async def test_concluding_lets_those_vote_that_have_an_answer() -> None:
 
 
 async def test_concluding_a_run_without_strategies() -> None:
-    outcome = await conclude(ScriptedCrew({}).crew(), MemoryJournal(), "why")
+    outcome = await conclude(ScriptedCrew({}).stages(), MemoryJournal(), "why")
     assert (outcome.answer, outcome.run.paths) == ("", ())

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from ssr.engines.load import Load
 from ssr.engines.load_meter import LoadMeter, StepCounts
 from ssr.engines.pool_state import PoolLoad, PoolState, ReplicaState
-from ssr.scaling.signals import Load
 
 
 @dataclass

@@ -6,9 +6,9 @@ import pytest
 
 from ssr.core.errors import InvalidRequest, Unavailable
 from ssr.core.types import Options
-from ssr.orchestrator.admission import Admission
+from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.settings import DefaultOptions
-from ssr.redis.patience import patiently
+from ssr.runtime.redis.patience import patiently
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import step_pb2
 
@@ -21,7 +21,7 @@ class Services:
         self._tokens = tokens
         self.names = ["school"]
 
-    async def pools(self) -> list[str]:
+    async def strategy_sets(self) -> list[str]:
         self.asked.append("pools")
         return self.names
 
@@ -34,13 +34,13 @@ class Services:
         return step_pb2.MeasureResponse(model="large", tokens=self._tokens, max_total_tokens=10_000)
 
     def admission(self) -> Admission:
-        return Admission(self, self.draft, self.target, Options(strategy_pool="school", paths=3))
+        return Admission(self, self.draft, self.target, Options(strategy_set="school", paths=3))
 
 
 async def test_defaults_are_filled_in() -> None:
     request = await Services().admission().check(pb.SolveRequest(problem="p", idempotency_key="k"))
     options = request.options
-    assert (options.paths, options.strategy_pool, options.threshold, options.early_stop) == (3, "school", 7.0, True)
+    assert (options.paths, options.strategy_set, options.threshold, options.early_stop) == (3, "school", 7.0, True)
     assert options.HasField("seed")
     assert options.mode == pb.MODE_SSR
 
@@ -50,7 +50,7 @@ async def test_defaults_are_filled_in() -> None:
 )
 async def test_a_default_reserve_refuses_no_request(given: dict[str, Any], reserve: int) -> None:
     services = Services()
-    defaults = DefaultOptions(strategy_pool="school", paths=3, reserve=1).options()
+    defaults = DefaultOptions(strategy_set="school", paths=3, reserve=1).options()
     admission = Admission(services, services.draft, services.target, defaults)
     request = await admission.check(pb.SolveRequest(problem="p", options=pb.Options(**given)))
     assert request.options.reserve == reserve
@@ -73,8 +73,8 @@ async def test_known_pools_are_asked_for_once_and_unknown_ones_each_time() -> No
     for _ in range(3):
         await admission.check(pb.SolveRequest(problem="p"))
     assert services.asked == ["pools"]
-    wanted = pb.SolveRequest(problem="p", options=pb.Options(strategy_pool="new"))
-    with pytest.raises(InvalidRequest, match="strategy_pool: there is no pool 'new'; known are school"):
+    wanted = pb.SolveRequest(problem="p", options=pb.Options(strategy_set="new"))
+    with pytest.raises(InvalidRequest, match="strategy_set: there is no strategy set 'new'; known are school"):
         await admission.check(wanted)
     services.names.append("new")
     await admission.check(wanted)
@@ -102,7 +102,7 @@ async def test_a_problem_that_fills_a_model_is_refused() -> None:
 
 
 async def test_patience_waits_for_redis_and_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssr.redis.patience._FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr("ssr.runtime.redis.patience._FIRST_DELAY_S", 0.001)
     failures: list[Exception] = [Unavailable("away"), Unavailable("away"), ValueError("a bug")]
 
     async def call() -> str:

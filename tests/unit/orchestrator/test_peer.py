@@ -9,9 +9,9 @@ from grpc import StatusCode, aio
 from prometheus_client import CollectorRegistry
 
 from ssr.core.errors import InvalidRequest, Unavailable
-from ssr.orchestrator.peer import Peer
-from ssr.telemetry.stage_metrics import Stage, StageMetrics
-from ssr.telemetry.tracing import NO_SPAN, Span, Tracing, make_current
+from ssr.orchestrator.metrics.stages import Stage, StageMetrics
+from ssr.orchestrator.run.peer import Peer
+from ssr.runtime.telemetry.tracing import NO_SPAN, Span, Tracing, make_current
 
 
 class InTrace(Span):

@@ -9,7 +9,7 @@ import pytest
 
 from ssr.core.errors import SsrError, Unavailable
 from ssr.orchestrator.readiness import watch
-from ssr.redis.failures import RedisRefused
+from ssr.runtime.redis.failures import RedisRefused
 
 LIMIT_S = 10
 AWAY = Unavailable("Redis: away")

@@ -6,11 +6,10 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tree_crew import MemoryJournal
+from tree_stages import MemoryJournal
 
-from ssr.bench.virtual_time import run_virtually
 from ssr.core.run import PathEnded, Selected
-from ssr.core.solve import Crew, Outcome, solve
+from ssr.core.solve import Outcome, Stages, solve
 from ssr.core.types import (
     NO_STRATEGY,
     Mode,
@@ -23,7 +22,8 @@ from ssr.core.types import (
     Verdict,
     Written,
 )
-from ssr.orchestrator.stagger import staggered
+from ssr.orchestrator.run.stagger import staggered
+from ssr_bench.virtual_time import run_virtually
 
 STEP_S = 2.0
 
@@ -50,24 +50,24 @@ class _TimedCrew:
         return first == second
 
 
-def _solve(crew: _TimedCrew, stagger_s: float, journal: MemoryJournal, *, early_stop: bool = False) -> Outcome:
+def _solve(stages: _TimedCrew, stagger_s: float, journal: MemoryJournal, *, early_stop: bool = False) -> Outcome:
     options = Options(mode=Mode.PARALLEL, paths=3, early_stop=early_stop)
-    parts = staggered(Crew(crew, crew, crew, crew, crew), stagger_s)
+    parts = staggered(Stages(stages, stages, stages, stages, stages), stagger_s)
     return run_virtually(solve("job", "?", options, parts, journal))
 
 
 @pytest.mark.parametrize(("stagger_s", "began_s"), [(0.0, (0.0, 0.0, 0.0)), (1.5, (0.0, 1.5, 3.0))])
 def test_each_path_begins_behind_the_one_before(stagger_s: float, began_s: tuple[float, ...]) -> None:
-    crew = _TimedCrew()
-    outcome = _solve(crew, stagger_s, MemoryJournal())
+    stages = _TimedCrew()
+    outcome = _solve(stages, stagger_s, MemoryJournal())
     assert outcome.answer == "7"
-    assert crew.began_s == {path: [begin, begin + STEP_S] for path, begin in enumerate(began_s)}
+    assert stages.began_s == {path: [begin, begin + STEP_S] for path, begin in enumerate(began_s)}
 
 
 def test_a_path_in_reserve_begins_at_once_when_it_is_wanted() -> None:
-    crew = _TimedCrew()
+    stages = _TimedCrew()
     options = Options(mode=Mode.SSR, paths=3, reserve=1)
-    writer = staggered(Crew(crew, crew, crew, crew, crew), 1.5).writer
+    writer = staggered(Stages(stages, stages, stages, stages, stages), 1.5).writer
     context = PathContext("job", 0, "?", NO_STRATEGY, (), 0)
 
     async def first_steps() -> None:
@@ -75,7 +75,7 @@ def test_a_path_in_reserve_begins_at_once_when_it_is_wanted() -> None:
         await writer.write(replace(context, path=2), options)
 
     run_virtually(first_steps())
-    assert crew.began_s == {1: [1.5], 2: [1.5 + STEP_S]}
+    assert stages.began_s == {1: [1.5], 2: [1.5 + STEP_S]}
 
 
 def test_a_path_that_has_steps_goes_on_at_once() -> None:
@@ -83,13 +83,13 @@ def test_a_path_that_has_steps_goes_on_at_once() -> None:
     _solve(_TimedCrew(), 0.0, journal)
     kept = [one for one in journal.decisions if not isinstance(one, PathEnded)]
     assert isinstance(kept[0], Selected)
-    crew = _TimedCrew()
-    _solve(crew, 9.0, MemoryJournal(kept[:3]))  # paths 0 and 1 have a step
-    assert {path: begins[0] for path, begins in crew.began_s.items()} == {0: 0.0, 1: 0.0, 2: 18.0}
+    stages = _TimedCrew()
+    _solve(stages, 9.0, MemoryJournal(kept[:3]))  # paths 0 and 1 have a step
+    assert {path: begins[0] for path, begins in stages.began_s.items()} == {0: 0.0, 1: 0.0, 2: 18.0}
 
 
 def test_a_vote_that_is_settled_spares_the_paths_that_have_not_begun() -> None:
-    crew = _TimedCrew()
-    outcome = _solve(crew, 4.5, MemoryJournal(), early_stop=True)
+    stages = _TimedCrew()
+    outcome = _solve(stages, 4.5, MemoryJournal(), early_stop=True)
     assert [path.status for path in outcome.run.paths] == [PathStatus.ANSWERED] * 2 + [PathStatus.STOPPED]
-    assert set(crew.began_s) == {0, 1}
+    assert set(stages.began_s) == {0, 1}

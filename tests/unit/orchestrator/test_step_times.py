@@ -6,25 +6,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tree_crew import MemoryJournal
+from tree_stages import MemoryJournal
 
 from ssr.core.run import PathEnded, Selected, StepCommitted
 from ssr.core.types import NO_STRATEGY, Mode, Options, PathStatus, Source, Step
-from ssr.orchestrator.watch import WatchedJournal
+from ssr.orchestrator.metrics.job_records import RecordedJournal
 
 
 async def test_a_step_counts_from_the_one_before_and_a_reserve_from_when_it_begins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, seconds = [0.0], []
-    monkeypatch.setattr("ssr.orchestrator.watch.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr("ssr.orchestrator.metrics.job_records.time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
     def committed(mode: Mode, decision: StepCommitted, took_s: float) -> None:
         seconds.append((decision.path, decision.step.index, took_s))
 
     steps = SimpleNamespace(committed=committed, selected=lambda _: None)
     watch: Any = SimpleNamespace(steps=steps, jobs=SimpleNamespace(first_step=lambda mode, age_s: None))
-    journal = WatchedJournal(MemoryJournal(), watch, Options(paths=3, reserve=1), lambda: 0.0)
+    journal = RecordedJournal(MemoryJournal(), watch, Options(paths=3, reserve=1), lambda: 0.0)
     for clock[0], decision in (
         (1.0, Selected((NO_STRATEGY,) * 3)),
         (3.0, StepCommitted(0, Step(0, "a", Source.DRAFT, 5))),

@@ -1,0 +1,1 @@
+"""The commands of `ssr bench`, found by the entry point group "ssr.commands"."""

@@ -1,0 +1,257 @@
+"""`ssr bench`: SSR measured on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.console import Console, RenderableType
+
+from ssr.cli.exit_status import ExitStatus, print_error
+from ssr.cli.running import run
+from ssr_bench.cli import accuracy as bench_accuracy
+from ssr_bench.cli import consensus as bench_consensus
+from ssr_bench.cli import scorers as bench_scorers
+from ssr_bench.cli.evaluation_input import numbers
+
+if TYPE_CHECKING:
+    from ssr_bench.autoscale.run import AutoscaleReport
+    from ssr_bench.burst import BurstReport
+    from ssr_bench.cancellation import CancellationReport
+    from ssr_bench.lookahead import LookaheadFigures
+    from ssr_bench.overhead import OverheadReport
+
+bench_app = typer.Typer(
+    name="bench",
+    help="Measure SSR: itself on simulated engines, and how well it answers with the models at hand.",
+    no_args_is_help=True,
+)
+bench_accuracy.add_to(bench_app)
+bench_consensus.add_to(bench_app)
+bench_scorers.add_to(bench_app)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+
+Report = TypeVar("Report")
+
+#: Tells what is being done.
+_Tell = Callable[[str], None]
+
+
+@bench_app.command("overhead")
+def overhead(
+    jobs: Annotated[str, typer.Option(metavar="N,N,...", help="Concurrent jobs, one measurement each.")] = "1,16,256",
+    seconds: Annotated[float, typer.Option(metavar="S", help="Of each measurement, after a warm-up.")] = 10.0,
+    warm_up: Annotated[float, typer.Option(metavar="S", help="Seconds before each measurement.")] = 3.0,
+    paths: Annotated[int | None, typer.Option(metavar="N", help="Of a job; 1, or 5 with --latency-model.")] = None,
+    steps: Annotated[int, typer.Option(metavar="N", help="Of a path, about; without --latency-model.")] = 12,
+    latency_model: Annotated[
+        bool, typer.Option("--latency-model", help="Compare lookaheads under a model of the engines' latency instead.")
+    ] = False,
+    lookahead: Annotated[str, typer.Option(metavar="K,K,...", help="With --latency-model: what to compare.")] = "0,1,2",
+    as_json: JsonOption = False,
+) -> None:
+    """What SSR costs beside its engines: time, CPU and memory a step.
+
+    Brings up the whole stack on engines that take no time, and keeps so many
+    jobs running. Beside it, in the same run: what bare gRPC, HTTP and Redis
+    calls cost here, which is the floor.
+
+    With --latency-model it compares drafting 0, 1 and 2 steps ahead instead,
+    where a draft takes 0.6 s, a verification 0.15 s, a rewrite 1.5 s, and 30 %
+    of the steps are rewritten; in virtual time, so it takes seconds.
+
+    Examples:
+
+      ssr bench overhead
+      ssr bench overhead --jobs 1,64 --seconds 30 --paths 5 --json
+      ssr bench overhead --latency-model
+    """
+    if latency_model:
+        run(_lookaheads(lookahead, paths, as_json))
+    else:
+        run(_overhead(jobs, seconds, warm_up, paths, steps, as_json))
+
+
+@bench_app.command("burst")
+def burst(
+    jobs: Annotated[int, typer.Option(metavar="N", help="Jobs of the burst.")] = 2000,
+    within: Annotated[float, typer.Option(metavar="S", help="Seconds in which they come.")] = 1.0,
+    batch_jobs: Annotated[int, typer.Option(metavar="N", help="Batch jobs before the interactive one.")] = 1000,
+    capacity: Annotated[int, typer.Option(metavar="N", help="Unfinished jobs that the server admits.")] = 1500,
+    as_json: JsonOption = False,
+) -> None:
+    """More jobs at once than there is room for.
+
+    First batch jobs with one interactive job behind them: how soon does it
+    start? Then a burst: how many are admitted, are the others told when to come
+    back, do all admitted ones end, does every process live on?
+
+    Exit status: 0 when they do; 1 when one of these is not so.
+
+    Example:
+
+      ssr bench burst --jobs 2000 --batch-jobs 1000
+    """
+    run(_burst(jobs, within, batch_jobs, capacity, as_json))
+
+
+@bench_app.command("cancellation")
+def cancellation(
+    trials: Annotated[int, typer.Option(metavar="N", help="Of each way to end a job.")] = 50,
+    deadline: Annotated[float, typer.Option(metavar="S", help="The jobs' deadline, in seconds.")] = 0.5,
+    as_json: JsonOption = False,
+) -> None:
+    """How soon a job's end reaches the engine's HTTP request.
+
+    A job whose draft hangs in the engine is cancelled, or its deadline passes:
+    measured is the time until the engine has no request in flight any more.
+
+    Example:
+
+      ssr bench cancellation --trials 20
+    """
+    run(_cancellation(trials, deadline, as_json))
+
+
+@bench_app.command("autoscale")
+def autoscale(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A short day with half the load: about a minute each.")
+    ] = False,
+    policies: Annotated[
+        str, typer.Option(metavar="P,P,...", help="Of ours, schedule, queue, fixed-mean, fixed-peak; ours is a must.")
+    ] = "ours,schedule,queue,fixed-mean,fixed-peak",
+    factor: Annotated[
+        float | None, typer.Option(metavar="N", help="How many times as fast; 20, or 30 with --quick.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the moments at which jobs come.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write autoscale.png, autoscale.json and table.md there.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A day of load while engines start and stop as the policy says.
+
+    The whole system with real processes; only the engines are simulated, and
+    start in a local fleet instead of on Kubernetes, 60 s after they were asked
+    for. Calm, a class bell with 20 times the load within 30 s, calm, busy, then
+    as busy with most drafts rewritten. Everything runs 20 times as fast; what is
+    told is in seconds of that day.
+
+    \b
+    Side by side:
+      ours        the autoscaler
+      schedule    the same, and the bell is in its schedule
+      queue       an HPA on the number of waiting engine calls
+      fixed-mean  a fixed fleet that costs as much as ours
+      fixed-peak  a fixed fleet for the most that the day needs
+
+    About 7 minutes for each. Look at the CPU table: where the machine itself is
+    short of CPU, times to answer are the machine's, not the policy's.
+
+    Exit status: 1 when the autoscaler lost a job or flapped.
+
+    Examples:
+
+      ssr bench autoscale --quick --policies ours,queue
+      ssr bench autoscale --out results
+    """
+    run(_autoscale(quick, policies, factor, seed, out, as_json))
+
+
+async def _autoscale(
+    quick: bool, policies: str, factor: float | None, seed: int, out: Path | None, as_json: bool
+) -> ExitStatus:
+    from ssr_bench.autoscale.day import FULL_DAY, QUICK_DAY
+    from ssr_bench.autoscale.figures import figures_of
+    from ssr_bench.autoscale.measure import measure_autoscale
+    from ssr_bench.autoscale.pace import Pace
+    from ssr_bench.autoscale.plan import AutoscalePlan
+    from ssr_bench.autoscale.plot import check_plotting
+    from ssr_bench.autoscale.policy import read_policies
+    from ssr_bench.autoscale.result_files import autoscale_json, write_results
+    from ssr_bench.autoscale.table import autoscale_table
+
+    pace = Pace(factor if factor is not None else 30.0 if quick else 20.0)
+    plan = AutoscalePlan(QUICK_DAY if quick else FULL_DAY, pace, read_policies(policies), seed)
+    if out is not None:
+        check_plotting()
+        await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+
+    async def measured(tell: _Tell) -> AutoscaleReport:
+        async for report in measure_autoscale(plan, tell):
+            if out is not None:
+                await asyncio.to_thread(write_results, report, out)
+        return report
+
+    report = await _told(measured)
+    _show(autoscale_json(report), autoscale_table(report), as_json)
+    bad = [one for one in figures_of(report) if one.policy.ours and (one.lost_jobs or one.flaps)]
+    for one in bad:
+        print_error(f"{one.policy.label}: {one.lost_jobs} jobs were lost, {one.flaps} changes flapped")
+    return ExitStatus.FAILURE if bad else ExitStatus.DONE
+
+
+async def _overhead(
+    jobs: str, seconds: float, warm_up: float, paths: int | None, steps: int, as_json: bool
+) -> ExitStatus:
+    from ssr_bench.overhead import OverheadPlan, measure_overhead
+    from ssr_bench.overhead_table import overhead_table
+
+    plan = OverheadPlan(numbers("jobs", jobs, int), 1 if paths is None else paths, steps, seconds, warm_up)
+    report: OverheadReport = await _told(lambda tell: measure_overhead(plan, tell))
+    _show(report, overhead_table(report), as_json)
+    return ExitStatus.DONE
+
+
+async def _lookaheads(lookahead: str, paths: int | None, as_json: bool) -> ExitStatus:
+    from ssr_bench.lookahead import LookaheadPlan, compare_lookaheads
+    from ssr_bench.report_tables import lookahead_table
+
+    plan = LookaheadPlan(numbers("lookahead", lookahead, int), paths=5 if paths is None else paths)
+    figures: tuple[LookaheadFigures, ...] = await _told(lambda _: compare_lookaheads(plan))
+    _show({"plan": plan, "lookaheads": figures}, lookahead_table(plan, figures), as_json)
+    return ExitStatus.DONE
+
+
+async def _burst(jobs: int, within: float, batch_jobs: int, capacity: int, as_json: bool) -> ExitStatus:
+    from ssr_bench.burst import BurstPlan, measure_burst
+    from ssr_bench.report_tables import burst_table
+
+    plan = BurstPlan(jobs, within, batch_jobs, capacity)
+    report: BurstReport = await _told(lambda tell: measure_burst(plan, tell))
+    _show(report, burst_table(report), as_json)
+    if not report.borne:
+        print_error("the burst was not borne: a part died, a job failed, or a refusal did not say when to come back")
+        return ExitStatus.FAILURE
+    return ExitStatus.DONE
+
+
+async def _cancellation(trials: int, deadline: float, as_json: bool) -> ExitStatus:
+    from ssr_bench.cancellation import CancellationPlan, measure_cancellation
+    from ssr_bench.report_tables import cancellation_table
+
+    plan = CancellationPlan(trials, deadline)
+    report: CancellationReport = await _told(lambda tell: measure_cancellation(plan, tell))
+    _show(report, cancellation_table(report), as_json)
+    return ExitStatus.DONE
+
+
+async def _told(measure: Callable[[_Tell], Awaitable[Report]]) -> Report:
+    """The report of a measurement; on a terminal, what it is doing is shown."""
+    with Console(stderr=True).status("measuring …") as spinner:
+        return await measure(spinner.update)
+
+
+def _show(report: object, table: RenderableType, as_json: bool) -> None:
+    from ssr_bench.report_json import report_json
+
+    if as_json:
+        typer.echo(json.dumps(report_json(report), indent=2, ensure_ascii=False))
+    else:
+        Console().print(table)

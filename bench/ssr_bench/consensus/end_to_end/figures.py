@@ -1,0 +1,163 @@
+"""What one method came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from ssr_bench.consensus.end_to_end import counters
+from ssr_bench.consensus.end_to_end.counters import Counts, by_label
+from ssr_bench.consensus.end_to_end.method import NONE, Method
+from ssr_bench.statistics import Summary, share
+
+
+class Sampled(BaseModel):
+    """What the client saw: samples and their tokens, from the first request to the last answer.
+
+    `latency_s` is of a request, from its sending to its whole answer.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    samples: int
+    tokens: int
+    wall_s: float
+    latency_s: Summary
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def tokens_per_s(self) -> float:
+        return share(self.tokens, self.wall_s)
+
+
+class OfSource(BaseModel):
+    """Draft tokens of ours that come from one source."""
+
+    model_config = ConfigDict(frozen=True)
+
+    drafted: int
+    accepted: int
+
+
+class Figures(BaseModel):
+    """`tokens` are those the server counted; a pass is one row of one forward pass, and yields one token or more.
+
+    `drafts` are the passes with a draft, `accepted_at` the accepted tokens by their position in it. vLLM counts as
+    accepted also what follows a text's end within a pass. `steps` are forward passes of a whole batch. `sources` and
+    `failures` (steps without drafts for an error) are what our proposer told; no sources where it tells nothing.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    method: Method
+    server: str
+    sampled: Sampled
+    tokens: int
+    passes: int
+    steps: int
+    drafts: int
+    drafted: int
+    accepted: int
+    accepted_at: tuple[int, ...]
+    sources: dict[str, OfSource]
+    failures: int
+
+    @classmethod
+    def of(cls, method: Method, server: str, sampled: Sampled, counts: Counts) -> Self:
+        """`counts` are what the server counted meanwhile."""
+        tokens, accepted = counts[counters.TOKENS, ""], counts[counters.ACCEPTED, ""]
+        observed = counts[counters.FIRST_PASSES, ""] + counts[counters.LATER_PASSES, ""]
+        at = by_label(counts, counters.ACCEPTED_AT)
+        taken = by_label(counts, counters.OURS_ACCEPTED)
+        return cls(
+            method=method,
+            server=server,
+            sampled=sampled,
+            tokens=tokens,
+            passes=observed or tokens - accepted,
+            steps=counts[counters.STEPS, ""],
+            drafts=counts[counters.DRAFTS, ""],
+            drafted=counts[counters.DRAFTED, ""],
+            accepted=accepted,
+            accepted_at=tuple(at[position] for position in sorted(at, key=int)),
+            sources={
+                source: OfSource(drafted=drafted, accepted=taken.get(source, 0))
+                for source, drafted in sorted(by_label(counts, counters.OURS_DRAFTED).items())
+                if drafted
+            },
+            failures=counts[counters.OURS_FAILURES, ""],
+        )
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def tokens_per_pass(self) -> float:
+        return share(self.tokens, self.passes)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def drafted_per_pass(self) -> float:
+        return share(self.drafted, self.passes)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def mean_accepted(self) -> float:
+        """Of a pass with a draft."""
+        return share(self.accepted, self.drafts)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def acceptance(self) -> float:
+        """Of all draft tokens."""
+        return share(self.accepted, self.drafted)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def acceptance_at(self) -> tuple[float, ...]:
+        """Passes that accepted a token at a position, of all passes with a draft, however short: as vLLM tells it."""
+        return tuple(share(accepted, self.drafts) for accepted in self.accepted_at)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def rows_per_step(self) -> float:
+        """How many requests a forward pass served in the mean."""
+        return share(self.passes, self.steps)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What speaks against these figures, for people."""
+        found = []
+        if self.tokens != self.sampled.tokens:
+            found.append(
+                f"the server counted {self.tokens} tokens, and its answers have {self.sampled.tokens}: "
+                "others used it, or it counts otherwise"
+            )
+        if self.failures:
+            found.append(f"drafting failed in {self.failures} steps; the server's log says why")
+        if self.method.name == NONE and self.drafts:
+            found.append("the server drafts, and was to draft nothing")
+        elif self.method.name != NONE and not self.drafts:
+            found.append("the server drafted nothing")
+        return tuple(found)
+
+
+class MethodComparison(BaseModel):
+    """A method beside `none`: how often as many tokens a second, and how much of its wall time."""
+
+    speed: float
+    wall: float
+
+
+def compared(rows: Sequence[Figures]) -> dict[str, MethodComparison]:
+    """By method; empty where `none` was not measured."""
+    none = next((row.sampled for row in rows if row.method.name == NONE), None)
+    if none is None:
+        return {}
+    return {
+        row.method.name: MethodComparison(
+            speed=share(row.sampled.tokens_per_s, none.tokens_per_s), wall=share(row.sampled.wall_s, none.wall_s)
+        )
+        for row in rows
+    }

@@ -1,0 +1,80 @@
+"""The comparison and the latencies, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ssr_bench.consensus.comparison import Row
+from ssr_bench.consensus.latency import DraftLatency
+
+#: Positions in a draft whose acceptance is shown.
+POSITIONS = 3
+
+
+def comparison_table(title: str, rows: Sequence[Row]) -> RenderableType:
+    """A row for each replay, in the order given; one part for each order of the siblings."""
+    columns = ("tok/pass", "drafted", "length", "accepted", *positions(), "µs", "p99")
+    parts: list[RenderableType] = [Text(title, "bold")]
+    for order in dict.fromkeys(row.order for row in rows):
+        cells = [_cells(row) for row in rows if row.order == order]
+        parts += [plain_table(order, columns, cells), Text()]
+    legend = (
+        "tok/pass: tokens a forward pass, passes without a draft included; drafted: tokens verified for it;\n"
+        "length: accepted tokens of a pass with a draft; accepted: share of drafted tokens, @n: at position n;\n"
+        "µs, p99: CPU time of a draft call"
+    )
+    return Group(*parts, Text(legend, "dim"))
+
+
+def latency_table(rows: Iterable[DraftLatency]) -> RenderableType:
+    """A row for each number of samples and length."""
+    columns = ("tokens each", "mean µs", "p50 µs", "p99 µs", "drafted", "add µs/token", "scan µs")
+    cells = [
+        (
+            str(row.samples),
+            f"{row.tokens:,}",
+            *(f"{value:.0f}" for value in (row.draft_us.mean, row.draft_us.p50, row.draft_us.p99)),
+            f"{row.drafted:.1f}",
+            f"{row.add_us:.1f}",
+            f"{row.scan_us.mean:,.0f}",
+        )
+        for row in rows
+    ]
+    legend = "µs: CPU time of a draft call; drafted: tokens of a draft; scan: looking through all siblings instead"
+    return Group(plain_table("samples", columns, cells), Text(f"\n{legend}", "dim"))
+
+
+def positions() -> tuple[str, ...]:
+    """The heads of their columns."""
+    return tuple(f"@{position}" for position in range(1, POSITIONS + 1))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    result = row.result
+    at = [f"{one:.0%}" for one in result.acceptance_at[:POSITIONS]]
+    return (
+        row.drafter,
+        f"{result.tokens_per_pass:.3f}",
+        f"{result.drafted_per_pass:.2f}",
+        f"{result.mean_accepted:.2f}",
+        f"{result.acceptance:.0%}",
+        *at,
+        *[""] * (POSITIONS - len(at)),
+        f"{result.draft_us.mean:.0f}",
+        f"{result.draft_us.p99:.0f}",
+    )
+
+
+def plain_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """`title` heads the first column, whose cells are the rows' names."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column(title, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -1,0 +1,65 @@
+"""A file of JSON lines that outlives crashes: one process adds to it, others may read it meanwhile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ssr.core.errors import Conflict, InvalidRequest
+from ssr_bench.lock import lock
+
+Line = TypeVar("Line", bound=BaseModel)
+
+
+class JsonLines(Generic[Line]):
+    """The file, open for adding to it; no other process can do so until it is closed.
+
+    Raises: OSError when it cannot be opened; Conflict when another process is at work in it.
+    """
+
+    def __init__(self, path: Path, kind: type[Line]) -> None:
+        self._path, self._kind = path, kind
+        self._file = path.open("ab+")
+        try:
+            lock(self._file.fileno(), path.parent)
+        except Conflict:
+            self.close()
+            raise
+
+    def resume(self) -> Iterator[Line]:
+        """The lines it has, without one that was being written when the program was killed: that one is dropped."""
+        self._file.seek(0)
+        self._file.truncate(self._file.read().rfind(b"\n") + 1)
+        return read_lines(self._path, self._kind)
+
+    def append(self, line: Line) -> None:
+        """Durable when it returns: a crash of this program, or of the machine, loses nothing that was appended."""
+        self._file.write(line.model_dump_json().encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
+    """The whole lines of the file; none without a file. Raises: InvalidRequest naming the line and field."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            yield kind.model_validate_json(line)
+        except ValidationError as error:
+            raise InvalidRequest("dir", f"{path}, line {number}: {first_fault(error)}") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """The field and what is wrong with it."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"

@@ -1,0 +1,182 @@
+"""What is recorded of one run: all that any number or figure is computed from, in one line of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from ssr.core.job import Job, JobStatus
+from ssr.core.ledger import Usage
+from ssr.core.run import Path
+from ssr.core.types import Call, Options, PathStatus, Source
+from ssr.core.vote import Vote
+from ssr_bench.evaluation.plan import Cell, PlannedRun
+
+#: Nothing was found out about the problem: such a run is tried again when the evaluation goes on.
+LOST = frozenset({JobStatus.FAILED, JobStatus.PARKED, JobStatus.CANCELLED})
+
+#: The engine calls behind each step: by path and step.
+StepCalls = Mapping[tuple[int, int], tuple[Call, ...]]
+#: Which run: cell, problem, repeat.
+RunKey = tuple[Cell, str, int]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class StepRecord(_Model):
+    """A step that stands, and the engine calls that it took, those for a rejected draft too."""
+
+    index: int
+    text: str
+    source: Source
+    tokens: int
+    score: float | None
+    draft_score: float | None
+    calls: tuple[Call, ...] = ()
+
+    @property
+    def judged_score(self) -> float | None:
+        """What the draft at this place was given, whether it stands or was written again; None: none was judged."""
+        if self.source is Source.REWRITTEN:
+            return self.draft_score
+        return self.score if self.source is Source.DRAFT else None
+
+
+class PathRecord(_Model):
+    """A path, its steps, and whether its own answer is right."""
+
+    index: int
+    strategy: str
+    status: PathStatus
+    answer: str
+    correct: bool
+    reason: str
+    steps: tuple[StepRecord, ...]
+
+    @classmethod
+    def of(cls, path: Path, correct: bool, calls: StepCalls) -> Self:
+        return cls(
+            index=path.index,
+            strategy=path.strategy.code,
+            status=path.status,
+            answer=path.answer,
+            correct=correct,
+            reason=path.reason,
+            steps=tuple(
+                StepRecord(
+                    index=step.index,
+                    text=step.text,
+                    source=step.source,
+                    tokens=step.tokens,
+                    score=step.score,
+                    draft_score=step.draft_score,
+                    calls=calls.get((path.index, step.index), ()),
+                )
+                for step in path.steps
+            ),
+        )
+
+
+class Record(_Model):
+    """One problem, solved once in one cell.
+
+    `cell` and `seed` are what was asked for, `options` what the server made of it, every default filled in. `wall_s`
+    runs from the job's start to its end on the server; None where it did not come that far. `concurrency`: how many
+    problems were solved at a time. `selection` are the engine calls that chose the strategies. `version` is this
+    program's.
+    """
+
+    dataset: str
+    problem_id: str
+    problem: str
+    gold: str
+    cell: Cell
+    repeat: int
+    seed: int | None
+    status: JobStatus
+    answer: str = ""
+    correct: bool = False
+    votes: tuple[Vote, ...] = ()
+    paths: tuple[PathRecord, ...] = ()
+    selection: tuple[Call, ...] = ()
+    usage: Usage = Usage()
+    options: Options | None = None
+    error: str = ""
+    reason: str = ""
+    job_id: str = ""
+    started: datetime | None = None
+    wall_s: float | None = None
+    concurrency: int = 1
+    version: str = ""
+
+    @property
+    def key(self) -> RunKey:
+        return self.cell, self.problem_id, self.repeat
+
+    @property
+    def lost(self) -> bool:
+        """Whether the run failed for reasons that are not the models'."""
+        return self.status in LOST
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the records of one sitting share."""
+
+    dataset: str
+    concurrency: int = 1
+    version: str = ""
+
+
+def record_of(
+    run: PlannedRun,
+    job: Job,
+    setting: Setting,
+    *,
+    correct: bool,
+    paths: Sequence[bool],
+    calls: StepCalls,
+    selection: Sequence[Call] = (),
+) -> Record:
+    """The record of a finished job; `paths` says of each path whether its answer is right."""
+    took = job.finished - job.started if job.finished and job.started else None
+    return refused(run, job.error, setting).model_copy(
+        update={
+            "problem": job.problem,
+            "status": job.status,
+            "answer": job.answer,
+            "correct": correct,
+            "votes": job.votes,
+            "paths": tuple(PathRecord.of(path, right, calls) for path, right in zip(job.paths, paths, strict=True)),
+            "selection": tuple(selection),
+            "usage": job.usage,
+            "options": job.options,
+            "reason": job.reason,
+            "job_id": job.job_id,
+            "started": job.started,
+            "wall_s": None if took is None else took.total_seconds(),
+        }
+    )
+
+
+def refused(run: PlannedRun, error: str, setting: Setting) -> Record:
+    """The record of a problem that the server did not take."""
+    return Record(
+        dataset=setting.dataset,
+        problem_id=run.problem.id,
+        problem=run.problem.prompt,
+        gold=run.problem.answer,
+        cell=run.cell,
+        repeat=run.repeat,
+        seed=run.seed,
+        status=JobStatus.FAILED,
+        error=error,
+        concurrency=setting.concurrency,
+        version=setting.version,
+    )

@@ -1,0 +1,135 @@
+"""The results as tables, and what their columns mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ssr_bench.evaluation.accounting import sizes
+from ssr_bench.evaluation.grid import Grid
+from ssr_bench.evaluation.results import CellResult
+from ssr_bench.evaluation.run_directory import Evaluation
+from ssr_bench.evaluation.statistics import Estimate
+from ssr_bench.statistics import percentile
+
+DEFINITIONS = """\
+runs: problems times repeats that ended. lost: runs that failed for reasons that are not the models' (a service or an \
+engine); they are counted nowhere else, and done again when the evaluation goes on.
+accuracy: the share of runs whose answer is mathematically equal to the known one; an unanswered run is wrong. 95 %: \
+Wilson's interval; repeats of a problem count for as many trials as their intraclass correlation leaves them worth.
+pass@k: the chance that at least one of k repeats is right, the unbiased estimator.
+vs baseline: points of accuracy above the baseline's on the same problems and repeats; how often only this way (+) or \
+only the baseline (−) was right; p: McNemar's exact test, two-sided (repeats are taken for independent).
+decode_ratio: FLOPs of all generated tokens over the baseline's, measured on the same problems. total_ratio: the same \
+of all tokens that a model had to process, prompts included; not those from a cache, where the job itself had put them \
+there. FLOPs = 2 x parameters x tokens.
+target tokens: tokens that the target generated, over those of the baseline. Intervals of ratios: bootstrap over \
+problems.
+rewritten: the share of drafted steps that the target wrote again.
+tokens: the mean of a run, by what they were generated for; prompt: those of all models that were processed, and those \
+that came from a cache, where the job itself had put them there.
+time to answer: from the job's start to its end on the server.""".splitlines()
+
+
+def grids(results: Sequence[CellResult]) -> tuple[Grid, ...]:
+    """Accuracy, compute, tokens, time. All but the last are the same whenever equal seeds give equal steps."""
+    return (
+        Grid(
+            "Accuracy",
+            ("", "runs", "right", "accuracy", "95 %", "pass@k", "unanswered", "lost", "vs baseline", "+ / −", "p"),
+            [(one.label, *_accuracy(one)) for one in results],
+        ),
+        Grid(
+            "Compute, against the measured baseline",
+            ("", "decode_ratio", "95 %", "total_ratio", "95 %", "target tokens", "95 %", "rewritten"),
+            [(one.label, *_compute(one)) for one in results],
+        ),
+        Grid(
+            "Tokens a run",
+            ("", *_GENERATED, "prompt", "prompt, cached"),
+            [(one.label, *_tokens(one)) for one in results],
+        ),
+        Grid(
+            "Time to answer",
+            ("", "mean s", "p50 s", "p90 s", "to baseline", "95 %"),
+            [(one.label, *_time(one)) for one in results],
+        ),
+    )
+
+
+def setting(evaluation: Evaluation) -> tuple[str, ...]:
+    """What was measured, how, where; a line each."""
+    plan, origin, records = evaluation.plan, evaluation.origin, evaluation.records
+    last = plan.offset + plan.count
+    seeded = "not seeded" if plan.seed is None else f"seed {plan.seed}"
+    models = ", ".join(f"{name} ({_size(size)})" for name, size in sizes(records).items())
+    at_a_time = ", ".join(sorted({str(record.concurrency) for record in records})) or "-"
+    versions = ", ".join(sorted({record.version for record in records if record.version}))
+    options = ", ".join(f"{name}={value}" for name, value in plan.options.items())
+    lines = {
+        "problems": f"{plan.dataset}, {plan.count} of them ({plan.offset + 1} to {last}), each {plan.repeats} time(s)",
+        "sampling": seeded,
+        "models": models,
+        "server": f"preset {plan.preset} on this machine" if plan.preset else origin.server,
+        "options": options,
+        "problems at a time": at_a_time,
+        "command": origin.command,
+        "version": versions,
+        "machine": origin.machine,
+        "note": origin.note,
+        "incomplete": f"{evaluation.missing} runs are missing" if evaluation.missing else "",
+    }
+    return tuple(f"{name}: {value}" for name, value in lines.items() if value)
+
+
+def markdown(evaluations: Sequence[Evaluation], tables: Sequence[Grid]) -> str:
+    """The report without figures."""
+    parts = []
+    for one in evaluations:
+        parts += [f"### {one.name}", "", *(f"- {line}" for line in setting(one)), ""]
+    for table in tables:
+        parts += [table.markdown(), ""]
+    return "\n".join([*parts, *(f"- {line}" for line in DEFINITIONS), ""])
+
+
+_GENERATED = ("drafted", "accepted", "rejected", "wasted", "rewritten", "written", "scoring", "selection")
+
+
+def _accuracy(one: CellResult) -> tuple[str, ...]:
+    right = sum(record.correct for record in one.records)
+    chance = "-" if one.pass_at_k is None else f"{one.pass_at_k[1]:.1%} (k={one.pass_at_k[0]})"
+    shares = f"{one.accuracy.value:.1%}", f"{one.accuracy.low:.1%} – {one.accuracy.high:.1%}"
+    counts = str(len(one.records)), str(right), *shares, chance, str(one.unanswered), str(one.lost)
+    if one.paired is None:
+        return (*counts, "-", "-", "-")
+    return (*counts, f"{one.gain * 100:+.1f}", f"{one.paired.only_first} / {one.paired.only_second}", _p(one.paired.p))
+
+
+def _compute(one: CellResult) -> tuple[str, ...]:
+    ratios = one.decode_ratio, one.total_ratio, one.target_ratio
+    rewritten = "-" if one.rewrite_share is None else f"{one.rewrite_share:.1%}"
+    return (*(text for ratio in ratios for text in _ratio(ratio)), rewritten)
+
+
+def _tokens(one: CellResult) -> tuple[str, ...]:
+    counts = [getattr(one.tokens, name) for name in (*_GENERATED, "new", "cached")]
+    return tuple(f"{count:,.0f}" if count else "-" for count in counts)
+
+
+def _time(one: CellResult) -> tuple[str, ...]:
+    seconds = one.wall_s
+    if not seconds:
+        return ("-",) * 5
+    mean = sum(seconds) / len(seconds)
+    return (*(f"{s:.2f}" for s in (mean, percentile(seconds, 50), percentile(seconds, 90))), *_ratio(one.wall_ratio))
+
+
+def _ratio(ratio: Estimate | None) -> tuple[str, str]:
+    return ("-", "-") if ratio is None else (f"{ratio.value:.3f}", f"{ratio.low:.3f} – {ratio.high:.3f}")
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _size(parameters: int) -> str:
+    return f"{parameters / 1e9:.2f} B parameters" if parameters else "size unknown"

@@ -1,0 +1,103 @@
+"""The outcome of a job: the vote, and what it cost."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ssr.cli.wording import flops_text, one_line, plural, score_text
+from ssr.core.job import Job, JobStatus
+from ssr.core.ledger import Usage
+
+_OUTCOMES = {
+    JobStatus.ANSWERED: ("Answer", "bold green"),
+    JobStatus.PARTIAL: ("Best answer so far", "bold yellow"),
+    JobStatus.NO_ANSWER: ("No answer", "bold yellow"),
+    JobStatus.CANCELLED: ("Cancelled", "bold yellow"),
+    JobStatus.FAILED: ("Failed", "bold red"),
+    JobStatus.PARKED: ("Parked", "bold red"),
+}
+
+
+def vote_view(job: Job) -> RenderableType:
+    """How the paths voted, the winner first, and the outcome."""
+    word, style = _OUTCOMES.get(job.status, (str(job.status), "bold"))
+    outcome = Text(word, style)
+    if job.answer:
+        outcome.append(f"  {one_line(job.answer, 200)}")
+    if said := job.error or job.reason:
+        outcome.append(f"  {one_line(said, 400)}", "not bold")
+    if not job.votes:
+        return outcome
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("vote", no_wrap=True, overflow="ellipsis", max_width=40)
+    table.add_column("paths", no_wrap=True, overflow="ellipsis")
+    table.add_column("mean score", justify="right", no_wrap=True)
+    for place, vote in enumerate(job.votes):
+        paths = ", ".join(map(str, vote.paths))
+        table.add_row(
+            Text(one_line(vote.answer, 60)), paths, score_text(vote.mean_score), style="" if place else "green"
+        )
+    return Group(table, outcome)
+
+
+def usage_view(usage: Usage, duration_s: float) -> RenderableType:
+    """Tokens by kind, steps, models, and the two ratios to the estimated baseline."""
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    facts.add_row("tokens", tokens_text(usage))
+    if usage.accepted_steps + usage.rewritten_steps:
+        facts.add_row("steps", steps_text(usage))
+    if ratios := ratios_text(usage):
+        facts.add_row("cost", ratios)
+    facts.add_row("time", f"{duration_s:.1f} s")
+    return Group(facts, _models(usage)) if usage.models else facts
+
+
+def tokens_text(usage: Usage) -> str:
+    """The generated tokens by what they were for."""
+    parts = []
+    if usage.drafted_tokens:
+        wasted = f", {usage.wasted_tokens:,} wasted" if usage.wasted_tokens else ""
+        parts.append(
+            f"{usage.drafted_tokens:,} drafted "
+            f"({usage.accepted_tokens:,} accepted, {usage.rejected_tokens:,} rejected{wasted})"
+        )
+    parts += [
+        f"{count:,} {what}"
+        for count, what in (
+            (usage.rewritten_tokens, "rewritten"),
+            (usage.written_tokens, "written by the target"),
+            (usage.scoring_tokens, "scoring"),
+            (usage.selection_tokens, "selection"),
+        )
+        if count
+    ]
+    return ", ".join(parts) or "none"
+
+
+def steps_text(usage: Usage) -> str:
+    return f"{usage.accepted_steps:,} drafts accepted, {usage.rewritten_steps:,} rewritten"
+
+
+def ratios_text(usage: Usage) -> str:
+    """The two ratios to the estimated baseline; "" where a model's size is unknown."""
+    if usage.decode_ratio is None or usage.total_ratio is None:
+        return ""
+    return (
+        f"decode_ratio {usage.decode_ratio:.2f}, total_ratio {usage.total_ratio:.2f} of the estimated baseline "
+        f"(the target alone, one path of {plural(round(usage.baseline_tokens), 'token')})"
+    )
+
+
+def _models(usage: Usage) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("model", overflow="fold")  # folds first where it is narrow: the numbers stay whole
+    for heading in ("calls", "prompt", "cached", "generated", "compute"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for model in usage.models:
+        counts = (model.calls, model.prompt_tokens, model.cached_tokens, model.generated_tokens)
+        table.add_row(Text(model.model), *(f"{count:,}" for count in counts), flops_text(model.total_flops))
+    return table

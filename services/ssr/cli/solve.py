@@ -1,0 +1,248 @@
+"""`ssr solve`: one problem, shown while it is solved."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from rich.console import Console
+
+from ssr.cli.access import (
+    Access,
+    AccessFlags,
+    ApiKeyFileOption,
+    TenantOption,
+    TlsCaOption,
+    TlsCertOption,
+    TlsKeyOption,
+    TlsOption,
+)
+from ssr.cli.destination import SERVER_VARIABLE, Destination, connected, destination_of
+from ssr.cli.exit_status import ExitStatus, print_error
+from ssr.cli.problem_source import read_problem
+from ssr.cli.running import refusing, run
+from ssr.core.errors import InvalidRequest
+from ssr.core.job import Job, JobStatus, Priority
+
+if TYPE_CHECKING:
+    from ssr.client import SolveOptions
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """What to solve, how, and where."""
+
+    problem: str
+    options: SolveOptions
+    target: Destination
+    timeout_s: float
+    priority: Priority
+    access: Access
+
+
+def solve(
+    ctx: typer.Context,
+    problem: Annotated[
+        str | None, typer.Argument(metavar="PROBLEM", help="The problem's text; - reads standard input.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(metavar="F", help="Read the problem from this file.")] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", envvar=SERVER_VARIABLE, help="Ask this server, not a stack of our own."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The stack to bring up: local (default), smoke or simulated."),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="baseline, parallel, parallel-spm, ssd or ssr (default)."),
+    ] = None,
+    paths: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Paths, 1..16. Default: the server's (3 on preset local, 2 on smoke, else 5)."),
+    ] = None,
+    stop_rule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Stop when all paths ended (full, the default), at one answer (fast-1) or two equal ones (fast-2).",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="T", help="Accept drafts that score at least this, 0..9. Default: 7.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="S", help="Of all sampling. Default: a random one.")] = None,
+    strategy_set: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="competition (default), school, worked, plain or one of the server's."),
+    ] = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="expected, greedy, judge, likelihood, arithmetic, none, or as arithmetic+judge. "
+            "Default: the verifier's.",
+        ),
+    ] = None,
+    max_step_tokens: Annotated[
+        int | None, typer.Option(metavar="N", help="Longest step, in tokens. Default: the server's (512).")
+    ] = None,
+    max_path_tokens: Annotated[
+        int | None, typer.Option(metavar="N", help="Longest path, in tokens. Default: the server's (8192).")
+    ] = None,
+    early_stop: Annotated[
+        bool | None,
+        typer.Option(help="Stop once no path can change the vote. Default: yes, unless there is a seed."),
+    ] = None,
+    deadline_s: Annotated[
+        float | None,
+        typer.Option("--deadline", metavar="S", help="End with the best answer so far after so many seconds."),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="End with the best answer so far once the models have generated so many."),
+    ] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="End with the best answer so far once so many steps are committed. Default: the server's (4096).",
+        ),
+    ] = None,
+    lookahead: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Draft so many steps ahead of the one being scored, 0..4. Default: the server's (0).",
+        ),
+    ] = None,
+    reserve: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Of the paths, let the target write the last N, if the others leave the vote open. "
+            "Default: the server's (0).",
+        ),
+    ] = None,
+    priority: Annotated[
+        str, typer.Option(metavar="NAME", help="interactive (goes first) or batch (when there is room).")
+    ] = Priority.INTERACTIVE.value,
+    tenant: TenantOption = None,
+    tls: TlsOption = False,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    api_key_file: ApiKeyFileOption = None,
+    timeout: Annotated[float, typer.Option(metavar="S", help="Cancel the job after so many seconds.")] = 3600,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
+    ] = False,
+) -> None:
+    """Solve a problem, and watch how.
+
+    Asks --server (or SSR_SERVER). Without one, a whole stack is brought up on
+    this machine for the call; modes baseline and ssd have one path.
+
+    Exit status: 0 answered (partial too), 3 no answer, 2 bad input,
+    1 failure, 130 interrupted (the job is cancelled).
+
+    Examples:
+
+      ssr solve "A pen costs 3 dollars. What do 12 pens cost?"
+      ssr solve --preset simulated --stop-rule fast-2 "What is 17 * 6 + 4?"
+      ssr solve --server 127.0.0.1:7600 --file problem.txt --json
+      echo "What is 15 % of 80?" | ssr solve -
+    """
+    given = {
+        "mode": mode,
+        "paths": paths,
+        "stop_rule": stop_rule,
+        "threshold": threshold,
+        "seed": seed,
+        "strategy_set": strategy_set,
+        "scorer": scorer,
+        "max_step_tokens": max_step_tokens,
+        "max_path_tokens": max_path_tokens,
+        "early_stop": early_stop,
+        "deadline_s": deadline_s,
+        "max_tokens": max_tokens,
+        "max_steps": max_steps,
+        "lookahead": lookahead,
+        "reserve": reserve,
+    }
+    with refusing():
+        target = destination_of(wanted_server(ctx, server, preset), preset)
+        options = checked_options({name: value for name, value in given.items() if value is not None}, target)
+        _check_timeout(timeout)
+        who = (
+            _checked_priority(priority),
+            AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file).checked(),
+        )
+        question = AskedQuestion(read_problem(problem, file), options, target, timeout, *who)
+    run(_solve(question, json_output), interrupted="interrupted: the job was cancelled")
+
+
+def checked_options(given: dict[str, Any], target: Destination) -> SolveOptions:
+    """The given options.
+
+    Raises: InvalidRequest naming the option that is unknown or out of its limits.
+    """
+    from ssr.client.request import resolved
+    from ssr.selector.strategy_sets import load_strategy_sets
+
+    options = cast("SolveOptions", given)
+    strategy_set = resolved(options).strategy_set
+    if target.embedded and strategy_set not in (strategy_sets := load_strategy_sets()):
+        raise InvalidRequest(
+            "strategy_set", f"there is no strategy set {strategy_set!r}; known are {', '.join(sorted(strategy_sets))}"
+        )
+    return options
+
+
+async def _solve(question: AskedQuestion, json_output: bool) -> ExitStatus:
+    from ssr.cli.job_view import JobView
+    from ssr.cli.viewer import show_to_end, viewer_for
+    from ssr.client import job_to_json
+
+    console = Console(stderr=json_output)
+    view = JobView(question.problem)  # the server fills the options in
+    async with connected(question.target, question.access, Console(stderr=True)) as client:
+        events = client.stream(
+            question.problem, timeout_s=question.timeout_s, priority=question.priority, **question.options
+        )
+        job = await show_to_end(events, viewer_for(console, lines=not json_output), view)
+        if json_output:
+            typer.echo(json.dumps(job_to_json(await client.get(job.job_id)), indent=2))
+    return concluded(job)
+
+
+def concluded(job: Job) -> ExitStatus:
+    """The exit status of a finished job; says on standard error what else ended it than its paths."""
+    if job.status is JobStatus.FAILED:
+        print_error(f"job {job.job_id} failed: {job.error}")
+    elif job.status is JobStatus.PARKED:
+        print_error(f"job {job.job_id} is parked and not tried again: {job.error}")
+    elif job.status is JobStatus.CANCELLED:
+        print_error(f"job {job.job_id} was cancelled")
+    return ExitStatus.of_job(job)
+
+
+def wanted_server(ctx: typer.Context, server: str | None, preset: str | None) -> str | None:
+    """A preset that is asked for wins over a server that is only in the environment."""
+    source = ctx.get_parameter_source("server")
+    return None if preset and source is not None and source.name == "ENVIRONMENT" else server
+
+
+def _checked_priority(name: str) -> Priority:
+    from ssr.client.request import checked_priority
+
+    return checked_priority(name)
+
+
+def _check_timeout(timeout_s: float) -> None:
+    if not 0 < timeout_s < float("inf"):
+        raise InvalidRequest("timeout", f"must be a number of seconds over 0; got {timeout_s:g}")

@@ -1,0 +1,125 @@
+"""Reading a prompt: is it a path to go on with, a step to judge, or approaches to choose from?
+
+Everything that is none of SSR's questions is taken for a problem to solve: a simulated model answers any prompt.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from ssr.core.prompts import (
+    APPROACH_HEAD,
+    APPROACHES_HEAD,
+    DIGIT_QUESTION,
+    PROBLEM_HEAD,
+    SELECT_QUESTION,
+    SOLVING_REQUEST,
+    WORK_HEAD,
+    YES_NO_QUESTION,
+)
+from ssr.core.steps import BOUNDARY
+from ssr.engine_server.simulated.quantity import equation_in
+from ssr.engine_server.simulated.template import Dialogue, parse
+
+_APPROACH = re.compile(r"^(?P<code>[A-Za-z0-9]{1,3})\. (?P<name>[^\n]*)$", re.MULTILINE)
+
+
+class Scale(Enum):
+    """How a judgement is asked for."""
+
+    DIGIT = auto()
+    YES_NO = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Solving:
+    """Write on. `hint` is the path's strategy ("" for none), `steps` are those written so far."""
+
+    problem: str
+    hint: str = ""
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How good is `step`, which follows the steps of `path`?"""
+
+    path: Solving
+    step: str
+    scale: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """A strategy on offer."""
+
+    code: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selecting:
+    """Which approach suits the problem? At least one is on offer."""
+
+    problem: str
+    approaches: tuple[Approach, ...]
+
+
+Task = Solving | Judging | Selecting
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a prompt asks for, and what has to be written between its end and the reply: a blank or nothing."""
+
+    task: Task
+    lead: str
+
+
+def read(prompt: str) -> Reading:
+    """What `prompt` asks for. Never fails."""
+    dialogue = parse(prompt)
+    return Reading(_task(dialogue), " " if dialogue.midway else "")
+
+
+def _task(dialogue: Dialogue) -> Task:
+    user = dialogue.user.strip()
+    for question, scale in ((DIGIT_QUESTION, Scale.DIGIT), (YES_NO_QUESTION, Scale.YES_NO)):
+        if user.endswith(question):
+            return _judging(user.removesuffix(question), scale)
+    if user.endswith(SELECT_QUESTION) and (selecting := _selecting(user.removesuffix(SELECT_QUESTION))):
+        return selecting
+    return Solving(*_problem_and_hint(user.removesuffix(BOUNDARY + SOLVING_REQUEST)), _steps_so_far(dialogue.written))
+
+
+def _judging(text: str, scale: Scale) -> Judging:
+    head, _, work = text.partition(BOUNDARY + WORK_HEAD)
+    *earlier, step = work.removesuffix(BOUNDARY).split(BOUNDARY)
+    return Judging(Solving(*_problem_and_hint(head), tuple(earlier)), step, scale)
+
+
+def _selecting(text: str) -> Selecting | None:
+    offered, _, problem = text.removeprefix(APPROACHES_HEAD).partition(BOUNDARY + PROBLEM_HEAD)
+    # A name and its hint share the line; the unknown strategy has no hint.
+    hints = {match["code"]: match["name"].partition(". ")[2] for match in _APPROACH.finditer(offered)}
+    approaches = tuple(Approach(code, _plain(hint)) for code, hint in hints.items())
+    return Selecting(problem.strip(), approaches) if approaches else None
+
+
+def _problem_and_hint(text: str) -> tuple[str, str]:
+    problem, head, hint = text.removeprefix(PROBLEM_HEAD).rpartition(BOUNDARY + APPROACH_HEAD)
+    return (problem.strip(), _plain(hint)) if head else (hint.strip(), "")
+
+
+def _steps_so_far(written: str) -> tuple[str, ...]:
+    """The finished steps; a last one that was cut off counts if its calculation or answer is there already."""
+    *steps, last = written.split(BOUNDARY)
+    if equation_in(last) is not None or "\\boxed{" in last:
+        steps.append(last)
+    return tuple(steps)
+
+
+def _plain(hint: str) -> str:
+    return " ".join(hint.split())

@@ -1,0 +1,1 @@
+"""The public API: taking requests in, and showing jobs to those who ask."""

@@ -1,0 +1,76 @@
+"""Whether a request can be taken: its limits, its strategy set, and whether the problem fits the models."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable
+from typing import Protocol
+
+from ssr.core.errors import InvalidRequest
+from ssr.core.limits import check_key, check_options, check_problem
+from ssr.core.types import Mode, Options
+from ssr.runtime.rpc.wire import options_from_wire, options_to_wire
+from ssr.v1 import reasoning_pb2, step_pb2
+
+#: A text has at most one token a byte: below this, no model of use is too small, and none is asked.
+_SURELY_FITS_BYTES = 1_000
+#: The share of a model's context that a problem may take; the rest is for prompts and the path.
+_PROBLEM_SHARE = 0.5
+
+
+class StrategySetSource(Protocol):
+    """Knows the strategy sets."""
+
+    async def strategy_sets(self) -> list[str]: ...
+
+
+class Measure(Protocol):
+    """Counts a text's tokens for a model."""
+
+    def __call__(self, text: str) -> Awaitable[step_pb2.MeasureResponse]: ...
+
+
+class Admission:
+    """Checks requests where they enter the system, and fills their defaults in."""
+
+    def __init__(
+        self, strategy_set_source: StrategySetSource, measure_draft: Measure, measure_target: Measure, defaults: Options
+    ) -> None:
+        self._strategy_set_source, self._defaults = strategy_set_source, defaults
+        self._measure_draft, self._measure_target = measure_draft, measure_target
+        self._strategy_sets: frozenset[str] = frozenset()
+
+    async def check(self, request: reasoning_pb2.SolveRequest) -> reasoning_pb2.SolveRequest:
+        """The request with every default filled in.
+
+        Raises: InvalidRequest naming the field and its limit; Unavailable when a service that must be asked is away.
+        """
+        check_problem(request.problem)
+        check_key(request.idempotency_key)
+        options = options_from_wire(request.options, fallback_seed=secrets.randbits(31), defaults=self._defaults)
+        check_options(options)
+        if options.mode.selects:
+            await self._check_strategy_set(options.strategy_set)
+        if len(request.problem.encode()) > _SURELY_FITS_BYTES:
+            await self._check_fits(request.problem, options)
+        return reasoning_pb2.SolveRequest(
+            problem=request.problem, options=options_to_wire(options), priority=request.priority
+        )
+
+    async def _check_strategy_set(self, name: str) -> None:
+        if name not in self._strategy_sets:  # an operator may have added it since
+            self._strategy_sets = frozenset(await self._strategy_set_source.strategy_sets())
+        if name not in self._strategy_sets:
+            known = ", ".join(sorted(self._strategy_sets))
+            raise InvalidRequest("strategy_set", f"there is no strategy set {name!r}; known are {known}")
+
+    async def _check_fits(self, problem: str, options: Options) -> None:
+        drafts = options.mode.drafts or options.mode is Mode.DRAFT
+        measures = [self._measure_target, *([self._measure_draft] if drafts else [])]
+        for size in await asyncio.gather(*(measure(problem) for measure in measures)):
+            limit = int(size.max_total_tokens * _PROBLEM_SHARE)
+            if size.tokens > limit:
+                raise InvalidRequest(
+                    "problem", f"has {size.tokens} tokens for {size.model}; at most {limit} fit beside its solution"
+                )

@@ -1,0 +1,132 @@
+"""ReasoningService: the public API."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from grpc import aio
+
+from ssr.core.errors import InvalidRequest, NotFound, Unavailable
+from ssr.orchestrator.api.intake import Intake
+from ssr.orchestrator.api.watch import ended, follow
+from ssr.orchestrator.queue.job_store import JobStore
+from ssr.orchestrator.queue.listing import Shown, all_shown, place_of, token_of
+from ssr.orchestrator.queue.wakeups import Wakeups
+from ssr.runtime.rpc.job_wire import job_to_wire
+from ssr.runtime.rpc.tenant import CALLER, tenant_of
+from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
+
+#: What of a caller's own deadline is kept for ending the job and bringing the answer back: a share, at most so much.
+_ANSWER_SHARE = 0.2
+_ANSWER_S = 1.0
+_DEFAULT_LIST = 50
+_MAX_LIST = 500
+_CURSOR = re.compile(r"\d+-\d+")
+
+_Context = aio.ServicerContext[reasoning_pb2.SolveRequest, reasoning_pb2.Job]
+
+
+class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
+    """Takes problems in, tells of their jobs. Any replica can answer for any job."""
+
+    def __init__(self, store: JobStore, wakeups: Wakeups, intake: Intake) -> None:
+        self._store, self._wakeups, self._intake = store, wakeups, intake
+
+    async def Submit(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.SolveRequest, context: _Context
+    ) -> reasoning_pb2.Job:
+        job_id = await self._intake.submit(request, tenant_of(context))
+        return job_to_wire(await self._store.get(job_id))
+
+    async def Solve(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.SolveRequest, context: _Context
+    ) -> reasoning_pb2.Job:
+        async with self._owned_job(request, context) as job_id:
+            await ended(self._store, self._wakeups, job_id)
+            return job_to_wire(await self._store.get(job_id))
+
+    async def SolveStream(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.SolveRequest, context: _Context
+    ) -> AsyncIterator[reasoning_pb2.Event]:
+        async with self._owned_job(request, context) as job_id:
+            async for event in follow(self._store, self._wakeups, job_id):
+                yield event
+
+    async def Get(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.GetRequest, context: _Context
+    ) -> reasoning_pb2.Job:
+        return job_to_wire(await self._store.get(await self._shown(request.job_id)))
+
+    async def Watch(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.WatchRequest, context: _Context
+    ) -> AsyncIterator[reasoning_pb2.Event]:
+        if request.cursor and not _CURSOR.fullmatch(request.cursor):
+            raise InvalidRequest("cursor", f"{request.cursor!r} is no cursor; send one from an event, or none")
+        job_id = await self._shown(request.job_id)
+        async for event in follow(self._store, self._wakeups, job_id, request.cursor):
+            yield event
+
+    async def Cancel(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.CancelRequest, context: _Context
+    ) -> reasoning_pb2.Job:
+        job_id = await self._shown(request.job_id)
+        await self._intake.cancel(job_id)
+        return job_to_wire(await self._store.get(job_id))
+
+    async def List(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.ListRequest, context: _Context
+    ) -> reasoning_pb2.ListResponse:
+        if request.limit > _MAX_LIST:
+            raise InvalidRequest("limit", f"must be within 1..{_MAX_LIST}; got {request.limit}")
+        before = place_of(request.page_token)
+        jobs, following = await self._store.page(request.limit or _DEFAULT_LIST, before, _shown_to_caller())
+        return reasoning_pb2.ListResponse(jobs=[job_to_wire(job) for job in jobs], next_page_token=token_of(following))
+
+    async def _shown(self, job_id: str) -> str:
+        """The id of a job that the caller may see. Raises: InvalidRequest, NotFound."""
+        if not job_id:
+            raise InvalidRequest("job_id", "is empty")
+        if (shown := _shown_to_caller()) is not all_shown:
+            await self._store.check_shown(job_id, shown)
+        return job_id
+
+    @asynccontextmanager
+    async def _owned_job(self, request: reasoning_pb2.SolveRequest, context: _Context) -> AsyncGenerator[str]:
+        """The job of a call that waits for it.
+
+        It has to end before the call's deadline, so that the caller gets what there is; a caller that goes away
+        cancels it.
+        """
+        within_s = _within_s(context)
+        job_id = await self._intake.submit(request, tenant_of(context), within_s=within_s)
+        # Not in a TaskGroup, which would wrap the errors that the caller is to get.
+        expiring = asyncio.create_task(self._expire(job_id, within_s), name=f"{job_id}/expire")
+        try:
+            yield job_id
+        except (asyncio.CancelledError, GeneratorExit):
+            await asyncio.shield(self._intake.cancel(job_id))
+            raise
+        finally:
+            expiring.cancel()
+
+    async def _expire(self, job_id: str, within_s: float | None) -> None:
+        """End a job that is still in the queue when its time is over; a running one is ended by its owner."""
+        if within_s is not None:
+            await asyncio.sleep(within_s)
+            with suppress(Unavailable, NotFound):
+                await self._intake.expire(job_id, f"the deadline of {within_s:g} s has passed in the queue")
+
+
+def _within_s(context: _Context) -> float | None:
+    """How many seconds a job may take for its caller to get the answer in time; None without a deadline."""
+    left_s = context.time_remaining()
+    return None if left_s is None else max(left_s - min(_ANSWER_SHARE * left_s, _ANSWER_S), 0.001)
+
+
+def _shown_to_caller() -> Shown:
+    """Which tenants' jobs the call may see: its caller's, or all where no key is needed."""
+    caller = CALLER.get()
+    return all_shown if caller is None else caller.acts_for

@@ -1,0 +1,86 @@
+"""What is measured of jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Self
+
+from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
+from ssr.core.solve import Journal
+from ssr.core.types import Options
+from ssr.orchestrator.metrics.jobs import JobMetrics
+from ssr.orchestrator.metrics.stages import StageMetrics
+from ssr.orchestrator.metrics.steps import StepMetrics
+from ssr.orchestrator.queue.job_store import Claim
+from ssr.runtime.rpc.job_wire import priority_from_wire
+from ssr.runtime.telemetry.telemetry import Telemetry
+from ssr.runtime.telemetry.tracing import Span, Tracing
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecords:
+    """Everything that is measured of jobs and their steps."""
+
+    tracing: Tracing
+    jobs: JobMetrics
+    steps: StepMetrics
+    stages: StageMetrics
+
+    @classmethod
+    def of(cls, telemetry: Telemetry) -> Self:
+        registry = telemetry.registry
+        return cls(telemetry.tracing, JobMetrics(registry), StepMetrics(registry), StageMetrics(registry))
+
+    def owned(self, claim: Claim, options: Options, age_s: float) -> AbstractContextManager[Span]:
+        """A replica has become a job's owner; the span of its time with it, in the trace that the job came in."""
+        priority = priority_from_wire(claim.request.priority)
+        self.jobs.claimed(priority, age_s, first=claim.epoch == 1, taken_over=claim.taken_over)
+        return self.tracing.span(
+            "job",
+            parent=claim.traceparent,
+            begins=True,
+            job=claim.job_id,
+            mode=options.mode,
+            paths=options.paths,
+            priority=priority,
+            epoch=claim.epoch,
+            takeovers=claim.takeovers,
+        )
+
+
+class RecordedJournal:
+    """Implements `core.solve.Journal`: counts what has become durable in `journal`.
+
+    `age_s` tells the job's age, since it was submitted.
+    """
+
+    def __init__(self, journal: Journal, watch: JobRecords, options: Options, age_s: Callable[[], float]) -> None:
+        self._journal, self._watch, self._options, self._age_s = journal, watch, options, age_s
+        self._none_yet = False
+        self._began = self._reserve_began = time.perf_counter()
+        self._last: dict[int, float] = {}
+
+    async def load(self) -> Run:
+        run = await self._journal.load()
+        self._none_yet = not run.committed_steps
+        self._began = self._reserve_began = time.perf_counter()
+        return run
+
+    async def append(self, decision: Decision) -> None:
+        await self._journal.append(decision)
+        if isinstance(decision, StepCommitted):
+            now = time.perf_counter()
+            began = self._reserve_began if self._options.in_reserve(decision.path) else self._began
+            self._watch.steps.committed(self._options.mode, decision, now - self._last.get(decision.path, began))
+            self._last[decision.path] = now
+            if self._none_yet:
+                self._none_yet = False
+                self._watch.jobs.first_step(self._options.mode, self._age_s())
+        elif isinstance(decision, Selected):
+            self._watch.steps.selected(decision)
+            self._began = self._reserve_began = time.perf_counter()
+        elif isinstance(decision, PathEnded) and not self._options.in_reserve(decision.path):
+            self._reserve_began = time.perf_counter()  # if this was the last of the others

@@ -1,0 +1,298 @@
+"""Jobs in Redis: every transition of a job, and reading it. The keys are in keys.py, the transitions in scripts/job."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ssr.core.errors import BadReply, Conflict, LostGround, NotFound, StaleOwner
+from ssr.core.job import Finished, Happening, Job, JobStatus, Queued, Started
+from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
+from ssr.orchestrator.queue.keys import NOTICES, JobKeys
+from ssr.orchestrator.queue.listing import Place, Shown, all_shown, listed
+from ssr.runtime.redis.client import RedisClient, Script
+from ssr.runtime.redis.failures import redis_errors
+from ssr.runtime.rpc.job_wire import (
+    happening_from_wire,
+    happening_to_wire,
+    job_from_wire,
+    job_to_wire,
+    priority_from_wire,
+)
+from ssr.runtime.rpc.wire import options_from_wire
+from ssr.v1 import reasoning_pb2
+
+#: A job whose caller died between creating and queueing it is forgotten after so many seconds.
+_UNQUEUED_S = 600
+
+#: Milliseconds since 1970; injected so that tests own the clock.
+Clock = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A replica's right to write a job, until somebody claims it again.
+
+    `cancelled`: its end is already wanted. `takeovers`: how many owners lost it without handing it back, the last one
+    too if it is `taken_over`. `traceparent`: the trace it belongs to, "" for none.
+    """
+
+    job_id: str
+    epoch: int
+    request: reasoning_pb2.SolveRequest
+    tenant: str
+    cancelled: bool = False
+    takeovers: int = 0
+    created_ms: int = 0
+    taken_over: bool = False
+    traceparent: str = ""
+
+
+class JobStore:
+    """Reads and writes jobs.
+
+    Every method raises Unavailable while Redis cannot be reached.
+    """
+
+    def __init__(self, redis: RedisClient, now: Clock, *, retention_s: int) -> None:
+        self._redis, self._now, self._retention_s = redis, now, retention_s
+        self._create = Script(redis, "orchestrator/queue/scripts/job/create")
+        self._keep = Script(redis, "orchestrator/queue/scripts/job/keep")
+        self._claim = Script(redis, "orchestrator/queue/scripts/job/claim")
+        self._append = Script(redis, "orchestrator/queue/scripts/job/append")
+        self._finish = Script(redis, "orchestrator/queue/scripts/job/finish")
+        self._cancel = Script(redis, "orchestrator/queue/scripts/job/cancel")
+        self._release = Script(redis, "orchestrator/queue/scripts/job/release")
+        self._read = Script(redis, "orchestrator/queue/scripts/job/read")
+
+    async def create(
+        self,
+        job_id: str,
+        request: reasoning_pb2.SolveRequest,
+        tenant: str,
+        fingerprint: str,
+        now_ms: int,
+        traceparent: str = "",
+    ) -> bool:
+        """Store a job; once, however often it is called with the same fingerprint. It is forgotten unless it is kept.
+
+        Gives whether it is new.
+
+        Raises: Conflict when the id belongs to another request.
+        """
+        made = await self._create(
+            JobKeys(job_id).both,
+            [fingerprint, request.SerializeToString(), tenant, now_ms, _payload(Queued()), _UNQUEUED_S, traceparent],
+        )
+        if made == b"conflict":
+            raise Conflict("idempotency_key: was used for another request; choose a new one")
+        return bool(made == b"created")
+
+    async def keep(self, job_id: str) -> None:
+        """The job is in the queue: do not forget it."""
+        await self._keep(JobKeys(job_id).both, [])
+
+    async def claim(self, job_id: str, owner: str, entry_id: str) -> Claim | None:
+        """Become the job's owner; None when it is finished or gone, or when another queue entry is its own."""
+        claimed = await self._claim(JobKeys(job_id).both, [owner, self._now(), entry_id])
+        if claimed is None:
+            return None
+        epoch, request, cancel, takeovers, created, tenant, taken_over, traceparent = claimed
+        return Claim(
+            job_id,
+            epoch,
+            reasoning_pb2.SolveRequest.FromString(request),
+            tenant.decode(),
+            cancel == b"1",
+            takeovers,
+            int(created),
+            bool(taken_over),
+            traceparent.decode(),
+        )
+
+    async def release(self, claim: Claim) -> None:
+        """Hand the job back, to be claimed by anybody. Nothing happens when it has a newer owner or is finished."""
+        await self._release(JobKeys(claim.job_id).both, [claim.epoch])
+
+    async def append(self, claim: Claim, happening: Started | Decision) -> None:
+        """Commit a decision and tell of it, or tell of the claim; once, however often it is called.
+
+        Raises: StaleOwner when the job has a newer owner or is finished; LostGround when Redis lacks a decision that
+        this one follows from.
+        """
+        place: tuple[str | int, ...]
+        match happening:
+            case Started():
+                place = ("claim",)
+            case StepCommitted(path, step):
+                place = ("step", path, step.index)
+            case Selected():
+                place = ("once", "selected")
+            case PathEnded(path):
+                place = ("once", f"end:{path}")
+        reply = await self._append(
+            JobKeys(claim.job_id).both, [claim.epoch, NOTICES, claim.job_id, _payload(happening), *place]
+        )
+        _check_written(reply, claim.job_id)
+
+    async def finish(self, claim: Claim, job: Job) -> None:
+        """End the job with this result.
+
+        Raises: StaleOwner when the job has a newer owner or is finished.
+        """
+        now = self._now()
+        final = replace(job, finished=datetime.fromtimestamp(now / 1000, UTC))
+        reply = await self._finish(
+            JobKeys(claim.job_id).both,
+            [
+                claim.epoch,
+                NOTICES,
+                claim.job_id,
+                _payload(Finished(final)),
+                str(final.status),
+                job_to_wire(final, steps=False).SerializeToString(),
+                now,
+                self._retention_s,
+            ],
+        )
+        _check_written(reply, claim.job_id)
+
+    async def cancel(self, job_id: str) -> None:
+        """Ask for a job's end; its owner, if it has one, ends it. Raises: NotFound."""
+        reply = await self._cancel(JobKeys(job_id).both, [NOTICES, job_id])
+        if reply is None:
+            raise _no_job(job_id)
+
+    async def cancel_wanted(self, job_id: str) -> bool:
+        """Whether somebody asked for the job's end."""
+        with redis_errors():
+            return bool(await self._redis.hget(JobKeys(job_id).meta, "cancel"))
+
+    async def end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> Job | None:
+        """End a job here and now; None when somebody has claimed it: then its owner ends it.
+
+        Raises: NotFound.
+        """
+        with redis_errors():
+            epoch = await self._redis.hget(JobKeys(job_id).meta, "epoch")
+        job = await self.get(job_id)
+        if job.status is not JobStatus.QUEUED:
+            return None
+        claim = Claim(job_id, int(epoch), reasoning_pb2.SolveRequest(), job.tenant)
+        try:
+            await self.finish(claim, replace(job, status=status, reason=reason))
+        except StaleOwner:
+            return None
+        return job
+
+    async def final(self, job_id: str) -> bool:
+        """Whether the job has ended. Raises: NotFound."""
+        with redis_errors():
+            status = await self._redis.hget(JobKeys(job_id).meta, "status")
+        if status is None:
+            raise _no_job(job_id)
+        return JobStatus(status.decode()).final
+
+    async def run(self, job_id: str) -> Run:
+        """What is decided of the job so far. Raises: NotFound."""
+        return (await self._snapshot(job_id))[1]
+
+    async def get(self, job_id: str) -> Job:
+        """The job as it is now. Raises: NotFound."""
+        meta, run, cursor = await self._snapshot(job_id)
+        return replace(_job(job_id, meta), paths=run.paths, usage=run.ledger.usage(), cursor=cursor)
+
+    async def check_shown(self, job_id: str, shown: Shown) -> None:
+        """Raises: NotFound for a job that is not there, and just so for one that is not shown."""
+        with redis_errors():
+            tenant = await self._redis.hget(JobKeys(job_id).meta, "tenant")
+        if tenant is None or not shown(tenant.decode()):
+            raise _no_job(job_id)
+
+    async def page(self, limit: int, before: Place | None, shown: Shown = all_shown) -> tuple[list[Job], Place | None]:
+        """Jobs without paths as `listed` finds them; and where the next page begins, if any."""
+        ids, following = await listed(self._redis, limit, before, shown)
+        with redis_errors():
+            metas = [await self._redis.hgetall(JobKeys(job_id).meta) for job_id in ids]
+        return [_job(job_id, meta) for job_id, meta in zip(ids, metas, strict=True) if meta], following
+
+    async def events(self, job_id: str, cursor: str) -> list[reasoning_pb2.Event]:
+        """The job's events behind a cursor ("": from the beginning), as the API sends them."""
+        with redis_errors():
+            entries = await self._redis.xrange(JobKeys(job_id).events, min=f"({cursor}" if cursor else "-")
+        return [_event(job_id, entry_id.decode(), fields[b"e"]) for entry_id, fields in entries]
+
+    async def _snapshot(self, job_id: str) -> tuple[dict[bytes, bytes], Run, str]:
+        """The job's fields, the fold of its decisions, and its last event's cursor, all of one moment."""
+        pairs, entries = await self._read(JobKeys(job_id).both, [])
+        if not pairs:
+            raise _no_job(job_id)
+        return dict(zip(pairs[::2], pairs[1::2], strict=True)), _folded(entries), entries[-1][0].decode()
+
+
+def fingerprint_of(request: reasoning_pb2.SolveRequest) -> str:
+    """Equal for requests that ask for the same."""
+    return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _folded(entries: list[Any]) -> Run:
+    """The run that a job's events tell of; an entry is [id, [field, value]]."""
+    run = Run()
+    for _, (_, payload) in entries:
+        happening = happening_from_wire(reasoning_pb2.Event.FromString(payload))
+        if isinstance(happening, Selected | StepCommitted | PathEnded):
+            run = run.apply(happening)
+    return run
+
+
+def _payload(happening: Happening) -> bytes:
+    return happening_to_wire(happening).SerializeToString(deterministic=True)
+
+
+def _event(job_id: str, cursor: str, payload: bytes) -> reasoning_pb2.Event:
+    message = reasoning_pb2.Event.FromString(payload)
+    message.cursor, message.job_id = cursor, job_id
+    message.time.FromMilliseconds(int(cursor.partition("-")[0]))
+    return message
+
+
+def _job(job_id: str, meta: dict[bytes, bytes]) -> Job:
+    """The job without its paths."""
+    if b"result" in meta:
+        job = replace(job_from_wire(reasoning_pb2.Job.FromString(meta[b"result"])), paths=())
+    else:
+        request = reasoning_pb2.SolveRequest.FromString(meta[b"request"])
+        job = Job(
+            job_id,
+            JobStatus(meta[b"status"].decode()),
+            request.problem,
+            options_from_wire(request.options, 0),
+            priority=priority_from_wire(request.priority),
+            tenant=meta[b"tenant"].decode(),
+        )
+    return replace(
+        job,
+        created=_time(meta.get(b"created")),
+        started=_time(meta.get(b"started")),
+        finished=_time(meta.get(b"finished")),
+    )
+
+
+def _time(milliseconds: bytes | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def _no_job(job_id: str) -> NotFound:
+    return NotFound(f"job_id: there is no job {job_id!r}, or it has expired")
+
+
+def _check_written(reply: bytes, job_id: str) -> None:
+    if reply == b"stale":
+        raise StaleOwner(f"job {job_id} has a newer owner or is finished")
+    if reply == b"gap":
+        raise LostGround(f"job {job_id}: Redis lacks a decision that was durable")
+    if reply != b"ok":
+        raise BadReply(f"job {job_id}: an unexpected reply of Redis: {reply!r}")

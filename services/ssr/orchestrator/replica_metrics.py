@@ -1,0 +1,31 @@
+"""What is measured of one orchestrator: the jobs in hand, the queue as it sees it, its calls to Redis."""
+
+from __future__ import annotations
+
+import time
+
+from ssr.core.job import Priority
+from ssr.orchestrator.metrics.workers import QueueMetrics, WorkerMetrics
+from ssr.orchestrator.queue.job_queue import JobQueue
+from ssr.orchestrator.run.worker import QueueWorker
+from ssr.orchestrator.settings import OrchestratorSettings
+from ssr.runtime.redis.client import RedisClient
+from ssr.runtime.telemetry.redis_metrics import RedisMetrics
+from ssr.runtime.telemetry.telemetry import Telemetry
+
+
+def measure_replica(
+    telemetry: Telemetry, redis: RedisClient, worker: QueueWorker, queue: JobQueue, settings: OrchestratorSettings
+) -> None:
+    """Measure from now on; the queue is looked at for every scrape."""
+    registry = telemetry.registry
+    RedisMetrics(registry).watch(redis)
+    limits = {Priority.INTERACTIVE: settings.max_paths, Priority.BATCH: settings.batch_paths}
+    WorkerMetrics(registry, lambda: worker.held, limits)
+    waiting = QueueMetrics(registry, time.time)
+
+    async def look() -> None:
+        waiting.tell({})  # nothing is better than what was, if Redis is away
+        waiting.tell(await queue.backlog())
+
+    telemetry.refreshes.append(look)

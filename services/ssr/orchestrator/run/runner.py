@@ -1,0 +1,213 @@
+"""One job, from the claim to its result."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from ssr.core.errors import LostGround, SsrError, StaleOwner
+from ssr.core.job import Job, JobStatus, Started
+from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
+from ssr.core.types import Options
+from ssr.core.vote import Vote
+from ssr.orchestrator.metrics.job_records import JobRecords, RecordedJournal
+from ssr.orchestrator.queue.job_queue import QueuedJob
+from ssr.orchestrator.queue.job_store import Claim, Clock, JobStore
+from ssr.orchestrator.queue.wakeups import CANCEL, Wakeups
+from ssr.orchestrator.run.journal import RedisJournal
+from ssr.orchestrator.run.stagger import staggered
+from ssr.orchestrator.run.step_barrier import StepBarrier
+from ssr.orchestrator.workload import WorkloadEstimate
+from ssr.runtime.redis.patience import briefly, patiently, set_within
+from ssr.runtime.rpc.job_wire import priority_from_wire
+from ssr.runtime.rpc.wire import options_from_wire
+from ssr.runtime.telemetry.log_context import about
+from ssr.runtime.telemetry.tracing import Span
+
+_log = logging.getLogger(__name__)
+
+#: How often a runner looks for a cancellation whose notice was lost.
+_LOOK_S = 5.0
+
+
+class Fate(Enum):
+    """What has become of a delivered job here."""
+
+    ENDED = auto()  #: it is finished, now or before
+    MOVED = auto()  #: it has a newer owner
+    LEFT = auto()  #: it is handed back, for anybody to go on
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a job ends."""
+
+    status: JobStatus
+    votes: tuple[Vote, ...] = ()
+    error: str = ""
+    reason: str = ""
+
+
+class Runner:
+    """Runs jobs, any number at a time.
+
+    `leaving`, once set, has every job handed back at its next step boundary, or after `drain_s` seconds.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        wakeups: Wakeups,
+        stages: Stages,
+        workload: WorkloadEstimate,
+        watch: JobRecords,
+        now: Clock,
+        *,
+        replica: str,
+        max_takeovers: int,
+        drain_s: float,
+        stagger_s: float = 0.0,
+    ) -> None:
+        self._store, self._wakeups, self._stages, self._now = store, wakeups, stages, now
+        self._workload_adapter, self._watch = workload, watch
+        self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
+        self._stagger_s = stagger_s
+        self.leaving = asyncio.Event()
+
+    async def run(self, entry: QueuedJob) -> Fate:
+        """Claim the job and bring it to its end; what has become of it.
+
+        Raises: Unavailable when Redis cannot be reached: the job stays as it is, for whoever claims it next.
+        Cancelling hands it back behind its last committed step.
+        """
+        with self._wakeups.of(CANCEL, entry.job_id) as cancel_notice:
+            claim = await self._store.claim(entry.job_id, self._replica, entry.entry_id)
+            if claim is None:
+                return Fate.ENDED
+            options = options_from_wire(claim.request.options, 0)
+            with about(claim.job_id), self._watch.owned(claim, options, self._age_s(claim)) as span:
+                try:
+                    return await self._own(claim, options, cancel_notice, span)
+                except asyncio.CancelledError:
+                    self._watch.jobs.handed_back()
+                    await briefly(self._store.release(claim))
+                    raise
+
+    async def _own(self, claim: Claim, options: Options, cancel_notice: asyncio.Event, span: Span) -> Fate:
+        """Everything that a job's owner does."""
+        job_id, fate = claim.job_id, Fate.ENDED
+        try:
+            await patiently(job_id, lambda: self._store.append(claim, Started(claim.epoch)))
+            end = await self._end(claim, options, cancel_notice)
+            if end is None:
+                span.set(status="handed_back")
+                self._watch.jobs.handed_back()
+                await briefly(self._store.release(claim))
+                return Fate.LEFT
+            job = await patiently(job_id, lambda: self._finished(claim, options, end))
+            await patiently(job_id, lambda: self._store.finish(claim, job))
+            self._workload_adapter.ended(job)
+            span.set(status=job.status)
+            self._watch.jobs.ended(job.status, options.mode, self._age_s(claim))
+        except* StaleOwner:
+            _log.info("job %s went on to a newer owner", job_id)
+            span.set(status="moved")
+            self._watch.jobs.moved()
+            fate = Fate.MOVED
+        return fate
+
+    async def _finished(self, claim: Claim, options: Options, end: _End) -> Job:
+        run = await self._store.run(claim.job_id)
+        return Job(
+            claim.job_id,
+            end.status,
+            claim.request.problem,
+            options,
+            answer=end.votes[0].answer if end.votes else "",
+            votes=end.votes,
+            paths=run.paths,
+            usage=run.ledger.usage(),
+            error=end.error,
+            reason=end.reason,
+            priority=priority_from_wire(claim.request.priority),
+            tenant=claim.tenant,
+        )
+
+    async def _end(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:
+        """How the job ends; None when it is to be handed back."""
+        if claim.cancelled:
+            return _End(JobStatus.CANCELLED)
+        if claim.takeovers >= self._max_takeovers:
+            return _End(JobStatus.PARKED, error=f"parked: {claim.takeovers} replicas died or hung while they ran it")
+        while True:
+            try:
+                return await self._solve_or_stop(claim, options, cancel_notice)
+            except* LostGround as lost:
+                _log.warning("%s; going on from what it has", lost.exceptions[0])
+                self._watch.jobs.lost_ground()
+
+    async def _solve_or_stop(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:
+        """Solve, or stop: as soon as the job's end is wanted, or at a step boundary when this replica leaves."""
+        barrier, job_id = StepBarrier(), claim.job_id
+        async with asyncio.TaskGroup() as group:
+            solving = group.create_task(self._solve(claim, options, barrier), name=f"{job_id}/solve")
+            watching = group.create_task(self._cancel_wanted(job_id, cancel_notice), name=f"{job_id}/cancel")
+            leaving = group.create_task(self._left(barrier), name=f"{job_id}/leave")
+            await asyncio.wait({solving, watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (solving, watching, leaving):
+                task.cancel()
+        if not solving.cancelled():
+            return solving.result()
+        return None if watching.cancelled() else _End(JobStatus.CANCELLED)
+
+    async def _solve(self, claim: Claim, options: Options, barrier: StepBarrier) -> _End:
+        watched = RecordedJournal(RedisJournal(self._store, claim), self._watch, options, lambda: self._age_s(claim))
+        journal = barrier.journal(watched)
+        try:
+            async with asyncio.timeout(self._time_left_s(claim, options)):
+                stages = staggered(barrier.stages(self._stages), self._stagger_s)
+                return _end_of(await solve(claim.job_id, claim.request.problem, options, stages, journal))
+        except TimeoutError:
+            reason = f"the deadline of {options.deadline_s:g} s has passed"
+        except LimitReached as limit:
+            reason = str(limit)
+        except (StaleOwner, LostGround):
+            raise
+        except SsrError as error:
+            _log.warning("job %s failed: %s", claim.job_id, error)
+            return _End(JobStatus.FAILED, error=str(error))
+        outcome = await conclude(self._stages, journal, reason)
+        return _End(JobStatus.PARTIAL, outcome.votes, reason=reason)
+
+    def _time_left_s(self, claim: Claim, options: Options) -> float | None:
+        if options.deadline_s is None:
+            return None
+        return max(0.0, options.deadline_s - self._age_s(claim))
+
+    def _age_s(self, claim: Claim) -> float:
+        """Since the job was submitted."""
+        return (self._now() - claim.created_ms) / 1000
+
+    async def _cancel_wanted(self, job_id: str, wakeup: asyncio.Event) -> None:
+        while True:
+            await set_within(wakeup, _LOOK_S)
+            wakeup.clear()
+            if await patiently(job_id, lambda: self._store.cancel_wanted(job_id)):
+                return
+
+    async def _left(self, barrier: StepBarrier) -> None:
+        """Wait until this replica leaves and the run stands at a step boundary, or has been given its time for that."""
+        await self.leaving.wait()
+        with suppress(TimeoutError):
+            await barrier.close(self.drain_s)
+
+
+def _end_of(outcome: Outcome) -> _End:
+    if outcome.votes:
+        return _End(JobStatus.ANSWERED, outcome.votes)
+    if outcome.error:
+        return _End(JobStatus.FAILED, error=outcome.error)
+    return _End(JobStatus.NO_ANSWER)

@@ -1,0 +1,154 @@
+"""The selector, drafter and verifier as gRPC services: they implement the core's Protocols, retries included."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from ssr.core.answers import Equivalence
+from ssr.core.solve import Stages
+from ssr.core.types import Options, PathContext, Selection, Step, Verdict, Written
+from ssr.orchestrator.metrics.job_records import JobRecords
+from ssr.orchestrator.metrics.stages import Stage
+from ssr.orchestrator.run.peer import Peer
+from ssr.orchestrator.settings import OrchestratorSettings
+from ssr.runtime.rpc.channel import open_channel
+from ssr.runtime.rpc.tls import client_end
+from ssr.runtime.rpc.wire import (
+    calls_from_wire,
+    context_to_wire,
+    sampling_to_wire,
+    step_from_wire,
+    step_to_wire,
+    strategy_from_wire,
+)
+from ssr.runtime.telemetry.log_context import about_next_step
+from ssr.runtime.telemetry.tracing import Span
+from ssr.v1 import (
+    drafting_pb2,
+    drafting_pb2_grpc,
+    selection_pb2,
+    selection_pb2_grpc,
+    step_pb2,
+    verification_pb2,
+    verification_pb2_grpc,
+)
+
+
+class RemoteSelector:
+    """Implements `core.solve.Selector` with a SelectionService."""
+
+    def __init__(self, stub: selection_pb2_grpc.SelectionServiceAsyncStub, peer: Peer) -> None:
+        self._stub, self._peer = stub, peer
+
+    async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection:
+        request = selection_pb2.SelectRequest(job_id=job_id, problem=problem, strategy_set=strategy_set, count=count)
+        with self._peer.span(Stage.SELECT, job_id):
+            reply = await self._peer.call(Stage.SELECT, self._stub.Select, request)
+        return Selection(tuple(map(strategy_from_wire, reply.strategies)), calls_from_wire(reply.calls))
+
+    async def strategy_sets(self) -> list[str]:
+        """The names of the strategy sets."""
+        request = selection_pb2.ListStrategySetsRequest()
+        reply = await self._peer.call(Stage.STRATEGY_SETS, self._stub.ListStrategySets, request)
+        return [strategy_set.name for strategy_set in reply.strategy_sets]
+
+
+class RemoteDrafter:
+    """Implements `core.solve.StepWriter` with a DraftingService."""
+
+    def __init__(self, stub: drafting_pb2_grpc.DraftingServiceAsyncStub, peer: Peer) -> None:
+        self._stub, self._peer = stub, peer
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        request = drafting_pb2.DraftRequest(
+            context=context_to_wire(context), sampling=sampling_to_wire(options), max_tokens=options.max_step_tokens
+        )
+        with self._peer.step_span(Stage.DRAFT, context) as span, about_next_step(context):
+            reply = await self._peer.call(Stage.DRAFT, self._stub.Draft, request)
+            span.set(tokens=reply.step.tokens)
+        return Written(step_from_wire(reply.step), calls_from_wire(reply.calls))
+
+    async def measure(self, text: str) -> step_pb2.MeasureResponse:
+        request = step_pb2.MeasureRequest(text=text)
+        return await self._peer.call(Stage.MEASURE, self._stub.Measure, request)
+
+
+class RemoteVerifier:
+    """Implements `core.solve.Verifier`, and StepWriter for the target alone, with a VerificationService."""
+
+    def __init__(self, stub: verification_pb2_grpc.VerificationServiceAsyncStub, peer: Peer) -> None:
+        self._stub, self._peer = stub, peer
+
+    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+        request = verification_pb2.VerifyRequest(
+            context=context_to_wire(context),
+            step=step_to_wire(step),
+            threshold=options.threshold,
+            scorer=options.scorer,
+            sampling=sampling_to_wire(options),
+            max_tokens=options.max_step_tokens,
+        )
+        with self._peer.step_span(Stage.VERIFY, context) as span, about_next_step(context):
+            reply = await self._peer.call(Stage.VERIFY, self._stub.Verify, request)
+            verdict = Verdict(step_from_wire(reply.step), reply.accepted, calls_from_wire(reply.calls))
+            _tell(span, verdict)
+            return verdict
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        request = verification_pb2.WriteRequest(
+            context=context_to_wire(context), sampling=sampling_to_wire(options), max_tokens=options.max_step_tokens
+        )
+        with self._peer.step_span(Stage.WRITE, context) as span, about_next_step(context):
+            reply = await self._peer.call(Stage.WRITE, self._stub.Write, request)
+            span.set(tokens=reply.step.tokens)
+        return Written(step_from_wire(reply.step), calls_from_wire(reply.calls))
+
+    async def measure(self, text: str) -> step_pb2.MeasureResponse:
+        request = step_pb2.MeasureRequest(text=text)
+        return await self._peer.call(Stage.MEASURE, self._stub.Measure, request)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStages:
+    """The three services of the orchestrator, connected."""
+
+    selector: RemoteSelector
+    drafter: RemoteDrafter
+    verifier: RemoteVerifier
+    equivalence: Equivalence
+
+    @property
+    def solving(self) -> Stages:
+        """What `solve` needs."""
+        return Stages(self.selector, self.drafter, self.verifier, self.verifier, self.equivalence)
+
+
+@asynccontextmanager
+async def open_stages(
+    settings: OrchestratorSettings, equivalence: Equivalence, watch: JobRecords
+) -> AsyncIterator[RemoteStages]:
+    """The services of these settings, connected until the block ends. They need not be up."""
+    tls = client_end(settings.tls)
+
+    selector = Peer("selector", settings.select_timeout_s, watch.stages, watch.tracing)
+    drafter = Peer("drafter", settings.step_timeout_s, watch.stages, watch.tracing)
+    verifier = Peer("verifier", settings.step_timeout_s, watch.stages, watch.tracing)
+    async with (
+        open_channel(settings.selector, tls=tls) as selection,
+        open_channel(settings.drafter, tls=tls) as drafting,
+        open_channel(settings.verifier, tls=tls) as verification,
+    ):
+        yield RemoteStages(
+            RemoteSelector(selection_pb2_grpc.SelectionServiceStub(selection), selector),
+            RemoteDrafter(drafting_pb2_grpc.DraftingServiceStub(drafting), drafter),
+            RemoteVerifier(verification_pb2_grpc.VerificationServiceStub(verification), verifier),
+            equivalence,
+        )
+
+
+def _tell(span: Span, verdict: Verdict) -> None:
+    step = verdict.step
+    score = step.score if verdict.accepted else step.draft_score
+    span.set(accepted=verdict.accepted, tokens=step.tokens, **({} if score is None else {"score": score}))

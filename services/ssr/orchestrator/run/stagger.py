@@ -1,0 +1,30 @@
+"""Paths that begin one behind the other: engines whose requests draft for each other gain most by those ahead."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from ssr.core.solve import Stages, StepWriter
+from ssr.core.types import Options, PathContext, Written
+
+
+def staggered(stages: Stages, stagger_s: float) -> Stages:
+    """The crew, writing the first step of each path `stagger_s` seconds later than that of the path before it.
+
+    Paths in reserve begin when all others have ended, and are not delayed further.
+    """
+    if not stagger_s:
+        return stages
+    drafter, writer = (_StaggeredWriter(one, stagger_s) for one in (stages.drafter, stages.writer))
+    return replace(stages, drafter=drafter, writer=writer)
+
+
+class _StaggeredWriter:
+    def __init__(self, writer: StepWriter, stagger_s: float) -> None:
+        self._writer, self._stagger_s = writer, stagger_s
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        if not context.steps and not options.in_reserve(context.path):
+            await asyncio.sleep(context.path * self._stagger_s)
+        return await self._writer.write(context, options)

@@ -1,0 +1,93 @@
+"""Stopping a run at a step boundary: steps that have begun are finished and committed, none begins any more."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from ssr.core.run import Decision, Run, Selected
+from ssr.core.solve import Journal, Selector, Stages, StepWriter, Verifier
+from ssr.core.types import Options, PathContext, Selection, Step, Verdict, Written
+
+#: The place of the selection among the paths.
+_SELECTION = -1
+
+
+class StepBarrier:
+    """Lets the steps of one run begin until it is closed. `crew` and `journal` make what the run uses pass by it."""
+
+    def __init__(self) -> None:
+        self._closed = False
+        self._busy: set[int] = set()
+        self._quiet = asyncio.Event()
+
+    def stages(self, stages: Stages) -> Stages:
+        return replace(
+            stages,
+            selector=_GatedSelector(self, stages.selector),
+            drafter=_GatedWriter(self, stages.drafter),
+            writer=_GatedWriter(self, stages.writer),
+            verifier=_GatedVerifier(self, stages.verifier),
+        )
+
+    def journal(self, journal: Journal) -> Journal:
+        return _GatedJournal(self, journal)
+
+    async def begin(self, path: int) -> None:
+        """A step of the path begins, or goes on; once the gate is closed only the latter, the former waits for ever."""
+        if self._closed and path not in self._busy:
+            await asyncio.Event().wait()
+        self._busy.add(path)
+
+    def committed(self, path: int) -> None:
+        """What had begun on the path is durable."""
+        self._busy.discard(path)
+        if not self._busy:
+            self._quiet.set()
+
+    async def close(self, timeout_s: float) -> None:
+        """Wait until all that had begun is durable, not longer than `timeout_s` seconds."""
+        self._closed = True
+        self._quiet.clear()
+        if self._busy:
+            async with asyncio.timeout(timeout_s):
+                await self._quiet.wait()
+
+
+class _GatedSelector:
+    def __init__(self, barrier: StepBarrier, selector: Selector) -> None:
+        self._barrier, self._selector = barrier, selector
+
+    async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection:
+        await self._barrier.begin(_SELECTION)
+        return await self._selector.select(job_id, problem, strategy_set, count)
+
+
+class _GatedWriter:
+    def __init__(self, barrier: StepBarrier, writer: StepWriter) -> None:
+        self._barrier, self._writer = barrier, writer
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        await self._barrier.begin(context.path)
+        return await self._writer.write(context, options)
+
+
+class _GatedVerifier:
+    def __init__(self, barrier: StepBarrier, verifier: Verifier) -> None:
+        self._barrier, self._verifier = barrier, verifier
+
+    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+        await self._barrier.begin(context.path)  # a draft that was written ahead has not begun in the sense of the gate
+        return await self._verifier.verify(context, step, options)
+
+
+class _GatedJournal:
+    def __init__(self, barrier: StepBarrier, journal: Journal) -> None:
+        self._barrier, self._journal = barrier, journal
+
+    async def load(self) -> Run:
+        return await self._journal.load()
+
+    async def append(self, decision: Decision) -> None:
+        await self._journal.append(decision)
+        self._barrier.committed(_SELECTION if isinstance(decision, Selected) else decision.path)

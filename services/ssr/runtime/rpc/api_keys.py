@@ -1,0 +1,180 @@
+"""API keys: who may call, from a folder as Kubernetes shows a Secret."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health
+from grpc_reflection.v1alpha import reflection
+
+from ssr.core.errors import InvalidRequest, Unauthenticated
+from ssr.runtime.rpc.changes import beside, changes
+from ssr.runtime.rpc.tenant import CALLER, Caller, metadata_value, tenant_of
+
+#: A caller's name is that of a tenant, without ".", which is before the names of the tenants under it.
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MIN_KEY_CHARS = 16
+_KEY = re.compile(r"[!-~]+")
+
+#: Services that anybody may call: probes and KEDA send no key, and what there is to call is no secret.
+OPEN_SERVICES = frozenset({health.SERVICE_NAME, reflection.SERVICE_NAME, "externalscaler.ExternalScaler"})
+
+#: Callers by the SHA-256 of their keys. A key is looked up by its digest, so how long that takes tells nothing of keys.
+_Keys = Mapping[bytes, Caller]
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+class ApiKeys:
+    """The keys that are good now."""
+
+    def __init__(self, keys: _Keys) -> None:
+        self.keys = keys
+
+    def caller_of(self, context: aio.ServicerContext[Any, Any]) -> Caller:
+        """Who has the key in a call's metadata: "x-api-key: KEY" or "authorization: Bearer KEY".
+
+        Raises: Unauthenticated.
+        """
+        key = metadata_value(context, "x-api-key")
+        if key is None:
+            scheme, _, credentials = (metadata_value(context, "authorization") or "").partition(" ")
+            key = credentials.strip() if scheme.lower() == "bearer" else ""
+        if not key:
+            raise Unauthenticated(
+                "this server takes calls with an API key; send the metadata authorization: Bearer KEY"
+            )
+        caller = self.keys.get(_digest(key))
+        if caller is None:
+            raise Unauthenticated("the API key is not, or no longer, good")
+        return caller
+
+
+@asynccontextmanager
+async def open_api_keys(folder: Path) -> AsyncIterator[ApiKeys]:
+    """The keys in a folder, read again when they change. A change is taken as a whole or, with a mistake in it, not.
+
+    Raises: InvalidRequest as `read_keys`.
+    """
+    read = partial(read_keys, folder)
+    held = ApiKeys(await asyncio.to_thread(read))
+
+    async def follow() -> None:
+        async with aclosing(changes(read, held.keys, "api_keys")) as renewals:
+            async for keys in renewals:
+                held.keys = keys
+
+    async with beside(follow(), "API keys"):
+        yield held
+
+
+def read_keys(folder: Path) -> _Keys:
+    """The callers of a folder's files: a file has its caller's name, and a key a line. Hidden files are none. Blocks.
+
+    Raises: InvalidRequest naming the file that is wrong, and never a key.
+    """
+    keys: dict[bytes, Caller] = {}
+    try:
+        files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+        for file in files:
+            for key in _keys_in(file):
+                caller = keys.setdefault(_digest(key), Caller(file.name))
+                if caller.name != file.name:
+                    raise InvalidRequest("api_keys", f"{file} and {caller.name} have the same key; give each its own")
+    except OSError as error:
+        raise InvalidRequest("api_keys", f"{error.filename or folder} cannot be read: {error.strerror}") from None
+    if not keys:
+        raise InvalidRequest("api_keys", f"{folder} holds no key; without one nobody could call")
+    return keys
+
+
+def _keys_in(file: Path) -> list[str]:
+    if not _NAME.fullmatch(file.name):
+        raise InvalidRequest(
+            "api_keys", f"the name of {file} is no caller's; give 1..64 of the characters A-Z a-z 0-9 _ -"
+        )
+    lines = (line.strip() for line in file.read_text("utf-8", "replace").splitlines())
+    keys = [line for line in lines if line]
+    for key in keys:
+        if len(key) < MIN_KEY_CHARS:
+            raise InvalidRequest(
+                "api_keys", f"{file} has a key of {len(key)} characters; at least {MIN_KEY_CHARS} are needed"
+            )
+        if not _KEY.fullmatch(key):
+            raise InvalidRequest("api_keys", f"{file} has a key with spaces or characters beyond ASCII")
+    return keys
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+class ApiKeyCheck(aio.ServerInterceptor):
+    """Serves calls with a good key alone, of all services but the open ones.
+
+    It has to be inside of what answers our errors, which it raises.
+    """
+
+    def __init__(self, keys: ApiKeys) -> None:
+        self._keys = keys
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> _Handler | None:
+        """The method's handler behind our check. The same for all calls: the key is looked at when one is served."""
+        handler = await continuation(handler_call_details)
+        service = handler_call_details.method.split("/")[1]
+        if handler is None or service in OPEN_SERVICES:
+            return handler
+        return _checked(handler, self._admit)
+
+    def _admit(self, context: aio.ServicerContext[Any, Any]) -> None:
+        CALLER.set(self._keys.caller_of(context))  # the task serves this call alone
+        tenant_of(context)
+
+
+_Admit = Callable[[aio.ServicerContext[Any, Any]], None]
+
+
+#: A handler's method by whether it takes and gives streams, and what makes such a handler.
+_KINDS: Mapping[tuple[bool, bool], tuple[str, Callable[..., _Handler]]] = {
+    (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
+    (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
+    (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
+    (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
+}
+
+
+def _checked(handler: _Handler, admit: _Admit) -> _Handler:
+    name, make = _KINDS[handler.request_streaming, handler.response_streaming]
+    method = getattr(handler, name)
+    checked = _checked_stream if inspect.isasyncgenfunction(method) else _checked_call
+    return make(checked(method, admit), handler.request_deserializer, handler.response_serializer)
+
+
+def _checked_call(method: Any, admit: _Admit) -> Any:
+    async def checked(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
+        admit(context)
+        return await method(request, context)
+
+    return checked
+
+
+def _checked_stream(method: Any, admit: _Admit) -> Any:
+    async def checked(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        admit(context)
+        async for message in method(request, context):
+            yield message
+
+    return checked

@@ -1,0 +1,211 @@
+"""Messages of proto/ssr/v1/reasoning.proto and the core's jobs and events, in both directions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Priority, Queued, Started
+from ssr.core.ledger import ModelUsage, Usage
+from ssr.core.run import Path, PathEnded, Selected, StepCommitted
+from ssr.core.types import PathStatus
+from ssr.core.vote import Vote
+from ssr.runtime.rpc.wire import (
+    EnumWire,
+    calls_from_wire,
+    calls_to_wire,
+    options_from_wire,
+    options_to_wire,
+    step_from_wire,
+    step_to_wire,
+    strategy_from_wire,
+    strategy_to_wire,
+)
+from ssr.v1 import reasoning_pb2
+
+_JOB_STATUS = EnumWire(reasoning_pb2.JobStatus, "JOB_STATUS")
+PRIORITY = EnumWire(reasoning_pb2.Priority, "PRIORITY")
+_PATH_STATUS = EnumWire(reasoning_pb2.PathStatus, "PATH_STATUS")
+
+#: Fields that Usage and its message share by name and type.
+_USAGE_FIELDS = tuple(
+    name for name in Usage.__dataclass_fields__ if name not in ("models", "decode_ratio", "total_ratio")
+)
+
+
+def priority_from_wire(number: int) -> Priority:
+    """Interactive where nothing is said. Raises: InvalidRequest for a number without a meaning."""
+    return PRIORITY.member(Priority, number, Priority.INTERACTIVE)
+
+
+def job_to_wire(job: Job, *, steps: bool = True) -> reasoning_pb2.Job:
+    """`steps` False leaves the paths' steps out; their mean scores stay."""
+    return reasoning_pb2.Job(
+        job_id=job.job_id,
+        status=_JOB_STATUS.number(job.status),
+        problem=job.problem,
+        options=options_to_wire(job.options),
+        answer=job.answer,
+        votes=[reasoning_pb2.Vote(answer=v.answer, paths=v.paths, mean_score=v.mean_score) for v in job.votes],
+        strategies=[strategy_to_wire(path.strategy) for path in job.paths],
+        paths=[_path_to_wire(path, steps) for path in job.paths],
+        usage=_usage_to_wire(job.usage),
+        error=job.error,
+        reason=job.reason,
+        priority=PRIORITY.number(job.priority),
+        tenant=job.tenant,
+        created=_time_to_wire(job.created),
+        started=_time_to_wire(job.started),
+        finished=_time_to_wire(job.finished),
+        cursor=job.cursor,
+    )
+
+
+def job_from_wire(message: reasoning_pb2.Job) -> Job:
+    return Job(
+        job_id=message.job_id,
+        status=_JOB_STATUS.member(JobStatus, message.status),
+        problem=message.problem,
+        options=options_from_wire(message.options, 0),
+        answer=message.answer,
+        votes=tuple(
+            Vote(v.answer, tuple(v.paths), v.mean_score if v.HasField("mean_score") else None) for v in message.votes
+        ),
+        paths=tuple(_path_from_wire(path) for path in message.paths),
+        usage=_usage_from_wire(message.usage),
+        error=message.error,
+        reason=message.reason,
+        priority=priority_from_wire(message.priority),
+        tenant=message.tenant,
+        created=_time_from_wire(message.created) if message.HasField("created") else None,
+        started=_time_from_wire(message.started) if message.HasField("started") else None,
+        finished=_time_from_wire(message.finished) if message.HasField("finished") else None,
+        cursor=message.cursor,
+    )
+
+
+def event_to_wire(event: Event) -> reasoning_pb2.Event:
+    message = happening_to_wire(event.happening)
+    message.cursor = event.cursor
+    message.job_id = event.job_id
+    message.time.FromDatetime(event.time)
+    return message
+
+
+def event_from_wire(message: reasoning_pb2.Event) -> Event:
+    return Event(message.cursor, message.job_id, _time_from_wire(message.time), happening_from_wire(message))
+
+
+def happening_to_wire(happening: Happening) -> reasoning_pb2.Event:
+    """An Event message that says only what happened: no cursor, job or time yet."""
+    message = reasoning_pb2.Event()
+    match happening:
+        case Queued():
+            message.queued.SetInParent()
+        case Started(epoch):
+            message.started.epoch = epoch
+        case Selected(strategies, calls):
+            message.selected.strategies.extend(strategy_to_wire(strategy) for strategy in strategies)
+            message.selected.calls.extend(calls_to_wire(calls))
+        case StepCommitted(path, step, calls):
+            message.step_committed.path = path
+            message.step_committed.step.CopyFrom(step_to_wire(step))
+            message.step_committed.calls.extend(calls_to_wire(calls))
+        case PathEnded(path, status, answer, reason):
+            message.path_ended.path = path
+            message.path_ended.status = _PATH_STATUS.number(status)
+            message.path_ended.answer = answer
+            message.path_ended.reason = reason
+        case Finished(job):
+            message.finished.job.CopyFrom(job_to_wire(job, steps=False))
+    return message
+
+
+def happening_from_wire(message: reasoning_pb2.Event) -> Happening:
+    """Raises: ValueError for a message of a newer API."""
+    match message.WhichOneof("kind"):
+        case "queued":
+            return Queued()
+        case "started":
+            return Started(message.started.epoch)
+        case "selected":
+            selected = message.selected
+            return Selected(tuple(map(strategy_from_wire, selected.strategies)), calls_from_wire(selected.calls))
+        case "step_committed":
+            committed = message.step_committed
+            return StepCommitted(committed.path, step_from_wire(committed.step), calls_from_wire(committed.calls))
+        case "path_ended":
+            ended = message.path_ended
+            return PathEnded(ended.path, _PATH_STATUS.member(PathStatus, ended.status), ended.answer, ended.reason)
+        case "finished":
+            return Finished(job_from_wire(message.finished.job))
+        case kind:
+            raise ValueError(f"an event of unknown kind {kind}")
+
+
+def _path_to_wire(path: Path, steps: bool) -> reasoning_pb2.Path:
+    return reasoning_pb2.Path(
+        id=path.index,
+        strategy=strategy_to_wire(path.strategy),
+        status=_PATH_STATUS.number(path.status),
+        answer=path.answer,
+        mean_score=path.mean_score,
+        steps=[step_to_wire(step) for step in path.steps] if steps else (),
+        reason=path.reason,
+    )
+
+
+def _path_from_wire(message: reasoning_pb2.Path) -> Path:
+    return Path(
+        index=message.id,
+        strategy=strategy_from_wire(message.strategy),
+        steps=tuple(step_from_wire(step) for step in message.steps),
+        status=_PATH_STATUS.member(PathStatus, message.status),
+        answer=message.answer,
+        reason=message.reason,
+    )
+
+
+def _usage_to_wire(usage: Usage) -> reasoning_pb2.Usage:
+    return reasoning_pb2.Usage(
+        models=[
+            reasoning_pb2.ModelUsage(
+                model=m.model,
+                parameters=m.parameters,
+                calls=m.calls,
+                prompt_tokens=m.prompt_tokens,
+                cached_tokens=m.cached_tokens,
+                generated_tokens=m.generated_tokens,
+                flops=m.total_flops,
+            )
+            for m in usage.models
+        ],
+        decode_ratio=usage.decode_ratio,
+        total_ratio=usage.total_ratio,
+        **{name: getattr(usage, name) for name in _USAGE_FIELDS},
+    )
+
+
+def _usage_from_wire(message: reasoning_pb2.Usage) -> Usage:
+    return Usage(
+        models=tuple(
+            ModelUsage(m.model, m.parameters, m.calls, m.prompt_tokens, m.cached_tokens, m.generated_tokens)
+            for m in message.models
+        ),
+        decode_ratio=message.decode_ratio if message.HasField("decode_ratio") else None,
+        total_ratio=message.total_ratio if message.HasField("total_ratio") else None,
+        **{name: getattr(message, name) for name in _USAGE_FIELDS},
+    )
+
+
+def _time_to_wire(time: datetime | None) -> Timestamp | None:
+    if time is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
+
+
+def _time_from_wire(message: Timestamp) -> datetime:
+    return message.ToDatetime(tzinfo=UTC)

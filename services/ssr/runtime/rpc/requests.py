@@ -1,0 +1,51 @@
+"""Requests of the inner services (selection, drafting, verification): checked, and taken apart."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from ssr.core.errors import InvalidRequest
+from ssr.core.limits import MAX_PATHS, check_options, check_problem
+from ssr.core.types import Mode, Options, PathContext
+from ssr.runtime.rpc.wire import context_from_wire
+from ssr.v1 import step_pb2
+
+MAX_JOB_ID_CHARS = 64
+
+
+def check_job_id(job_id: str) -> None:
+    """Raises: InvalidRequest."""
+    if not 1 <= len(job_id) <= MAX_JOB_ID_CHARS:
+        raise InvalidRequest("job_id", f"must have 1..{MAX_JOB_ID_CHARS} characters; got {len(job_id)}")
+
+
+def checked_context(message: step_pb2.PathContext) -> PathContext:
+    """Raises: InvalidRequest naming the field that is out of its limits."""
+    check_job_id(message.job_id)
+    check_problem(message.problem)
+    if message.path >= MAX_PATHS:
+        raise InvalidRequest("path", f"must be within 0..{MAX_PATHS - 1}; got {message.path}")
+    return context_from_wire(message)
+
+
+def checked_options(sampling: step_pb2.Sampling, max_tokens: int, threshold: float = 0.0, scorer: str = "") -> Options:
+    """The options that one step needs.
+
+    Raises: InvalidRequest naming the field that is out of its limits.
+    """
+    return _step_options(sampling.temperature, sampling.top_p, max_tokens, threshold, scorer)
+
+
+@lru_cache(maxsize=256)  # the steps of a job all ask for the same
+def _step_options(temperature: float, top_p: float, max_tokens: int, threshold: float, scorer: str) -> Options:
+    options = Options(
+        mode=Mode.SSD,
+        paths=1,
+        temperature=temperature,
+        top_p=top_p,
+        max_step_tokens=max_tokens,
+        threshold=threshold,
+        scorer=scorer,
+    )
+    check_options(options)
+    return options

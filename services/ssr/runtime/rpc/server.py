@@ -1,0 +1,160 @@
+"""A gRPC server with what every service of SSR has: health, reflection, our error codes, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from ssr.core.errors import Unavailable
+from ssr.runtime.rpc.channel import KEEPALIVE
+from ssr.runtime.rpc.errors import ErrorInterceptor
+from ssr.runtime.rpc.tls import server_credentials
+from ssr.runtime.settings import ServiceSettings, TlsSettings
+from ssr.runtime.telemetry.telemetry import Telemetry
+
+_SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+_SERVER_OPTIONS = (
+    *KEEPALIVE,
+    # Clients may ping this often; our own channels ping every 20 s.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.so_reuseport", 0),
+    # Now and then clients connect anew, and so learn of replicas that were added. Calls in hand are not disturbed.
+    ("grpc.max_connection_age_ms", 300_000),
+    # Of more than a thousand calls that wait to be read, gRPC drops some at random, with CANCELLED and no reason. They
+    # are ours to refuse, with a reason and a time to come back.
+    ("grpc.server.max_pending_requests", 50_000),
+    ("grpc.server.max_pending_requests_hard_limit", 100_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Servicer:
+    """One service to offer: its full name ("ssr.v1.DraftingService") and what adds it to a server."""
+
+    name: str
+    add_to: Callable[[aio.Server], None]
+
+
+#: Opened beside a server, with what it tells whether calls can be answered.
+Readiness = Callable[[Callable[[bool], Awaitable[None]]], AbstractAsyncContextManager[None]]
+
+
+def running_service(
+    settings: ServiceSettings,
+    telemetry: Telemetry,
+    servicers: Sequence[Servicer],
+    *,
+    begins: Collection[str] = (),
+    drain: Callable[[], Awaitable[None]] | None = None,
+    checks: Sequence[aio.ServerInterceptor] = (),
+    readiness: Readiness | None = None,
+) -> AbstractAsyncContextManager[int]:
+    """`running_server` as a service's settings say, and watched; `begins` names the calls that begin a trace."""
+    return running_server(
+        servicers,
+        host=settings.host,
+        port=settings.port,
+        grace_s=settings.grace_s,
+        drain=drain,
+        interceptors=telemetry.interceptors(begins),
+        checks=checks,
+        tls=settings.tls,
+        health_port=settings.health_port,
+        readiness=readiness,
+    )
+
+
+@asynccontextmanager
+async def running_server(
+    servicers: Sequence[Servicer],
+    *,
+    host: str,
+    port: int,
+    grace_s: float,
+    drain: Callable[[], Awaitable[None]] | None = None,
+    interceptors: Sequence[aio.ServerInterceptor] = (),
+    checks: Sequence[aio.ServerInterceptor] = (),
+    tls: TlsSettings | None = None,
+    health_port: int | None = None,
+    readiness: Readiness | None = None,
+) -> AsyncIterator[int]:
+    """Serve until the block ends; yields the port (`port` 0 picks a free one).
+
+    At the end the health turns NOT_SERVING first, then `drain` is awaited, then new calls are refused, and calls in
+    flight have `grace_s` seconds. On `health_port` the health alone is served, without TLS, as long as the rest is.
+    `interceptors` see how a call was answered; `checks` come before the servicer and may raise our errors, as it may.
+
+    The health of "" is that of the process. That of each servicer's name is the same, or, where there is one, what
+    `readiness` tells beside the server: NOT_SERVING until it says otherwise.
+
+    Raises: Unavailable when an address cannot be bound; InvalidRequest naming a file of `tls` that cannot be used.
+    """
+    server = aio.server(interceptors=[*interceptors, ErrorInterceptor(), *checks], options=_SERVER_OPTIONS)
+    status = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    names = [servicer.name for servicer in servicers]
+    for servicer in servicers:
+        servicer.add_to(server)
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    async with AsyncExitStack() as stack:
+        credentials = await stack.enter_async_context(server_credentials(tls)) if tls is not None else None
+        bound = _listen(server, f"{host}:{port}", credentials)
+        if health_port is not None:
+            await stack.enter_async_context(_telling_health(status, f"{host}:{health_port}"))
+        await server.start()
+        tell = partial(_set, status, names)
+        await _set(status, [""], True)
+        await tell(readiness is None)
+        try:
+            async with readiness(tell) if readiness else nullcontext():
+                yield bound
+        finally:
+            # A cancelled owner still wants the orderly end.
+            await asyncio.shield(_stop(server, status, grace_s, drain))
+
+
+async def _set(status: health.aio.HealthServicer, names: Sequence[str], serving: bool) -> None:
+    for name in names:
+        await status.set(name, _SERVING if serving else _NOT_SERVING)
+
+
+@asynccontextmanager
+async def _telling_health(status: health.aio.HealthServicer, address: str) -> AsyncIterator[None]:
+    server = aio.server(options=_SERVER_OPTIONS)
+    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    _listen(server, address, None)
+    await server.start()
+    try:
+        yield
+    finally:
+        await asyncio.shield(server.stop(None))
+
+
+def _listen(server: aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise Unavailable(f"cannot listen on {address}: the port is in use, or the address is not ours") from error
+
+
+async def _stop(
+    server: aio.Server,
+    status: health.aio.HealthServicer,
+    grace_s: float,
+    drain: Callable[[], Awaitable[None]] | None,
+) -> None:
+    await status.enter_graceful_shutdown()
+    if drain is not None:
+        await drain()
+    await server.stop(grace_s)

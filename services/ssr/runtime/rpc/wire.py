@@ -1,0 +1,206 @@
+"""Messages of proto/ssr/v1 and the core's types, in both directions: steps, strategies, calls, options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from ssr.core.errors import InvalidRequest
+from ssr.core.types import (
+    Call,
+    CallKind,
+    Mode,
+    Options,
+    PathContext,
+    Source,
+    Step,
+    StopRule,
+    Strategy,
+    WorkedExample,
+)
+from ssr.v1 import reasoning_pb2, step_pb2
+
+#: The paper's settings.
+DEFAULTS = Options()
+
+Member = TypeVar("Member", bound=StrEnum)
+
+
+class EnumWire:
+    """One proto enum and one of ours with equal member names, the proto's behind a prefix.
+
+    `wrapper` is the generated enum; its stubs give every enum types of its own, hence Any.
+    """
+
+    def __init__(self, wrapper: Any, prefix: str) -> None:
+        self._prefix = prefix
+        self._numbers = {name.removeprefix(f"{prefix}_"): number for name, number in wrapper.items()}
+        self._names = {number: name for name, number in self._numbers.items()}
+
+    def number(self, member: StrEnum) -> Any:
+        return self._numbers[member.name]
+
+    def member(self, kind: type[Member], number: int, default: Member | None = None) -> Member:
+        """Raises: InvalidRequest for a number without a member, and for 0 where there is no default."""
+        if number == 0 and default is not None:
+            return default
+        try:
+            return kind[self._names.get(number, "")]
+        except KeyError:
+            known = ", ".join(kind)
+            raise InvalidRequest(self._prefix.lower(), f"{number} is unknown; known are {known}") from None
+
+
+_SOURCE = EnumWire(step_pb2.StepSource, "STEP_SOURCE")
+_CALL_KIND = EnumWire(step_pb2.CallKind, "CALL_KIND")
+_MODE = EnumWire(reasoning_pb2.Mode, "MODE")
+_STOP_RULE = EnumWire(reasoning_pb2.StopRule, "STOP_RULE")
+
+
+def strategy_to_wire(strategy: Strategy) -> step_pb2.Strategy:
+    examples = [step_pb2.WorkedExample(problem=one.problem, solution=one.solution) for one in strategy.examples]
+    return step_pb2.Strategy(code=strategy.code, name=strategy.name, hint=strategy.hint, examples=examples)
+
+
+def strategy_from_wire(message: step_pb2.Strategy) -> Strategy:
+    examples = tuple(WorkedExample(one.problem, one.solution) for one in message.examples)
+    return Strategy(message.code, message.name, message.hint, examples)
+
+
+def step_to_wire(step: Step) -> step_pb2.Step:
+    return step_pb2.Step(
+        index=step.index,
+        text=step.text,
+        source=_SOURCE.number(step.source),
+        score=step.score,
+        tokens=step.tokens,
+        ends_turn=step.ends_turn,
+        draft_score=step.draft_score,
+    )
+
+
+def step_from_wire(message: step_pb2.Step) -> Step:
+    return Step(
+        index=message.index,
+        text=message.text,
+        source=_SOURCE.member(Source, message.source),
+        tokens=message.tokens,
+        score=message.score if message.HasField("score") else None,
+        ends_turn=message.ends_turn,
+        draft_score=message.draft_score if message.HasField("draft_score") else None,
+    )
+
+
+def calls_to_wire(calls: Iterable[Call]) -> list[step_pb2.Call]:
+    return [
+        step_pb2.Call(
+            kind=_CALL_KIND.number(call.kind),
+            model=call.model,
+            parameters=call.parameters,
+            prompt_tokens=call.prompt_tokens,
+            cached_tokens=call.cached_tokens,
+            generated_tokens=call.generated_tokens,
+        )
+        for call in calls
+    ]
+
+
+def calls_from_wire(messages: Iterable[step_pb2.Call]) -> tuple[Call, ...]:
+    return tuple(
+        Call(
+            kind=_CALL_KIND.member(CallKind, message.kind),
+            model=message.model,
+            parameters=message.parameters,
+            prompt_tokens=message.prompt_tokens,
+            cached_tokens=message.cached_tokens,
+            generated_tokens=message.generated_tokens,
+        )
+        for message in messages
+    )
+
+
+def context_to_wire(context: PathContext) -> step_pb2.PathContext:
+    return step_pb2.PathContext(
+        job_id=context.job_id,
+        path=context.path,
+        problem=context.problem,
+        strategy=strategy_to_wire(context.strategy),
+        steps=context.steps,
+        seed=context.seed,
+    )
+
+
+def context_from_wire(message: step_pb2.PathContext) -> PathContext:
+    return PathContext(
+        job_id=message.job_id,
+        path=message.path,
+        problem=message.problem,
+        strategy=strategy_from_wire(message.strategy),
+        steps=tuple(message.steps),
+        seed=message.seed,
+    )
+
+
+def sampling_to_wire(options: Options) -> step_pb2.Sampling:
+    return step_pb2.Sampling(temperature=options.temperature, top_p=options.top_p)
+
+
+def options_to_wire(options: Options) -> reasoning_pb2.Options:
+    return reasoning_pb2.Options(
+        mode=_MODE.number(options.mode),
+        paths=options.paths,
+        stop_rule=_STOP_RULE.number(options.stop_rule),
+        threshold=options.threshold,
+        strategy_set=options.strategy_set,
+        scorer=options.scorer,
+        seed=options.seed,
+        early_stop=options.early_stop,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        max_step_tokens=options.max_step_tokens,
+        max_path_tokens=options.max_path_tokens,
+        deadline_s=options.deadline_s,
+        max_tokens=options.max_tokens,
+        max_steps=options.max_steps,
+        lookahead=options.lookahead,
+        reserve=options.reserve,
+    )
+
+
+def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaults: Options = DEFAULTS) -> Options:
+    """The options with every default filled in; `fallback_seed` where the message has none.
+
+    Raises: InvalidRequest for an unknown mode or stop rule. Limits are checked elsewhere (`core.limits`).
+    """
+    mode = _MODE.member(Mode, message.mode, defaults.mode)
+
+    def given(name: Any) -> bool:
+        return message.HasField(name)
+
+    paths = message.paths if given("paths") else (1 if mode.single_path else defaults.paths)
+    return Options(
+        mode=mode,
+        paths=paths,
+        stop_rule=_STOP_RULE.member(StopRule, message.stop_rule, defaults.stop_rule),
+        threshold=message.threshold if given("threshold") else defaults.threshold,
+        strategy_set=message.strategy_set or defaults.strategy_set,
+        scorer=message.scorer,
+        seed=message.seed if given("seed") else fallback_seed,
+        # A seed asks for the same steps again, and where an early stop cuts the paths depends on the clock.
+        early_stop=message.early_stop if given("early_stop") else not given("seed"),
+        temperature=message.temperature if given("temperature") else defaults.temperature,
+        top_p=message.top_p if given("top_p") else defaults.top_p,
+        max_step_tokens=message.max_step_tokens if given("max_step_tokens") else defaults.max_step_tokens,
+        max_path_tokens=message.max_path_tokens if given("max_path_tokens") else defaults.max_path_tokens,
+        deadline_s=message.deadline_s if given("deadline_s") else None,
+        max_tokens=message.max_tokens if given("max_tokens") else None,
+        max_steps=message.max_steps if given("max_steps") else defaults.max_steps,
+        lookahead=message.lookahead if given("lookahead") else defaults.lookahead,
+        reserve=message.reserve if given("reserve") else _default_reserve(mode, paths, defaults),
+    )
+
+
+def _default_reserve(mode: Mode, paths: int, defaults: Options) -> int:
+    """A default must suit what the request asks for: at least one path is no reserve, and other modes have none."""
+    return max(0, min(defaults.reserve, paths - 1)) if mode is Mode.SSR else 0

@@ -1,0 +1,61 @@
+"""Ranking a strategy set by the target's own probabilities ("model-internal scoring", paper section 3.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import cycle, islice
+
+from ssr.core.prompts import selecting
+from ssr.core.strategy_sets import StrategySet, strategy_set_named
+from ssr.core.types import CallKind, Selection
+from ssr.engines.author import generation_call, question_call
+from ssr.engines.base import Engine
+from ssr.engines.rendering import PromptRenderer
+
+#: As many candidates as any set has letters, and as engines give.
+_TOP_N = 20
+
+
+class StrategySelector:
+    """Implements `core.solve.Selector` with the target engine."""
+
+    def __init__(self, engine: Engine, strategy_sets: Mapping[str, StrategySet]) -> None:
+        self._engine, self._strategy_sets = engine, strategy_sets
+        self._renderer = PromptRenderer(engine)
+
+    @property
+    def strategy_sets(self) -> Mapping[str, StrategySet]:
+        return self._strategy_sets
+
+    async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection:
+        """One strategy a path, best first; a set smaller than `count` is repeated from its best.
+
+        One forward pass ranks the whole set by the probability of each strategy's letter. Letters below the engine's
+        top-n are ranked by what the target writes when asked for more, then by the set's order. Of one strategy there
+        is nothing to choose, and the engine is not asked.
+        Raises: NotFound for an unknown set; the engine's errors.
+        """
+        strategies = strategy_set_named(strategy_set, self._strategy_sets)
+        if len(strategies) == 1:
+            return Selection(strategies * count, ())
+        question = selecting(problem, strategies)
+        prompt = question.prompt(await self._renderer.render(question.messages))
+        info = await self._engine.info()
+        token = await self._engine.next_token(prompt, top_n=min(_TOP_N, info.max_top_n), affinity=job_id)
+        calls = [question_call(CallKind.SELECT, info, token)]
+        ranked = _known(strategies, (candidate.text.strip() for candidate in token.candidates))
+        wanted = min(count, len(strategies))
+        if len(ranked) < wanted:
+            listed = await self._engine.generate(prompt, max_tokens=4 * wanted, affinity=job_id)
+            calls.append(generation_call(CallKind.SELECT, info, listed))
+            ranked += [c for c in _known(strategies, re.findall(r"\b[A-Z]\b", listed.text)) if c not in ranked]
+        ranked += [strategy.code for strategy in strategies if strategy.code not in ranked]
+        by_code = {strategy.code: strategy for strategy in strategies}
+        return Selection(tuple(by_code[code] for code in islice(cycle(ranked[:wanted]), count)), tuple(calls))
+
+
+def _known(strategies: StrategySet, codes: Iterable[str]) -> list[str]:
+    """The codes that the set has, each once, in order."""
+    known = {strategy.code for strategy in strategies}
+    return list(dict.fromkeys(code for code in codes if code in known))

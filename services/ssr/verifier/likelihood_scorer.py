@@ -1,0 +1,27 @@
+"""How probable the target finds a step as its own next one."""
+
+from __future__ import annotations
+
+from ssr.core.acceptance import likelihood_score
+from ssr.core.errors import CapabilityMissing
+from ssr.core.prompts import solving
+from ssr.core.steps import join_path
+from ssr.core.types import CallKind, PathContext
+from ssr.engines.author import affinity, question_call
+from ssr.verifier.scoring import JudgedStep, Judgement
+
+
+class LikelihoodScorer:
+    """The target is asked nothing: the step stands where it would write it, with the path's strategy before it."""
+
+    async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
+        """See `Scorer.judge`. Engines may have to process the whole path anew; the ledger counts it as prompt."""
+        opening = await target.renderer.render(solving(context.problem, context.strategy))
+        info = await target.engine.info()
+        try:
+            likelihood = await target.engine.likelihood(
+                opening + join_path(context.steps), step, affinity=affinity(context)
+            )
+        except CapabilityMissing as error:
+            raise CapabilityMissing(f"scorer likelihood: {error}") from error
+        return Judgement(likelihood_score(likelihood.logprobs), (question_call(CallKind.SCORE, info, likelihood),))

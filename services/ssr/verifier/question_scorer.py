@@ -1,0 +1,34 @@
+"""Scorers that ask the target about a step and read the one token that it would answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ssr.core.acceptance import Candidates
+from ssr.core.prompts import judging
+from ssr.core.types import CallKind, PathContext
+from ssr.engines.author import affinity, question_call
+from ssr.verifier.scoring import JudgedStep, Judgement
+
+#: Candidates asked for: ten digits in their usual spellings, or Yes and No in theirs.
+_TOP_N = 20
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionScorer:
+    """What to ask, the words the answer begins with, and how to read its first token."""
+
+    question: str
+    prefill: str
+    read: Callable[[Candidates], float]
+
+    async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
+        """See `Scorer.judge`."""
+        question = judging(context, step, self.question, self.prefill)
+        prompt = question.prompt(await target.renderer.render(question.messages))
+        info = await target.engine.info()
+        token = await target.engine.next_token(prompt, top_n=min(_TOP_N, info.max_top_n), affinity=affinity(context))
+        call = question_call(CallKind.SCORE, info, token)
+        score = self.read([(candidate.text, candidate.logprob) for candidate in token.candidates])
+        return Judgement(score, (call,))

@@ -1,0 +1,46 @@
+"""Step-level speculative decoding on the target's side: score, then accept or rewrite (paper section 3.2)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from ssr.core.acceptance import ScorerName, accepts
+from ssr.core.steps import is_repeated
+from ssr.core.types import MAX_SCORE, CallKind, Options, PathContext, Source, Step, Verdict
+from ssr.engines.author import Author
+from ssr.engines.base import Engine
+from ssr.verifier.scorers import scorer_named
+from ssr.verifier.scoring import JudgedStep, Judgement
+
+_log = logging.getLogger(__name__)
+
+
+class TargetVerifier:
+    """Implements `core.solve.Verifier` with the target engine."""
+
+    def __init__(self, engine: Engine, default_scorer: ScorerName) -> None:
+        self._target, self._default_scorer = JudgedStep(engine), default_scorer
+        self._rewriter = Author(engine, CallKind.REWRITE, Source.REWRITTEN)
+
+    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+        """The draft with its score, or the target's own step in its place.
+
+        An empty or repeated draft is rejected unseen: committing it would end the path.
+        Raises: InvalidRequest for an unknown scorer; CapabilityMissing where the engine cannot tell what the scorer
+        must know; ContextFull; the engine's errors.
+        """
+        judgement = await self._judge(context, step, options)
+        if not judgement.rejection and accepts(judgement.score, options.threshold):
+            return Verdict(replace(step, score=judgement.score), accepted=True, calls=judgement.calls)
+        if judgement.rejection:
+            _log.debug("step %d of path %d is rejected: %s", step.index, context.path, judgement.rejection)
+        rewrite = await self._rewriter.write(context, options)
+        rewritten = replace(rewrite.step, score=MAX_SCORE, draft_score=judgement.score)
+        return Verdict(rewritten, accepted=False, calls=(*judgement.calls, *rewrite.calls))
+
+    async def _judge(self, context: PathContext, step: Step, options: Options) -> Judgement:
+        if not step.text or is_repeated(step.text, context.steps):
+            return Judgement(0.0, rejection="it is empty, or says again what was said")
+        scorer = scorer_named(ScorerName.named(options.scorer) if options.scorer else self._default_scorer)
+        return await scorer.judge(context, step.text, self._target)

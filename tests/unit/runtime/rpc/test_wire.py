@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ssr.core.errors import InvalidRequest
+from ssr.core.job import Event, Finished, Job, JobStatus, Queued, Started
+from ssr.core.ledger import Ledger
+from ssr.core.run import Path, PathEnded, Selected, StepCommitted
+from ssr.core.types import (
+    Call,
+    CallKind,
+    Mode,
+    Options,
+    PathContext,
+    PathStatus,
+    Source,
+    Step,
+    StopRule,
+    Strategy,
+    WorkedExample,
+)
+from ssr.core.vote import Vote
+from ssr.runtime.rpc.job_wire import event_from_wire, event_to_wire, job_from_wire, job_to_wire
+from ssr.runtime.rpc.wire import context_from_wire, context_to_wire, options_from_wire, options_to_wire
+from ssr.v1 import reasoning_pb2
+
+STRATEGY = Strategy("A", "Algebra", "Name the unknowns.", (WorkedExample("1+1?", "It is\n\n\\boxed{2}."),))
+CALL = Call(CallKind.DRAFT, "m", 10, 5, 2, 8)
+STEPS = (
+    Step(0, "a", Source.DRAFT, 5, 7.5),
+    Step(1, "b", Source.REWRITTEN, 6, 9.0, ends_turn=True, draft_score=0.0),
+    Step(2, "c", Source.TARGET, 7),
+)
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+JOB = Job(
+    "job-1",
+    JobStatus.ANSWERED,
+    "p",
+    Options(mode=Mode.PARALLEL, stop_rule=StopRule.FAST_2, seed=3, early_stop=False),
+    answer="42",
+    votes=(Vote("42", (0, 2), 8.0), Vote("7", (1,), None)),
+    paths=(Path(0, STRATEGY, STEPS, PathStatus.ANSWERED, "42"), Path(1, STRATEGY, (), PathStatus.FAILED, "", "why")),
+    usage=Ledger().add([CALL], STEPS[0]).usage(),
+    error="e",
+    created=NOON,
+    started=NOON,
+    finished=NOON,
+    cursor="1-2",
+)
+
+
+def test_a_job_survives_the_wire() -> None:
+    assert job_from_wire(job_to_wire(JOB)) == JOB
+
+
+def test_a_job_without_steps_keeps_its_mean_scores() -> None:
+    message = job_to_wire(JOB, steps=False)
+    assert not message.paths[0].steps
+    assert message.paths[0].mean_score == pytest.approx(8.25)
+    assert not message.paths[1].HasField("mean_score")
+
+
+@pytest.mark.parametrize(
+    "happening",
+    [
+        Queued(),
+        Started(3),
+        Selected((STRATEGY, STRATEGY), (CALL,)),
+        *(StepCommitted(1, step, (CALL,)) for step in STEPS),
+        PathEnded(2, PathStatus.STALLED, "", "an empty step"),
+    ],
+)
+def test_events_survive_the_wire(happening: object) -> None:
+    event = Event("5-0", "job-1", NOON, happening)  # type: ignore[arg-type]
+    assert event_from_wire(event_to_wire(event)) == event
+
+
+def test_the_last_event_carries_the_job() -> None:
+    happening = event_from_wire(event_to_wire(Event("5-0", "job-1", NOON, Finished(JOB)))).happening
+    assert isinstance(happening, Finished)
+    assert (happening.job.answer, happening.job.votes, happening.job.usage) == (JOB.answer, JOB.votes, JOB.usage)
+
+
+def test_an_event_of_a_newer_api_is_an_error() -> None:
+    with pytest.raises(ValueError, match="unknown kind"):
+        event_from_wire(reasoning_pb2.Event(cursor="1-0"))
+
+
+def test_a_context_survives_the_wire() -> None:
+    context = PathContext("job-1", 3, "p", STRATEGY, ("a", "b"), 2**60)
+    assert context_from_wire(context_to_wire(context)) == context
+
+
+def test_options_survive_the_wire() -> None:
+    options = Options(
+        mode=Mode.SSD, paths=1, threshold=0.0, seed=0, early_stop=False, scorer="judge", deadline_s=1.5, max_tokens=9
+    )
+    assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
+
+
+def test_newer_options_survive_the_wire() -> None:
+    options = Options(paths=3, reserve=2, early_stop=False)
+    assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
+
+
+@pytest.mark.parametrize(
+    ("given", "reserve"),
+    [
+        ({}, 2),
+        ({"reserve": 0}, 0),
+        ({"paths": 2}, 1),
+        ({"paths": 1}, 0),
+        ({"paths": 2, "reserve": 5}, 5),
+        ({"mode": reasoning_pb2.MODE_PARALLEL}, 0),
+        ({"mode": reasoning_pb2.MODE_BASELINE}, 0),
+    ],
+)
+def test_a_default_reserve_suits_what_is_asked_for(given: dict[str, Any], reserve: int) -> None:
+    found = options_from_wire(reasoning_pb2.Options(**given), 0, Options(paths=4, reserve=2))
+    assert found.reserve == reserve
+
+
+def test_absent_options_get_their_defaults() -> None:
+    assert options_from_wire(reasoning_pb2.Options(), fallback_seed=9) == Options(seed=9)
+    baseline = options_from_wire(reasoning_pb2.Options(mode=reasoning_pb2.MODE_BASELINE), 0)
+    assert baseline.paths == 1
+
+
+def test_a_seed_turns_the_early_stop_off() -> None:
+    assert not options_from_wire(reasoning_pb2.Options(seed=0), 9).early_stop
+    assert options_from_wire(reasoning_pb2.Options(seed=0, early_stop=True), 9).early_stop
+
+
+def test_an_unknown_mode_is_named() -> None:
+    message = reasoning_pb2.Options.FromString(b"\x08\x63")  # mode = 99, as a newer client might send
+    with pytest.raises(InvalidRequest, match=r"mode: 99 is unknown; known are baseline"):
+        options_from_wire(message, 0)
