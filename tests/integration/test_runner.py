@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -75,13 +76,14 @@ class Replica:
         self.writer = Writer()
         self.store = JobStore(redis, lambda: 1_000_000, retention_s=60)
         self.queue = JobQueue(redis, name, QueueLimits(100))
+        self.registry = CollectorRegistry()
         stages = Stages(self.writer, self.writer, self.writer, self.writer, self.writer)
         self.runner = Runner(
             self.store,
             Wakeups(),
             stages,
             WorkloadEstimate(5.0),
-            JobRecords.of(Telemetry(CollectorRegistry())),
+            JobRecords.of(Telemetry(self.registry)),
             lambda: 1_000_000,
             replica=name,
             max_takeovers=5,
@@ -218,3 +220,43 @@ async def test_what_does_not_follow_is_not_committed(redis: Redis, decision: Dec
     with pytest.raises(LostGround):
         await replica.store.append(claim, decision)
     assert await told(replica.store) == so_far
+
+
+async def test_a_failed_job_is_one_line_with_its_reason(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    replica = Replica(redis, "one")
+    entry = await replica.submit(Options(mode=Mode.SSR, paths=2))  # nobody selects here
+    assert await replica.runner.run(entry) is Fate.ENDED
+    (line,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert line.getMessage() == f"job {JOB} failed: nobody selects here"
+
+
+async def test_a_parked_job_is_one_line_with_its_reason(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    replica = Replica(redis, "one")
+    entry = await replica.submit()
+    await redis.hset(JobKeys(JOB).meta, "takeovers", 5)
+    assert await replica.runner.run(entry) is Fate.ENDED
+    (line,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert line.getMessage().startswith(f"job {JOB} parked: parked: 5 replicas died")
+
+
+async def test_a_job_that_redis_has_lost_is_a_warning_and_counted(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    replica = Replica(redis, "one")
+    entry = await replica.submit()
+    running = asyncio.create_task(replica.runner.run(entry))
+    await replica.writer.at_second.wait()
+    await redis.flushall()
+    replica.writer.go_on.set()
+    assert await running is Fate.MOVED
+    (line,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert line.getMessage().startswith(f"job {JOB} is lost: Redis no longer has it")
+    assert replica.registry.get_sample_value("ssr_jobs_lost_total") == 1
+    assert replica.registry.get_sample_value("ssr_jobs_moved_total") == 0
+
+
+async def test_the_first_answer_is_timed_once(redis: Redis) -> None:
+    replica = Replica(redis, "one")
+    replica.writer.go_on.set()
+    assert await replica.runner.run(await replica.submit(Options(mode=Mode.PARALLEL, paths=3))) is Fate.ENDED
+    assert replica.registry.get_sample_value("ssr_job_first_answer_seconds_count", {"priority": "interactive"}) == 1

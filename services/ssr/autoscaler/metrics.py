@@ -10,7 +10,7 @@ from ssr.autoscaler.policy.decision import Decision
 from ssr.autoscaler.policy.demand import Demand
 from ssr.autoscaler.policy.signals import PoolSignals
 from ssr.engines.load import Pool
-from ssr.runtime.telemetry.reasons import reason_of
+from ssr.runtime.telemetry.reasons import REASONS, reason_of
 
 
 class ScalingMetrics:
@@ -40,6 +40,11 @@ class ScalingMetrics:
             ("pool", "reason"),
             registry=registry,
         )
+        for pool in Pool:  # a rate is seen from the first one on
+            for direction in ("up", "down", "hold"):
+                self._decisions.labels(pool, direction)
+            for reason in REASONS:
+                self._failures.labels(pool, reason)
 
     def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: Decision) -> None:
         """`before` replicas there were, `decision.replicas` were asked for."""

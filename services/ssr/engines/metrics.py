@@ -9,9 +9,14 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from ssr.engines.load import Pool
 from ssr.runtime.telemetry.readings import Readings
+from ssr.runtime.telemetry.reasons import REASONS
 
 #: Of an engine call, in seconds: one token of a warm engine to a long step of a busy one.
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60, 120)
+
+
+#: How an attempt may end: well, cut off (cancelled, or out of time), or with an error.
+OUTCOMES = ("ok", "cut_off", *REASONS)
 
 
 class EngineCallKind(StrEnum):
@@ -45,7 +50,11 @@ class EngineMetrics:
         self._calls = {kind: calls.labels(pool, kind) for kind in EngineCallKind}
         self._attempts = {kind: attempts.labels(pool, kind) for kind in EngineCallKind}
         self._outcomes = Counter("ssr_engine_attempts", "Attempts.", (*labels, "outcome"), registry=registry)
-        self._by_outcome: dict[tuple[EngineCallKind, str], Counter] = {}
+        self._by_outcome: dict[tuple[EngineCallKind, str], Counter] = {
+            (kind, outcome): self._outcomes.labels(pool, kind, outcome)
+            for kind in EngineCallKind
+            for outcome in OUTCOMES  # from the start: a rate is seen from the first one on
+        }
 
     def read(
         self,
@@ -80,9 +89,6 @@ class EngineMetrics:
         self._calls[kind].observe(seconds)
 
     def attempted(self, kind: EngineCallKind, outcome: str, seconds: float) -> None:
-        """`outcome` is "ok", "cut_off" (cancelled, or out of time) or a reason of `reasons`."""
+        """`outcome` is one of OUTCOMES."""
         self._attempts[kind].observe(seconds)
-        counter = self._by_outcome.get((kind, outcome))
-        if counter is None:
-            counter = self._by_outcome[kind, outcome] = self._outcomes.labels(self._pool, kind, outcome)
-        counter.inc()
+        self._by_outcome[kind, outcome].inc()

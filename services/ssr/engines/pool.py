@@ -91,6 +91,7 @@ class EnginePool:
         self._tokens_running = 0
         self._generated_tokens = 0
         self._busy_s = 0.0
+        self._away = False  # no replica answers, and that is in the log
 
     async def generate(
         self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
@@ -136,7 +137,10 @@ class EnginePool:
     def snapshot(self) -> PoolState:
         """The pool as it is now."""
         now = self._now()
-        states = tuple(ReplicaState(r.url, r.running, r.circuit.allows(now)) for r in self._replicas.values())
+        states = tuple(
+            ReplicaState(r.url, r.running, r.circuit.allows(now), r.circuit.failures > 0)
+            for r in self._replicas.values()
+        )
         running = sum(r.running for r in (*self._replicas.values(), *self._leaving))
         return PoolState(waiting=len(self._waiters), running=running, replicas=states)
 
@@ -159,8 +163,19 @@ class EnginePool:
         for url in urls:
             if url not in self._replicas:
                 self._replicas[url] = _Replica(url, await self._connect(url).__aenter__())
+        self._look_who_answers()
         self._seat()
         await self._close_idle()
+
+    def _look_who_answers(self) -> None:
+        """One line of the log when the last replica is gone or fails, and one when a replica is there again."""
+        known = len(self._replicas)
+        away = all(replica.circuit.failures for replica in self._replicas.values())
+        if away and not self._away:
+            _log.warning("the pool has no engine, and calls wait: %d known, none answers", known)
+        elif self._away and not away:
+            _log.info("the pool has an engine again: %d known", known)
+        self._away = away
 
     async def __aenter__(self) -> Self:
         await self.refresh()
@@ -235,6 +250,7 @@ class EnginePool:
             raise
         except (Unavailable, TimedOut, BadReply):
             replica.circuit.failed(self._now())
+            self._look_who_answers()
             raise
         except Permanent:
             replica.circuit.succeeded()
@@ -243,6 +259,8 @@ class EnginePool:
             replica.circuit.abandoned()
             raise
         replica.circuit.succeeded()
+        if self._away:
+            self._look_who_answers()
         self._busy_s += asyncio.get_running_loop().time() - started
         return answer
 

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReplicaState:
-    """One replica: the calls on it, and whether it takes new ones (False after a failure, for a while)."""
+    """One replica: the calls on it, and whether it takes new ones (False after a failure or a refusal, for a while).
+
+    `failing` from a failed call until the next good one; a replica that is merely full is not.
+    """
 
     url: str
     running: int
     healthy: bool
+    failing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

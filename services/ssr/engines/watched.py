@@ -37,7 +37,7 @@ async def open_watched_engine(settings: EngineSettings, pool: Pool, telemetry: T
 def _read(engines: EnginePool, metrics: EngineMetrics) -> None:
     def replicas() -> tuple[int, int]:
         known = engines.snapshot().replicas
-        return len(known), sum(replica.healthy for replica in known)
+        return len(known), sum(not replica.failing for replica in known)
 
     metrics.read(
         waiting=lambda: engines.snapshot().waiting,

@@ -13,10 +13,12 @@ from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.servicer import ReasoningServicer
 from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
 from ssr.orchestrator.metrics.job_records import JobRecords
+from ssr.orchestrator.metrics.redis_memory import MemoryMetrics
 from ssr.orchestrator.queue.job_queue import JobQueue, QueueLimits
 from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.wakeups import running_wakeups
 from ssr.orchestrator.readiness import redis_readiness
+from ssr.orchestrator.redis_memory import watching_memory
 from ssr.orchestrator.replica_metrics import measure_replica
 from ssr.orchestrator.run.capacity import Capacity
 from ssr.orchestrator.run.runner import Runner
@@ -68,6 +70,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         capacity = Capacity(settings.max_paths, settings.batch_paths)
         worker = QueueWorker(queue, runner, wakeups, capacity, lease_s=settings.lease_s)
         measure_replica(telemetry, redis, worker, queue, settings)
+        await stack.enter_async_context(watching_memory(redis, MemoryMetrics(telemetry.registry)))
         admission = Admission(
             stages.selector, stages.drafter.measure, stages.verifier.measure, settings.defaults.options()
         )

@@ -423,3 +423,47 @@ async def test_the_load_is_told_in_tokens() -> None:
         done = pool.load()
         assert (done.tokens_waiting, done.tokens_running, done.generated_tokens) == (0, 0, 2)
         assert done.busy_s > 0
+
+
+AWAY, BACK = "the pool has no engine, and calls wait: {} known, none answers", "the pool has an engine again: {} known"
+
+
+async def test_the_last_engine_that_fails_is_one_line_and_its_return_another(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="ssr.engines.pool")
+    clock = Clock()
+    async with opened("a", "b", now=clock, attempts=1) as (pool, replicas):
+        for url in ("a", "b"):
+            replicas.engines[url].failure = Unavailable("gone")
+        for _ in range(3):
+            clock.now += 60  # both may be tried again
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    await ask(pool)
+        assert caplog.messages == [AWAY.format(2)]
+        assert [replica.failing for replica in pool.snapshot().replicas] == [True, True]
+        replicas.engines["a"].failure = replicas.engines["b"].failure = None
+        clock.now += 60
+        await ask(pool)
+        await ask(pool)
+        assert caplog.messages == [AWAY.format(2), BACK.format(2)]
+
+
+async def test_a_pool_without_replicas_is_away_until_one_is_found(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="ssr.engines.pool")
+    async with opened() as (pool, replicas):
+        await pool.refresh()
+        assert caplog.messages == [AWAY.format(0)]
+        replicas.urls = ["a"]
+        await pool.refresh()
+        assert caplog.messages == [AWAY.format(0), BACK.format(1)]
+
+
+async def test_an_engine_that_is_full_is_not_away(caplog: pytest.LogCaptureFixture) -> None:
+    async with opened("a", attempts=1) as (pool, replicas):
+        replicas.engines["a"].failure = Overloaded("full", 1.0)
+        with pytest.raises(Overloaded):
+            await ask(pool)
+        (state,) = pool.snapshot().replicas
+        assert not state.healthy
+        assert not state.failing
+    assert caplog.messages == []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tree_stages import MemoryJournal
 
+from ssr.core.job import Priority
 from ssr.core.run import PathEnded, Selected, StepCommitted
 from ssr.core.types import NO_STRATEGY, Mode, Options, PathStatus, Source, Step
 from ssr.orchestrator.metrics.job_records import RecordedJournal
@@ -24,7 +25,7 @@ async def test_a_step_counts_from_the_one_before_and_a_reserve_from_when_it_begi
 
     steps = SimpleNamespace(committed=committed, selected=lambda _: None)
     watch: Any = SimpleNamespace(steps=steps, jobs=SimpleNamespace(first_step=lambda mode, age_s: None))
-    journal = RecordedJournal(MemoryJournal(), watch, Options(paths=3, reserve=1), lambda: 0.0)
+    journal = RecordedJournal(MemoryJournal(), watch, Options(paths=3, reserve=1), Priority.BATCH, lambda: 0.0)
     for clock[0], decision in (
         (1.0, Selected((NO_STRATEGY,) * 3)),
         (3.0, StepCommitted(0, Step(0, "a", Source.DRAFT, 5))),

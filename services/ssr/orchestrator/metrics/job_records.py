@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Self
 
+from ssr.core.job import Priority
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.core.solve import Journal
-from ssr.core.types import Options
+from ssr.core.types import Options, PathStatus
 from ssr.orchestrator.metrics.jobs import JobMetrics
 from ssr.orchestrator.metrics.stages import StageMetrics
 from ssr.orchestrator.metrics.steps import StepMetrics
@@ -57,15 +58,19 @@ class RecordedJournal:
     `age_s` tells the job's age, since it was submitted.
     """
 
-    def __init__(self, journal: Journal, watch: JobRecords, options: Options, age_s: Callable[[], float]) -> None:
+    def __init__(
+        self, journal: Journal, watch: JobRecords, options: Options, priority: Priority, age_s: Callable[[], float]
+    ) -> None:
         self._journal, self._watch, self._options, self._age_s = journal, watch, options, age_s
-        self._none_yet = False
+        self._priority = priority
+        self._none_yet = self._unanswered = False
         self._began = self._reserve_began = time.perf_counter()
         self._last: dict[int, float] = {}
 
     async def load(self) -> Run:
         run = await self._journal.load()
         self._none_yet = not run.committed_steps
+        self._unanswered = not any(path.status is PathStatus.ANSWERED for path in run.paths)
         self._began = self._reserve_began = time.perf_counter()
         return run
 
@@ -82,5 +87,12 @@ class RecordedJournal:
         elif isinstance(decision, Selected):
             self._watch.steps.selected(decision)
             self._began = self._reserve_began = time.perf_counter()
-        elif isinstance(decision, PathEnded) and not self._options.in_reserve(decision.path):
+        elif isinstance(decision, PathEnded):
+            self._ended(decision)
+
+    def _ended(self, path: PathEnded) -> None:
+        if self._unanswered and path.status is PathStatus.ANSWERED:
+            self._unanswered = False
+            self._watch.jobs.first_answer(self._priority, self._age_s())
+        if not self._options.in_reserve(path.path):
             self._reserve_began = time.perf_counter()  # if this was the last of the others

@@ -6,12 +6,14 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from ssr.core.job import JobStatus, Priority
 from ssr.core.types import Mode
-from ssr.runtime.telemetry.reasons import reason_of
+from ssr.runtime.telemetry.reasons import REASONS, reason_of
 
 #: Of a job, in seconds.
 _JOB_SECONDS = (1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
 #: Until a caller who watches sees something, in seconds.
 _FIRST_STEP_SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60, 120, 300)
+#: Until a job has its first answer, in seconds: the chart's objective is one of these.
+FIRST_ANSWER_SECONDS = (1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
 #: In the queue, in seconds: an interactive job should not notice it, a batch job may be there for an hour.
 _WAIT_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 
@@ -37,6 +39,13 @@ class JobMetrics:
             buckets=_FIRST_STEP_SECONDS,
             registry=registry,
         )
+        self._first_answer = Histogram(
+            "ssr_job_first_answer_seconds",
+            "From submission to the first answer of a path.",
+            ("priority",),
+            buckets=FIRST_ANSWER_SECONDS,
+            registry=registry,
+        )
         self._wait = Histogram(
             "ssr_queue_wait_seconds",
             "From submission to the first claim.",
@@ -49,10 +58,23 @@ class JobMetrics:
         )
         self._handed_back = Counter("ssr_jobs_handed_back", "Jobs handed back unfinished.", registry=registry)
         self._moved = Counter("ssr_jobs_moved", "Jobs that a newer owner took from this replica.", registry=registry)
+        self._lost = Counter("ssr_jobs_lost", "Jobs in hand that Redis no longer had.", registry=registry)
         self._gaps = Counter("ssr_journal_gaps", "Runs that Redis had lost decisions of.", registry=registry)
-        for priority in Priority:  # a rate is seen from the first one on
-            self._submitted.labels(priority)
-            self._wait.labels(priority)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """A counter that is born with its first event has not increased: all begin at 0, so that the first is seen."""
+        for priority in Priority:
+            for of_priority in (self._submitted, self._wait, self._first_answer):
+                of_priority.labels(priority)
+        for reason in REASONS:
+            self._refused.labels(reason)
+        for mode in Mode:
+            self._seconds.labels(mode)
+            self._first_step.labels(mode)
+            for status in JobStatus:
+                if status.final:
+                    self._ended.labels(status, mode)
 
     def submitted(self, priority: Priority) -> None:
         self._submitted.labels(priority).inc()
@@ -70,6 +92,9 @@ class JobMetrics:
     def first_step(self, mode: Mode, seconds: float) -> None:
         self._first_step.labels(mode).observe(seconds)
 
+    def first_answer(self, priority: Priority, seconds: float) -> None:
+        self._first_answer.labels(priority).observe(seconds)
+
     def ended(self, status: JobStatus, mode: Mode, seconds: float) -> None:
         self._ended.labels(status, mode).inc()
         self._seconds.labels(mode).observe(seconds)
@@ -79,6 +104,9 @@ class JobMetrics:
 
     def moved(self) -> None:
         self._moved.inc()
+
+    def lost(self) -> None:
+        self._lost.inc()
 
     def lost_ground(self) -> None:
         self._gaps.inc()

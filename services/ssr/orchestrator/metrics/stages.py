@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from ssr.runtime.telemetry.reasons import reason_of
+from ssr.runtime.telemetry.reasons import REASONS, reason_of
 
 #: Of one stage, in seconds.
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 120, 300)
@@ -38,6 +38,10 @@ class StageMetrics:
         labels = ("stage", "reason")
         self._retries = Counter("ssr_stage_retries", "Attempts that were made again.", labels, registry=registry)
         self._failures = Counter("ssr_stage_failures", "Calls that failed for good.", labels, registry=registry)
+        for stage in Stage:  # a rate is seen from the first one on
+            for reason in REASONS:
+                self._retries.labels(stage, reason)
+                self._failures.labels(stage, reason)
 
     def succeeded(self, stage: Stage, seconds: float) -> None:
         self._seconds[stage].observe(seconds)

@@ -47,6 +47,10 @@ class StepMetrics:
         self._prompts = {
             role: (prompts.labels(role, "hit"), prompts.labels(role, "miss")) for role in (_DRAFT, _TARGET)
         }
+        for mode in Mode:  # a rate is seen from the first one on
+            self._seconds.labels(mode)
+            for source in Source:
+                self._steps.labels(mode, source)
 
     def selected(self, selected: Selected) -> None:
         self._calls(selected.calls)

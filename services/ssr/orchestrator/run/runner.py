@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from ssr.core.errors import LostGround, SsrError, StaleOwner
+from ssr.core.errors import LostGround, NotFound, SsrError, StaleOwner
 from ssr.core.job import Job, JobStatus, Started
 from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
 from ssr.core.types import Options
@@ -112,12 +112,25 @@ class Runner:
             self._workload_adapter.ended(job)
             span.set(status=job.status)
             self._watch.jobs.ended(job.status, options.mode, self._age_s(claim))
+            if end.error:
+                _log.warning("job %s %s: %s", job_id, end.status, end.error)
         except* StaleOwner:
+            fate = Fate.MOVED
+            await self._taken_away(job_id, span)
+        return fate
+
+    async def _taken_away(self, job_id: str, span: Span) -> None:
+        """A job is not this replica's any more: it has a newer owner, or Redis no longer has it."""
+        try:
+            await patiently(job_id, lambda: self._store.final(job_id))
+        except NotFound:
+            _log.warning("job %s is lost: Redis no longer has it; was it emptied, or has it dropped keys?", job_id)
+            span.set(status="lost")
+            self._watch.jobs.lost()
+        else:
             _log.info("job %s went on to a newer owner", job_id)
             span.set(status="moved")
             self._watch.jobs.moved()
-            fate = Fate.MOVED
-        return fate
 
     async def _finished(self, claim: Claim, options: Options, end: _End) -> Job:
         run = await self._store.run(claim.job_id)
@@ -164,7 +177,9 @@ class Runner:
         return None if watching.cancelled() else _End(JobStatus.CANCELLED)
 
     async def _solve(self, claim: Claim, options: Options, barrier: StepBarrier) -> _End:
-        watched = RecordedJournal(RedisJournal(self._store, claim), self._watch, options, lambda: self._age_s(claim))
+        priority = priority_from_wire(claim.request.priority)
+        durable = RedisJournal(self._store, claim)
+        watched = RecordedJournal(durable, self._watch, options, priority, lambda: self._age_s(claim))
         journal = barrier.journal(watched)
         try:
             async with asyncio.timeout(self._time_left_s(claim, options)):
@@ -177,7 +192,6 @@ class Runner:
         except (StaleOwner, LostGround):
             raise
         except SsrError as error:
-            _log.warning("job %s failed: %s", claim.job_id, error)
             return _End(JobStatus.FAILED, error=str(error))
         outcome = await conclude(self._stages, journal, reason)
         return _End(JobStatus.PARTIAL, outcome.votes, reason=reason)

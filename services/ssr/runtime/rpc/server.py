@@ -65,7 +65,7 @@ def running_service(
         port=settings.port,
         grace_s=settings.grace_s,
         drain=drain,
-        interceptors=telemetry.interceptors(begins),
+        interceptors=telemetry.interceptors(begins, [servicer.name for servicer in servicers]),
         checks=checks,
         tls=settings.tls,
         health_port=settings.health_port,

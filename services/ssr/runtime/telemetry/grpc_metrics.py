@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import grpc
+from google.protobuf import descriptor_pool
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 #: From a cheap look to a Solve that waits for the whole job, in seconds.
@@ -25,6 +27,11 @@ class GrpcMetrics:
         )
         self.in_flight = Gauge("ssr_grpc_server_calls_in_flight", "Calls in hand.", labels, registry=registry)
 
+    def expect(self, service: str) -> None:
+        """Have all counters of a service (its full name) from the start: a rate sees the first call of each kind."""
+        for method in descriptor_pool.Default().FindServiceByName(service).methods:
+            self.method(service, method.name)
+
     def method(self, service: str, method: str) -> MethodMetrics:
         return MethodMetrics(self, service, method)
 
@@ -33,10 +40,9 @@ class MethodMetrics:
     """The calls of one method; its children are looked up once, not with every call."""
 
     def __init__(self, metrics: GrpcMetrics, service: str, method: str) -> None:
-        self._calls, self._names = metrics.calls, (service, method)
         self._seconds = metrics.seconds.labels(service, method)
         self._in_flight = metrics.in_flight.labels(service, method)
-        self._by_code: dict[str, Counter] = {}
+        self._by_code = {code.name: metrics.calls.labels(service, method, code.name) for code in grpc.StatusCode}
 
     def begun(self) -> float:
         """A call has come; gives what `ended` is to be given."""
@@ -47,7 +53,4 @@ class MethodMetrics:
         """A call has ended with this status, as "OK"."""
         self._in_flight.dec()
         self._seconds.observe(time.perf_counter() - begun)
-        counter = self._by_code.get(code)
-        if counter is None:
-            counter = self._by_code[code] = self._calls.labels(*self._names, code)
-        counter.inc()
+        self._by_code[code].inc()

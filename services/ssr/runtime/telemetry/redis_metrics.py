@@ -29,6 +29,8 @@ class RedisMetrics:
         self._failures = Counter(
             "ssr_redis_call_failures", "Calls to Redis that failed.", ("reason",), registry=registry
         )
+        for reason in sorted({reason for _, reason in _REASONS}):  # a rate is seen from the first one on
+            self._failures.labels(reason)
         self._ready: bool | None = None
         Readings("ssr_redis_ready", "Whether the last call to Redis went well.", (), self._readiness, registry)
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from grpc import aio
+from grpc.aio import ServerInterceptor
 from prometheus_client import CollectorRegistry, Gauge, GCCollector, PlatformCollector, ProcessCollector
 
 from ssr import __version__
@@ -28,11 +28,17 @@ class Telemetry:
     #: Awaited before every scrape.
     refreshes: list[Refresh] = field(default_factory=list)
 
-    def interceptors(self, begins: Collection[str] = ()) -> Sequence[aio.ServerInterceptor]:
-        """What a gRPC server needs to be watched; nothing where nobody watches. `begins`: see WatchingInterceptor."""
+    def interceptors(self, begins: Collection[str] = (), services: Sequence[str] = ()) -> Sequence[ServerInterceptor]:
+        """What a gRPC server of these `services` (full names) needs to be watched; nothing where nobody watches.
+
+        `begins`: see WatchingInterceptor.
+        """
         if self.metrics_port is None and not self.tracing.on:
             return ()
-        return (WatchingInterceptor(GrpcMetrics(self.registry), self.tracing, begins),)
+        metrics = GrpcMetrics(self.registry)
+        for service in services:
+            metrics.expect(service)
+        return (WatchingInterceptor(metrics, self.tracing, begins),)
 
 
 @asynccontextmanager

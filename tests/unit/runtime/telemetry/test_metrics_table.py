@@ -21,6 +21,7 @@ from ssr.engines import metrics as engine_metrics
 from ssr.engines.load import Load, Pool
 from ssr.engines.metrics import EngineMetrics
 from ssr.orchestrator.metrics.jobs import JobMetrics
+from ssr.orchestrator.metrics.redis_memory import MemoryMetrics, RedisMemory
 from ssr.orchestrator.metrics.stages import Stage, StageMetrics
 from ssr.orchestrator.metrics.steps import StepMetrics
 from ssr.orchestrator.metrics.workers import QueueMetrics, WorkerMetrics
@@ -57,7 +58,8 @@ async def use(registry: CollectorRegistry) -> None:
     jobs.claimed(Priority.BATCH, 1.0, first=True, taken_over=True)
     jobs.first_step(Mode.SSR, 1.0)
     jobs.ended(JobStatus.ANSWERED, Mode.SSR, 1.0)
-    for happened in (jobs.handed_back, jobs.moved, jobs.lost_ground):
+    jobs.first_answer(Priority.BATCH, 1.0)
+    for happened in (jobs.handed_back, jobs.moved, jobs.lost, jobs.lost_ground):
         happened()
     StepMetrics(registry).committed(Mode.SSR, StepCommitted(0, Step(0, "x", Source.DRAFT, 3, 8.0)), 0.1)
     stages = StageMetrics(registry)
@@ -70,6 +72,7 @@ async def use(registry: CollectorRegistry) -> None:
     RedisMetrics(registry).watch(redis)
     with pytest.raises(ConnectionRefusedError):
         await redis.execute_command("PING")
+    MemoryMetrics(registry).seen = RedisMemory(1, 2, "noeviction")
     engines = EngineMetrics(registry, Pool.DRAFT)
     engines.read(waiting=lambda: 1, running=lambda: 2, replicas=lambda: (2, 1), generated=lambda: 5)
     engines.called(engine_metrics.EngineCallKind.GENERATE, 0.1)
