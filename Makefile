@@ -30,7 +30,7 @@ test: $(VENV)/.ready-dev ## Install what the tests need and run all of them
 test-faults: $(VENV)/.ready-dev ## Kill and freeze everything at random for minutes (SSR_FAULTS_SEED=n: otherwise)
 	SSR_FAULTS=full $(BIN)/python -m pytest tests/faults
 
-lint: $(VENV)/.ready-dev type imports chart-check ## All linters: ruff, mypy, import-linter, the chart's generated files
+lint: $(VENV)/.ready-dev type imports chart-check docs-check ## All linters: ruff, mypy, import-linter, generated files, the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
@@ -46,6 +46,19 @@ proto: $(VENV)/.ready-dev ## Build the protobuf code again
 format: $(VENV)/.ready-dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+##@ Document
+# Material for MkDocs announces a successor at every build.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+.PHONY: docs docs-check reference
+docs: $(VENV)/.ready-dev ## Build the documentation's site into build/site
+	$(MKDOCS) build --strict --quiet
+
+docs-check: $(VENV)/.ready-dev docs ## Whether it builds, and its generated pages are up to date
+	$(BIN)/python docs/generate.py --check
+
+reference: $(VENV)/.ready-dev ## Make the pages of settings, commands and protocol again
+	$(BIN)/python docs/generate.py
 
 ##@ Deploy
 IMAGE ?= ssr:$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' services/ssr/__init__.py)
@@ -71,7 +84,7 @@ kind-down: ## Remove that cluster
 
 ##@ Clean
 clean: ## Remove everything that was made here (models stay)
-	rm -rf $(VENV) services/ssr/externalscaler services/ssr/v1 dist bench/dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) services/ssr/externalscaler services/ssr/v1 dist bench/dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build/site
 
 $(VENV)/.ready: $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "error: SSR needs Python 3.11 or later; install it, or say make PYTHON=/path/to/python" >&2; exit 1; }
@@ -83,5 +96,5 @@ $(VENV)/.ready: $(SOURCES)
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	@echo "Installing what the tests and linters need"
-	@$(PIP_INSTALL) --editable '.[local,cluster,dev]' --editable bench
+	@$(PIP_INSTALL) --editable '.[local,cluster,dev,docs]' --editable bench
 	@touch $@

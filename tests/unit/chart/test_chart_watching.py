@@ -11,7 +11,7 @@ import pytest
 import yaml
 from chart_manifests import BUILTIN, CHART, ROOT, WATCHED, all_of, render, values_of
 
-#: A row of the README's table, which the tests of telemetry compare with what the services have.
+#: A row of the table of metrics, which the tests of telemetry compare with what the services have.
 _ROW = re.compile(r"^\| `(ssr_\w+)`(?: †)? \| (\w+) \| ([\w, ]*)\|", re.MULTILINE)
 #: Prometheus adds these to all that it collects here.
 TARGET_LABELS = {"namespace", "pod", "job"}
@@ -28,7 +28,7 @@ _WORDS = {"and", "or", "by", "on", "offset", *_FUNCTIONS, *_AGGREGATIONS}
 def metrics() -> dict[str, set[str]]:
     """Name -> labels, of every series; a histogram has three."""
     found: dict[str, set[str]] = {"up": set()} | {name: set() for name in OF_ENGINES}
-    for name, kind, labels in _ROW.findall((ROOT / "README.md").read_text()):
+    for name, kind, labels in _ROW.findall((ROOT / "docs" / "operate" / "metrics.md").read_text()):
         own = set(filter(None, labels.strip().split(", ")))
         endings = {"_bucket": {"le"}, "_sum": set(), "_count": set()} if kind == "histogram" else {"": set()}
         found |= {f"{name}{ending}": own | more for ending, more in endings.items()}
@@ -60,7 +60,7 @@ QUERIES = list(queries())
 @pytest.mark.parametrize("query", [query for _, query in QUERIES], ids=[name for name, _ in QUERIES])
 def test_a_query_asks_for_what_there_is(query: str) -> None:
     known = metrics()
-    assert len(known) > 40, "the README's table was read"
+    assert len(known) > 40, "the table was read"
     asked = _SELECTOR.findall(query)
     assert asked
     labels: set[str] = set()

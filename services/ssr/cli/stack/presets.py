@@ -76,7 +76,7 @@ _SMOKE_DEFAULTS: Mapping[str, str | float] = MappingProxyType(
     {"PATHS": 2, "STRATEGY_SET": "school", "MAX_STEP_TOKENS": 48, "MAX_PATH_TOKENS": 96}
 )
 
-#: Small models judge better by Yes or No than by a digit (README: Measured on GSM8K).
+#: Small models judge better by Yes or No than by a digit (docs/research/scorers.md).
 SETUPS: Mapping[Preset, Setup] = MappingProxyType(
     {
         Preset.LOCAL: Setup(

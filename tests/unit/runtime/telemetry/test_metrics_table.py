@@ -1,4 +1,4 @@
-"""The README's table of metrics and what the services really have are the same."""
+"""The table of metrics in docs/operate/metrics.md and what the services really have are the same."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ from ssr.runtime.telemetry.redis_metrics import RedisMetrics
 from ssr.runtime.telemetry.telemetry import open_telemetry
 from ssr.verifier.metrics import VerificationMetrics
 
-README = Path(__file__).parents[4] / "README.md"
+ROOT = Path(__file__).parents[4]
+PAGE = ROOT / "docs" / "operate" / "metrics.md"
 ROW = re.compile(r"^\| `(ssr_\w+)`( †)? \| (\w+) \| ([\w, ]*?) ?\| (.+) \|$", re.MULTILINE)
 #: What no label may be: there are too many of them.
 UNBOUNDED = {"tenant", "job", "job_id", "path", "problem", "replica", "url"}
@@ -100,11 +101,11 @@ async def shapes() -> dict[str, Shape]:
 
 
 def documented() -> dict[str, Shape]:
-    rows = ROW.findall(README.read_text())
+    rows = ROW.findall(PAGE.read_text())
     return {name: (kind, frozenset(filter(None, labels.strip().split(", ")))) for name, _, kind, labels, _ in rows}
 
 
-def test_the_readme_and_the_services_have_the_same_metrics(shapes: dict[str, Shape]) -> None:
+def test_the_page_and_the_services_have_the_same_metrics(shapes: dict[str, Shape]) -> None:
     assert documented() == shapes
 
 
@@ -114,7 +115,7 @@ def test_no_label_grows_without_bound(shapes: dict[str, Shape]) -> None:
 
 def test_every_class_of_metrics_is_in_the_table(shapes: dict[str, Shape]) -> None:
     """A module of metrics that `use` above has forgotten would be in no table."""
-    services = README.parent / "services" / "ssr"
+    services = ROOT / "services" / "ssr"
     modules = [*services.glob("runtime/telemetry/*.py"), *services.glob("orchestrator/metrics/*.py")]
     modules += [services / part / "metrics.py" for part in ("autoscaler", "engines", "verifier")]
     declared = set(re.findall(r'"(ssr_\w+)"', "\n".join(module.read_text() for module in modules)))
@@ -124,6 +125,6 @@ def test_every_class_of_metrics_is_in_the_table(shapes: dict[str, Shape]) -> Non
 
 
 def test_the_table_says_what_to_do() -> None:
-    rows = ROW.findall(README.read_text())
+    rows = ROW.findall(PAGE.read_text())
     assert len(rows) == len(documented()), "each metric once"
     assert all(len(advice) > 20 for *_, advice in rows)

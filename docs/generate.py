@@ -1,0 +1,283 @@
+"""Makes the pages of docs/reference that come from the code: settings, commands, protocol.
+
+    python docs/generate.py            writes them
+    python docs/generate.py --check    exit status 1 when one of them is not up to date
+
+A setting's text is what the code says above or below its field ("#:" comment, docstring or description), its limits and
+default are those of its class, a command's text is its --help.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import click
+import typer
+from pydantic import TypeAdapter
+
+from ssr.autoscaler.settings import AutoscalerSettings
+from ssr.cli.app import app
+from ssr.consensus.environment import ProposerSettings
+from ssr.consensus.settings import ConsensusSettings
+from ssr.drafter.settings import DrafterSettings
+from ssr.engine_server.settings import EngineServerSettings
+from ssr.orchestrator.settings import OrchestratorSettings
+from ssr.selector.settings import SelectorSettings
+from ssr.verifier.settings import VerifierSettings
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+_MADE = "<!-- Made by docs/generate.py from the code: `make reference` makes it again. -->"
+
+#: Title, prefix of the variables, what it is, and the classes with its fields.
+SETTINGS: tuple[tuple[str, str, str, tuple[type, ...]], ...] = (
+    ("Orchestrator", "SSR_ORCHESTRATOR_", "`ssr serve orchestrator`", (OrchestratorSettings,)),
+    ("Selector", "SSR_SELECTOR_", "`ssr serve selector`", (SelectorSettings,)),
+    ("Drafter", "SSR_DRAFTER_", "`ssr serve drafter`", (DrafterSettings,)),
+    ("Verifier", "SSR_VERIFIER_", "`ssr serve verifier`", (VerifierSettings,)),
+    ("Autoscaler", "SSR_AUTOSCALER_", "`ssr serve autoscaler`", (AutoscalerSettings,)),
+    ("Engine", "SSR_ENGINE_", "`ssr serve engine`, an engine of SSR's own", (EngineServerSettings,)),
+    (
+        "Consensus drafting",
+        "SSR_CONSENSUS_",
+        "of the proposer in vLLM; the defaults there, where they differ: `history_weight` 0",
+        (ConsensusSettings, ProposerSettings),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A row: the variable's name, its values and default as Markdown, and what it means."""
+
+    name: str
+    values: str
+    default: str
+    text: str
+
+
+def settings_page() -> str:
+    """Every setting of every service, from its class."""
+    parts = [
+        "# Settings",
+        _MADE,
+        "Each service reads its settings once, at its start, from environment variables; nested ones have `__` between "
+        "their names. A value that is wrong stops the start with the variable's name, and so does a variable with a "
+        "service's prefix that is no setting of it. In the chart they are `services.*.settings`, with the names in "
+        "small letters and nested maps.",
+        "Units are in the names (`_s`, `_tokens`, `_mib`). Lists are comma-separated or JSON.",
+    ]
+    for title, prefix, what, classes in SETTINGS:
+        rows = [row for cls in classes for row in _rows(cls, prefix)]
+        table = [f"| `{row.name}` | {row.values} | {row.default} | {row.text} |" for row in rows]
+        parts += [
+            f"## {title}",
+            f"{what}: `{prefix}*`.",
+            "\n".join(["| variable | values | default | means |", "|---|---|---|---|", *table]),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(cls: type, prefix: str) -> Iterator[Setting]:
+    schema = TypeAdapter(cls).json_schema()
+    yield from _rows_of(schema, schema.get("$defs", {}), _classes(cls), prefix, {})
+
+
+def _rows_of(
+    schema: Mapping[str, Any],
+    defs: Mapping[str, Any],
+    classes: Mapping[str, type],
+    prefix: str,
+    given: Mapping[str, Any],
+) -> Iterator[Setting]:
+    texts = field_texts(classes[schema["title"]])
+    for name, field in schema["properties"].items():
+        resolved = _resolved(field, defs)
+        variable = prefix + name.upper()
+        default = given.get(name, field.get("default"))
+        if "properties" in resolved:
+            inner = default if isinstance(default, Mapping) else {}
+            yield from _rows_of(resolved, defs, classes, f"{variable}__", inner)
+            continue
+        required = name in schema.get("required", ()) and name not in given
+        text = texts.get(name) or field.get("description", "")
+        yield Setting(variable, _values(resolved, defs), _default(default, required), _cell(text))
+
+
+def _resolved(field: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema behind references, and of an optional value the one that is not null."""
+    if "$ref" in field:
+        return _resolved(defs[field["$ref"].rpartition("/")[2]], defs)
+    for key in ("anyOf", "oneOf", "allOf"):
+        if options := [option for option in field.get(key, ()) if option.get("type") != "null"]:
+            return _resolved(options[0], defs)
+    return field
+
+
+def _values(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    kind = {"integer": "int", "number": "float", "boolean": "bool", "string": "text", "array": "list", "object": "map"}
+    least, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    most, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    limits = [f"from {least:g}"] if least is not None else [f"above {above:g}"] if above is not None else []
+    limits += [f"to {most:g}"] if most is not None else [f"below {below:g}"] if below is not None else []
+    what = "path" if schema.get("format") == "path" else kind.get(schema.get("type", ""), "")
+    return " ".join([what, *limits]).strip()
+
+
+def _default(value: Any, required: bool) -> str:
+    if required:
+        return "required"
+    if value is None or value == "" or value == [] or value == {}:
+        return ""
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _classes(cls: type) -> dict[str, type]:
+    """The class, and every class that a field of it can hold, by name."""
+    found = {cls.__name__: cls}
+    for hint in _hints(cls):
+        if isinstance(hint, type) and hint.__module__.startswith("ssr.") and not issubclass(hint, Enum):
+            found |= _classes(hint) if hint.__name__ not in found else {}
+    return found
+
+
+def _hints(cls: type) -> Iterator[Any]:
+    """All classes inside the annotations of a class's fields."""
+    fields = getattr(cls, "model_fields", None)
+    pending: list[Any] = [field.annotation for field in fields.values()] if fields else []
+    while pending:
+        hint = pending.pop()
+        yield hint
+        pending += getattr(hint, "__args__", ())
+
+
+def field_texts(cls: type) -> dict[str, str]:
+    """What the code says about each field: a "#:" comment above it, or a docstring below it.
+
+    A field without either is of the comment above the field before it, or of its class's docstring.
+    """
+    texts: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__.startswith("ssr."):
+            texts |= _own_texts(base)
+    return texts
+
+
+def _own_texts(cls: type) -> dict[str, str]:
+    source = textwrap.dedent(inspect.getsource(cls))
+    lines, texts, last = source.splitlines(), {}, (inspect.getdoc(cls) or "").partition("\n")[0]
+    body = ast.parse(source).body[0].body  # type: ignore[attr-defined]  # it is a class
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+            continue
+        above, line = [], node.lineno - 2
+        while lines[line].strip().startswith("#:"):
+            above.insert(0, lines[line].strip().removeprefix("#:"))
+            line -= 1
+        below = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+        described = any(word.arg == "description" for word in getattr(node.value, "keywords", ()))
+        texts[node.target.id] = last = "" if described else " ".join(above) or below or last
+    return texts
+
+
+def cli_page() -> str:
+    """Every command with its options, from its --help."""
+    parts = [
+        "# Commands",
+        _MADE,
+        "Every command prints this as `--help`. `ssr bench` is of the distribution `ssr-bench`, which `make setup` "
+        "installs too.",
+    ]
+    root = typer.main.get_command(app)
+    for path, command in _commands(root, "ssr"):
+        parts += [f"{'#' * (path.count(' ') + 2)} {path}", *_help(command, path)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        if not below.hidden:
+            yield from _commands(below, f"{path} {name}")
+
+
+def _help(command: Any, path: str) -> Iterator[str]:
+    yield "\n".join(
+        f"  {line}" if line.startswith("  ") else line
+        for line in inspect.cleandoc(command.help or "").replace("\b\n", "").splitlines()
+    )
+    context = click.Context(command, info_name=path)
+    rows = []
+    for parameter in command.get_params(context):
+        if parameter.name == "help":
+            continue
+        names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+        if parameter.param_type_name == "argument":
+            names = f"`{parameter.metavar or parameter.name.upper()}`"
+        value = (
+            ""
+            if getattr(parameter, "is_flag", False) or parameter.param_type_name == "argument"
+            else parameter.metavar or ""
+        )
+        text = getattr(parameter, "help", "") or ""
+        default = parameter.default
+        if default not in (None, "", (), False) and getattr(parameter, "show_default", False) and not callable(default):
+            text += f" Default: {default}."
+        if envvar := getattr(parameter, "envvar", None):
+            text += f" Variable: `{envvar}`."
+        rows.append(f"| {names} | {_cell(value)} | {_cell(text)} |")
+    if rows:
+        yield "\n".join(["| option | value | means |", "|---|---|---|", *rows])
+
+
+def proto_page() -> str:
+    """The wire contract, file by file."""
+    parts = [
+        "# Protocol",
+        _MADE,
+        "The files of `proto/`, whole: every field with its unit and limits. `reasoning.proto` is the public API; the "
+        "others are spoken among the services. Numbers of fields that went are reserved.",
+    ]
+    first = ROOT / "proto" / "ssr" / "v1" / "reasoning.proto"
+    for file in [first, *(other for other in sorted((ROOT / "proto").rglob("*.proto")) if other != first)]:
+        parts += [f"## {file.name}", f"`{file.relative_to(ROOT)}`", f"```protobuf\n{file.read_text().strip()}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """All pages by their files."""
+    return {
+        REFERENCE / "settings.md": settings_page(),
+        REFERENCE / "cli.md": cli_page(),
+        REFERENCE / "proto.md": proto_page(),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    stale = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
+    if arguments == ["--check"]:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is not up to date: run make reference", file=sys.stderr)  # noqa: T201
+        return bool(stale)
+    for path in stale:
+        path.write_text(pages()[path])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
