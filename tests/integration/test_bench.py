@@ -68,7 +68,7 @@ def test_lookaheads_are_compared_side_by_side() -> None:
         (["overhead", "--jobs", "1,x"], "jobs: '1,x' is no list of numbers"),
         (["overhead", "--jobs", "0"], "jobs: must be numbers within 1..4096"),
         (["overhead", "--latency-model", "--lookahead", "0,9"], "lookahead: must be numbers within 0..4"),
-        (["burst", "--room", "10"], "room: must be over batch_jobs=1000"),
+        (["burst", "--capacity", "10"], "capacity: must be over batch_jobs=1000"),
         (["cancellation", "--trials", "0"], "trials: must be within 1..10000"),
     ],
 )

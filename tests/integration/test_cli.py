@@ -144,7 +144,7 @@ def test_problem_from_a_file_and_from_standard_input(
         ((PROBLEM, "--mode", "magic"), "error: mode: 'magic' is unknown; known are baseline"),
         ((PROBLEM, "--stop-rule", "never"), "error: stop_rule: 'never' is unknown; known are full"),
         ((PROBLEM, "--scorer", "dice"), "error: scorer: 'dice' is unknown; known are expected"),
-        ((PROBLEM, "--strategy-set", "no"), "error: strategy_set: there is no pool 'no'; known are competition"),
+        ((PROBLEM, "--strategy-set", "no"), "error: strategy_set: there is no strategy set 'no'; known are competition"),
         ((PROBLEM, "--seed", "-1"), "error: seed: must be within 0.."),
         ((PROBLEM, "--lookahead", "5"), "error: lookahead: must be within 0..4; got 5"),
         ((PROBLEM, "--paths", "2", "--reserve", "2"), "error: reserve: must be within 0..1, below paths=2; got 2"),
@@ -174,9 +174,9 @@ def test_a_file_that_is_no_text(ssr: Ssr, tmp_path: Path) -> None:
 
 
 def test_what_the_server_refuses_is_bad_input(ssr: Ssr, server: str, script: ScriptedReasoning) -> None:
-    script.faults["Submit"] = [InvalidRequest("strategy_set", "there is no pool 'geometry'")]
+    script.faults["Submit"] = [InvalidRequest("strategy_set", "there is no strategy set 'geometry'")]
     result = ssr("solve", "--strategy-set", "geometry", PROBLEM, server=server)
-    assert error_of(result) == "error: strategy_set: there is no pool 'geometry'"
+    assert error_of(result) == "error: strategy_set: there is no strategy set 'geometry'"
     assert result.exit_code == 2
 
 

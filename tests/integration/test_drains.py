@@ -63,7 +63,7 @@ def _verify(channel: aio.Channel) -> Any:
 
 
 def _select(channel: aio.Channel) -> Any:
-    request = selection_pb2.SelectRequest(job_id="job-1", problem=PROBLEM, pool="school", count=3)
+    request = selection_pb2.SelectRequest(job_id="job-1", problem=PROBLEM, strategy_set="school", count=3)
     return selection_pb2_grpc.SelectionServiceStub(channel).Select(request, timeout=LIMIT_S)
 
 
