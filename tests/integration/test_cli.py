@@ -144,7 +144,7 @@ def test_problem_from_a_file_and_from_standard_input(
         ((PROBLEM, "--mode", "magic"), "error: mode: 'magic' is unknown; known are baseline"),
         ((PROBLEM, "--stop-rule", "never"), "error: stop_rule: 'never' is unknown; known are full"),
         ((PROBLEM, "--scorer", "dice"), "error: scorer: 'dice' is unknown; known are expected"),
-        ((PROBLEM, "--strategy-set", "no"), "error: strategy_set: there is no strategy set 'no'; known are competition"),
+        ((PROBLEM, "--strategy-set", "no"), "error: strategy_set: there is no strategy set 'no'; known are"),
         ((PROBLEM, "--seed", "-1"), "error: seed: must be within 0.."),
         ((PROBLEM, "--lookahead", "5"), "error: lookahead: must be within 0..4; got 5"),
         ((PROBLEM, "--paths", "2", "--reserve", "2"), "error: reserve: must be within 0..1, below paths=2; got 2"),
