@@ -38,8 +38,8 @@ LIMIT_S = 20.0
 #: Those that tell steps apart.
 JUDGES = [name for name in ScorerName if name is not ScorerName.NONE]
 PROGRAM = (
-    "import typer; from ssr_bench.cli import accuracy as bench_accuracy, scorers as bench_scorers; app = typer.Typer(); "
-    "bench_accuracy.add_to(app); bench_scorers.add_to(app); app()"
+    "import typer; from ssr_bench.cli import accuracy, scorers; app = typer.Typer(); "
+    "accuracy.add_to(app); scorers.add_to(app); app()"
 )
 STEADY = {"SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "0", "SSR_ENGINE_SIMULATED__PREFIX_CACHE_TOKENS": "0"}
 
