@@ -24,13 +24,16 @@ import click
 import typer
 from pydantic import TypeAdapter
 
+from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings, ScheduledLoad
 from ssr.autoscaler.settings import AutoscalerSettings
 from ssr.cli.app import app
 from ssr.consensus.environment import ProposerSettings
 from ssr.consensus.settings import ConsensusSettings
 from ssr.drafter.settings import DrafterSettings
 from ssr.engine_server.settings import EngineServerSettings
+from ssr.engines.settings import EngineSettings
 from ssr.orchestrator.settings import OrchestratorSettings
+from ssr.runtime.settings import ServiceSettings
 from ssr.selector.settings import SelectorSettings
 from ssr.verifier.settings import VerifierSettings
 
@@ -38,21 +41,52 @@ ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 _MADE = "<!-- Made by docs/generate.py from the code: `make reference` makes it again. -->"
 
-#: Title, prefix of the variables, what it is, and the classes with its fields.
-SETTINGS: tuple[tuple[str, str, str, tuple[type, ...]], ...] = (
-    ("Orchestrator", "SSR_ORCHESTRATOR_", "`ssr serve orchestrator`", (OrchestratorSettings,)),
-    ("Selector", "SSR_SELECTOR_", "`ssr serve selector`", (SelectorSettings,)),
-    ("Drafter", "SSR_DRAFTER_", "`ssr serve drafter`", (DrafterSettings,)),
-    ("Verifier", "SSR_VERIFIER_", "`ssr serve verifier`", (VerifierSettings,)),
-    ("Autoscaler", "SSR_AUTOSCALER_", "`ssr serve autoscaler`", (AutoscalerSettings,)),
-    ("Engine", "SSR_ENGINE_", "`ssr serve engine`, an engine of SSR's own", (EngineServerSettings,)),
-    (
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page of settings: the fields of some classes, and what stands before them in the variables."""
+
+    title: str
+    prefix: str
+    what: str
+    classes: tuple[type, ...]
+
+
+SECTIONS = (
+    Section("Every service", "SSR_<SERVICE>_", "`SERVICE` is one of the names below.", (ServiceSettings,)),
+    Section("Orchestrator", "SSR_ORCHESTRATOR_", "`ssr serve orchestrator`.", (OrchestratorSettings,)),
+    Section("Selector", "SSR_SELECTOR_", "`ssr serve selector`.", (SelectorSettings,)),
+    Section("Drafter", "SSR_DRAFTER_", "`ssr serve drafter`.", (DrafterSettings,)),
+    Section("Verifier", "SSR_VERIFIER_", "`ssr serve verifier`.", (VerifierSettings,)),
+    Section(
+        "Engine pools",
+        "SSR_<SERVICE>_ENGINE__",
+        "The engines that selector, drafter and verifier call.",
+        (EngineSettings,),
+    ),
+    Section("Autoscaler", "SSR_AUTOSCALER_", "`ssr serve autoscaler`.", (AutoscalerSettings,)),
+    Section(
+        "Scaling",
+        "SSR_AUTOSCALER_SCALING__",
+        "With KEDA the orchestrators decide, and these are `SSR_ORCHESTRATOR_SCALING__*`.",
+        (ScalingSettings,),
+    ),
+    Section("Scaling of a pool", "SSR_AUTOSCALER_SCALING__<POOL>__", "`POOL` is DRAFT or TARGET.", (ScalingLimits,)),
+    Section("Scheduled loads", "", "The fields of each item of `SCALING__SCHEDULE`.", (ScheduledLoad,)),
+    Section("Engine", "SSR_ENGINE_", "`ssr serve engine`, an engine of SSR's own.", (EngineServerSettings,)),
+    Section(
         "Consensus drafting",
         "SSR_CONSENSUS_",
-        "of the proposer in vLLM; the defaults there, where they differ: `history_weight` 0",
+        "Of the proposer in vLLM, where the default of `HISTORY_WEIGHT` is 0.",
         (ConsensusSettings, ProposerSettings),
     ),
 )
+#: Set by others: MODEL sets both unless MODEL_ID is given.
+_NOT_SET = frozenset({"SSR_ENGINE_EMBEDDED__MODEL_PATH"})
+#: Classes that have a section of their own, and are no rows where they are a field.
+_ELSEWHERE = {
+    section.classes[0]: section.title for section in SECTIONS if "<" in section.prefix or "SCALING" in section.prefix
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +110,12 @@ def settings_page() -> str:
         "small letters and nested maps.",
         "Units are in the names (`_s`, `_tokens`, `_mib`). Lists are comma-separated or JSON.",
     ]
-    for title, prefix, what, classes in SETTINGS:
-        rows = [row for cls in classes for row in _rows(cls, prefix)]
+    for section in SECTIONS:
+        rows = [row for cls in section.classes for row in _rows(cls, section.prefix)]
         table = [f"| `{row.name}` | {row.values} | {row.default} | {row.text} |" for row in rows]
         parts += [
-            f"## {title}",
-            f"{what}: `{prefix}*`.",
+            f"## {section.title}",
+            section.what,
             "\n".join(["| variable | values | default | means |", "|---|---|---|---|", *table]),
         ]
     return "\n\n".join(parts) + "\n"
@@ -89,7 +123,9 @@ def settings_page() -> str:
 
 def _rows(cls: type, prefix: str) -> Iterator[Setting]:
     schema = TypeAdapter(cls).json_schema()
-    yield from _rows_of(schema, schema.get("$defs", {}), _classes(cls), prefix, {})
+    inherited = set(ServiceSettings.model_fields) if cls is not ServiceSettings else set()
+    own = {name: field for name, field in schema["properties"].items() if name not in inherited}
+    yield from _rows_of({**schema, "properties": own}, schema.get("$defs", {}), _classes(cls), prefix, {})
 
 
 def _rows_of(
@@ -99,18 +135,24 @@ def _rows_of(
     prefix: str,
     given: Mapping[str, Any],
 ) -> Iterator[Setting]:
+    """The rows of a class; `given` are defaults that go before its own."""
     texts = field_texts(classes[schema["title"]])
     for name, field in schema["properties"].items():
         resolved = _resolved(field, defs)
-        variable = prefix + name.upper()
+        variable = prefix + name.upper() if prefix else name
         default = given.get(name, field.get("default"))
-        if "properties" in resolved:
+        text = _cell(texts.get(name) or field.get("description", ""))
+        if elsewhere := _ELSEWHERE.get(classes.get(resolved.get("title", ""), object)):
+            anchor = elsewhere.lower().replace(" ", "-")
+            yield Setting(f"{variable}__*", f"[{elsewhere}](#{anchor})", "", text)
+        elif "properties" in resolved:
             inner = default if isinstance(default, Mapping) else {}
             yield from _rows_of(resolved, defs, classes, f"{variable}__", inner)
-            continue
-        required = name in schema.get("required", ()) and name not in given
-        text = texts.get(name) or field.get("description", "")
-        yield Setting(variable, _values(resolved, defs), _default(default, required), _cell(text))
+        else:
+            required = name in schema.get("required", ()) and name not in given
+            needed = "required" if not prefix.endswith("TLS__") else "required with TLS"
+            if variable not in _NOT_SET:
+                yield Setting(variable, _values(resolved), needed if required else _default(default), text)
 
 
 def _resolved(field: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -123,21 +165,19 @@ def _resolved(field: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str,
     return field
 
 
-def _values(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
+def _values(schema: Mapping[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     kind = {"integer": "int", "number": "float", "boolean": "bool", "string": "text", "array": "list", "object": "map"}
     least, above = schema.get("minimum"), schema.get("exclusiveMinimum")
     most, below = schema.get("maximum"), schema.get("exclusiveMaximum")
-    limits = [f"from {least:g}"] if least is not None else [f"above {above:g}"] if above is not None else []
-    limits += [f"to {most:g}"] if most is not None else [f"below {below:g}"] if below is not None else []
+    limits = [f"from {least:,}"] if least is not None else [f"above {above:,}"] if above is not None else []
+    limits += [f"to {most:,}"] if most is not None else [f"below {below:,}"] if below is not None else []
     what = "path" if schema.get("format") == "path" else kind.get(schema.get("type", ""), "")
     return " ".join([what, *limits]).strip()
 
 
-def _default(value: Any, required: bool) -> str:
-    if required:
-        return "required"
+def _default(value: Any) -> str:
     if value is None or value == "" or value == [] or value == {}:
         return ""
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
