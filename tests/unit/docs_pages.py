@@ -45,11 +45,14 @@ class Page:
         headings = _HEADING.findall(_FENCE.sub("", self.text))
         return {re.sub(r"[^\w\- ]", "", _LINK.sub("", heading).lower()).replace(" ", "-") for heading in headings}
 
+    def fences(self, *languages: str) -> list[str]:
+        """The fenced blocks of code in these languages."""
+        return [body for _, language, body in _FENCE.findall(self.text) if language in languages]
+
     @property
     def shell_lines(self) -> Iterator[str]:
         """The lines of code that is no other language's, continued ones joined, and the spans of code in prose."""
-        fenced = [body for _, language, body in _FENCE.findall(self.text) if language in ("", "sh", "bash", "console")]
-        for block in [*fenced, *_INDENTED.findall(_FENCE.sub("", self.text))]:
+        for block in [*self.fences("", "sh", "bash"), *_INDENTED.findall(_FENCE.sub("", self.text))]:
             for line in re.sub(r"\\\n\s*", " ", block).splitlines():
                 yield line.strip()
         yield from _SPAN.findall(self.prose)
