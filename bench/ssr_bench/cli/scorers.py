@@ -20,7 +20,7 @@ from ssr.cli.running import refusing, run
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_within
-from ssr.core.types import Mode
+from ssr.core.types import Mode, choices, chosen
 from ssr_bench.cli.evaluation_input import names
 from ssr_bench.cli.report import DirsArgument
 
@@ -225,6 +225,6 @@ def _engine(
 
 def _mode(name: str) -> Mode:
     try:
-        return Mode(name)
+        return chosen(Mode, name)
     except ValueError:
-        raise InvalidRequest("modes", f"{name!r} is unknown; known are {', '.join(Mode)}") from None
+        raise InvalidRequest("modes", f"{name!r} is unknown; known are {', '.join(choices(Mode))}") from None

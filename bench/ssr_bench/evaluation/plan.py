@@ -15,7 +15,7 @@ from ssr.client import SolveOptions
 from ssr.client.request import resolved
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import MAX_SEED, check_within
-from ssr.core.types import Mode, StopRule
+from ssr.core.types import Mode, StopRule, choices, chosen
 from ssr_bench.evaluation.dataset import Problem, fingerprint
 
 MAX_REPEATS = 1000
@@ -203,16 +203,16 @@ def _or_default(values: Sequence[Any]) -> Sequence[Any]:
 
 def _mode(name: str) -> Mode:
     try:
-        return Mode(name)
+        return chosen(Mode, name)
     except ValueError:
-        raise InvalidRequest("modes", f"{name!r} is unknown; known are {', '.join(Mode)}") from None
+        raise InvalidRequest("modes", f"{name!r} is unknown; known are {', '.join(choices(Mode))}") from None
 
 
 def _stop_rule(name: str) -> StopRule:
     try:
-        return StopRule(name)
+        return chosen(StopRule, name)
     except ValueError:
-        raise InvalidRequest("stop-rule", f"{name!r} is unknown; known are {', '.join(StopRule)}") from None
+        raise InvalidRequest("stop-rule", f"{name!r} is unknown; known are {', '.join(choices(StopRule))}") from None
 
 
 def _difference(name: str, mine: Any, its: Any) -> str:

@@ -29,7 +29,7 @@ from typing import Protocol
 from grpc import aio
 
 from ssr.autoscaler.decided import DecidedReplicas
-from ssr.core.errors import InvalidRequest, Overloaded, SsrError, Unavailable
+from ssr.core.errors import InvalidRequest, Overloaded, SsrError, Unavailable, echoed
 from ssr.engines.load import Pool
 from ssr.externalscaler import externalscaler_pb2 as pb
 from ssr.externalscaler import externalscaler_pb2_grpc
@@ -151,4 +151,4 @@ def _pool(scaled_object: pb.ScaledObjectRef) -> Pool:
     try:
         return Pool(name)
     except ValueError:
-        raise InvalidRequest("metadata.pool", f"must be one of {', '.join(Pool)}; got {name!r}") from None
+        raise InvalidRequest("metadata.pool", f"must be one of {', '.join(Pool)}; got {echoed(name)}") from None

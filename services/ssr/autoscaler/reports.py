@@ -32,6 +32,8 @@ from ssr.runtime.redis.failures import redis_errors
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
+_SERVICES, _POOLS = frozenset(Service), frozenset(Pool)
+
 TAG = "ssr:{scaling}:"
 _NOTES = f"{TAG}notes"
 _NOTE = f"{TAG}note:"
@@ -109,10 +111,15 @@ class ReportStore:
             kind, *who = name.decode().split(" ")
             if kind == "load" and (told := _read_as(_told, payload, name)):
                 service, replica = who
-                reports.append(Report(Service(service), replica, float(at), told.load, told.engines))
+                if service in _SERVICES:  # not one that only a newer version has
+                    reports.append(Report(Service(service), replica, float(at), told.load, told.engines))
             elif kind == "outlook" and (workload := _read_as(_workload_adapter, payload, name)):
                 workloads.append((float(at), workload))
-        stored = {Pool(name.decode()): _read_as(_stored, value, name) for name, value in _pairs(decisions)}
+        stored = {
+            Pool(name.decode()): _read_as(_stored, value, name)
+            for name, value in _pairs(decisions)
+            if name.decode() in _POOLS
+        }
         known = {pool: one for pool, one in stored.items() if one is not None}
         return View(
             float(time),

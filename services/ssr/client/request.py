@@ -6,10 +6,10 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypedDict, TypeVar
 
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, echoed
 from ssr.core.job import Priority
 from ssr.core.limits import check_key, check_options, check_problem
-from ssr.core.types import Mode, Options, StopRule
+from ssr.core.types import Mode, Options, StopRule, choices, chosen
 from ssr.runtime.rpc.job_wire import PRIORITY
 from ssr.runtime.rpc.wire import options_to_wire
 from ssr.v1 import reasoning_pb2
@@ -84,6 +84,6 @@ def checked_priority(priority: Priority | str) -> Priority:
 
 def _member(kind: type[Member], field: str, value: str) -> Member:
     try:
-        return kind(value)
+        return chosen(kind, value)
     except ValueError:
-        raise InvalidRequest(field, f"{value!r} is unknown; known are {', '.join(kind)}") from None
+        raise InvalidRequest(field, f"{echoed(value)} is unknown; known are {', '.join(choices(kind))}") from None

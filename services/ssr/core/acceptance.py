@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from enum import StrEnum
 
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, echoed
 from ssr.core.types import MAX_SCORE
 
 #: (token text, natural log-probability), most probable first
@@ -42,7 +42,7 @@ class ScorerName(StrEnum):
         try:
             return cls(name)
         except ValueError:
-            raise InvalidRequest(field, f"{name!r} is unknown; known are {', '.join(cls)}") from None
+            raise InvalidRequest(field, f"{echoed(name)} is unknown; known are {', '.join(cls)}") from None
 
 
 def expected_digit(candidates: Candidates) -> float:

@@ -22,24 +22,102 @@ The message is for the person who made the call: it names the field or thing, th
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from types import TracebackType
+from typing import ParamSpec, Self
+
+#: Of what somebody sent, a message shows at most so many characters.
+MAX_ECHO_CHARS = 100
+
+Arguments = ParamSpec("Arguments")
+
+
+def echoed(text: str) -> str:
+    """What somebody sent as a message shows it: in quotes, and without its end where it is long."""
+    return repr(text) if len(text) <= MAX_ECHO_CHARS else f"{text[:MAX_ECHO_CHARS]!r}..."
+
+
+def plain(value: float) -> str:
+    """A number as people write it: 20000 and 0.00001, not 2e+04 and 1e-05."""
+    if isinstance(value, int) or not math.isfinite(value):
+        return str(value)
+    if value and not 1e-9 <= abs(value) < 1e15:
+        return f"{value:g}"
+    return format(Decimal(repr(value)).normalize(), "f")
+
 
 class SsrError(Exception):
     """Base of all errors SSR raises on purpose."""
+
+    @property
+    def public(self) -> str:
+        """The message as a caller of the API may see it: nothing of how and where the system runs."""
+        return str(self)
 
 
 class Permanent(SsrError):
     """Trying the same again does not help."""
 
 
-class InvalidRequest(Permanent):
-    """A field of the request is outside its limits.
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What is wrong with one field of a request: the field's name as the caller wrote it, and its limit."""
 
-    `field` is the field's name as the caller wrote it.
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+class InvalidRequest(Permanent):
+    """Fields of the request are outside their limits.
+
+    `violations` has all that are wrong, at least one; `field` is the first one's.
     """
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
-        self.field = field
+    def __init__(self, field: str, message: str, *more: Violation) -> None:
+        self.violations = (Violation(field, message), *more)
+        super().__init__("; ".join(map(str, self.violations)))
+
+    @property
+    def field(self) -> str:
+        return self.violations[0].field
+
+    @classmethod
+    def of(cls, violations: Sequence[Violation]) -> InvalidRequest:
+        """The error of all these violations."""
+        first, *more = violations
+        return InvalidRequest(first.field, first.message, *more)
+
+
+class Violations:
+    """Gathers what a block's checks refuse; where that is anything, the block ends with one InvalidRequest of all.
+
+    with Violations() as gather:
+        gather(check_problem, problem)
+        gather(check_key, key)
+    """
+
+    def __init__(self) -> None:
+        self._found: list[Violation] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is None and self._found:
+            raise InvalidRequest.of(self._found)
+
+    def __call__(self, check: Callable[Arguments, object], *args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        """Make one check; what it refuses is raised at the block's end."""
+        try:
+            check(*args, **kwargs)
+        except InvalidRequest as error:
+            self._found += error.violations
 
 
 class ContextFull(Permanent):

@@ -34,6 +34,7 @@ class JobStatus(StrEnum):
     FAILED = "failed"  #: every path failed, or the strategies could not be selected
     PARTIAL = "partial"  #: a deadline or budget ended it with the best answer so far, if any
     PARKED = "parked"  #: its replicas kept dying while they ran it; not tried again
+    UNKNOWN = "unknown"  #: one of a newer version
 
     @property
     def final(self) -> bool:

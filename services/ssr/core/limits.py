@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 
 from ssr.core.acceptance import ScorerName
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, Violations, echoed, plain
 from ssr.core.types import MAX_SCORE, Mode, Options
 
 MAX_PROBLEM_CHARS = 20_000
@@ -20,49 +21,85 @@ MAX_KEY_CHARS = 128
 MAX_STEPS = 4096
 MAX_LOOKAHEAD = 4
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: Categories of characters that show nothing: separators, and controls and formats, those of zero width among them.
+_BLANK = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+#: Characters of other categories that show nothing: fillers of Hangul and Braille, and marks that vary what is before.
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(c) for c in range(0xFE00, 0xFE10)}
 
 
 def check_problem(problem: str) -> None:
     """Raises: InvalidRequest."""
-    if not problem.strip():
+    check_text("problem", problem)
+    if all(character in _BLANKS or unicodedata.category(character) in _BLANK for character in problem):
         raise InvalidRequest("problem", "is empty; send the problem's text")
     if len(problem) > MAX_PROBLEM_CHARS:
         raise InvalidRequest("problem", f"has {len(problem)} characters; at most {MAX_PROBLEM_CHARS} are allowed")
 
 
+def check_text(field: str, text: str) -> None:
+    """Whether it can be sent and kept as it is. Raises: InvalidRequest."""
+    if "\0" in text:
+        raise InvalidRequest(field, f"has a null byte, as its character {text.index(chr(0)) + 1}; leave it out")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(
+            field, f"is not Unicode text: its character {error.start + 1} is half of a pair (a lone surrogate)"
+        ) from None
+
+
 def check_options(options: Options) -> None:
-    """Raises: InvalidRequest naming the first field that is out of its limits."""
-    check_within("paths", options.paths, 1, MAX_PATHS)
+    """Raises: InvalidRequest with every field that is out of its limits."""
+    with Violations() as gather:
+        gather(check_within, "paths", options.paths, 1, MAX_PATHS)
+        gather(_check_single_path, options)
+        gather(check_within, "threshold", options.threshold, 0, MAX_SCORE)
+        gather(check_within, "temperature", options.temperature, 0, MAX_TEMPERATURE)
+        gather(_check_top_p, options.top_p)
+        gather(check_within, "max_step_tokens", options.max_step_tokens, 1, MAX_STEP_TOKENS)
+        gather(check_within, "max_path_tokens", options.max_path_tokens, 1, MAX_PATH_TOKENS)
+        gather(check_within, "seed", options.seed, 0, MAX_SEED)
+        gather(_check_ends, options)
+        gather(check_within, "max_steps", options.max_steps, 1, MAX_STEPS)
+        gather(check_within, "lookahead", options.lookahead, 0, MAX_LOOKAHEAD)
+        gather(_check_reserve, options)
+        gather(check_text, "strategy_set", options.strategy_set)
+        gather(_check_scorer, options.scorer)
+
+
+def _check_single_path(options: Options) -> None:
     if options.mode.single_path and options.paths != 1:
         raise InvalidRequest("paths", f"must be 1 in mode {options.mode}, which has one path; got {options.paths}")
-    check_within("threshold", options.threshold, 0, MAX_SCORE)
-    check_within("temperature", options.temperature, 0, MAX_TEMPERATURE)
-    if not 0 < options.top_p <= 1:
-        raise InvalidRequest("top_p", f"must be over 0 and at most 1; got {options.top_p:g}")
-    check_within("max_step_tokens", options.max_step_tokens, 1, MAX_STEP_TOKENS)
-    check_within("max_path_tokens", options.max_path_tokens, 1, MAX_PATH_TOKENS)
-    check_within("seed", options.seed, 0, MAX_SEED)
+
+
+def _check_top_p(top_p: float) -> None:
+    if not 0 < top_p <= 1:
+        raise InvalidRequest("top_p", f"must be over 0 and at most 1; got {plain(top_p)}")
+
+
+def _check_ends(options: Options) -> None:
     if options.deadline_s is not None and not 0 < options.deadline_s < math.inf:
-        raise InvalidRequest("deadline_s", f"must be over 0; got {options.deadline_s:g}")
+        raise InvalidRequest("deadline_s", f"must be over 0; got {plain(options.deadline_s)}")
     if options.max_tokens is not None and options.max_tokens < 1:
         raise InvalidRequest("max_tokens", f"must be at least 1; got {options.max_tokens}")
-    check_within("max_steps", options.max_steps, 1, MAX_STEPS)
-    check_within("lookahead", options.lookahead, 0, MAX_LOOKAHEAD)
-    _check_reserve(options)
-    if options.scorer:
-        ScorerName.named(options.scorer)
+
+
+def _check_scorer(scorer: str) -> None:
+    if scorer:
+        ScorerName.named(scorer)
 
 
 def _check_reserve(options: Options) -> None:
     reserve, paths = options.reserve, options.paths
     if reserve and options.mode is not Mode.SSR:
         raise InvalidRequest("reserve", f"must be 0 in mode {options.mode}: only ssr has one; got {reserve}")
-    if not 0 <= reserve < paths:
+    if reserve and not 0 <= reserve < paths:
         raise InvalidRequest("reserve", f"must be within 0..{paths - 1}, below paths={paths}; got {reserve}")
 
 
 def check_key(key: str) -> None:
     """Raises: InvalidRequest."""
+    check_text("idempotency_key", key)
     if len(key) > MAX_KEY_CHARS:
         raise InvalidRequest("idempotency_key", f"has {len(key)} characters; at most {MAX_KEY_CHARS} are allowed")
 
@@ -70,10 +107,10 @@ def check_key(key: str) -> None:
 def check_tenant(tenant: str) -> None:
     """Raises: InvalidRequest."""
     if not _TENANT.fullmatch(tenant):
-        raise InvalidRequest("tenant", f"{tenant[:80]!r} is none; send 1..64 of the characters A-Z a-z 0-9 . _ -")
+        raise InvalidRequest("tenant", f"{echoed(tenant)} is none; send 1..64 of the characters A-Z a-z 0-9 . _ -")
 
 
 def check_within(field: str, value: float, low: float, high: float) -> None:
     """Raises: InvalidRequest naming the field and its limits."""
     if not (math.isfinite(value) and low <= value <= high):
-        raise InvalidRequest(field, f"must be within {low:g}..{high:g}; got {value:g}")
+        raise InvalidRequest(field, f"must be within {plain(low)}..{plain(high)}; got {plain(value)}")

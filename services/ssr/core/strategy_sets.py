@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from ssr.core.answers import boxed
-from ssr.core.errors import InvalidRequest, NotFound
+from ssr.core.errors import InvalidRequest, NotFound, echoed
 from ssr.core.types import Strategy, WorkedExample
 
 StrategySet = tuple[Strategy, ...]
@@ -72,5 +72,7 @@ def _check_examples(field: str, examples: Sequence[WorkedExample]) -> None:
 def strategy_set_named(name: str, strategy_sets: Mapping[str, StrategySet]) -> StrategySet:
     """Raises: NotFound naming the known sets."""
     if name not in strategy_sets:
-        raise NotFound(f"strategy_set: there is no strategy set {name!r}; known are {', '.join(sorted(strategy_sets))}")
+        raise NotFound(
+            f"strategy_set: there is no strategy set {echoed(name)}; known are {', '.join(sorted(strategy_sets))}"
+        )
     return strategy_sets[name]

@@ -7,8 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 MAX_SCORE = 9.0
+
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+def choices(kind: type[Kind]) -> tuple[Kind, ...]:
+    """The members that can be asked for: all but UNKNOWN, which stands for what a newer version has."""
+    return tuple(member for member in kind if member.name != "UNKNOWN")
+
+
+def chosen(kind: type[Kind], value: str) -> Kind:
+    """The member that a request names. Raises: ValueError for one that cannot be asked for."""
+    return choices(kind)[choices(kind).index(kind(value))]
 
 
 class Mode(StrEnum):
@@ -20,6 +33,7 @@ class Mode(StrEnum):
     SSD = "ssd"  #: one path, drafted and verified
     SSR = "ssr"  #: N paths with selected strategies, drafted and verified
     DRAFT = "draft"  #: the draft model alone, one path: the floor that the others are measured against
+    UNKNOWN = "unknown"  #: one of a newer version; never asked for
 
     @property
     def selects(self) -> bool:
@@ -42,6 +56,7 @@ class StopRule(StrEnum):
     FULL = "full"  #: when all paths have ended
     FAST_1 = "fast-1"  #: at the first answer
     FAST_2 = "fast-2"  #: at two equal answers
+    UNKNOWN = "unknown"  #: one of a newer version; never asked for
 
 
 class Source(StrEnum):
@@ -50,6 +65,7 @@ class Source(StrEnum):
     DRAFT = "draft"
     REWRITTEN = "rewritten"
     TARGET = "target"
+    UNKNOWN = "unknown"  #: one of a newer version
 
 
 class PathStatus(StrEnum):
@@ -62,6 +78,7 @@ class PathStatus(StrEnum):
     EXHAUSTED = "exhausted"  #: its token budget is spent
     STOPPED = "stopped"  #: the stop rule, or the job's end, made it needless
     FAILED = "failed"  #: a service or engine failed for good; it has no vote
+    UNKNOWN = "unknown"  #: one of a newer version
 
 
 class CallKind(StrEnum):
@@ -73,6 +90,7 @@ class CallKind(StrEnum):
     REWRITE = "rewrite"
     WRITE = "write"
     WASTED = "wasted"  #: a draft ahead of verification, behind a step that was then rewritten
+    UNKNOWN = "unknown"  #: one of a newer version
 
 
 @dataclass(frozen=True, slots=True)

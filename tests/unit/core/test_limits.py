@@ -9,7 +9,13 @@ from ssr.core.limits import MAX_PROBLEM_CHARS, check_key, check_options, check_p
 from ssr.core.types import Mode, Options
 
 
-@pytest.mark.parametrize("problem", ["", "  \n ", "x" * (MAX_PROBLEM_CHARS + 1)])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        *("", "  \n ", "\u200b\u2060\ufeff", "\u2800 \u3164", "\u00a0\u3000\ufe0f", "\x07"),
+        *("2 + \0 2", "half \ud83c a pair", "x" * (MAX_PROBLEM_CHARS + 1)),
+    ],
+)
 def test_problems_out_of_limits(problem: str) -> None:
     with pytest.raises(InvalidRequest, match="^problem: "):
         check_problem(problem)
@@ -91,3 +97,39 @@ def test_what_names_no_tenant(tenant: str) -> None:
 @pytest.mark.parametrize("tenant", ["t" * 64, "Shop-1.eu_west", "0"])
 def test_what_names_a_tenant(tenant: str) -> None:
     check_tenant(tenant)
+
+
+def test_all_that_is_wrong_is_named_at_once() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        check_options(Options(paths=17, top_p=2, max_steps=0))
+    assert [violation.field for violation in caught.value.violations] == ["paths", "top_p", "max_steps"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (Options(seed=2**63), "seed: must be within 0..9223372036854775807; got 9223372036854775808"),
+        (Options(max_path_tokens=70_000), "max_path_tokens: must be within 1..65536; got 70000"),
+        (Options(temperature=0.00001 + 2), "temperature: must be within 0..2; got 2.00001"),
+        (Options(threshold=-0.00001), "threshold: must be within 0..9; got -0.00001"),
+        (Options(temperature=1e300), "temperature: must be within 0..2; got 1e+300"),
+    ],
+)
+def test_numbers_are_told_as_people_write_them(options: Options, told: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        check_options(options)
+    assert str(caught.value) == told
+
+
+def test_a_long_text_is_echoed_without_its_end() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        check_options(Options(scorer="s" * 9_000))
+    assert "s" * 100 + "'..." in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\udfff"])
+def test_texts_that_cannot_be_kept_are_refused(text: str) -> None:
+    for check in (check_key, lambda scorer: check_options(Options(strategy_set=scorer))):
+        with pytest.raises(InvalidRequest):
+            check(text)

@@ -7,10 +7,11 @@ import secrets
 from collections.abc import Awaitable
 from typing import Protocol
 
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, Violations, echoed
 from ssr.core.limits import check_key, check_options, check_problem
 from ssr.core.types import Mode, Options
-from ssr.runtime.rpc.wire import options_from_wire, options_to_wire
+from ssr.runtime.rpc.job_wire import asked_priority
+from ssr.runtime.rpc.wire import asked_options, options_to_wire
 from ssr.v1 import reasoning_pb2, step_pb2
 
 #: A text has at most one token a byte: below this, no model of use is too small, and none is asked.
@@ -46,10 +47,12 @@ class Admission:
 
         Raises: InvalidRequest naming the field and its limit; Unavailable when a service that must be asked is away.
         """
-        check_problem(request.problem)
-        check_key(request.idempotency_key)
-        options = options_from_wire(request.options, fallback_seed=secrets.randbits(31), defaults=self._defaults)
-        check_options(options)
+        with Violations() as gather:
+            gather(check_problem, request.problem)
+            gather(check_key, request.idempotency_key)
+            gather(asked_priority, request.priority)
+            gather(self._check_options, request.options)
+        options = asked_options(request.options, fallback_seed=secrets.randbits(31), defaults=self._defaults)
         if options.mode.selects:
             await self._check_strategy_set(options.strategy_set)
         if len(request.problem.encode()) > _SURELY_FITS_BYTES:
@@ -58,12 +61,15 @@ class Admission:
             problem=request.problem, options=options_to_wire(options), priority=request.priority
         )
 
+    def _check_options(self, options: reasoning_pb2.Options) -> None:
+        check_options(asked_options(options, fallback_seed=0, defaults=self._defaults))
+
     async def _check_strategy_set(self, name: str) -> None:
         if name not in self._strategy_sets:  # an operator may have added it since
             self._strategy_sets = frozenset(await self._strategy_set_source.strategy_sets())
         if name not in self._strategy_sets:
             known = ", ".join(sorted(self._strategy_sets))
-            raise InvalidRequest("strategy_set", f"there is no strategy set {name!r}; known are {known}")
+            raise InvalidRequest("strategy_set", f"there is no strategy set {echoed(name)}; known are {known}")
 
     async def _check_fits(self, problem: str, options: Options) -> None:
         drafts = options.mode.drafts or options.mode is Mode.DRAFT

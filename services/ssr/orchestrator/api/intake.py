@@ -14,7 +14,7 @@ from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.queue.job_queue import JobQueue
 from ssr.orchestrator.queue.job_store import Clock, JobStore, fingerprint_of
 from ssr.orchestrator.workload import WorkloadEstimate
-from ssr.runtime.rpc.job_wire import PRIORITY, priority_from_wire
+from ssr.runtime.rpc.job_wire import PRIORITY, asked_priority
 from ssr.runtime.telemetry.tracing import current_span
 from ssr.v1 import reasoning_pb2
 
@@ -52,7 +52,7 @@ class Intake:
 
     async def _submit(self, request: reasoning_pb2.SolveRequest, tenant: str, within_s: float | None) -> str:
         check_tenant(tenant)
-        priority = priority_from_wire(request.priority)
+        priority = asked_priority(request.priority)
         request.priority = PRIORITY.number(priority)  # said or not, it is the same request
         resolved = await self._admission.check(request)
         options = resolved.options

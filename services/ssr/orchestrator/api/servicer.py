@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from grpc import aio
 
 from ssr.core.errors import InvalidRequest, NotFound, Unavailable
+from ssr.orchestrator.api.identifiers import check_cursor, check_job_id
 from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.watch import ended, follow
 from ssr.orchestrator.queue.job_store import JobStore
@@ -24,7 +24,6 @@ _ANSWER_SHARE = 0.2
 _ANSWER_S = 1.0
 _DEFAULT_LIST = 50
 _MAX_LIST = 500
-_CURSOR = re.compile(r"\d+-\d+")
 
 _Context = aio.ServicerContext[reasoning_pb2.SolveRequest, reasoning_pb2.Job]
 
@@ -63,8 +62,7 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     async def Watch(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.WatchRequest, context: _Context
     ) -> AsyncIterator[reasoning_pb2.Event]:
-        if request.cursor and not _CURSOR.fullmatch(request.cursor):
-            raise InvalidRequest("cursor", f"{request.cursor!r} is no cursor; send one from an event, or none")
+        check_cursor(request.cursor)
         job_id = await self._shown(request.job_id)
         async for event in follow(self._store, self._wakeups, job_id, request.cursor):
             yield event
@@ -87,8 +85,7 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
 
     async def _shown(self, job_id: str) -> str:
         """The id of a job that the caller may see. Raises: InvalidRequest, NotFound."""
-        if not job_id:
-            raise InvalidRequest("job_id", "is empty")
+        check_job_id(job_id)
         if (shown := _shown_to_caller()) is not all_shown:
             await self._store.check_shown(job_id, shown)
         return job_id

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ssr.core.errors import BadReply, Conflict, LostGround, NotFound, StaleOwner
+from ssr.core.errors import BadReply, Conflict, LostGround, NotFound, StaleOwner, echoed
 from ssr.core.job import Finished, Happening, Job, JobStatus, Queued, Started
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.orchestrator.queue.keys import NOTICES, JobKeys
@@ -286,7 +286,7 @@ def _time(milliseconds: bytes | None) -> datetime | None:
 
 
 def _no_job(job_id: str) -> NotFound:
-    return NotFound(f"job_id: there is no job {job_id!r}, or it has expired")
+    return NotFound(f"job_id: there is no job {echoed(job_id)}, or it has expired")
 
 
 def _check_written(reply: bytes, job_id: str) -> None:

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from ssr.core.errors import LostGround, NotFound, SsrError, StaleOwner
 from ssr.core.job import Job, JobStatus, Started
 from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
-from ssr.core.types import Options
+from ssr.core.types import Mode, Options, StopRule
 from ssr.core.vote import Vote
 from ssr.orchestrator.metrics.job_records import JobRecords, RecordedJournal
 from ssr.orchestrator.queue.job_queue import QueuedJob
@@ -155,6 +155,8 @@ class Runner:
             return _End(JobStatus.CANCELLED)
         if claim.takeovers >= self._max_takeovers:
             return _End(JobStatus.PARKED, error=f"parked: {claim.takeovers} replicas died or hung while they ran it")
+        if Mode.UNKNOWN is options.mode or StopRule.UNKNOWN is options.stop_rule:
+            return _End(JobStatus.FAILED, error="options: this replica does not know the mode or stop rule; update it")
         while True:
             try:
                 return await self._solve_or_stop(claim, options, cancel_notice)

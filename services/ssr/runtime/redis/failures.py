@@ -31,6 +31,18 @@ _NOT_NOW = frozenset({"BUSY", "MISCONF", "NOREPLICAS", "UNBLOCKED"})
 class RedisRefused(Permanent):
     """Redis will not have us: the user, the password or a right is missing."""
 
+    @property
+    def public(self) -> str:
+        return "the server's store refuses it; its operator finds the reason in its log"
+
+
+class RedisAway(Unavailable):
+    """Redis cannot be reached, or cannot do it now."""
+
+    @property
+    def public(self) -> str:
+        return "the server's store cannot be reached now; try again"
+
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
@@ -70,9 +82,9 @@ def _ours(error: Exception) -> Exception:
         case exceptions.AuthenticationError() | exceptions.AuthorizationError() | exceptions.NoPermissionError():
             return RedisRefused(f"redis_url: Redis refuses its user or password, or denies a right: {error}")
         case exceptions.OutOfMemoryError():
-            return Unavailable("Redis: its memory is full; give it more (maxmemory), or wait", _FULL_S)
+            return RedisAway("Redis: its memory is full; give it more (maxmemory), or wait", _FULL_S)
         case exceptions.ResponseError() if str(error).partition(" ")[0] in _NOT_NOW:
-            return Unavailable(f"Redis: {error}")
+            return RedisAway(f"Redis: {error}")
     if isinstance(error, _AWAY):
-        return Unavailable(f"Redis: {str(error) or type(error).__name__}")
+        return RedisAway(f"Redis: {str(error) or type(error).__name__}")
     return error

@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 import grpc
 from grpc import aio
 from grpc_health.v1 import health
-from grpc_reflection.v1alpha import reflection
 
 from ssr.core.errors import InvalidRequest, Unauthenticated
+from ssr.runtime.rpc import reflection
 from ssr.runtime.rpc.changes import beside, changes
 from ssr.runtime.rpc.tenant import CALLER, Caller, metadata_value, tenant_of
 
@@ -27,7 +27,7 @@ MIN_KEY_CHARS = 16
 _KEY = re.compile(r"[!-~]+")
 
 #: Services that anybody may call: probes and KEDA send no key, and what there is to call is no secret.
-OPEN_SERVICES = frozenset({health.SERVICE_NAME, reflection.SERVICE_NAME, "externalscaler.ExternalScaler"})
+OPEN_SERVICES = frozenset({health.SERVICE_NAME, *reflection.SERVICES, "externalscaler.ExternalScaler"})
 
 #: Callers by the SHA-256 of their keys. A key is looked up by its digest, so how long that takes tells nothing of keys.
 _Keys = Mapping[bytes, Caller]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 from grpc_status import rpc_status
@@ -17,6 +20,13 @@ from grpc_status import rpc_status
 from ssr.core import errors
 
 _log = logging.getLogger(__name__)
+
+#: Whose reasons those of ErrorInfo are.
+DOMAIN = "ssr"
+#: What is tried for a status to fit into the headers that carry it.
+_MESSAGE_CHARS = (1000, 400, 150, 50)
+_MAX_VIOLATIONS = 20
+_MAX_HEADER_BYTES = 6000
 
 #: Most special first: the first class that an error is an instance of gives its code.
 CODES: tuple[tuple[type[errors.SsrError], grpc.StatusCode], ...] = (
@@ -38,25 +48,54 @@ CODES: tuple[tuple[type[errors.SsrError], grpc.StatusCode], ...] = (
 )
 
 
-class RemoteInvalidRequest(errors.InvalidRequest):
-    """A server's INVALID_ARGUMENT: its message already names the field."""
-
-    def __init__(self, message: str) -> None:
-        field, _, rest = message.partition(": ")
-        super().__init__(field, rest or message)
-
-
 def to_status(error: errors.SsrError) -> status_pb2.Status:
-    """The gRPC status of an error, with RetryInfo where trying again may help."""
-    code = next(code for kind, code in CODES if isinstance(error, kind))
-    status = status_pb2.Status(code=code.value[0], message=str(error))
+    """The gRPC status of an error: ErrorInfo always, BadRequest and RetryInfo where they apply.
+
+    Long messages lose their ends: a status travels in headers, and clients take no more of those than 8 KiB.
+    """
+    status = _status(error, _MESSAGE_CHARS[0])
+    for chars in _MESSAGE_CHARS[1:]:
+        if _header_bytes(status) <= _MAX_HEADER_BYTES:
+            break
+        status = _status(error, chars)
+    return status
+
+
+def _status(error: errors.SsrError, chars: int) -> status_pb2.Status:
+    kind, code = next((kind, code) for kind, code in CODES if isinstance(error, kind))
+    status = status_pb2.Status(code=code.value[0], message=_cut(error.public, chars))
+    _add(status, error_details_pb2.ErrorInfo(reason=reason_of(kind), domain=DOMAIN))
+    if isinstance(error, errors.InvalidRequest):
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=one.field, description=_cut(one.message, chars))
+            for one in error.violations[:_MAX_VIOLATIONS]
+        ]
+        _add(status, error_details_pb2.BadRequest(field_violations=violations))
     if isinstance(error, errors.Retryable):
         delay = Duration()
         delay.FromMilliseconds(round(error.delay_s * 1000))
-        detail = AnyMessage()
-        detail.Pack(error_details_pb2.RetryInfo(retry_delay=delay))
-        status.details.append(detail)
+        _add(status, error_details_pb2.RetryInfo(retry_delay=delay))
     return status
+
+
+def reason_of(kind: type[errors.SsrError]) -> str:
+    """An error's name in ErrorInfo: INVALID_REQUEST for InvalidRequest."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).upper()
+
+
+def _add(status: status_pb2.Status, message: Message) -> None:
+    detail = AnyMessage()
+    detail.Pack(message)
+    status.details.append(detail)
+
+
+def _cut(message: str, chars: int) -> str:
+    return message if len(message) <= chars else f"{message[:chars]}..."
+
+
+def _header_bytes(status: status_pb2.Status) -> int:
+    """Of the message, percent-encoded, and of the whole in base64."""
+    return len(quote(status.message, safe=" ")) + len(status.SerializeToString()) * 4 // 3
 
 
 def from_rpc_error(error: aio.AioRpcError, peer: str) -> errors.SsrError:
@@ -64,7 +103,7 @@ def from_rpc_error(error: aio.AioRpcError, peer: str) -> errors.SsrError:
     code, message = error.code(), error.details() or ""
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT:
-            return RemoteInvalidRequest(message)
+            return _invalid(error, message)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return errors.Overloaded(message, _retry_delay_s(error))
         case grpc.StatusCode.UNAVAILABLE:
@@ -116,7 +155,11 @@ class ErrorInterceptor(aio.ServerInterceptor):
 
 def _guarded(handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
     if handler.request_streaming:
-        return handler
+        if not handler.response_streaming:
+            return handler
+        return grpc.stream_stream_rpc_method_handler(
+            _guard_stream(handler.stream_stream), handler.request_deserializer, handler.response_serializer
+        )
     if handler.response_streaming:
         return grpc.unary_stream_rpc_method_handler(
             _guard_stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
@@ -131,7 +174,7 @@ def _guard_unary(method: Any) -> Any:
         try:
             return await method(request, context)
         except Exception as error:
-            await _answer(error, context)
+            await answer(error, context)
 
     return guarded
 
@@ -145,12 +188,12 @@ def _guard_stream(method: Any) -> Any:
             async for message in method(request, context):
                 yield message
         except Exception as error:
-            await _answer(error, context)
+            await answer(error, context)
 
     return guarded
 
 
-async def _answer(error: Exception, context: aio.ServicerContext[Any, Any]) -> NoReturn:
+async def answer(error: Exception, context: aio.ServicerContext[Any, Any]) -> NoReturn:
     """Ends the call with the status of what it raised."""
     if isinstance(error, aio.AbortError):  # it has its status
         raise error
@@ -160,10 +203,24 @@ async def _answer(error: Exception, context: aio.ServicerContext[Any, Any]) -> N
     await context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has the details")
 
 
+def _invalid(error: aio.AioRpcError, message: str) -> errors.InvalidRequest:
+    """A server's INVALID_ARGUMENT; one without details, as older servers send it, names its field in the message."""
+    bad = error_details_pb2.BadRequest()
+    if _unpack(error, bad) and bad.field_violations:
+        return errors.InvalidRequest.of([errors.Violation(v.field, v.description) for v in bad.field_violations])
+    field, _, rest = message.partition(": ")
+    return errors.InvalidRequest(field, rest or message)
+
+
 def _retry_delay_s(error: aio.AioRpcError) -> float:
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    for detail in status.details if status is not None else ():
-        info = error_details_pb2.RetryInfo()
-        if detail.Unpack(info):
-            return float(info.retry_delay.ToTimedelta().total_seconds())
-    return 1.0
+    info = error_details_pb2.RetryInfo()
+    return float(info.retry_delay.ToTimedelta().total_seconds()) if _unpack(error, info) else 1.0
+
+
+def _unpack(error: aio.AioRpcError, into: Message) -> bool:
+    """Whether the error has such a detail, which is then read. A status that contradicts its call has none."""
+    try:
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    except ValueError:
+        return False
+    return any(detail.Unpack(into) for detail in (status.details if status is not None else ()))

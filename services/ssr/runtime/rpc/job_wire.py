@@ -35,7 +35,12 @@ _USAGE_FIELDS = tuple(
 
 
 def priority_from_wire(number: int) -> Priority:
-    """Interactive where nothing is said. Raises: InvalidRequest for a number without a meaning."""
+    """What is told: interactive where that is nothing, or what only a newer version knows."""
+    return PRIORITY.read(Priority, number, Priority.INTERACTIVE)
+
+
+def asked_priority(number: int) -> Priority:
+    """What a request asks for, interactive where that is nothing. Raises: InvalidRequest."""
     return PRIORITY.member(Priority, number, Priority.INTERACTIVE)
 
 
@@ -65,7 +70,7 @@ def job_to_wire(job: Job, *, steps: bool = True) -> reasoning_pb2.Job:
 def job_from_wire(message: reasoning_pb2.Job) -> Job:
     return Job(
         job_id=message.job_id,
-        status=_JOB_STATUS.member(JobStatus, message.status),
+        status=_JOB_STATUS.read(JobStatus, message.status),
         problem=message.problem,
         options=options_from_wire(message.options, 0),
         answer=message.answer,
@@ -137,7 +142,7 @@ def happening_from_wire(message: reasoning_pb2.Event) -> Happening:
             return StepCommitted(committed.path, step_from_wire(committed.step), calls_from_wire(committed.calls))
         case "path_ended":
             ended = message.path_ended
-            return PathEnded(ended.path, _PATH_STATUS.member(PathStatus, ended.status), ended.answer, ended.reason)
+            return PathEnded(ended.path, _PATH_STATUS.read(PathStatus, ended.status), ended.answer, ended.reason)
         case "finished":
             return Finished(job_from_wire(message.finished.job))
         case kind:
@@ -161,7 +166,7 @@ def _path_from_wire(message: reasoning_pb2.Path) -> Path:
         index=message.id,
         strategy=strategy_from_wire(message.strategy),
         steps=tuple(step_from_wire(step) for step in message.steps),
-        status=_PATH_STATUS.member(PathStatus, message.status),
+        status=_PATH_STATUS.read(PathStatus, message.status),
         answer=message.answer,
         reason=message.reason,
     )

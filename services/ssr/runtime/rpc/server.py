@@ -11,11 +11,12 @@ from functools import partial
 import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from ssr.core.errors import Unavailable
 from ssr.runtime.rpc.channel import KEEPALIVE
 from ssr.runtime.rpc.errors import ErrorInterceptor
+from ssr.runtime.rpc.receiving import RECEIVE_S, Decoding, Receiving
+from ssr.runtime.rpc.reflection import add_reflection
 from ssr.runtime.rpc.tls import server_credentials
 from ssr.runtime.settings import ServiceSettings, TlsSettings
 from ssr.runtime.telemetry.telemetry import Telemetry
@@ -86,25 +87,28 @@ async def running_server(
     tls: TlsSettings | None = None,
     health_port: int | None = None,
     readiness: Readiness | None = None,
+    receive_s: float = RECEIVE_S,
 ) -> AsyncIterator[int]:
     """Serve until the block ends; yields the port (`port` 0 picks a free one).
 
     At the end the health turns NOT_SERVING first, then `drain` is awaited, then new calls are refused, and calls in
     flight have `grace_s` seconds. On `health_port` the health alone is served, without TLS, as long as the rest is.
-    `interceptors` see how a call was answered; `checks` come before the servicer and may raise our errors, as it may.
+    `interceptors` see how a call was answered; `checks` come before the request is decoded and may raise our errors, as
+    the servicer may. A request has to arrive within `receive_s` seconds.
 
     The health of "" is that of the process. That of each servicer's name is the same, or, where there is one, what
     `readiness` tells beside the server: NOT_SERVING until it says otherwise.
 
     Raises: Unavailable when an address cannot be bound; InvalidRequest naming a file of `tls` that cannot be used.
     """
-    server = aio.server(interceptors=[*interceptors, ErrorInterceptor(), *checks], options=_SERVER_OPTIONS)
+    around = [Receiving(receive_s), *interceptors, ErrorInterceptor(), *checks, Decoding()]
+    server = aio.server(interceptors=around, options=_SERVER_OPTIONS)
     status = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     names = [servicer.name for servicer in servicers]
     for servicer in servicers:
         servicer.add_to(server)
-    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    add_reflection(server, [*names, health.SERVICE_NAME])
     async with AsyncExitStack() as stack:
         credentials = await stack.enter_async_context(server_credentials(tls)) if tls is not None else None
         bound = _listen(server, f"{host}:{port}", credentials)

@@ -8,7 +8,7 @@ from typing import Any
 
 from grpc import aio
 
-from ssr.core.errors import PermissionDenied
+from ssr.core.errors import PermissionDenied, echoed
 from ssr.core.job import DEFAULT_TENANT
 
 #: See proto/ssr/v1/reasoning.proto, SolveRequest.
@@ -43,7 +43,7 @@ def tenant_of(context: aio.ServicerContext[Any, Any]) -> str:
     if caller is not None and not caller.acts_for(tenant):
         raise PermissionDenied(
             f"{TENANT_KEY}: {caller.name} acts for the tenants {caller.name} and {caller.name}.NAME; "
-            f"got {tenant[:80]!r}"
+            f"got {echoed(tenant)}"
         )
     return tenant
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, Violations
 from ssr.core.types import (
     Call,
     CallKind,
@@ -18,6 +18,7 @@ from ssr.core.types import (
     StopRule,
     Strategy,
     WorkedExample,
+    choices,
 )
 from ssr.v1 import reasoning_pb2, step_pb2
 
@@ -39,17 +40,24 @@ class EnumWire:
         self._names = {number: name for name, number in self._numbers.items()}
 
     def number(self, member: StrEnum) -> Any:
-        return self._numbers[member.name]
+        return self._numbers.get(member.name, 0)
 
     def member(self, kind: type[Member], number: int, default: Member | None = None) -> Member:
-        """Raises: InvalidRequest for a number without a member, and for 0 where there is no default."""
+        """What a request asks for; 0 is the default. Raises: InvalidRequest for a number that means nothing."""
         if number == 0 and default is not None:
             return default
         try:
             return kind[self._names.get(number, "")]
         except KeyError:
-            known = ", ".join(kind)
+            known = ", ".join(choices(kind))
             raise InvalidRequest(self._prefix.lower(), f"{number} is unknown; known are {known}") from None
+
+    def read(self, kind: type[Member], number: int, default: Member | None = None) -> Member:
+        """What is told; `default` (UNKNOWN) for a number that only a newer version knows, and for 0."""
+        name = self._names.get(number, "")
+        if name in kind.__members__:
+            return kind[name]
+        return kind["UNKNOWN"] if default is None else default
 
 
 _SOURCE = EnumWire(step_pb2.StepSource, "STEP_SOURCE")
@@ -84,7 +92,7 @@ def step_from_wire(message: step_pb2.Step) -> Step:
     return Step(
         index=message.index,
         text=message.text,
-        source=_SOURCE.member(Source, message.source),
+        source=_SOURCE.read(Source, message.source),
         tokens=message.tokens,
         score=message.score if message.HasField("score") else None,
         ends_turn=message.ends_turn,
@@ -109,7 +117,7 @@ def calls_to_wire(calls: Iterable[Call]) -> list[step_pb2.Call]:
 def calls_from_wire(messages: Iterable[step_pb2.Call]) -> tuple[Call, ...]:
     return tuple(
         Call(
-            kind=_CALL_KIND.member(CallKind, message.kind),
+            kind=_CALL_KIND.read(CallKind, message.kind),
             model=message.model,
             parameters=message.parameters,
             prompt_tokens=message.prompt_tokens,
@@ -168,12 +176,20 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
     )
 
 
+def asked_options(message: reasoning_pb2.Options, fallback_seed: int, defaults: Options = DEFAULTS) -> Options:
+    """What a request asks for, as `options_from_wire`. Raises: InvalidRequest for an unknown mode or stop rule."""
+    with Violations() as gather:
+        gather(_MODE.member, Mode, message.mode, defaults.mode)
+        gather(_STOP_RULE.member, StopRule, message.stop_rule, defaults.stop_rule)
+    return options_from_wire(message, fallback_seed, defaults)
+
+
 def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaults: Options = DEFAULTS) -> Options:
     """The options with every default filled in; `fallback_seed` where the message has none.
 
-    Raises: InvalidRequest for an unknown mode or stop rule. Limits are checked elsewhere (`core.limits`).
+    A mode or stop rule of a newer version is UNKNOWN. Limits are checked elsewhere (`core.limits`).
     """
-    mode = _MODE.member(Mode, message.mode, defaults.mode)
+    mode = _told(_MODE, Mode, message.mode, defaults.mode)
 
     def given(name: Any) -> bool:
         return message.HasField(name)
@@ -182,7 +198,7 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
     return Options(
         mode=mode,
         paths=paths,
-        stop_rule=_STOP_RULE.member(StopRule, message.stop_rule, defaults.stop_rule),
+        stop_rule=_told(_STOP_RULE, StopRule, message.stop_rule, defaults.stop_rule),
         threshold=message.threshold if given("threshold") else defaults.threshold,
         strategy_set=message.strategy_set or defaults.strategy_set,
         scorer=message.scorer,
@@ -199,6 +215,10 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
         lookahead=message.lookahead if given("lookahead") else defaults.lookahead,
         reserve=message.reserve if given("reserve") else _default_reserve(mode, paths, defaults),
     )
+
+
+def _told(wire: EnumWire, kind: type[Member], number: int, default: Member) -> Member:
+    return wire.read(kind, number) if number else default
 
 
 def _default_reserve(mode: Mode, paths: int, defaults: Options) -> int:

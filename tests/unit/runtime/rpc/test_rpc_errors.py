@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from google.rpc import error_details_pb2
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ssr.core import errors
+from ssr.runtime.redis.failures import RedisAway, RedisRefused
 from ssr.runtime.rpc.channel import open_channel
-from ssr.runtime.rpc.errors import CODES, remote_errors
+from ssr.runtime.rpc.errors import CODES, reason_of, remote_errors, to_status
 from ssr.runtime.rpc.server import Servicer, running_server
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
 
@@ -70,6 +72,44 @@ async def test_an_error_arrives_as_what_it_was(error: errors.SsrError) -> None:
     if isinstance(error, errors.Overloaded | errors.Unavailable):
         assert isinstance(caught.value, errors.Retryable)
         assert caught.value.delay_s == error.delay_s
+
+
+def test_a_refusal_names_every_field_and_a_reason() -> None:
+    status = to_status(errors.InvalidRequest("paths", "is 17", errors.Violation("top_p", "is 2")))
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    assert any(detail.Unpack(info) for detail in status.details)
+    assert any(detail.Unpack(bad) for detail in status.details)
+    assert (info.reason, info.domain) == ("INVALID_REQUEST", "ssr")
+    assert [(one.field, one.description) for one in bad.field_violations] == [("paths", "is 17"), ("top_p", "is 2")]
+    assert status.message == "paths: is 17; top_p: is 2"
+
+
+@pytest.mark.parametrize(("kind", "code"), CODES)
+def test_every_error_has_a_reason(kind: type[errors.SsrError], code: Any) -> None:
+    error = kind("field", "text") if issubclass(kind, errors.InvalidRequest) else kind("text")
+    info = error_details_pb2.ErrorInfo()
+    assert to_status(error).details[0].Unpack(info)
+    assert info.reason == reason_of(kind)
+    assert info.reason.replace("_", "").lower() == kind.__name__.lower()
+
+
+@pytest.mark.parametrize("error", [RedisRefused("no right for user 'ssr' at 10.0.0.7"), RedisAway("10.0.0.7:6379")])
+async def test_a_caller_learns_nothing_of_redis(error: errors.SsrError) -> None:
+    status = to_status(error)
+    assert "10.0.0.7" not in str(status)
+    assert "10.0.0.7" in str(error)
+
+
+async def test_a_long_message_still_arrives() -> None:
+    """Statuses travel in headers, and those are limited."""
+    with pytest.raises(errors.NotFound) as caught:
+        await get(errors.NotFound("x" * 100_000))
+    assert 1_000 <= len(str(caught.value)) < 1_100
+    with pytest.raises(errors.NotFound):
+        await get(errors.NotFound("ü" * 900))
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await get(errors.InvalidRequest.of([errors.Violation(f"f{n}", "y" * 5_000) for n in range(50)]))
+    assert refused.value.field == "f0"
 
 
 def test_every_error_has_a_code() -> None:

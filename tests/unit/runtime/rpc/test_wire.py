@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ssr.core.errors import InvalidRequest
-from ssr.core.job import Event, Finished, Job, JobStatus, Queued, Started
+from ssr.core.job import Event, Finished, Job, JobStatus, Priority, Queued, Started
 from ssr.core.ledger import Ledger
 from ssr.core.run import Path, PathEnded, Selected, StepCommitted
 from ssr.core.types import (
@@ -21,11 +21,20 @@ from ssr.core.types import (
     StopRule,
     Strategy,
     WorkedExample,
+    chosen,
 )
 from ssr.core.vote import Vote
 from ssr.runtime.rpc.job_wire import event_from_wire, event_to_wire, job_from_wire, job_to_wire
-from ssr.runtime.rpc.wire import context_from_wire, context_to_wire, options_from_wire, options_to_wire
-from ssr.v1 import reasoning_pb2
+from ssr.runtime.rpc.wire import (
+    asked_options,
+    calls_from_wire,
+    context_from_wire,
+    context_to_wire,
+    options_from_wire,
+    options_to_wire,
+    step_from_wire,
+)
+from ssr.v1 import reasoning_pb2, step_pb2
 
 STRATEGY = Strategy("A", "Algebra", "Name the unknowns.", (WorkedExample("1+1?", "It is\n\n\\boxed{2}."),))
 CALL = Call(CallKind.DRAFT, "m", 10, 5, 2, 8)
@@ -137,4 +146,30 @@ def test_a_seed_turns_the_early_stop_off() -> None:
 def test_an_unknown_mode_is_named() -> None:
     message = reasoning_pb2.Options.FromString(b"\x08\x63")  # mode = 99, as a newer client might send
     with pytest.raises(InvalidRequest, match=r"mode: 99 is unknown; known are baseline"):
-        options_from_wire(message, 0)
+        asked_options(message, 0)
+
+
+def test_what_a_newer_version_tells_is_read_as_unknown() -> None:
+    """A client or replica of this version, while those of the next one are coming up."""
+    message = job_to_wire(JOB)
+    message.status, message.priority = 99, 99
+    message.options.mode = message.options.stop_rule = 99
+    message.paths[0].status = message.paths[0].steps[0].source = 99
+    job = job_from_wire(message)
+    assert (job.status, job.priority) == (JobStatus.UNKNOWN, Priority.INTERACTIVE)
+    assert (job.options.mode, job.options.stop_rule) == (Mode.UNKNOWN, StopRule.UNKNOWN)
+    assert (job.paths[0].status, job.paths[0].steps[0].source) == (PathStatus.UNKNOWN, Source.UNKNOWN)
+    assert job.answer == JOB.answer
+    assert job_to_wire(job).status == 0
+    assert step_from_wire(step_pb2.Step(source=99, text="a")).text == "a"  # type: ignore[arg-type]
+    assert calls_from_wire([step_pb2.Call(kind=99)])[0].kind is CallKind.UNKNOWN  # type: ignore[arg-type]
+
+
+def test_what_is_unknown_cannot_be_asked_for() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        asked_options(reasoning_pb2.Options(mode=99, stop_rule=98), 0)  # type: ignore[arg-type]
+    assert [violation.field for violation in caught.value.violations] == ["mode", "stop_rule"]
+    assert "unknown; known are baseline" in str(caught.value)
+    assert not str(caught.value).endswith("unknown")
+    with pytest.raises(ValueError):
+        chosen(Mode, "unknown")
