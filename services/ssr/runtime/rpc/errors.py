@@ -108,6 +108,10 @@ def from_rpc_error(error: aio.AioRpcError, peer: str) -> errors.SsrError:
             return errors.Overloaded(message, _retry_delay_s(error))
         case grpc.StatusCode.UNAVAILABLE:
             return errors.Unavailable(f"{peer}: {message}", _retry_delay_s(error))
+        case grpc.StatusCode.CANCELLED:
+            # A cancellation of our own is a CancelledError. This one is the server's, which answers calls so that it
+            # has not read yet when it stops, even within its grace: another replica can take them.
+            return errors.Unavailable(f"{peer}: the server stopped before it read the call", _retry_delay_s(error))
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return errors.TimedOut(f"{peer}: {message}", _retry_delay_s(error))
     for kind, known in CODES:

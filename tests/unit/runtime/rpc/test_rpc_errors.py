@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.rpc import error_details_pb2
-from grpc import aio
+from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ssr.core import errors
@@ -174,3 +174,20 @@ async def test_nobody_there_is_unavailable() -> None:
             async with remote_errors("orchestrator"):
                 stub = reasoning_pb2_grpc.ReasoningServiceStub(channel)
                 await stub.Get(reasoning_pb2.GetRequest(), timeout=5)
+
+
+async def test_a_server_that_stops_before_it_reads_a_call_is_unavailable() -> None:
+    """gRPC's core answers such calls with CANCELLED; the caller has not cancelled anything, and may go elsewhere."""
+
+    class Stopping(reasoning_pb2_grpc.ReasoningServiceServicer):
+        async def Get(self, request: Any, context: Any) -> Any:  # noqa: N802
+            await context.abort(StatusCode.CANCELLED, "CANCELLED")
+
+    add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Stopping())
+    async with (
+        running_server([Servicer("ssr.v1.ReasoningService", add)], host="127.0.0.1", port=0, grace_s=1) as port,
+        open_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        with pytest.raises(errors.Unavailable, match="orchestrator: the server stopped before it read the call"):
+            async with remote_errors("orchestrator"):
+                await reasoning_pb2_grpc.ReasoningServiceStub(channel).Get(reasoning_pb2.GetRequest(), timeout=5)
