@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
-import re
 import shlex
 
 import pytest
-from docs_pages import README, Page, pages
+from docs_pages import Page, pages
 
 from ssr.drafter.settings import DrafterSettings
 from ssr.orchestrator.settings import OrchestratorSettings
@@ -45,10 +44,3 @@ def test_python_imports_what_there_is(name: str, code: str) -> None:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ssr"):
             module = importlib.import_module(node.module)
             assert all(hasattr(module, alias.name) for alias in node.names)
-
-
-def test_hosted_ci_calls_the_targets_of_ci_run() -> None:
-    root = README.parent
-    ours = re.findall(r"^make ([a-z-]+)", (root / ".ci" / "run").read_text(), re.MULTILINE)
-    hosted = re.findall(r"run: make ([a-z-]+)", (root / ".github" / "workflows" / "ci.yaml").read_text())
-    assert set(hosted) == set(ours)
