@@ -110,7 +110,15 @@ CRDS: Mapping[tuple[str, str], Schema] = {
             "selector": closed({"matchLabels": STRINGS}),
             "jobLabel": TEXT,
             "endpoints": some(
-                closed({"port": TEXT, "interval": DURATION, "honorLabels": {"type": "boolean"}}, "honorLabels")
+                closed(
+                    {
+                        "port": TEXT,
+                        "interval": DURATION,
+                        "honorLabels": {"type": "boolean"},
+                        "relabelings": some(closed({"targetLabel": TEXT, "replacement": TEXT})),
+                    },
+                    "honorLabels",
+                )
             ),
         }
     ),

@@ -14,20 +14,25 @@ from chart_manifests import BUILTIN, CHART, ROOT, WATCHED, all_of, render, value
 #: A row of the table of metrics, which the tests of telemetry compare with what the services have.
 _ROW = re.compile(r"^\| `(ssr_\w+)`(?: †)? \| (\w+) \| ([\w, ]*)\|", re.MULTILINE)
 #: Prometheus adds these to all that it collects here.
-TARGET_LABELS = {"namespace", "pod", "job"}
+TARGET_LABELS = {"namespace", "release", "pod", "job"}
+#: What "$ours" of an alert becomes, and Grafana's variables of a panel.
+OURS = 'namespace="n", release="r"'
 #: What the simulated engine has under TGI's names, and vLLM's own.
 OF_ENGINES = {"tgi_queue_size", "tgi_batch_current_size", "vllm:num_requests_waiting", "vllm:num_requests_running"}
 _SELECTOR = re.compile(r"([a-z_:]+)\{([^}]*)\}")
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 _GROUPING = re.compile(r"\b(?:by|on) \(([^)]*)\)")
-_FUNCTIONS = {"absent", "clamp_min", "histogram_quantile", "increase", "label_replace", "rate", "vector"}
+_FUNCTIONS = {"absent", "clamp_min", "histogram_quantile", "increase", "label_replace", "rate", "time", "vector"}
+_FUNCTIONS |= {"max_over_time", "min_over_time"}
 _AGGREGATIONS = {"count", "max", "min", "sum"}
 _WORDS = {"and", "or", "by", "on", "offset", *_FUNCTIONS, *_AGGREGATIONS}
 
 
 def metrics() -> dict[str, set[str]]:
     """Name -> labels, of every series; a histogram has three."""
-    found: dict[str, set[str]] = {"up": set()} | {name: set() for name in OF_ENGINES}
+    found: dict[str, set[str]] = {"up": set(), "process_start_time_seconds": set()} | {
+        name: set() for name in OF_ENGINES
+    }
     for name, kind, labels in _ROW.findall((ROOT / "docs" / "operate" / "metrics.md").read_text()):
         own = set(filter(None, labels.strip().split(", ")))
         endings = {"_bucket": {"le"}, "_sum": set(), "_count": set()} if kind == "histogram" else {"": set()}
@@ -43,10 +48,12 @@ def rules() -> list[dict[str, Any]]:
 def queries() -> Iterator[tuple[str, str]]:
     """Alert or panel, and its expression."""
     for rule in rules():
-        yield rule["alert"], rule["expr"]
+        yield rule["alert"], rule["expr"].replace("$ours", OURS)
     for panel in dashboard()["panels"]:
         for target in panel.get("targets", []):
             yield panel["title"], target["expr"]
+    for annotation in dashboard()["annotations"]["list"]:
+        yield annotation["name"], annotation["expr"]
 
 
 def dashboard() -> dict[str, Any]:
@@ -68,7 +75,7 @@ def test_a_query_asks_for_what_there_is(query: str) -> None:
         assert name in known, name
         matched = [label for label, _, _ in _MATCHER.findall(matchers)]
         assert _MATCHER.sub("", matchers).strip(", ") == "", matchers
-        assert matched[0] == "namespace", "other releases are not meant"
+        assert matched[:2] == ["namespace", "release"], "other releases are not meant"
         assert set(matched) <= known[name] | TARGET_LABELS, name
         labels |= known[name]
     for grouped in _GROUPING.findall(query):
@@ -82,7 +89,7 @@ def test_a_query_is_written_as_promql_is(query: str) -> None:
         assert bare.count(opening) == bare.count(closing)
     for span in re.findall(r"\[([^\]]*)\]", bare):
         assert re.fullmatch(r"[1-9]\d*[smhd]|\$__rate_interval", span)
-    outside = re.sub(r"[a-z_:]+\{[^}]*\}|\[[^\]]*\]|\b(?:by|on) \([^)]*\)|offset \d+[smhd]|\$\w+_max", " ", bare)
+    outside = re.sub(r"[a-z_:]+\{[^}]*\}|\[[^\]]*\]|\b(?:by|on) \([^)]*\)|\$(?:\w+_max|slo_budget)", " ", bare)
     assert set(re.findall(r"[a-z_]{2,}", outside)) <= _WORDS
     assert all(inner.endswith("]") for inner in _arguments(bare, "rate") + _arguments(bare, "increase"))
     assert not re.search(r"(?:rate|increase)\((?!\w+(?:_total|_bucket|_sum|_count)\{)", bare), "of counters only"
@@ -94,8 +101,7 @@ def _arguments(query: str, function: str) -> list[str]:
 
 
 def test_alerts_say_what_is_wrong_and_what_to_do() -> None:
-    names = [rule["alert"] for rule in rules()]
-    assert len(names) == len(set(names)) >= 10
+    assert len({rule["alert"] for rule in rules()}) >= 20
     for rule in rules():
         assert set(rule["annotations"]) == {"summary", "runbook"}
         assert rule["labels"]["severity"] in ("warning", "critical")
@@ -109,17 +115,21 @@ def test_alerts_are_of_the_release_and_know_its_limits() -> None:
     told = {rule["alert"]: rule for group in installed["spec"]["groups"] for rule in group["rules"]}
     assert set(told) == {rule["alert"] for rule in rules()}
     assert "$" not in str([rule["expr"] for rule in told.values()])
-    assert all('namespace="maths"' in rule["expr"] for rule in told.values())
     assert '"wanted"}) >= 7' in told["SsrPoolAtMaximum"]["expr"].replace('state="wanted"', '"wanted"')
     assert '"wanted"}) >= 9' in told["SsrPoolAtMaximum"]["expr"].replace('state="wanted"', '"wanted"')
-    assert told["SsrRedisAway"]["labels"] == {"severity": "critical", "team": "maths"}
+    assert told["SsrRedisAway"]["labels"] == {
+        "severity": "critical",
+        "team": "maths",
+        "namespace": "maths",
+        "release": "ssr",
+    }
     assert told["SsrRedisAway"]["annotations"]["summary"].startswith("{{ $labels.pod }}"), "for Prometheus to fill in"
     assert installed["metadata"]["labels"]["release"] == "prometheus"
 
 
 def test_alerts_of_scaling_are_for_those_who_scale() -> None:
     (installed,) = render(WATCHED).of("PrometheusRule")
-    assert [group["name"] for group in installed["spec"]["groups"]] == ["ssr-jobs", "ssr-parts"]
+    assert [group["name"] for group in installed["spec"]["groups"]] == ["ssr-jobs", "ssr-first-answer", "ssr-parts"]
 
 
 def test_prometheus_collects_every_pod_once() -> None:
@@ -162,7 +172,11 @@ def test_the_dashboard_arrives_whole_where_grafana_looks() -> None:
     manifests = render(all_of(WATCHED, values_of(**{"dashboard.labels": {"grafana_dashboard": "yes"}})))
     (report_store,) = manifests.of("ConfigMap")
     assert report_store["metadata"]["labels"]["grafana_dashboard"] == "yes"
-    assert json.loads(report_store["data"]["ssr.json"]) == dashboard()
+    page = "https://git.example/runbook.md"
+    arrived = json.loads(report_store["data"]["ssr.json"])
+    assert {**arrived, "links": []} == {**dashboard(), "links": []}
+    linked = render(all_of(WATCHED, values_of(**{"prometheusRule.runbookUrl": page}))).of("ConfigMap")[0]["data"]
+    assert [link["url"] for link in json.loads(linked["ssr.json"])["links"]] == [page]
 
 
 def test_panels_do_not_overlap() -> None:
