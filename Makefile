@@ -14,7 +14,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 ##@ Use
 .PHONY: help setup demo
 help: ## List what can be made
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## Create .venv with the command ssr in it
 
@@ -22,10 +22,17 @@ demo: setup ## Fetch the models, start everything, solve three problems, stop ev
 	@$(BIN)/ssr demo
 
 ##@ Develop
-.PHONY: test test-faults lint type imports proto format clean
-test: $(VENV)/.ready-dev ## Install what the tests need and run all of them
+# Two processes, a file's tests in one of them: they share what is started or rendered once.
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+.PHONY: test test-unit test-integration test-faults lint type imports proto format clean
+test: test-unit test-integration ## Install what the tests need and run all of them
+
+test-unit: $(VENV)/.ready-dev ## The inner loop: what needs no server (under a minute on two cores)
+	$(PYTEST) tests/unit
+
+test-integration: $(VENV)/.ready-dev ## What starts servers and processes: tests/integration, e2e and faults (short)
 	@$(BIN)/ssr models pull smollm2-135m || echo "The small test model cannot be fetched: its tests are skipped."
-	$(BIN)/python -m pytest
+	$(PYTEST) tests/integration tests/e2e tests/faults
 
 test-faults: $(VENV)/.ready-dev ## Kill and freeze everything at random for minutes (SSR_FAULTS_SEED=n: otherwise)
 	SSR_FAULTS=full $(BIN)/python -m pytest tests/faults

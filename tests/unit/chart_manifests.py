@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -139,14 +140,18 @@ def _rendered(values: str, name: str, namespace: str) -> str:
     return json.dumps(chart.render(json.loads(values), name=name, namespace=namespace))
 
 
+@functools.cache  # most files are the same in most renderings
+def _parsed(text: str) -> str:
+    documents = yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return json.dumps([document for document in documents if document])
+
+
 def render(values: Values, *, name: str = "ssr", namespace: str = "ssr") -> Manifests:
     """The release's objects.
 
     Raises: HelmError where the values are wrong.
     """
     files: dict[str, str] = json.loads(_rendered(json.dumps(values), name, namespace))
-    documents = (
-        document for path, text in files.items() if path.endswith(".yaml") for document in yaml.safe_load_all(text)
-    )
+    parsed = (json.loads(_parsed(text)) for path, text in files.items() if path.endswith(".yaml"))
     notes = next(text for path, text in files.items() if path.endswith("NOTES.txt"))
-    return Manifests(tuple(document for document in documents if document), notes)
+    return Manifests(tuple(itertools.chain.from_iterable(parsed)), notes)

@@ -206,14 +206,21 @@ def test_a_field_that_kubernetes_does_not_know_is_found(kind: str, values: dict[
         _validate(json.dumps(manifest), "1.30")
 
 
+@functools.cache
+def _kubernetes() -> Any:
+    """kubernetes-validate, which reads every schema once (alone, it reads all definitions again for every object)."""
+    utils = pytest.importorskip("kubernetes_validate.utils", reason="needs kubernetes-validate (make test has it)")
+    utils.schema_contents = functools.cache(utils.schema_contents)
+    return utils
+
+
 @functools.cache  # most objects are the same in most cases
 def _validate(manifest: str, version: str) -> None:
-    validator = pytest.importorskip("kubernetes_validate", reason="needs kubernetes-validate (make test has it)")
     whole = json.loads(manifest)
     if own := CRDS.get((whole["apiVersion"], whole["kind"])):
         validate_custom(whole, own)
     else:
-        validator.validate(whole, version, strict=True)
+        _kubernetes().validate(whole, version, strict=True)
 
 
 @pytest.mark.parametrize("case", CASES)
