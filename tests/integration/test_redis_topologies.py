@@ -23,9 +23,12 @@ from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.engine_server.simulated.script import truth
 from ssr.orchestrator.queue.keys import NOTICES
 from ssr.orchestrator.queue.wakeups import EVENT, running_wakeups
+from ssr.orchestrator.readiness import check_access
 from ssr.orchestrator.service import running_orchestrator
-from ssr.runtime.redis.client import Script, open_redis
+from ssr.runtime.redis.client import Script, open_redis, pipelined
 from ssr.runtime.redis.failures import RedisRefused, redis_errors
+from ssr.runtime.redis.patience import patiently
+from ssr.runtime.redis.subscription import subscribed
 from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
@@ -224,6 +227,53 @@ async def test_a_wrong_password_is_told_without_it_and_so_is_a_redis_that_is_no_
         assert not await redis_answers(f"redis+cluster://127.0.0.1:{free_port()}")
         with pytest.raises(InvalidRequest, match="redis_url"):
             await redis_answers("nonsense")
+
+
+async def test_a_right_that_is_gone_for_a_moment_ends_no_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ssr.runtime.redis.patience._FIRST_DELAY_S", 0.01)
+    with server(tmp_path) as redis:
+        redis.ask("ACL", "SETUSER", "ssr", "on", ">secret", "~*", "&*", "+@all")
+        async with open_redis(f"redis://ssr:secret@{redis.address}") as client, asyncio.timeout(LIMIT_S):
+
+            async def length() -> int:
+                with redis_errors():
+                    return int(await client.hlen("jobs"))
+
+            await check_access(client)
+            redis.ask("ACL", "SETUSER", "ssr", "-hlen")
+            with pytest.raises(RedisRefused):
+                await check_access(client)
+            waiting = asyncio.create_task(patiently("the queue", length))
+            while not any("the queue waits" in record.message for record in caplog.records):
+                await asyncio.sleep(0.01)
+            assert not waiting.done()
+            redis.ask("ACL", "SETUSER", "ssr", "+hlen")
+            assert await waiting == 0
+
+
+async def test_pipelines_and_subscriptions_end_in_time_on_a_server_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("client", "subscription"):
+        monkeypatch.setattr(f"ssr.runtime.redis.{module}.CALL_S", 0.2)
+    with server(tmp_path) as redis:
+        async with open_redis(f"redis://{redis.address}") as client, asyncio.timeout(LIMIT_S):
+            assert await pipelined(client, [("SET", "a", "1"), ("GET", "a")]) == [True, b"1"]
+            redis.stop()
+            with pytest.raises(Unavailable):
+                await pipelined(client, [("GET", "a")])
+            with pytest.raises(Unavailable):
+                async with subscribed(client, "news"):
+                    raise AssertionError
+            reading = asyncio.create_task(pipelined(client, [("GET", "a")]))
+            await asyncio.sleep(0)
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+            redis.go_on()
+            assert await pipelined(client, [("GET", "a")]) == [b"1"]
 
 
 async def test_a_full_memory_is_told_as_that(tmp_path: Path) -> None:

@@ -88,6 +88,19 @@ async def test_a_note_of_another_version_is_left_out(
     assert len((await report_store.read()).reports) == 2
 
 
+@pytest.mark.parametrize("name", ["load", "load verifier", "load planner pod-1", "load verifier pod 1", "plan x"])
+async def test_a_report_that_only_a_newer_version_knows_is_left_out(
+    redis: RedisClient, report_store: ReportStore, redis_url: str, name: str
+) -> None:
+    await report_store.report_load(Service.VERIFIER, "old", LOAD, 1)
+    await redis.set(f"ssr:{{scaling}}:note:{name}", b'12.5 {"load": {"requests_waiting": 2}, "engines": 1}')
+    await redis.sadd("ssr:{scaling}:notes", name)
+    await redis.hset("ssr:{scaling}:decisions", "judge", b"{}")
+    view = await report_store.read()
+    assert [report.replica for report in view.reports] == ["old"]
+    assert view.decided == {}
+
+
 async def test_a_decision_and_its_memory_come_back(report_store: ReportStore) -> None:
     assert await report_store.decision(Pool.DRAFT) is None
     now = (await report_store.read()).now
@@ -113,7 +126,7 @@ async def test_a_decision_is_read_by_itself(
     assert not caplog.records
     assert await report_store.decision(Pool.TARGET) is None
     assert [record.message.partition(":")[0] for record in caplog.records] == [
-        "cannot read 'target' on the board, it is left out"
+        "cannot read the report 'target', it is left out"
     ]
 
 

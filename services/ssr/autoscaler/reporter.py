@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reports import ReportStore
 from ssr.autoscaler.throttled_log import ThrottledLog
-from ssr.core.errors import Unavailable
+from ssr.core.errors import SsrError
 from ssr.engines.load import Load
 from ssr.runtime.redis.client import open_redis
 from ssr.runtime.redis.patience import briefly
@@ -68,6 +68,6 @@ async def _keep_telling(tell: Callable[[], Awaitable[None]], every_s: float) -> 
         try:
             await tell()
             throttled_log.over()
-        except Unavailable as error:
+        except SsrError as error:
             throttled_log.tell(error)
         await asyncio.sleep(every_s)

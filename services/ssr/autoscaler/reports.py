@@ -109,10 +109,10 @@ class ReportStore:
         for name, note in _pairs(notes):
             at, _, payload = note.partition(b" ")
             kind, *who = name.decode().split(" ")
-            if kind == "load" and (told := _read_as(_told, payload, name)):
-                service, replica = who
-                if service in _SERVICES:  # not one that only a newer version has
-                    reports.append(Report(Service(service), replica, float(at), told.load, told.engines))
+            if kind == "load" and len(who) == 2 and who[0] in _SERVICES:  # not one that only a newer version has
+                service, replica = Service(who[0]), who[1]
+                if told := _read_as(_told, payload, name):
+                    reports.append(Report(service, replica, float(at), told.load, told.engines))
             elif kind == "outlook" and (workload := _read_as(_workload_adapter, payload, name)):
                 workloads.append((float(at), workload))
         stored = {
@@ -165,5 +165,5 @@ def _read_as(adapter: TypeAdapter[_T], payload: bytes, name: bytes) -> _T | None
     try:
         return adapter.validate_json(payload)
     except (ValidationError, InvalidRequest) as error:
-        _log.warning("cannot read %r on the board, it is left out: %s", name.decode(), error)
+        _log.warning("cannot read the report %r, it is left out: %s", name.decode(), error)
         return None

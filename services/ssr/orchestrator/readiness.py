@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 
-from ssr.core.errors import SsrError
+from ssr.core.errors import SsrError, Unavailable
 from ssr.orchestrator.queue.keys import UNFINISHED
 from ssr.runtime.redis.client import RedisClient
 from ssr.runtime.redis.failures import redis_errors
@@ -21,6 +22,18 @@ _log = logging.getLogger(__name__)
 _EVERY_S = 1.0
 #: So many looks in a row have to fail: a connection that is lost and made again is no reason to turn callers away.
 _PATIENCE = 3
+
+
+async def check_access(redis: RedisClient) -> None:
+    """Raises: RedisRefused where Redis refuses this replica at its start; one that is away is waited for later."""
+    with suppress(Unavailable):
+        await _look_at(redis)
+
+
+async def _look_at(redis: RedisClient) -> None:
+    """Raises: as `redis_errors`."""
+    with redis_errors():
+        await redis.hlen(UNFINISHED)  # of the queue's key: in a cluster, the node that has it must answer
 
 
 @asynccontextmanager
@@ -36,12 +49,10 @@ async def redis_readiness(
     It can as soon as one look succeeds, and cannot once `patience` in a row have failed.
     """
 
-    async def look() -> None:
-        with redis_errors():
-            await redis.hlen(UNFINISHED)  # of the queue's key: in a cluster, the node that has it must answer
-
     async with asyncio.TaskGroup() as group:
-        watching = group.create_task(watch(look, tell, every_s=every_s, patience=patience), name="readiness")
+        watching = group.create_task(
+            watch(partial(_look_at, redis), tell, every_s=every_s, patience=patience), name="readiness"
+        )
         yield
         watching.cancel()
 

@@ -17,7 +17,7 @@ from ssr.orchestrator.metrics.redis_memory import MemoryMetrics
 from ssr.orchestrator.queue.job_queue import JobQueue, QueueLimits
 from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.wakeups import running_wakeups
-from ssr.orchestrator.readiness import redis_readiness
+from ssr.orchestrator.readiness import check_access, redis_readiness
 from ssr.orchestrator.redis_memory import watching_memory
 from ssr.orchestrator.replica_metrics import measure_replica
 from ssr.orchestrator.run.capacity import Capacity
@@ -48,6 +48,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         telemetry = await stack.enter_async_context(open_telemetry("orchestrator", settings))
         watch = JobRecords.of(telemetry)
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        await check_access(redis)
         equivalence = await stack.enter_async_context(MathVerifyEquivalence())
         stages = await stack.enter_async_context(open_stages(settings, equivalence, watch))
         wakeups = await stack.enter_async_context(running_wakeups(redis))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ssr.core.errors import InvalidRequest
 from ssr.orchestrator.queue.keys import INDEX, JobKeys
-from ssr.runtime.redis.client import RedisClient
+from ssr.runtime.redis.client import RedisClient, pipelined
 from ssr.runtime.redis.failures import redis_errors
 
 #: Where a job is in the list: when it was created (ms), and its id. Newer ones are greater.
@@ -84,7 +84,5 @@ async def _behind(redis: RedisClient, place: Place | None, size: int) -> tuple[l
 async def _tenants(redis: RedisClient, entries: Sequence[Place]) -> list[str | None]:
     if not entries:
         return []
-    async with redis.pipeline(transaction=False) as pipe:
-        for _, job_id in entries:
-            pipe.hget(JobKeys(job_id).meta, "tenant")
-        return [None if tenant is None else tenant.decode() for tenant in await pipe.execute()]
+    tenants = await pipelined(redis, [("HGET", JobKeys(job_id).meta, "tenant") for _, job_id in entries])
+    return [None if tenant is None else tenant.decode() for tenant in tenants]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import resources
 from typing import Any
@@ -18,6 +18,7 @@ from redis.exceptions import NoScriptError
 
 from ssr.runtime.redis.failures import redis_errors
 from ssr.runtime.redis.servers import (
+    CALL_S,
     ClusterClient,
     MasterConnections,
     Sentinels,
@@ -128,6 +129,19 @@ def _options(where: RedisUrl, *, sockets: bool = True) -> dict[str, Any]:
         "max_connections": _MAX_CONNECTIONS,
         "retry": Retry(ConstantBackoff(_AGAIN_S), 1, (RedisConnectionError,)),
     }
+
+
+async def pipelined(client: RedisClient, commands: Iterable[Sequence[str | bytes | float]]) -> list[Any]:
+    """The replies to commands that are sent together, in their order; no transaction, and on any keys.
+
+    It ends within CALL_S, as a call does. Raises: as `redis_errors`.
+    """
+    with redis_errors():
+        async with asyncio.timeout(CALL_S), client.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command(*command)
+            replies: list[Any] = await pipe.execute()
+            return replies
 
 
 class Script:

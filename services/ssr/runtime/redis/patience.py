@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from ssr.core.errors import Unavailable
+from ssr.runtime.redis.failures import RedisRefused
 
 _log = logging.getLogger(__name__)
 
@@ -18,32 +19,35 @@ Result = TypeVar("Result")
 
 _FIRST_DELAY_S = 0.1
 _MAX_DELAY_S = 2.0
-#: How often a wait that goes on is told of: there may be hundreds.
-_TELL_S = 30.0
+#: How often a wait that goes on is reported: there may be hundreds.
+_REPORT_S = 30.0
 #: How long handing something back may take while this replica ends.
 _BRIEFLY_S = 2.0
 
 
 async def patiently(what: str, call: Callable[[], Awaitable[Result]]) -> Result:
-    """The result of `call`, tried again while Redis is away; end the wait by cancelling it.
+    """The result of `call`, tried again while Redis is away or refuses us; end the wait by cancelling it.
+
+    A refusal passes too: rights are taken away and given again while an operator changes users, and a process that
+    worked goes on then. Whether Redis takes us at all is asked at the start.
 
     Whatever `call` writes must bear being written twice: a call that failed may have been done all the same.
     """
-    delay_s, tell_at = _FIRST_DELAY_S, time.monotonic()
+    delay_s, report_at = _FIRST_DELAY_S, time.monotonic()
     while True:
         try:
             return await call()
-        except Unavailable as error:
-            if time.monotonic() >= tell_at:
+        except (Unavailable, RedisRefused) as error:
+            if time.monotonic() >= report_at:
                 _log.warning("%s waits: %s", what, error)
-                tell_at = time.monotonic() + _TELL_S
+                report_at = time.monotonic() + _REPORT_S
             await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
             delay_s = min(2 * delay_s, _MAX_DELAY_S)
 
 
 async def briefly(call: Awaitable[None]) -> None:
     """Try `call` once and not for long: a replica that ends leaves in order if it can, and leaves all the same."""
-    with suppress(TimeoutError, Unavailable):
+    with suppress(TimeoutError, Unavailable, RedisRefused):
         async with asyncio.timeout(_BRIEFLY_S):
             await call
 

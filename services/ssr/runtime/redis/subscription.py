@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ssr.runtime.redis.client import RedisClient
 from ssr.runtime.redis.failures import redis_errors
+from ssr.runtime.redis.servers import CALL_S
 
 #: Seconds without a message after which the server is asked whether it is there, and then has to answer.
 _QUIET_S = 1.0
@@ -34,9 +35,10 @@ async def subscribed(redis: RedisClient, channel: str) -> AsyncIterator[AsyncIte
     """
     async with _connection(redis) as connection:
         with redis_errors():
-            await connection.connect()
-            await connection.send_command("SUBSCRIBE", channel)
-            await connection.read_response()
+            async with asyncio.timeout(CALL_S):
+                await connection.connect()
+                await connection.send_command("SUBSCRIBE", channel)
+                await connection.read_response()
         yield _batches(connection)
 
 
@@ -45,7 +47,8 @@ async def _connection(redis: RedisClient) -> AsyncIterator[Any]:
     """A connection of the client's own, to any node of a cluster: every node has all messages."""
     if isinstance(redis, RedisCluster):
         with redis_errors():
-            await redis.initialize()
+            async with asyncio.timeout(CALL_S):
+                await redis.initialize()
         node = random.choice(redis.get_nodes())  # another one next time, if this one is gone
         connection: Any = node.acquire_connection()
         try:
@@ -55,7 +58,8 @@ async def _connection(redis: RedisClient) -> AsyncIterator[Any]:
             node.release(connection)
     else:
         with redis_errors():
-            connection = await redis.connection_pool.get_connection()
+            async with asyncio.timeout(CALL_S):
+                connection = await redis.connection_pool.get_connection()
         try:
             yield connection
         finally:
