@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 BOS = "<s>"
+NAME = "acme/Scripted-1.5B-Instruct"
 CONTEXT = 200
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -83,7 +85,7 @@ class ScriptedServer:
     async def observe(self, request: web.Request, handler: Fault) -> web.StreamResponse:
         body = await request.json() if request.can_read_body else {}
         self.requests.append((request.path, body, dict(request.headers)))
-        if request.path not in ("/generate", "/v1/completions"):
+        if request.path not in ("/generate", "/generate_stream", "/v1/completions"):
             return await handler(request)
         self.running += 1
         self.peak = max(self.peak, self.running)
@@ -146,8 +148,7 @@ def tgi_app(server: ScriptedServer) -> web.Application:
         if top_n:
             ranked = [{"id": 6, "text": text, "logprob": lp, "special": False} for text, lp in server.top[: top_n + 1]]
             details["top_tokens"] = [ranked for _ in said]
-        headers = {"x-prompt-tokens": str(size), "x-cached-tokens": "3"}
-        return web.json_response({"generated_text": "".join(said), "details": details}, headers=headers)
+        return await tgi_reply(request, said, details, size)
 
     async def tokenize(request: web.Request) -> web.StreamResponse:
         text = (await request.json())["inputs"]
@@ -158,10 +159,11 @@ def tgi_app(server: ScriptedServer) -> web.Application:
         return web.json_response({"templated_text": templated(await request.json()), "tokenize_response": []})
 
     async def info(_: web.Request) -> web.StreamResponse:
-        return web.json_response({"model_id": "acme/Scripted-1.5B-Instruct", "max_total_tokens": CONTEXT})
+        return web.json_response({"model_id": NAME, "max_total_tokens": CONTEXT})
 
     app = web.Application(middlewares=[server.observe])
     app.add_routes([web.post("/generate", generate), web.post("/tokenize", tokenize), web.get("/info", info)])
+    app.add_routes([web.post("/generate_stream", generate)])
     app.add_routes([web.post("/chat_tokenize", chat_tokenize)])
     return app
 
@@ -191,8 +193,7 @@ def vllm_app(server: ScriptedServer) -> web.Application:
         if body.get("echo") and server.prompt_logprobs:
             tokens, logprobs = zip(*server.prefill(body["prompt"]), *[(token, -0.1) for token in said], strict=True)
             choice["logprobs"] = {"tokens": list(tokens), "token_logprobs": list(logprobs)}
-        usage = {"prompt_tokens": size, "completion_tokens": len(said), "prompt_tokens_details": {"cached_tokens": 3}}
-        return web.json_response({"id": "1", "object": "text_completion", "choices": [choice], "usage": usage})
+        return await vllm_reply(request, said, choice, size)
 
     async def tokenize(request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -207,12 +208,59 @@ def vllm_app(server: ScriptedServer) -> web.Application:
         return web.json_response({"prompt": "".join(vocabulary[n] for n in (await request.json())["tokens"])})
 
     async def models(_: web.Request) -> web.StreamResponse:
-        return web.json_response({"data": [{"id": "acme/Scripted-1.5B-Instruct", "max_model_len": CONTEXT}]})
+        return web.json_response({"data": [{"id": NAME, "owned_by": "vllm", "max_model_len": CONTEXT}]})
 
     app = web.Application(middlewares=[server.observe])
     app.add_routes([web.post("/v1/completions", complete), web.get("/v1/models", models)])
     app.add_routes([web.post("/tokenize", tokenize), web.post("/detokenize", detokenize)])
     return app
+
+
+async def tgi_reply(request: web.Request, said: list[str], details: dict[str, Any], size: int) -> web.StreamResponse:
+    if request.path == "/generate_stream":
+        return await streamed(request, tgi_events(said, details | {"input_length": size, "cached_length": 3}))
+    headers = {"x-prompt-tokens": str(size), "x-cached-tokens": "3"}
+    return web.json_response({"generated_text": "".join(said), "details": details}, headers=headers)
+
+
+async def vllm_reply(request: web.Request, said: list[str], choice: dict[str, Any], size: int) -> web.StreamResponse:
+    usage = {"prompt_tokens": size, "completion_tokens": len(said), "prompt_tokens_details": {"cached_tokens": 3}}
+    if (await request.json()).get("stream"):
+        return await streamed(request, vllm_events(said, choice, usage))
+    return web.json_response({"id": "1", "object": "text_completion", "choices": [choice], "usage": usage})
+
+
+def tgi_events(said: list[str], details: dict[str, Any]) -> list[str]:
+    """TGI's events: the stop text is in them, the last one has everything."""
+    events = [
+        {"index": at + 1, "token": {"id": 5, "text": text, "logprob": -0.1, "special": False}, "generated_text": None}
+        for at, text in enumerate(said)
+    ]
+    events[-1] |= {"generated_text": "".join(said), "details": details}
+    return [json.dumps(event) for event in events]
+
+
+def vllm_events(said: list[str], choice: dict[str, Any], usage: dict[str, Any]) -> list[str]:
+    """vLLM's events: without the stop text, then the reason, then the usage, then the end."""
+    texts, left = [], choice["text"]
+    for token in said:
+        texts.append(left[: len(token)])
+        left = left[len(token) :]
+    events: list[dict[str, Any]] = [
+        {"choices": [{"index": 0, "text": text, "finish_reason": None, "stop_reason": None}], "usage": None}
+        for text in texts
+    ]
+    events[-1]["choices"][0] |= {name: choice[name] for name in ("finish_reason", "stop_reason")}
+    return [*map(json.dumps, [*events, {"choices": [], "usage": usage}]), "[DONE]"]
+
+
+async def streamed(request: web.Request, events: list[str], *, newline: str = "\n") -> web.StreamResponse:
+    """The events as they come from a server, with a keep-alive comment before each."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    for event in events:
+        await response.write(f": keep-alive{newline}{newline}data: {event}{newline}{newline}".encode())
+    return response
 
 
 def templated(body: dict[str, Any]) -> str:

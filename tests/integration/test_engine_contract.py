@@ -1,4 +1,4 @@
-"""What every `Engine` does alike: TGI's, the hub's, OpenAI's, and a pool, over scripted servers and real models."""
+"""What every `Engine` does alike: TGI's, OpenAI's, and a pool, over scripted servers and real models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,11 @@ from ssr.engines.settings import EngineSettings
 from ssr.engines.tgi import TgiEngine
 
 from .engine_servers import ScriptedServer, scripted, status, tgi_app, truncated, vllm_app
-from .hub_engine import HubEngine
 
 QUESTION = [ChatMessage("user", "What is 17 + 25?")]
 MODELS = Path(os.environ.get("SSR_MODELS_DIR", "~/.cache/ssr/models")).expanduser()
 SMOL = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
-SCRIPTED = ("tgi", "hub", "openai", "pool")
+SCRIPTED = ("tgi", "openai", "pool")
 REAL = ("embedded", "llama-server")
 
 
@@ -53,8 +52,8 @@ class Case:
 def _engine(kind: str, url: str, **options: Any) -> Engine:
     if kind == "openai":
         return OpenAiEngine(url, **options)
-    if kind in ("tgi", "hub"):
-        return (TgiEngine if kind == "tgi" else HubEngine)(url, **options)
+    if kind == "tgi":
+        return TgiEngine(url, **options)
     return EnginePool(FixedReplicas([url]), lambda at: TgiEngine(at, **options), PoolLimits(attempts=1))
 
 
@@ -134,6 +133,26 @@ class TestEveryEngine:
         assert answer.finish is Finish.EOS
         assert answer.text
         assert "<|im_end|>" not in answer.text
+
+    @pytest.mark.parametrize("stop", [[], ["never said"], ["Sec"], [" "]])
+    async def test_a_stream_is_the_generation_piece_by_piece(self, engine: Engine, stop: list[str]) -> None:
+        prompt = await engine.render(QUESTION)
+        whole = await engine.generate(prompt, max_tokens=8, stop=stop)
+        async with aclosing(engine.stream(prompt, max_tokens=8, stop=stop)) as pieces:
+            got = [piece async for piece in pieces]
+        assert "".join(piece.text for piece in got) == whole.text
+        assert [piece.end for piece in got[:-1]] == [None] * (len(got) - 1)
+        end = got[-1].end
+        assert end is not None
+        assert (end.text, end.finish) == (whole.text, whole.finish)
+        if end.tokens == whole.tokens:
+            assert end.prompt_tokens == whole.prompt_tokens
+        else:  # TGI went on past a stop text inside a token; the stream was closed there
+            assert stop in ([" "], ["Sec"])
+            assert end.tokens < whole.tokens
+        assert end.tokens == got[-1].tokens
+        counts = [piece.tokens for piece in got]
+        assert counts == sorted(counts)
 
     async def test_greedy_repeats_itself(self, engine: Engine) -> None:
         prompt = await engine.render(QUESTION)
@@ -407,8 +426,7 @@ async def test_a_model_that_is_not_served() -> None:
             await case.engine.info()
 
 
-async def test_an_openai_server_that_renders_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssr.engines.templates.ChatTemplate.from_hub", _no_hub)
+async def test_an_openai_server_that_renders_nothing() -> None:
     async with scripted(lambda _: web.Application()) as server, OpenAiEngine(server.url, model="m") as engine:
         with pytest.raises(CapabilityMissing, match="set chat_template"):
             await engine.render(QUESTION)
@@ -432,10 +450,6 @@ async def test_an_engine_opened_from_settings_survives_a_replica(kind: str, app:
             for path in range(32):
                 assert (await engine.generate("a", max_tokens=1, affinity=str(path))).text == "First"
             assert len(dying.faults) < 9
-
-
-async def _no_hub(model: str) -> None:
-    raise CapabilityMissing(f"no hub for {model}")
 
 
 @pytest.mark.parametrize("kind", SCRIPTED)

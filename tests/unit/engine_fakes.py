@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from ssr.engines.base import (
+    ANYONE,
     GREEDY,
     ChatMessage,
     EngineInfo,
@@ -14,6 +16,8 @@ from ssr.engines.base import (
     Generation,
     Likelihood,
     NextToken,
+    Origin,
+    Piece,
     Sampling,
     TokenLogprob,
 )
@@ -35,7 +39,14 @@ class FakeEngine:
     renders: int = 0
 
     async def generate(
-        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
     ) -> Generation:
         self.prompts.append(prompt)
         self.samplings.append(sampling)
@@ -44,13 +55,29 @@ class FakeEngine:
         text = self.texts.pop(0)
         return text if isinstance(text, Generation) else Generation(text, 5, Finish.STOP, 50, 40)
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+    async def stream(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
+    ) -> AsyncGenerator[Piece, None]:
+        end = await self.generate(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, affinity=affinity)
+        words = re.findall(r"\S+\s*|\s+", end.text)
+        for number, word in enumerate(words, 1):
+            yield Piece(word, min(number, end.tokens))
+        yield Piece("", end.tokens, end)
+
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
         self.prompts.append(prompt)
         self.affinities.append(affinity)
         candidates = self.tokens.pop(0)[: min(top_n, self.max_top_n)]
         return NextToken(tuple(TokenLogprob(text, logprob) for text, logprob in candidates), 60, None)
 
-    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         self.prompts.append(prompt + text)
         self.affinities.append(affinity)
         return Likelihood(self.likelihoods.pop(0), 70, None)

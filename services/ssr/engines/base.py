@@ -7,7 +7,7 @@ engine's prefix cache serves it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self
@@ -25,6 +25,22 @@ class Sampling:
 
 
 GREEDY = Sampling(temperature=0.0, top_p=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """On whose behalf an engine works; engines that know no such thing ignore it.
+
+    A higher `priority` goes first among the calls that wait in the engine (0: as everyone; only sent where the settings
+    say that the engine schedules by priority). Calls share cached prefixes only with those of the same `cache_salt`
+    ("": all do), so that nobody can find out from timings what another tenant has asked.
+    """
+
+    priority: int = 0
+    cache_salt: str = ""
+
+
+ANYONE = Origin()
 
 
 class Finish(StrEnum):
@@ -48,6 +64,19 @@ class Generation:
     finish: Finish
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a stream adds: `text` ("" while a character or a possible stop text is undecided).
+
+    `tokens` counts all tokens generated up to here, those whose text is still undecided included. `end` is the whole
+    generation, on the last piece and only there: its text is that of all pieces together.
+    """
+
+    text: str
+    tokens: int
+    end: Generation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +109,16 @@ class Likelihood:
 class EngineInfo:
     """What the engine says about itself.
 
-    `parameters` is the model's size for the FLOPs ledger (None: unknown), `max_total_tokens` prompt plus generated,
-    `max_top_n` how many candidates `next_token` can give.
+    `revision` tells models of one name apart ("": the engine does not say). `parameters` is the model's size for the
+    FLOPs ledger (None: unknown), `max_total_tokens` prompt plus generated, `max_top_n` how many candidates `next_token`
+    can give.
     """
 
     model: str
     parameters: int | None
     max_total_tokens: int
     max_top_n: int
+    revision: str = ""
 
 
 class Engine(Protocol):
@@ -99,20 +130,51 @@ class Engine(Protocol):
     batch slot.
 
     `affinity` names what shares a prefix (a path of a job): a pool sends equal names to the same replica, a single
-    engine ignores it.
+    engine ignores it. `origin` says on whose behalf.
     """
 
     async def generate(
-        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
     ) -> Generation:
         """Continue `prompt` until a stop text (at most 4), the end of the turn, or `max_tokens`."""
         ...
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+    def stream(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
+    ) -> AsyncGenerator[Piece, None]:
+        """As `generate`, piece by piece as the tokens come; the last piece has the whole generation.
+
+        An async generator: read it in `async with aclosing(engine.stream(...)) as pieces`. Closing it, or cancelling
+        whoever reads it, closes the HTTP request, which frees the engine's batch slot; so a caller may leave as soon
+        as it has read enough, and then owes the tokens of the last piece it read. Pieces never hold half a character,
+        or any part of the stop text that ends the generation.
+
+        The errors are those of `generate`. They may come after pieces: a pool tries again elsewhere only before the
+        first piece with text; what was read until then stays valid, and the caller may go on from there. A single
+        engine's time limit counts from piece to piece, keep-alive comments not counting; a pool's whole timeout_s is
+        for the first piece, its wait for a place and all attempts included, and again between pieces.
+        """
+        ...
+
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
         """The up to `top_n` most probable next tokens; fewer where the engine's limit is lower (`info`)."""
         ...
 
-    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         """How probable the tokens of `text` are after `prompt`; one that begins before `text` and ends in it counts.
 
         Many engines cannot tell (`CapabilityMissing`), and those that can process the whole prompt anew each time.

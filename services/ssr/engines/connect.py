@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from ssr.engines.base import Engine
+from ssr.engines.openai import OpenAiEngine
+from ssr.engines.openai_requests import ServerKind
 from ssr.engines.pool import EnginePool, PoolLimits
 from ssr.engines.replicas import resolver_of
 from ssr.engines.settings import EngineSettings
@@ -51,10 +53,9 @@ def _connector(settings: EngineSettings, template: ChatTemplate | None) -> Calla
         )
 
     def openai(url: str) -> Engine:
-        from ssr.engines.openai import OpenAiEngine  # imports a large package that TGI does not need
-
         return OpenAiEngine(
             url,
+            kind=ServerKind(settings.kind),
             model=settings.model,
             parameters=settings.parameters,
             template=template,
@@ -63,6 +64,8 @@ def _connector(settings: EngineSettings, template: ChatTemplate | None) -> Calla
             connect_timeout_s=settings.connect_timeout_s,
             max_connections=settings.max_in_flight,
             seeded=settings.seeded,
+            standard_only=settings.standard_only,
+            priorities=settings.priorities,
         )
 
     return tgi if settings.kind == "tgi" else openai

@@ -1,25 +1,31 @@
 """The HTTP connection to one engine that is asked for JSON directly, and what its failures mean.
 
 Every step of every path goes through here, so it stands on aiohttp itself: a call costs about a tenth of what it costs
-through a client package. Failures mean the same as those of `connection`: a connection that breaks, even in the middle
-of a body, is `Unavailable`; a complete reply that is not the API's is `BadReply`.
+through a client package. A connection that breaks, even in the middle of a body, is `Unavailable`: the engine may be
+dying and another replica can answer. A complete reply that is not the API's is `BadReply`. Every reply is bounded, in
+bytes and in time; what a packed one unpacks to counts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 import aiohttp
 
 from ssr.core.errors import BadReply, SsrError, TimedOut, Unavailable
+from ssr.engines.event_stream import EventParser
 from ssr.engines.reply_errors import reply_error
 
 #: The longest reply that is read. /tokenize answers some 60 bytes a token, /generate some 90.
 MAX_REPLY_BYTES = 64 * 2**20
+#: Seconds that a connection is kept without a call. vLLM, SGLang and llama-server close theirs after 5, and a request
+#: sent in that moment is lost.
+_KEEP_ALIVE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,15 @@ class Reply:
 
     def document(self) -> Any:
         """The JSON in the body. Raises `BadReply` when it is none, or not all of it."""
-        try:
-            return json.loads(self.body)
-        except ValueError as error:
-            raise BadReply(f"{self.url} answered something that is no JSON: {error}") from error
+        return json_document(self.url, self.body)
+
+
+def json_document(url: str, body: bytes) -> Any:
+    """The JSON in the body of a reply. Raises `BadReply` when it is none, or not all of it."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadReply(f"{url} answered something that is no JSON: {error}") from error
 
 
 class JsonConnection:
@@ -65,24 +76,73 @@ class JsonConnection:
 
     async def post(self, path: str, document: Mapping[str, object]) -> Reply:
         """The reply to the JSON of `document` posted at `path`. Raises as `get` does."""
-        content = aiohttp.BytesPayload(json.dumps(document).encode(), content_type="application/json")
-        return await self._call("POST", path, content)
+        return await self._call("POST", path, _json_payload(document))
+
+    async def events(self, path: str, document: Mapping[str, object]) -> AsyncGenerator[bytes, None]:
+        """The data of each server-sent event of the reply to `document` posted at `path`, as they come.
+
+        An async generator: read it in `aclosing`; closing it before its end closes the connection. A reply in plain
+        JSON is one event. Each event must come within `timeout_s`, whatever comments come before it.
+        Raises: as `get`.
+        """
+        url, loop = self.base_url + path, asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
+        async with self._requested("POST", path, _json_payload(document), deadline) as response:
+            parser, size = EventParser(url), 0
+            streamed = response.content_type == "text/event-stream"
+            if not streamed:
+                yield await self._body(url, response, deadline)
+            while streamed:
+                with self._failures():
+                    async with asyncio.timeout_at(deadline):
+                        chunk = await response.content.readany()
+                size = _bounded(url, size + len(chunk))
+                for event in parser.feed(chunk) if chunk else parser.end():
+                    yield event
+                    deadline = loop.time() + self._timeout_s
+                streamed = bool(chunk)
 
     async def _call(self, method: str, path: str, content: aiohttp.BytesPayload | None) -> Reply:
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        async with self._requested(method, path, content, deadline) as response:
+            url = self.base_url + path
+            return Reply(url, await self._body(url, response, deadline), response.headers)
+
+    @asynccontextmanager
+    async def _requested(
+        self, method: str, path: str, content: aiohttp.BytesPayload | None, deadline: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A successful response whose body is still to be read; leaving it unread closes the connection."""
         url = self.base_url + path
+        with self._failures():
+            async with asyncio.timeout_at(deadline):
+                response = await self._session.request(method, url, data=content, allow_redirects=False)
+        async with response:
+            if response.status != 200:
+                body = await self._body(url, response, deadline)
+                raise reply_error(self.base_url, response.status, body, response.headers.get("retry-after"))
+            yield response
+
+    async def _body(self, url: str, response: aiohttp.ClientResponse, deadline: float) -> bytes:
+        """All of the body, unless it is too long."""
+        chunks: list[bytes] = []
+        size = 0
+        with self._failures():
+            async with asyncio.timeout_at(deadline):
+                async for chunk in response.content.iter_any():
+                    chunks.append(chunk)
+                    size = _bounded(url, size + len(chunk))
+        return b"".join(chunks)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """The transport's failures as errors of core."""
         try:
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._session.request(method, url, data=content, allow_redirects=False) as response,
-            ):
-                body = await _body(url, response)
+            yield
         except aiohttp.ClientError as error:
             raise _transport_error(self.base_url, error) from error
         except TimeoutError as error:
             raise TimedOut(f"{self.base_url} did not answer within {self._timeout_s:g} s") from error
-        if response.status != 200:
-            raise reply_error(self.base_url, response.status, body, response.headers.get("retry-after"))
-        return Reply(url, body, response.headers)
 
     @property
     def _session(self) -> aiohttp.ClientSession:
@@ -92,7 +152,7 @@ class JsonConnection:
 
     async def __aenter__(self) -> Self:
         self._opened = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._max_connections),
+            connector=aiohttp.TCPConnector(limit=self._max_connections, keepalive_timeout=_KEEP_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             timeout=self._phases,
@@ -105,16 +165,14 @@ class JsonConnection:
             await self._opened.close()
 
 
-async def _body(url: str, response: aiohttp.ClientResponse) -> bytes:
-    """All of the body, unless it is too long; leaving the response then closes its connection."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_REPLY_BYTES:
-            raise BadReply(f"{url} answered with more than {MAX_REPLY_BYTES} bytes")
-    return b"".join(chunks)
+def _json_payload(document: Mapping[str, object]) -> aiohttp.BytesPayload:
+    return aiohttp.BytesPayload(json.dumps(document).encode(), content_type="application/json")
+
+
+def _bounded(url: str, size: int) -> int:
+    if size > MAX_REPLY_BYTES:
+        raise BadReply(f"{url} answered with more than {MAX_REPLY_BYTES} bytes")
+    return size
 
 
 def _transport_error(url: str, error: aiohttp.ClientError) -> SsrError:

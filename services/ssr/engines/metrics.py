@@ -23,6 +23,7 @@ class EngineCallKind(StrEnum):
     """What an engine is asked for."""
 
     GENERATE = "generate"
+    STREAM = "stream"
     NEXT_TOKEN = "next_token"
     LIKELIHOOD = "likelihood"
 

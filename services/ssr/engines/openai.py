@@ -1,65 +1,73 @@
-"""An engine behind an OpenAI-compatible HTTP API: vLLM, SGLang, llama-server.
+"""An engine behind an OpenAI-compatible HTTP API: vLLM, SGLang, llama-server, and others.
 
-Prompts are rendered text and go to /v1/completions. What the servers differ in:
+Prompts are rendered text and go to /v1/completions. What the servers differ in is in `openai_requests` (fields sent),
+`openai_replies` (fields read), `openai_rendering` (templates and tokens) and `sglang`; docs/reference/engines.md has
+the whole of it.
 
-| | vLLM | SGLang | llama-server |
-|---|---|---|---|
-| why a "stop" ended | choice.stop_reason | choice.matched_stop | __verbose.stop_type, when asked for |
-| log probabilities | top_logprobs: text -> number | same | content[].top_logprobs: list |
-| of the prompt | echo, past the prefix cache | echo | - |
-| chat template | /tokenize + /detokenize | - (templates.py) | /apply-template |
-| prompt length | max_model_len | max_model_len | meta.n_ctx |
-
-Where none of the three tells why, "stop" is taken for a stop text when there were any and some text came, otherwise
-for the end of the turn. That can mistake the end of a turn for a step's end: the next call then ends it.
+Where a server does not say why it stopped, "stop" is taken for a stop text when there were any and some text came,
+otherwise for the end of the turn. That can mistake the end of a turn for a step's end: the next call then ends it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import math
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Self
 
-from openai import APIStatusError, AsyncOpenAI
-
-from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, Permanent
-from ssr.engines.base import GREEDY, ChatMessage, EngineInfo, Generation, Likelihood, NextToken, Sampling
-from ssr.engines.connection import EngineConnection
+from ssr.core.errors import CapabilityMissing, InvalidRequest, SsrError
+from ssr.engines import plausible, sglang
+from ssr.engines.base import (
+    ANYONE,
+    GREEDY,
+    ChatMessage,
+    EngineInfo,
+    Finish,
+    Generation,
+    Likelihood,
+    NextToken,
+    Origin,
+    Piece,
+    Sampling,
+)
+from ssr.engines.json_connection import JsonConnection
 from ssr.engines.likelihood import tail_logprobs
-from ssr.engines.model_name import parameters_from_name
-from ssr.engines.openai_replies import echoed_tokens, finish_of, first_candidates, prompt_counts, told_top_n_limit
-from ssr.engines.stops import check_stops
+from ssr.engines.openai_replies import (
+    Chunk,
+    Progress,
+    Usage,
+    echoed_tokens,
+    finish_of,
+    first_candidates,
+    told_top_n_limit,
+)
+from ssr.engines.openai_requests import ServerKind, sampled
+from ssr.engines.openai_server import Known, OpenAiServer
+from ssr.engines.stops import check_max_tokens, check_stops
+from ssr.engines.streamed_text import StreamedText
 from ssr.engines.templates import ChatTemplate
 
 #: vLLM's default --max-logprobs.
 _MAX_TOP_N = 20
-#: The whole distribution, unpenalised, whatever the server's or the model's own defaults are; and llama-server's way
-#: to be asked for the reason of an end. Servers ignore the fields they do not know.
-_PLAIN = {
-    "top_k": -1,
-    "min_p": 0.0,
-    "repetition_penalty": 1.0,
-    "verbose": True,
-    "response_fields": ["stop_type", "stopping_word"],
-}
-
+#: Of a text whose tokens nobody counts.
+_CHARS_PER_TOKEN = 3
 _NO_LIKELIHOOD = "{} gives no log probabilities of a prompt's tokens (echo): use another scorer than likelihood"
-
-_Renderer = Callable[[Sequence[ChatMessage]], Awaitable[str]]
 
 
 class OpenAiEngine:
-    """The `Engine` at `base_url` (without /v1); the other arguments are those of `EngineConnection`.
+    """The `Engine` at `base_url` (without /v1); the other arguments are those of `JsonConnection`.
 
-    `model` None means the first one the server lists. `parameters` overrides the model's size, `template` is used
-    instead of asking the server to render dialogues, and seeds are only sent to a `seeded` one.
+    `kind` says whose server it is; `ServerKind.OPENAI` finds that out from its list of models. `model` None means the
+    first one the server lists. `parameters` overrides the model's size, `template` is used instead of asking the server
+    to render dialogues, and seeds are only sent to a `seeded` one. `standard_only` and `priorities`: see `Fields`.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
+        kind: ServerKind = ServerKind.OPENAI,
         model: str | None = None,
         parameters: int | None = None,
         template: ChatTemplate | None = None,
@@ -68,220 +76,155 @@ class OpenAiEngine:
         connect_timeout_s: float = 5.0,
         max_connections: int = 64,
         seeded: bool = True,
+        standard_only: bool = False,
+        priorities: bool = False,
     ) -> None:
-        self._connection = EngineConnection(
+        connection = JsonConnection(
             base_url.rstrip("/").removesuffix("/v1"),
             api_key=api_key,
             timeout_s=timeout_s,
             connect_timeout_s=connect_timeout_s,
             max_connections=max_connections,
         )
-        self._client = AsyncOpenAI(
-            base_url=f"{self._connection.base_url}/v1",
-            api_key="none",  # the connection sends the real one, or none
-            max_retries=0,
-            timeout=self._connection.phases,
-            http_client=self._connection.client,
-        )
-        self._model = model
-        self._parameters = parameters
-        self._template = template
-        self._seeded = seeded
+        self._server = OpenAiServer(connection, Known(kind, model, parameters, standard_only, priorities))
+        self._template, self._seeded = template, seeded
         self._max_top_n = _MAX_TOP_N
-        self._info: EngineInfo | None = None
-        self._renderer: _Renderer | None = None
 
     async def generate(
-        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
     ) -> Generation:
         """See `Engine.generate`."""
-        stops = check_stops(stop)
-        model = await self._model_name()
-        async with self._connection.call():
-            reply = await self._complete(
-                model=model,
-                prompt=prompt,
-                max_tokens=max_tokens,
-                stop=stops or None,
-                temperature=max(0.0, sampling.temperature),
-                top_p=min(1.0, sampling.top_p) if sampling.temperature > 0 else 1.0,
-                seed=sampling.seed if self._seeded and sampling.temperature > 0 else None,
-            )
-            choice = reply["choices"][0]
-            finish = finish_of(choice, reply.get("__verbose"), stops)
-            return Generation(
-                str(choice["text"]), int(reply["usage"]["completion_tokens"]), finish, *prompt_counts(reply)
-            )
+        asked = self._asked(prompt, max_tokens, stop, sampling)
+        grown = StreamedText(stop)
+        with self._server.forgetting():
+            chunk = await self._server.complete(asked, origin)
+            grown.add(chunk.text)
+            tokens = chunk.usage.generated
+            if tokens is None:
+                tokens = await self._counted(chunk, max_tokens)
+            plausible.generated_tokens(self._server.url, tokens, len(chunk.text), max_tokens)
+            grown.end()
+            return self._generation(grown, chunk, chunk.usage, tokens, asked)
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+    async def stream(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
+    ) -> AsyncGenerator[Piece, None]:
+        """See `Engine.stream`."""
+        asked = self._asked(prompt, max_tokens, stop, sampling)
+        grown, progress = StreamedText(stop), Progress(self._server.url, max_tokens)
+        with self._server.forgetting():
+            streaming = (await self._server.learnt()).fields.streaming()
+            async with aclosing(self._server.chunks(asked | streaming, origin)) as chunks:
+                async for chunk in chunks:
+                    progress.take(chunk)
+                    fresh = grown.add(chunk.text)
+                    if grown.stopped:
+                        break
+                    yield Piece(fresh, progress.tokens)
+                    fresh = ""
+            last = replace(progress.last, text=grown.text)
+            fresh += grown.end()
+            end = self._generation(grown, last, progress.usage, progress.tokens, asked)
+            yield Piece(fresh, end.tokens, end)
+
+    def _asked(self, prompt: str, max_tokens: int, stop: Sequence[str], sampling: Sampling) -> dict[str, object]:
+        asked = {"prompt": prompt, "max_tokens": check_max_tokens(max_tokens)}
+        stops = {"stop": check_stops(stop)} if stop else {}
+        return asked | stops | sampled(sampling, seeded=self._seeded)
+
+    def _generation(
+        self, grown: StreamedText, chunk: Chunk, usage: Usage, tokens: int, asked: Mapping[str, Any]
+    ) -> Generation:
+        full = tokens >= asked["max_tokens"]
+        finish = Finish.STOP if grown.stopped else finish_of(self._server.url, chunk, asked.get("stop", ()), full=full)
+        return Generation(grown.text, tokens, finish, usage.prompt, usage.cached)
+
+    async def _counted(self, chunk: Chunk, most: int) -> int:
+        """The generated tokens, where the server does not say how many: counted anew, at worst guessed by length."""
+        if (chunk.choice or {}).get("finish_reason") == "length":
+            return most
+        try:
+            tokens = await (await self._server.learnt()).tokenizer.count(chunk.text)
+        except SsrError:
+            tokens = math.ceil(len(chunk.text) / _CHARS_PER_TOKEN)
+        return min(tokens, most)
+
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
         """See `Engine.next_token`."""
         if top_n < 1:
             raise InvalidRequest("top_n", f"is {top_n}, must be at least 1")
         asked = min(top_n, self._max_top_n)
-        try:
-            return await self._top_tokens(prompt, asked)
-        except InvalidRequest as refusal:
-            limit = told_top_n_limit(refusal)
-            if limit is None or not 0 < limit < asked:
-                raise
-            self._max_top_n = limit
-        return await self._top_tokens(prompt, limit)
-
-    async def _top_tokens(self, prompt: str, top_n: int) -> NextToken:
-        model = await self._model_name()
-        async with self._connection.call():
-            reply = await self._complete(
-                model=model, prompt=prompt, max_tokens=1, temperature=0.0, top_p=1.0, logprobs=top_n
-            )
-            candidates = first_candidates(reply["choices"][0].get("logprobs"))
-            if not candidates:
-                raise CapabilityMissing(f"{self._connection.base_url} gives no log probabilities of tokens")
-            return NextToken(tuple(candidates[:top_n]), *prompt_counts(reply))
-
-    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
-        """See `Engine.likelihood`; asked for with `echo`, and one more token than needed, which all servers allow."""
-        model = await self._model_name()
-        async with self._connection.call():
+        with self._server.forgetting():
             try:
-                reply = await self._complete(
-                    model=model, prompt=prompt + text, max_tokens=1, temperature=0.0, top_p=1.0, echo=True, logprobs=1
-                )
-            except APIStatusError as refusal:
-                if "echo" not in refusal.message.lower():
+                return await self._top_tokens(prompt, asked, origin)
+            except InvalidRequest as refusal:
+                limit = told_top_n_limit(refusal)
+                if limit is None or not 0 < limit < asked:
                     raise
-                raise CapabilityMissing(_NO_LIKELIHOOD.format(self._connection.base_url)) from refusal
-            logprobs = tail_logprobs(echoed_tokens(reply), prompt, text)
-            if not logprobs:
-                raise CapabilityMissing(_NO_LIKELIHOOD.format(self._connection.base_url))
-            return Likelihood(logprobs, *prompt_counts(reply))
+                self._max_top_n = limit
+            return await self._top_tokens(prompt, limit, origin)
 
-    async def _complete(self, **request: Any) -> dict[str, Any]:
-        """The reply as it came: the package's own type has no room for what the servers add to it."""
-        given = {name: value for name, value in request.items() if value is not None}
-        reply = await self._client.completions.with_raw_response.create(**given, extra_body=_PLAIN)
-        document = json.loads(reply.text)
-        if not isinstance(document, dict) or not document.get("choices"):
-            raise BadReply(f"{self._connection.base_url}/v1/completions answered without choices")
-        return document
+    async def _top_tokens(self, prompt: str, top_n: int, origin: Origin) -> NextToken:
+        asked = self._asked(prompt, 1, (), GREEDY) | {"logprobs": top_n}
+        chunk = await self._server.complete(asked, origin)
+        candidates = first_candidates(self._server.url, (chunk.choice or {}).get("logprobs"))
+        if not candidates:
+            raise CapabilityMissing(f"{self._server.connection.base_url} gives no log probabilities of tokens")
+        return NextToken(tuple(candidates[:top_n]), chunk.usage.prompt, chunk.usage.cached)
+
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
+        """See `Engine.likelihood`; asked for with `echo`, and one more token than needed, which all servers allow."""
+        with self._server.forgetting():
+            learnt = await self._server.learnt()
+            if learnt.fields.kind is ServerKind.SGLANG:
+                before = await learnt.tokenizer.count(prompt)
+                return await sglang.likelihood(self._server.connection, prompt, before, text, learnt.fields.of(origin))
+            asked = self._asked(prompt + text, 1, (), GREEDY) | {"echo": True, "logprobs": 1}
+            try:
+                chunk = await self._server.complete(asked, origin)
+            except SsrError as refusal:
+                if "echo" not in str(refusal).partition(" answered ")[2].lower():
+                    raise
+                raise CapabilityMissing(_NO_LIKELIHOOD.format(self._server.connection.base_url)) from refusal
+            logprobs = tail_logprobs(echoed_tokens(self._server.url, chunk), prompt, text)
+            if not logprobs:
+                raise CapabilityMissing(_NO_LIKELIHOOD.format(self._server.connection.base_url))
+            return Likelihood(logprobs, chunk.usage.prompt, chunk.usage.cached)
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
-        """See `Engine.render`.
-
-        The first way that works is remembered: the template given, llama-server's, vLLM's, the hub's by model name.
-        Raises `CapabilityMissing` when there is none.
-        """
+        """See `Engine.render`: in the template given, else the server's."""
         if self._template is not None:
             return self._template.render(messages)
-        if self._renderer is not None:
-            return await self._renderer(messages)
-        failures: list[Permanent] = []
-        for renderer in (self._apply_template, self._detokenized_chat, self._hub_template):
-            try:
-                text = await renderer(messages)
-            except (NotFound, CapabilityMissing, BadReply, InvalidRequest) as error:
-                failures.append(error)
-                continue
-            self._renderer = renderer
-            return text
-        raise _no_renderer(self._connection.base_url, failures)
-
-    async def _apply_template(self, messages: Sequence[ChatMessage]) -> str:
-        """llama-server's way; it leaves out the token that its completions add."""
-        reply = await self._connection.post("/apply-template", {"messages": _dialogue(messages)})
-        match reply:
-            case {"prompt": str(text)}:
-                return text
-            case _:
-                raise BadReply(f"{self._connection.base_url}/apply-template answered without a prompt")
-
-    async def _detokenized_chat(self, messages: Sequence[ChatMessage]) -> str:
-        """vLLM's way: it gives the tokens of a rendered dialogue, and the text of tokens."""
-        model = await self._model_name()
-        request = {"model": model, "messages": _dialogue(messages), "add_generation_prompt": True}
-        text = await self._detokenize(await self._tokenize(request))
-        tokens = await self._tokenize({"model": model, "prompt": text})
-        if len(tokens) > 1 and tokens[0] == tokens[1]:  # completions would begin with two of them
-            return text.removeprefix(await self._detokenize(tokens[:1]))
-        return text
-
-    async def _hub_template(self, messages: Sequence[ChatMessage]) -> str:
-        self._template = await ChatTemplate.from_hub(await self._model_name())
-        return self._template.render(messages)
+        with self._server.forgetting():
+            return await (await self._server.learnt()).tokenizer.render(messages)
 
     async def count_tokens(self, text: str) -> int:
         """See `Engine.count_tokens`; the tokens that the engine adds itself are counted."""
-        request: dict[str, object] = {"model": await self._model_name(), "prompt": text}  # vLLM, SGLang
-        request |= {"content": text, "add_special": True, "parse_special": True}  # llama-server
-        try:
-            return len(await self._tokenize(request, empty=not text))
-        except NotFound as error:
-            raise CapabilityMissing(f"{self._connection.base_url} has no /tokenize to count tokens with") from error
-
-    async def _tokenize(self, request: Mapping[str, object], *, empty: bool = False) -> list[int]:
-        match await self._connection.post("/tokenize", request):
-            case {"tokens": list(tokens)} if tokens or empty:
-                return tokens
-            case _:
-                raise BadReply(f"{self._connection.base_url}/tokenize answered without tokens")
-
-    async def _detokenize(self, tokens: list[int]) -> str:
-        reply = await self._connection.post("/detokenize", {"model": await self._model_name(), "tokens": tokens})
-        match reply:
-            case {"prompt": str(text)}:
-                return text
-            case _:
-                raise BadReply(f"{self._connection.base_url}/detokenize answered without a prompt")
-
-    async def _model_name(self) -> str:
-        return self._model or (await self.info()).model
+        with self._server.forgetting():
+            return await (await self._server.learnt()).tokenizer.count(text)
 
     async def info(self) -> EngineInfo:
-        """See `Engine.info`; asked once, then remembered."""
-        if self._info is None:
-            card = await self._model_card()
-            meta = card.get("meta") or {}
-            self._info = EngineInfo(
-                model=str(card["id"]),
-                parameters=self._parameters or meta.get("n_params") or parameters_from_name(str(card["id"])),
-                max_total_tokens=_context_length(card),
-                max_top_n=self._max_top_n,
-            )
-        return replace(self._info, max_top_n=self._max_top_n)
-
-    async def _model_card(self) -> dict[str, Any]:
-        reply = await self._connection.get("/v1/models")
-        cards = reply.get("data") if isinstance(reply, dict) else None
-        if not isinstance(cards, list) or not all(isinstance(card, dict) and "id" in card for card in cards):
-            raise BadReply(f"{self._connection.base_url}/v1/models answered without a list of models")
-        for card in cards:
-            if self._model in (None, card["id"]):
-                return dict(card)
-        served = ", ".join(str(card["id"]) for card in cards) or "none"
-        raise NotFound(f"{self._connection.base_url} does not serve the model {self._model!r}, but: {served}")
+        """See `Engine.info`; asked once, then remembered until the server is found to be away."""
+        with self._server.forgetting():
+            return replace(await self._server.info(), max_top_n=self._max_top_n)
 
     async def __aenter__(self) -> Self:
+        await self._server.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._connection.__aexit__(*exc)
-
-
-def _dialogue(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
-    return [{"role": m.role, "content": m.content} for m in messages]
-
-
-def _no_renderer(url: str, failures: Sequence[Permanent]) -> Permanent:
-    """The dialogue's own fault if a template refused it, otherwise the lack of any template."""
-    for failure in failures:
-        if isinstance(failure, InvalidRequest):
-            return failure
-    return CapabilityMissing(
-        f"{url} cannot render dialogues: set chat_template to the model's tokenizer_config.json or chat_template.jinja "
-        f"({'; '.join(map(str, failures))})"
-    )
-
-
-def _context_length(card: Mapping[str, Any]) -> int:
-    """vLLM's and SGLang's or llama-server's; without either, no bound that we know of."""
-    length = card.get("max_model_len") or (card.get("meta") or {}).get("n_ctx")
-    return int(length) if length else 2**31 - 1
+        await self._server.__aexit__(*exc)

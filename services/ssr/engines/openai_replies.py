@@ -2,54 +2,148 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ssr.core.errors import BadReply, InvalidRequest, Unavailable
+from ssr.engines import plausible
 from ssr.engines.base import Finish, TokenLogprob
+from ssr.engines.json_connection import json_document
+from ssr.engines.reply_errors import error_in_stream
 
 #: vLLM's words for its --max-logprobs.
 _TOP_N_LIMIT = re.compile(r"max allowed: (\d+)")
+_FULL = ("length", "max_tokens", "max_length", "model_length")
+_GIVEN_UP = ("abort", "aborted", "cancelled", "error", "timeout")
+#: What SGLang gives as the stop text when the model's numbers are broken.
+_NOT_A_NUMBER = "NaN happened"
+#: Events of a stream without a token: the usage, say.
+_MORE_EVENTS = 64
 
 
-def finish_of(choice: Mapping[str, Any], verbose: object, stops: Sequence[str]) -> Finish:
-    """Why the choice ended, from the first of the servers' ways to tell it that is there."""
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a generation cost, as far as the server says: None is what it does not."""
+
+    generated: int | None = None
+    prompt: int | None = None
+    cached: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A whole reply, or an event of a stream: the text it adds, its choice (None: no choice in it), and its usage."""
+
+    text: str
+    choice: Mapping[Any, Any] | None
+    usage: Usage
+    verbose: Mapping[Any, Any]
+
+    @property
+    def ends(self) -> bool:
+        return self.choice is not None and self.choice.get("finish_reason") is not None
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens an event of a stream stands for, where no usage says it."""
+        ids = self.choice.get("token_ids") if self.choice else None
+        return len(ids) if isinstance(ids, list) else 1 if self.text else 0
+
+
+class Progress:
+    """How far a stream is, of which `most` tokens were asked for."""
+
+    def __init__(self, url: str, most: int) -> None:
+        self._url, self._most = url, most
+        self._events = self._characters = 0
+        self.tokens = 0
+        self.usage = Usage()
+        self.last = Chunk("", None, Usage(), {})  #: with what the events say of the end
+
+    def take(self, chunk: Chunk) -> None:
+        """Raises `BadReply` when there is more than can be."""
+        self._events += 1
+        self._characters += len(chunk.text)
+        told = chunk.usage.generated
+        self.tokens = min(self.tokens + chunk.tokens, self._most) if told is None else told
+        # Without usage an event may hold more tokens than one: then only what was asked for is a bound.
+        known = self._most if told is None else self.tokens
+        plausible.generated_tokens(self._url, known, self._characters, self._most)
+        if self._events > self._most + _MORE_EVENTS:
+            raise BadReply(f"{self._url} sent {self._events} events of a stream of at most {self._most} tokens")
+        if told is not None:
+            self.usage = chunk.usage
+        if chunk.ends or chunk.verbose:
+            choice = chunk.choice if chunk.ends else self.last.choice
+            self.last = Chunk("", choice, Usage(), {**self.last.verbose, **chunk.verbose})
+
+
+def chunk_in(url: str, data: bytes, prompt: str) -> Chunk:
+    """The whole reply or the event. Raises `BadReply`, or what an error in it means."""
+    match json_document(url, data):
+        case {"error": error} if error is not None:
+            raise error_in_stream(url, data)
+        case {"object": "error"}:
+            raise error_in_stream(url, b'{"error": %s}' % data)
+        case {"choices": [{"text": str() | None as text, **choice}, *_], **more}:
+            return Chunk(text or "", choice, _usage(url, more, prompt), _verbose(more))
+        case {"choices": [], **more} if isinstance(more.get("usage"), dict):
+            return Chunk("", None, _usage(url, more, prompt), _verbose(more))
+        case _:
+            raise BadReply(f"{url} answered without choices that have a text")
+
+
+def finish_of(url: str, chunk: Chunk, stops: Sequence[str], *, full: bool) -> Finish:
+    """Why a choice ended, from the first of the servers' ways to tell it that is there.
+
+    `full` says whether as many tokens were generated as were asked for: the best guess for a reason that nobody has
+    seen.
+    """
+    choice = chunk.choice or {}
     reason = choice.get("finish_reason")
-    if reason == "length":
+    if reason in _FULL:
         return Finish.LENGTH
-    if reason in ("abort", "error"):
-        raise Unavailable("the engine gave the request up before its end")
-    if reason != "stop":
-        raise BadReply(f"the engine ended for a reason it does not have: {reason!r}")
-    if isinstance(verbose, dict) and "stop_type" in verbose:
-        return Finish.STOP if verbose["stop_type"] == "word" else Finish.EOS
+    if reason in _GIVEN_UP:
+        raise Unavailable(f"{url} gave the request up before its end")
+    if choice.get("matched_stop") == _NOT_A_NUMBER:
+        raise BadReply(f"{url} found numbers that are none in the model's output")
+    if reason != "stop" and full:
+        return Finish.LENGTH
+    if "stop_type" in chunk.verbose:
+        return Finish.STOP if chunk.verbose["stop_type"] == "word" else Finish.EOS
     for told in ("stop_reason", "matched_stop"):  # a stop text, or the end token's id or null
         if told in choice:
             return Finish.STOP if choice[told] in stops else Finish.EOS
-    return Finish.STOP if stops and choice.get("text") else Finish.EOS
+    return Finish.STOP if reason == "stop" and stops and chunk.text else Finish.EOS
 
 
-def first_candidates(logprobs: object) -> list[TokenLogprob]:
-    """The first position's candidates, most probable first, from either shape of log probabilities."""
+def first_candidates(url: str, logprobs: object) -> list[TokenLogprob]:
+    """The first position's candidates, most probable first, from any shape of log probabilities; none if there are no.
+
+    Where candidates are missing, the chosen token is the only one.
+    """
+    pairs: list[tuple[object, object]] = []
     match logprobs:
-        case {"content": [{"top_logprobs": list(entries)}, *_]}:
-            pairs = [(entry["token"], entry["logprob"]) for entry in entries]
-        case {"top_logprobs": [dict(entries), *_]}:
+        case {"content": [{"top_logprobs": [_, *_] as entries}, *_]}:
+            pairs = [(entry.get("token"), entry.get("logprob")) for entry in entries if isinstance(entry, dict)]
+        case {"content": [{"token": token, "logprob": logprob}, *_]}:
+            pairs = [(token, logprob)]
+        case {"top_logprobs": [dict(entries), *_]} if entries:
             pairs = list(entries.items())
-        case _:
-            return []
-    found = [TokenLogprob(str(text), float(logprob)) for text, logprob in pairs if logprob is not None]
-    return sorted((c for c in found if not math.isnan(c.logprob)), key=lambda c: c.logprob, reverse=True)
+        case {"tokens": [token, *_], "token_logprobs": [logprob, *_]}:
+            pairs = [(token, logprob)]
+    found = [TokenLogprob(str(text), plausible.logprob(url, value)) for text, value in pairs if value is not None]
+    return sorted(found, key=lambda candidate: candidate.logprob, reverse=True)
 
 
-def echoed_tokens(reply: Mapping[str, Any]) -> list[tuple[str, float | None]]:
+def echoed_tokens(url: str, chunk: Chunk) -> list[tuple[str, float | None]]:
     """The prompt's tokens and their log probabilities, of a request with `echo`; none where it was not heeded."""
-    match reply["choices"][0].get("logprobs"):
-        case {"tokens": list(tokens), "token_logprobs": list(logprobs)} if len(tokens) == len(logprobs):
-            generated = int((reply.get("usage") or {}).get("completion_tokens") or 0)
-            return list(zip(map(str, tokens), logprobs, strict=True))[: len(tokens) - generated]
+    match (chunk.choice or {}).get("logprobs"):
+        case {"tokens": [*tokens], "token_logprobs": [*logprobs]} if len(tokens) == len(logprobs):
+            told = [None if value is None else plausible.logprob(url, value) for value in logprobs]
+            return list(zip(map(str, tokens), told, strict=True))[: len(tokens) - (chunk.usage.generated or 0)]
         case _:
             return []
 
@@ -60,8 +154,31 @@ def told_top_n_limit(refusal: InvalidRequest) -> int | None:
     return int(told[1]) if told else None
 
 
-def prompt_counts(reply: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Prompt tokens, and those of them that were cached, where the server tells."""
-    usage = reply.get("usage") or {}
-    details = usage.get("prompt_tokens_details") or {}
-    return usage.get("prompt_tokens"), details.get("cached_tokens")
+def _usage(url: str, reply: Mapping[Any, Any], prompt: str) -> Usage:
+    """From `usage`, or from llama-server's `timings` where a stream has no usage."""
+    match reply.get("usage"), reply.get("timings"):
+        case {"completion_tokens": generated, **usage}, _:
+            match usage.get("prompt_tokens_details"):
+                case {"cached_tokens": cached}:
+                    pass
+                case _:
+                    cached = None
+            counted = usage.get("prompt_tokens")
+        case _, {"predicted_n": generated, "prompt_n": int(new), "cache_n": int(cached)}:
+            counted = new + cached
+        case _:
+            return Usage()
+    counts = [_count(url, told) for told in (generated, counted, cached)]
+    prompt_tokens = plausible.prompt_tokens(url, counts[1], prompt)
+    return Usage(counts[0], prompt_tokens, plausible.cached_tokens(url, counts[2], prompt_tokens))
+
+
+def _count(url: str, told: object) -> int | None:
+    if told is not None and type(told) is not int:
+        raise BadReply(f"{url} counts tokens in {told!r:.50}")
+    return told
+
+
+def _verbose(reply: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    verbose = reply.get("__verbose")
+    return verbose if isinstance(verbose, dict) else {}

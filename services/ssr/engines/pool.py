@@ -12,12 +12,25 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from ssr.core.errors import BadReply, Overloaded, Permanent, SsrError, TimedOut, Unavailable
-from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, Likelihood, NextToken, Sampling
+from ssr.engines.base import (
+    ANYONE,
+    GREEDY,
+    ChatMessage,
+    Engine,
+    EngineInfo,
+    Generation,
+    Likelihood,
+    NextToken,
+    Origin,
+    Piece,
+    Sampling,
+)
 from ssr.engines.circuit import Circuit
 from ssr.engines.pool_state import PoolLoad, PoolState, ReplicaState
 from ssr.engines.replicas import Resolver
@@ -94,29 +107,63 @@ class EnginePool:
         self._away = False  # no replica answers, and that is in the log
 
     async def generate(
-        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
     ) -> Generation:
         generation = await self._call(
             affinity,
-            lambda engine: engine.generate(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling),
+            lambda engine: engine.generate(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, origin=origin),
             tokens=len(prompt) // _CHARS_PER_TOKEN + max_tokens,
         )
         self._generated_tokens += generation.tokens
         return generation
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+    async def stream(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
+    ) -> AsyncGenerator[Piece, None]:
+        """See `Engine.stream`."""
+        tokens, generated = len(prompt) // _CHARS_PER_TOKEN + max_tokens, 0
+        self._tokens_called += tokens
+        pieces = self._streamed(
+            affinity,
+            lambda engine: engine.stream(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, origin=origin),
+            tokens,
+        )
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    self._generated_tokens += piece.tokens - generated
+                    generated = piece.tokens
+                    yield piece
+        finally:
+            self._tokens_called -= tokens
+
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
         token = await self._call(
             affinity,
-            lambda engine: engine.next_token(prompt, top_n=top_n),
+            lambda engine: engine.next_token(prompt, top_n=top_n, origin=origin),
             tokens=len(prompt) // _CHARS_PER_TOKEN + 1,
         )
         self._generated_tokens += 1
         return token
 
-    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         likelihood = await self._call(
             affinity,
-            lambda engine: engine.likelihood(prompt, text),
+            lambda engine: engine.likelihood(prompt, text, origin=origin),
             tokens=(len(prompt) + len(text)) // _CHARS_PER_TOKEN + 1,
         )
         self._generated_tokens += 1
@@ -233,12 +280,61 @@ class EnginePool:
     def _backoff_s(self, attempt: int) -> float:
         return self._rng.uniform(0, min(_MAX_BACKOFF_S, self._limits.backoff_s * 2.0 ** (attempt - 1)))
 
+    async def _streamed(
+        self, affinity: str, open_stream: Callable[[Engine], AsyncGenerator[Piece, None]], tokens: int
+    ) -> AsyncGenerator[Piece, None]:
+        """As `_attempts`, until a piece has a text: another replica would not go on with the same words."""
+        deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
+        tried: list[str] = []
+        while True:
+            replica = await self._place(affinity, tried, deadline)
+            tried.append(replica.url)
+            self._tokens_running += tokens
+            begun = False
+            try:
+                async with aclosing(self._pieces(replica, open_stream, deadline)) as pieces:
+                    async for piece in pieces:
+                        begun = begun or bool(piece.text)
+                        if begun or piece.end is not None:
+                            yield piece
+                return
+            except (Overloaded, Unavailable, BadReply):
+                pause = self._backoff_s(len(tried))
+                late = asyncio.get_running_loop().time() + pause >= deadline
+                if begun or late or len(tried) >= self._limits.attempts:
+                    raise
+            finally:
+                self._tokens_running -= tokens
+                self._vacate(replica)
+            await asyncio.sleep(pause)
+
+    async def _pieces(
+        self, replica: _Replica, open_stream: Callable[[Engine], AsyncGenerator[Piece, None]], deadline: float
+    ) -> AsyncGenerator[Piece, None]:
+        """One attempt at a stream; what comes of it is noted in the replica's circuit."""
+        loop, limit = asyncio.get_running_loop(), deadline
+        with self._noted(replica, deadline):
+            async with aclosing(open_stream(replica.engine)) as pieces:
+                while True:
+                    async with asyncio.timeout_at(limit):
+                        piece = await anext(pieces, None)
+                    if piece is None:
+                        return
+                    self._answered(replica)  # even if the reader has enough before the end
+                    limit = loop.time() + self._limits.timeout_s
+                    yield piece
+
     async def _ask(self, replica: _Replica, ask: Callable[[Engine], Awaitable[_T]], deadline: float) -> _T:
         """One attempt; what comes of it is noted in the replica's circuit."""
+        with self._noted(replica, deadline):
+            async with asyncio.timeout_at(deadline):
+                return await ask(replica.engine)
+
+    @contextmanager
+    def _noted(self, replica: _Replica, deadline: float) -> Iterator[None]:
         started = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout_at(deadline):
-                answer = await ask(replica.engine)
+            yield
         except TimeoutError as error:
             if deadline - started < self._limits.timeout_s / 2:
                 replica.circuit.abandoned()  # it came late out of the queue: that says nothing about the replica
@@ -258,11 +354,14 @@ class EnginePool:
         except BaseException:
             replica.circuit.abandoned()
             raise
+        else:
+            self._answered(replica)
+            self._busy_s += asyncio.get_running_loop().time() - started
+
+    def _answered(self, replica: _Replica) -> None:
         replica.circuit.succeeded()
         if self._away:
             self._look_who_answers()
-        self._busy_s += asyncio.get_running_loop().time() - started
-        return answer
 
     async def _place(self, affinity: str, tried: Sequence[str], deadline: float) -> _Replica:
         """A replica with one of its places taken, as soon as there is one; `_vacate` gives it back."""

@@ -6,6 +6,7 @@ They are told apart by HTTP status, then by the structured error in the body, ne
 from __future__ import annotations
 
 import json
+import math
 import re
 
 from ssr.core.errors import (
@@ -19,6 +20,16 @@ from ssr.core.errors import (
     Unavailable,
 )
 
+#: TGI's error types -> the HTTP status that they have outside a stream.
+_STREAMED = {
+    "overloaded": 429,
+    "validation": 422,
+    "template_error": 422,
+    "generation": 424,
+    "incomplete_generation": 500,
+    "incomplete_generation_stream": 500,
+    "healthcheck": 503,
+}
 _QUOTED = re.compile(r"`(\w+)`")
 #: An engine's name for a field of the request -> ours.
 _FIELDS = {
@@ -28,6 +39,8 @@ _FIELDS = {
     "max_new_tokens": "max_tokens",
     "top_n_tokens": "top_n",
     "logprobs": "top_n",
+    "template_error": "messages",
+    "missing_template_variable": "messages",
 }
 
 
@@ -35,7 +48,7 @@ def reply_error(url: str, status: int, body: bytes, retry_after: str | None = No
     """What an HTTP error reply means. `body` is TGI's {error, error_type} or OpenAI's {error: {message, ...}}."""
     message, kind, field = _described(body)
     said = f"{url} answered {status}: {message or 'no explanation'}"
-    if status == 429 or kind == "overloaded":
+    if status == 429 or kind == "overloaded" or (status == 503 and _queue_is_full(body)):
         return Overloaded(said, _seconds(retry_after))
     if status in (408, 504):
         return TimedOut(said)
@@ -52,27 +65,64 @@ def reply_error(url: str, status: int, body: bytes, retry_after: str | None = No
     return BadReply(said)
 
 
+def error_in_stream(url: str, event: bytes) -> SsrError:
+    """What an error event means, inside a reply that began with 200.
+
+    TGI's has an error_type, OpenAI's a code that is the HTTP status in a number or as text; vLLM's, SGLang's and
+    llama-server's have the number.
+    """
+    match _document(event):
+        case {"error_type": str(kind)}:
+            return reply_error(url, _STREAMED.get(kind, 500), event)
+        case {"error": {"code": int(code) | str(code)}} | {"error": {"http_status_code": int(code)}}:
+            return reply_error(url, int(code) if str(code).isdecimal() and len(str(code)) == 3 else 500, event)
+        case _:
+            return reply_error(url, 500, event)
+
+
+def _queue_is_full(body: bytes) -> bool:
+    """Whether a 503 says that there is no room, not that nobody is there.
+
+    vLLM and SGLang refuse so what their queues cannot hold. TGI ("healthcheck") and llama-server ("unavailable_error")
+    say so that they cannot serve, and a proxy, in no shape of an engine, that it finds no engine.
+    """
+    match _document(body):
+        case {"error_type": _} | {"error": {"type": "unavailable_error"}}:
+            return False
+        case {"error": {"message": str()}} | {"object": "error", "message": str()}:
+            return True
+        case _:
+            return False
+
+
+def _document(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _described(body: bytes) -> tuple[str, str, str]:
     """The message, the kind and the field (in our words, "request" when it does not tell) of an error's body."""
-    text = body.decode(errors="replace")
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return text[:200], "", "request"
+    text = body[:4000].decode(errors="replace")
+    document = _document(body)
     if not isinstance(document, dict):
         return text[:200], "", "request"
     error = document.get("error")
     if isinstance(error, dict):  # OpenAI's shape; older vLLM has it without the envelope
         document, error = error, error.get("message")
-    message = str(error or document.get("message") or text)[:1000]
-    kind = str(document.get("error_type") or document.get("type") or "")
+    message = next((m for m in (error, document.get("message")) if isinstance(m, str) and m), text)[:1000]
+    kind = next((k for k in (document.get("error_type"), document.get("type")) if isinstance(k, str)), "")
+    param = document.get("param") if isinstance(document.get("param"), str) else ""
     quoted = _QUOTED.search(message)
-    named = str(document.get("param") or (quoted[1] if quoted else kind))
-    return message, kind, _FIELDS.get(named, named if quoted or document.get("param") else "request")
+    named = param or (quoted[1] if quoted else kind)
+    return message, kind, _FIELDS.get(named, named if quoted or param else "request")
 
 
 def _seconds(retry_after: str | None) -> float:
+    """0 where the engine does not say: the pool knows better than a guess (`concurrency`)."""
     try:
-        return max(0.0, float(retry_after or ""))
+        seconds = float(retry_after or 0)
     except ValueError:
-        return 1.0
+        return 1.0  # a date
+    return seconds if 0 <= seconds < math.inf else 1.0

@@ -16,8 +16,9 @@ class EngineSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: The HTTP API: "tgi" (TGI and the embedded and simulated engines) or "openai" (vLLM, SGLang, llama-server).
-    kind: Literal["tgi", "openai"] = "tgi"
+    #: The HTTP API: "tgi" (TGI and the embedded and simulated engines) or OpenAI's. "vllm", "sglang" and "llamacpp" say
+    #: whose server with OpenAI's API it is; "openai" finds that out, and is for all others too.
+    kind: Literal["tgi", "openai", "vllm", "sglang", "llamacpp"] = "tgi"
     #: Base URLs of the replicas, dns://host:port for all addresses of a headless service, or file:///path for the URLs
     #: in that file, one a line; a list or comma-separated.
     urls: tuple[str, ...]
@@ -30,6 +31,12 @@ class EngineSettings(BaseModel):
     #: Send the seeds of jobs. False for an engine that cannot take them, such as vLLM on a CPU; then equal seeds do not
     #: give equal steps.
     seeded: bool = True
+    #: Send nothing beyond OpenAI's own API. Otherwise an unknown server is sent the fields that make sampling plain
+    #: (top_k, min_p, repetition_penalty) until it refuses them.
+    standard_only: bool = False
+    #: The engine schedules by priority: vLLM with --scheduling-policy priority, SGLang with
+    #: --enable-priority-scheduling. Others refuse or ignore priorities.
+    priorities: bool = False
     #: Calls at a time on one replica; more wait in the pool. Half of TGI's own default limit of 128, so that two
     #: services can share a replica.
     max_in_flight: Annotated[int, Field(gt=0)] = 64

@@ -23,3 +23,10 @@ def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
     """`text` up to the first stop text in it, and whether there was one."""
     ends = [found for s in stop if (found := text.find(s)) >= 0]
     return (text[: min(ends)], True) if ends else (text, False)
+
+
+def check_max_tokens(max_tokens: int) -> int:
+    """Raises `InvalidRequest` when nothing may be generated."""
+    if max_tokens < 1:
+        raise InvalidRequest("max_tokens", f"is {max_tokens}, must be at least 1")
+    return max_tokens

@@ -6,16 +6,12 @@ written for: blocks are trimmed, `raise_exception`, `strftime_now`, `tojson` and
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from httpx2 import HTTPError
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import HFValidationError
 from jinja2 import TemplateError, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
@@ -64,22 +60,6 @@ class ChatTemplate:
         inside = _default(config.get("chat_template"))
         preferred = (inside, own) if path.suffix == ".json" else (own, inside)
         return cls._from_config(str(path), next((source for source in preferred if source is not None), None), config)
-
-    @classmethod
-    def download(cls, model: str) -> Self:
-        """From the Hugging Face hub's repository `model` (blocking).
-
-        Raises `CapabilityMissing` when it cannot be had.
-        """
-        try:
-            return cls.read(Path(hf_hub_download(model, _CONFIG)).parent / _fetched_template(model))
-        except (OSError, HTTPError, HFValidationError) as error:
-            raise CapabilityMissing(f"the chat template of {model!r} cannot be had from the hub: {error}") from error
-
-    @classmethod
-    async def from_hub(cls, model: str) -> Self:
-        """`download` without blocking the event loop."""
-        return await asyncio.to_thread(cls.download, model)
 
     @classmethod
     def _from_config(cls, name: str, source: str | None, config: dict[str, Any]) -> Self:
@@ -154,11 +134,3 @@ def _text(token: object) -> str:
     if isinstance(token, dict):
         token = token.get("content")
     return token if isinstance(token, str) else ""
-
-
-def _fetched_template(model: str) -> str:
-    """The name of the file to read once it is here: newer models keep their template apart from the configuration."""
-    try:
-        return Path(hf_hub_download(model, _TEMPLATE)).name
-    except OSError:
-        return _CONFIG

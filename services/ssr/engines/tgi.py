@@ -6,28 +6,50 @@ What this client takes care of, because the API does not:
 - temperature 0 and top_p 1 are refused: greedy is `do_sample` false and no temperature;
 - the server's limit of top tokens (5 by default) is told only when it is exceeded;
 - the prompt's token count comes in a header;
-- /generate adds the beginning-of-sequence token that a rendered chat template begins with already.
+- /generate adds the beginning-of-sequence token that a rendered chat template begins with already;
+- it overshoots `max_new_tokens` above 1,024, and fetches images that a prompt's text names (`tgi_requests`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any, Self
 
-from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest
-from ssr.engines.base import GREEDY, ChatMessage, EngineInfo, Generation, Likelihood, NextToken, Sampling
+from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, Unavailable
+from ssr.engines import plausible
+from ssr.engines.base import (
+    ANYONE,
+    GREEDY,
+    ChatMessage,
+    EngineInfo,
+    Finish,
+    Generation,
+    Likelihood,
+    NextToken,
+    Origin,
+    Piece,
+    Sampling,
+)
 from ssr.engines.json_connection import JsonConnection, Reply
 from ssr.engines.model_name import parameters_from_name
-from ssr.engines.stops import check_stops
+from ssr.engines.stops import check_max_tokens, check_stops
+from ssr.engines.streamed_text import StreamedText
 from ssr.engines.templates import ChatTemplate
-from ssr.engines.tgi_replies import generation_in, likelihood_in, next_token_in
+from ssr.engines.tgi_replies import ended, event_in, generation_in, likelihood_in, next_token_in
+from ssr.engines.tgi_requests import chunks, request, sampled, without_images
 
 _TOP_N_LIMIT = re.compile(r"`top_n_tokens` must be >= 0 and <= (\d+)")
 #: More top tokens than any server allows by default: asking for them makes it tell its limit, without generating.
 _TOP_N_PROBE = 100
+#: Characters; "<｜begin▁of▁sentence｜>" has 21.
+_LONGEST_BOS = 64
+_NO_TEMPLATE = (
+    "{} finds no chat template for its model: TGI reads tokenizer_config.json and chat_template.json, never "
+    "chat_template.jinja; set chat_template to the model's folder or its chat_template.jinja"
+)
 
 
 class TgiEngine:
@@ -64,15 +86,75 @@ class TgiEngine:
         self._info: EngineInfo | None = None
 
     async def generate(
-        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
     ) -> Generation:
         """See `Engine.generate`."""
-        stops = check_stops(stop)
-        asked = {"max_new_tokens": max_tokens, "stop": stops} | _sampling(sampling, self._seeded)
-        reply = await self._ask(prompt, asked)
-        return generation_in(reply, stops)
+        grown, parts = StreamedText(check_stops(stop)), list[Generation]()
+        for most, seed in chunks(check_max_tokens(max_tokens), sampling.seed if self._seeded else None):
+            begun = prompt + grown.resume()
+            asked = request(begun, max_new_tokens=most, stop=list(stop), **sampled(sampling, seed))
+            part = generation_in(await self._connection.post("/generate", asked), begun, most)
+            parts.append(part)
+            grown.add(part.text)
+            if grown.stopped or part.finish is not Finish.LENGTH:
+                break
+        grown.end()
+        return _joined(grown, parts)
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+    async def stream(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
+    ) -> AsyncGenerator[Piece, None]:
+        """See `Engine.stream`."""
+        grown, parts, done = StreamedText(check_stops(stop)), list[Generation](), 0
+        for most, seed in chunks(check_max_tokens(max_tokens), sampling.seed if self._seeded else None):
+            begun = prompt + grown.resume()
+            asked = request(begun, max_new_tokens=most, stop=list(stop), **sampled(sampling, seed))
+            async with aclosing(self._part(begun, asked, most)) as pieces:
+                async for piece in pieces:
+                    fresh = grown.add(piece.text)
+                    if piece.end is None and not grown.stopped:
+                        yield Piece(fresh, done + piece.tokens)
+                        continue
+                    parts.append(piece.end or Generation("", piece.tokens, Finish.STOP))
+                    break
+            done += parts[-1].tokens
+            if grown.stopped or parts[-1].finish is not Finish.LENGTH or done >= max_tokens:
+                yield Piece(fresh + grown.end(), done, _joined(grown, parts))
+                return
+            if fresh:
+                yield Piece(fresh, done)
+
+    async def _part(self, prompt: str, asked: Mapping[str, object], most: int) -> AsyncGenerator[Piece, None]:
+        """The tokens of one request as TGI streams them, stop texts included."""
+        url, said, tokens = f"{self._connection.base_url}/generate_stream", "", 0
+        async with aclosing(self._connection.events("/generate_stream", asked)) as events:
+            async for data in events:
+                event = event_in(url, data)
+                text = "" if event.token.special else event.token.text
+                said, tokens = said + text, tokens + 1
+                plausible.generated_tokens(url, tokens, len(said), most)
+                if event.details is not None:
+                    end = ended(url, event.details, prompt, said, most)
+                    yield Piece(text, end.tokens, end)
+                    return
+                yield Piece(text, tokens)
+        raise Unavailable(f"{url} ended before the generation did")
+
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
         """See `Engine.next_token`."""
         if top_n < 1:
             raise InvalidRequest("top_n", f"is {top_n}, must be at least 1")
@@ -92,8 +174,8 @@ class TgiEngine:
             raise CapabilityMissing(
                 f"{self._connection.base_url} gives no top tokens: start it with --max-top-n-tokens"
             )
-        reply = await self._ask(prompt, {"max_new_tokens": 1, "do_sample": False, "top_n_tokens": asked})
-        return next_token_in(reply, asked)
+        reply = await self._read(prompt, top_n_tokens=asked)
+        return next_token_in(reply, prompt, asked)
 
     def _learnt_limit(self, refusal: InvalidRequest, asked: int) -> bool:
         """Whether the refusal told a limit below what was asked, to be kept; another call may know it already."""
@@ -103,11 +185,13 @@ class TgiEngine:
         self._max_top_n = int(told[1])
         return True
 
-    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         """See `Engine.likelihood`. TGI 3 must have been started with --enable-prefill-logprobs."""
-        asked = {"max_new_tokens": 1, "do_sample": False, "decoder_input_details": True}
+        whole = without_images(prompt + text)
+        begin = len(whole) - len(without_images(text))
         try:
-            likelihood = likelihood_in(await self._ask(prompt + text, asked), prompt, text)
+            reply = await self._read(whole, decoder_input_details=True)
+            likelihood = likelihood_in(reply, whole[:begin], whole[begin:])
         except InvalidRequest as refusal:
             if refusal.field != "decoder_input_details":
                 raise
@@ -122,17 +206,22 @@ class TgiEngine:
             "--enable-prefill-logprobs, or use another scorer than likelihood"
         )
 
-    async def _ask(self, prompt: str, parameters: Mapping[str, object]) -> Reply:
-        return await self._connection.post(
-            "/generate", {"inputs": prompt, "parameters": {"details": True, **parameters}}
-        )
+    async def _read(self, prompt: str, **wanted: Any) -> Reply:
+        """The reply to a request for one token, for what it tells beside it."""
+        return await self._connection.post("/generate", request(prompt, max_new_tokens=1, do_sample=False, **wanted))
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         """See `Engine.render`. The text lacks a beginning-of-sequence token when /generate adds it."""
         if self._template is not None:
             return self._template.render(messages)
         body = {"messages": [{"role": m.role, "content": m.content} for m in messages]}
-        match (await self._connection.post("/chat_tokenize", body)).document():
+        try:
+            reply = await self._connection.post("/chat_tokenize", body)
+        except InvalidRequest as refusal:
+            if "template not found" in str(refusal):
+                raise CapabilityMissing(_NO_TEMPLATE.format(self._connection.base_url)) from refusal
+            raise
+        match reply.document():
             case {"templated_text": str(text)}:
                 return text.removeprefix(await self._bos_to_strip(text))
             case _:
@@ -144,15 +233,31 @@ class TgiEngine:
             tokens = await self._tokens(rendered)
             doubled = len(tokens) > 1 and tokens[0]["id"] == tokens[1]["id"]
             # The first one, which the tokenizer added, spans nothing of the text.
-            self._doubled_bos = str(tokens[1]["text"]) if doubled else ""
+            self._doubled_bos = (str(tokens[1]["text"]) or await self._first_text(rendered, tokens)) if doubled else ""
         return self._doubled_bos
+
+    async def _first_text(self, rendered: str, tokens: Sequence[Mapping[str, Any]]) -> str:
+        """The text of the token that `rendered` begins with, where TGI tells no texts.
+
+        It does not when it tokenises in Python, because it could not write to its working folder. The text is then
+        that beginning of `rendered` without which the other tokens are left.
+        """
+        rest = [token["id"] for token in tokens[1:]]
+        likely = [end for end in range(1, min(len(rendered), _LONGEST_BOS) + 1) if rendered[end - 1] in ">]"]
+        for end in likely:
+            if [token["id"] for token in await self._tokens(rendered[end:])] == rest:
+                return rendered[:end]
+        raise CapabilityMissing(
+            f"{self._connection.base_url} tells no texts of tokens, and the beginning-of-sequence token of its chat "
+            "template cannot be told from the text: let TGI write to its working folder, or set chat_template"
+        )
 
     async def count_tokens(self, text: str) -> int:
         """See `Engine.count_tokens`; the tokens that the engine adds itself are counted."""
         return len(await self._tokens(text))
 
     async def _tokens(self, text: str) -> list[dict[str, Any]]:
-        reply = (await self._connection.post("/tokenize", {"inputs": text})).document()
+        reply = (await self._connection.post("/tokenize", {"inputs": without_images(text)})).document()
         if not isinstance(reply, list) or not all(isinstance(t, dict) and {"id", "text"} <= t.keys() for t in reply):
             raise BadReply(f"{self._connection.base_url}/tokenize answered something that is not a list of tokens")
         return reply
@@ -175,7 +280,8 @@ class TgiEngine:
             case {"model_id": str(model), "max_total_tokens": int(total), **more}:
                 told = more.get("parameters")  # only our own engines have it
                 size = self._parameters or (told if isinstance(told, int) else None) or parameters_from_name(model)
-                return EngineInfo(model=model, parameters=size, max_total_tokens=total, max_top_n=0)
+                revision = str(more.get("model_sha") or "")
+                return EngineInfo(model, size, max_total_tokens=total, max_top_n=0, revision=revision)
             case _:
                 raise BadReply(f"{self._connection.base_url}/info answered without model_id and max_total_tokens")
 
@@ -187,13 +293,8 @@ class TgiEngine:
         await self._connection.__aexit__(*exc)
 
 
-def _sampling(sampling: Sampling, seeded: bool) -> dict[str, object]:
-    """The request's parameters; do_sample is always among them, because a request without any would be sampled."""
-    if sampling.temperature <= 0:
-        return {"do_sample": False}
-    parameters: dict[str, object] = {"do_sample": True, "temperature": sampling.temperature}
-    if sampling.top_p < 1:
-        parameters["top_p"] = sampling.top_p
-    if seeded and sampling.seed is not None:
-        parameters["seed"] = sampling.seed
-    return parameters
+def _joined(grown: StreamedText, parts: Sequence[Generation]) -> Generation:
+    """One generation out of those that followed one another; the first one's prompt is the caller's."""
+    finish = Finish.STOP if grown.stopped else parts[-1].finish
+    tokens = sum(part.tokens for part in parts)
+    return Generation(grown.text, tokens, finish, parts[0].prompt_tokens, parts[0].cached_tokens)

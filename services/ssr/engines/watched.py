@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
-from typing import Self, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import Self
 
-from ssr.engines.base import GREEDY, ChatMessage, Engine, EngineInfo, Generation, Likelihood, NextToken, Sampling
+from ssr.engines.base import (
+    ANYONE,
+    GREEDY,
+    ChatMessage,
+    Engine,
+    EngineInfo,
+    Generation,
+    Likelihood,
+    NextToken,
+    Origin,
+    Piece,
+    Sampling,
+)
 from ssr.engines.connect import open_engine
 from ssr.engines.load import Pool
 from ssr.engines.metrics import EngineCallKind, EngineMetrics
@@ -16,9 +28,7 @@ from ssr.engines.pool import EnginePool
 from ssr.engines.settings import EngineSettings
 from ssr.runtime.telemetry.reasons import reason_of
 from ssr.runtime.telemetry.telemetry import Telemetry
-from ssr.runtime.telemetry.tracing import SpanRole, Tracing
-
-_T = TypeVar("_T")
+from ssr.runtime.telemetry.tracing import Span, SpanRole, Tracing
 
 
 @asynccontextmanager
@@ -78,22 +88,52 @@ class _WatchedReplica(_Watched):
         self._metrics = metrics
 
     async def generate(
-        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
     ) -> Generation:
-        call = self._engine.generate(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, affinity=affinity)
-        return await self._measured(EngineCallKind.GENERATE, call)
+        with self._measured(EngineCallKind.GENERATE):
+            return await self._engine.generate(
+                prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, affinity=affinity, origin=origin
+            )
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
-        return await self._measured(EngineCallKind.NEXT_TOKEN, self._engine.next_token(prompt, top_n=top_n))
+    async def stream(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
+    ) -> AsyncGenerator[Piece, None]:
+        pieces = self._engine.stream(
+            prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, affinity=affinity, origin=origin
+        )
+        with self._measured(EngineCallKind.STREAM):
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    yield piece
 
-    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
-        return await self._measured(EngineCallKind.LIKELIHOOD, self._engine.likelihood(prompt, text))
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+        with self._measured(EngineCallKind.NEXT_TOKEN):
+            return await self._engine.next_token(prompt, top_n=top_n, affinity=affinity, origin=origin)
 
-    async def _measured(self, kind: EngineCallKind, call: Awaitable[_T]) -> _T:
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
+        with self._measured(EngineCallKind.LIKELIHOOD):
+            return await self._engine.likelihood(prompt, text, affinity=affinity, origin=origin)
+
+    @contextmanager
+    def _measured(self, kind: EngineCallKind) -> Iterator[None]:
         began, outcome = time.perf_counter(), "ok"
         try:
-            return await call
-        except asyncio.CancelledError:  # the pool's time limit comes as this, too
+            yield
+        except (asyncio.CancelledError, GeneratorExit):  # the pool's time limit comes as this, too
             outcome = "cut_off"
             raise
         except Exception as error:
@@ -112,27 +152,52 @@ class WatchedPool(_Watched):
         self._metrics, self._tracing = metrics, tracing
 
     async def generate(
-        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
     ) -> Generation:
-        began = time.perf_counter()
-        with self._tracing.span("engine generate", SpanRole.CLIENT) as span:
+        with self._watched(EngineCallKind.GENERATE) as span:
             generation = await self._engine.generate(
-                prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, affinity=affinity
+                prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, affinity=affinity, origin=origin
             )
             span.set(tokens=generation.tokens)
-        self._metrics.called(EngineCallKind.GENERATE, time.perf_counter() - began)
         return generation
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
-        began = time.perf_counter()
-        with self._tracing.span("engine next_token", SpanRole.CLIENT):
-            token = await self._engine.next_token(prompt, top_n=top_n, affinity=affinity)
-        self._metrics.called(EngineCallKind.NEXT_TOKEN, time.perf_counter() - began)
-        return token
+    async def stream(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
+    ) -> AsyncGenerator[Piece, None]:
+        pieces = self._engine.stream(
+            prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, affinity=affinity, origin=origin
+        )
+        with self._watched(EngineCallKind.STREAM) as span:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    span.set(tokens=piece.tokens)
+                    yield piece
 
-    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+        with self._watched(EngineCallKind.NEXT_TOKEN):
+            return await self._engine.next_token(prompt, top_n=top_n, affinity=affinity, origin=origin)
+
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
+        with self._watched(EngineCallKind.LIKELIHOOD):
+            return await self._engine.likelihood(prompt, text, affinity=affinity, origin=origin)
+
+    @contextmanager
+    def _watched(self, kind: EngineCallKind) -> Iterator[Span]:
         began = time.perf_counter()
-        with self._tracing.span("engine likelihood", SpanRole.CLIENT):
-            likelihood = await self._engine.likelihood(prompt, text, affinity=affinity)
-        self._metrics.called(EngineCallKind.LIKELIHOOD, time.perf_counter() - began)
-        return likelihood
+        with self._tracing.span(f"engine {kind}", SpanRole.CLIENT) as span:
+            yield span
+        self._metrics.called(kind, time.perf_counter() - began)

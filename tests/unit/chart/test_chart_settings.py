@@ -116,6 +116,8 @@ EVERYTHING: dict[str, Any] = {
             "client": {
                 "parameters": 1_500_000_000,
                 "seeded": False,
+                "standard_only": True,
+                "priorities": True,
                 "max_in_flight": 8,
                 "timeout_s": 30.5,
                 "connect_timeout_s": 1,

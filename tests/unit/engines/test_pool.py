@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Self
 
 import pytest
 
-from ssr.core.errors import InvalidRequest, Overloaded, SsrError, TimedOut, Unavailable
+from ssr.core.errors import BadReply, InvalidRequest, Overloaded, SsrError, TimedOut, Unavailable
 from ssr.engines.base import (
+    ANYONE,
     GREEDY,
     ChatMessage,
     Engine,
@@ -21,6 +22,8 @@ from ssr.engines.base import (
     Generation,
     Likelihood,
     NextToken,
+    Origin,
+    Piece,
     Sampling,
 )
 from ssr.engines.pool import EnginePool, PoolLimits
@@ -39,9 +42,40 @@ class FakeEngine(Engine):
         self.failure: SsrError | None = None
         self.calls: list[str] = []
         self.closed = False
+        self.streaming = 0
+        self.fails_after = 0
+
+    async def stream(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
+    ) -> AsyncGenerator[Piece, None]:
+        self.calls.append(prompt)
+        self.streaming += 1
+        try:
+            for number in range(max_tokens - 1):
+                if number >= self.fails_after and self.failure:
+                    raise self.failure
+                await self.open.wait()
+                yield Piece(self.url, number + 1)
+            yield Piece("", max_tokens, Generation(self.url * (max_tokens - 1), max_tokens, Finish.EOS))
+        finally:
+            self.streaming -= 1
 
     async def generate(
-        self, prompt: str, *, max_tokens: int, stop: Sequence[str] = (), sampling: Sampling = GREEDY, affinity: str = ""
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        sampling: Sampling = GREEDY,
+        affinity: str = "",
+        origin: Origin = ANYONE,
     ) -> Generation:
         self.calls.append(prompt)
         await self.open.wait()
@@ -49,10 +83,10 @@ class FakeEngine(Engine):
             raise self.failure
         return Generation(text=self.url, tokens=1, finish=Finish.EOS)
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
         return NextToken(())
 
-    async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+    async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         self.calls.append(prompt + text)
         return Likelihood((-0.5,))
 
@@ -467,3 +501,76 @@ async def test_an_engine_that_is_full_is_not_away(caplog: pytest.LogCaptureFixtu
         assert not state.healthy
         assert not state.failing
     assert caplog.messages == []
+
+
+async def read(pool: EnginePool, affinity: str = "", most: int = 4) -> list[Piece]:
+    async with aclosing(pool.stream("p", max_tokens=most, affinity=affinity)) as pieces:
+        return [piece async for piece in pieces]
+
+
+async def test_a_stream_takes_a_place_until_its_end() -> None:
+    async with opened("a", max_in_flight=1) as (pool, _):
+        async with aclosing(pool.stream("p", max_tokens=3)) as pieces:
+            assert (await anext(pieces)).text == "a"
+            assert pool.snapshot().running == 1
+            assert pool.load().tokens_running == 3
+            assert [piece.tokens async for piece in pieces] == [2, 3]
+        assert pool.snapshot().running == 0
+        assert (pool.load().tokens_running, pool.load().generated_tokens) == (0, 3)
+
+
+async def test_a_stream_that_is_left_gives_its_place_back_and_is_closed() -> None:
+    async with opened("a", max_in_flight=1) as (pool, replicas):
+        async with aclosing(pool.stream("p", max_tokens=9)) as pieces:
+            await anext(pieces)
+        assert (pool.snapshot().running, replicas.engines["a"].streaming) == (0, 0)
+        assert pool.load().generated_tokens == 1
+        assert pool.snapshot().replicas[0].healthy
+        assert await ask(pool) == "a"
+
+
+async def test_a_cancelled_stream_gives_its_place_back() -> None:
+    async with opened("a", max_in_flight=1) as (pool, replicas):
+        replicas.engines["a"].open.clear()
+        reading = asyncio.create_task(read(pool))
+        await settled()
+        assert replicas.engines["a"].streaming == 1
+        reading.cancel()
+        await asyncio.wait([reading])
+        assert (pool.snapshot().running, replicas.engines["a"].streaming) == (0, 0)
+
+
+@pytest.mark.parametrize("failure", [Unavailable("gone"), Overloaded("full", delay_s=9.0), BadReply("garbage")])
+async def test_a_stream_that_fails_before_its_first_text_goes_elsewhere(failure: SsrError) -> None:
+    async with opened("a", "b") as (pool, replicas):
+        home = (await read(pool, "path"))[0].text
+        replicas.engines[home].failure = failure
+        pieces = await read(pool, "path")
+        assert [piece.text for piece in pieces if piece.text] == ["b" if home == "a" else "a"] * 3
+
+
+async def test_a_stream_that_breaks_off_after_text_is_not_begun_again() -> None:
+    async with opened("a", "b") as (pool, replicas):
+        for engine in replicas.engines.values():
+            engine.failure, engine.fails_after = Unavailable("gone"), 2
+        got = []
+        with pytest.raises(Unavailable):
+            async with aclosing(pool.stream("p", max_tokens=9)) as pieces:
+                async for piece in pieces:
+                    got.append(piece.text)
+        assert len(got) == 2
+        assert sum(len(engine.calls) for engine in replicas.engines.values()) == 1
+        assert pool.snapshot().running == 0
+
+
+async def test_a_stream_times_out_between_pieces_not_as_a_whole() -> None:
+    async with opened("a", timeout_s=0.2) as (pool, replicas):
+        engine = replicas.engines["a"]
+        with pytest.raises(TimedOut):
+            async with aclosing(pool.stream("p", max_tokens=9)) as pieces:
+                for _ in range(4):
+                    await anext(pieces)
+                    await asyncio.sleep(0.1)
+                engine.open.clear()
+                await anext(pieces)
+        assert not pool.snapshot().replicas[0].healthy

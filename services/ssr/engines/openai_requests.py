@@ -1,0 +1,136 @@
+"""What a server with OpenAI's /v1/completions is asked: fields of OpenAI's own API, and those that it is known to take.
+
+Sampling is plain only when it is asked for: vLLM and SGLang take what a request leaves out from the model's
+generation_config.json, llama-server from its command line and the GGUF.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import Any
+
+from ssr.core.errors import InvalidRequest
+from ssr.engines.base import Origin, Sampling
+
+_log = logging.getLogger(__name__)
+
+
+class ServerKind(StrEnum):
+    """Whose server it is, which says what it takes beyond OpenAI's API."""
+
+    OPENAI = "openai"  #: any other
+    VLLM = "vllm"
+    SGLANG = "sglang"
+    LLAMACPP = "llamacpp"
+
+
+#: Of OpenAI's API, and still refused by some.
+_STANDARD = frozenset({"seed", "presence_penalty", "frequency_penalty", "stream_options"})
+#: Of a refusal that may be about fields which the server does not know; `reply_errors` says when there is no reason.
+_ABOUT_FIELDS = re.compile(
+    r"extra|unknown|unrecogni[sz]ed|unexpected|unsupported|additional|not (permitted|allowed|supported)|no explanation",
+    re.IGNORECASE,
+)
+_PLAIN = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+_EXTRAS: Mapping[ServerKind, Mapping[str, object]] = {
+    ServerKind.OPENAI: _PLAIN,
+    ServerKind.VLLM: {**_PLAIN, "skip_special_tokens": True},
+    ServerKind.SGLANG: {**_PLAIN, "skip_special_tokens": True},
+    ServerKind.LLAMACPP: {
+        "top_k": 0,
+        "min_p": 0.0,
+        "repeat_penalty": 1.0,
+        "typical_p": 1.0,
+        "top_n_sigma": -1.0,
+        "dynatemp_range": 0.0,
+        "dry_multiplier": 0.0,
+        "xtc_probability": 0.0,
+        "mirostat": 0,
+        "verbose": True,  # or it does not say whether a stop text ended the generation
+        "response_fields": ["stop_type", "stopping_word"],
+    },
+}
+
+
+def kind_of(card: Mapping[str, Any]) -> ServerKind:
+    """The server that lists a model in this way."""
+    owner = card.get("owned_by")
+    return ServerKind(owner) if owner in ("vllm", "sglang", "llamacpp") else ServerKind.OPENAI
+
+
+def sampled(sampling: Sampling, *, seeded: bool) -> dict[str, object]:
+    """The fields of OpenAI's API that say how tokens are chosen; seeds only for a `seeded` server."""
+    warped = sampling.temperature > 0
+    fields: dict[str, object] = {
+        "temperature": max(0.0, sampling.temperature),
+        "top_p": min(1.0, sampling.top_p) if warped else 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+    }
+    return fields | ({"seed": sampling.seed} if warped and seeded and sampling.seed is not None else {})
+
+
+class Fields:
+    """What one server takes, as its kind and its refusals show.
+
+    With `standard_only` nothing beyond OpenAI's API is ever sent. `priorities` says that the server schedules by
+    priority: vLLM refuses priorities otherwise.
+    """
+
+    def __init__(self, url: str, kind: ServerKind, *, standard_only: bool = False, priorities: bool = False) -> None:
+        self.kind = kind
+        self._url = url
+        self._extras = {} if standard_only else dict(_EXTRAS[kind])
+        self._standard_only, self._priorities = standard_only, priorities
+        self._refused: set[str] = set()
+        self._taken = kind is not ServerKind.OPENAI  #: whether a request with all of them was served
+
+    def body(self, asked: Mapping[str, object], origin: Origin, without: Collection[str] = ()) -> dict[str, object]:
+        """The request to send: what is `asked`, and all else that the server takes."""
+        whole = {**asked, **self._extras, **self.of(origin)}
+        return {name: value for name, value in whole.items() if name not in self._refused and name not in without}
+
+    def streaming(self) -> dict[str, object]:
+        """What asks for a stream, with the number of tokens so far in each event where the server can."""
+        counting = self.kind in (ServerKind.VLLM, ServerKind.SGLANG) and not self._standard_only
+        return {
+            "stream": True,
+            "stream_options": {"include_usage": True} | ({"continuous_usage_stats": True} if counting else {}),
+        }
+
+    def of(self, origin: Origin) -> dict[str, object]:
+        """The fields that say on whose behalf."""
+        fields: dict[str, object] = {}
+        if self._standard_only or self.kind not in (ServerKind.VLLM, ServerKind.SGLANG):
+            return fields
+        if self._priorities and origin.priority:  # vLLM serves the lowest number first
+            fields["priority"] = -origin.priority if self.kind is ServerKind.VLLM else origin.priority
+        if origin.cache_salt:
+            fields["cache_salt"] = origin.cache_salt
+        return fields
+
+    def doubted(self, refusal: InvalidRequest, body: Mapping[str, object]) -> frozenset[str]:
+        """The fields of `body` to try without, because of what a refusal says; none when it is about something else.
+
+        Those that it names; all extras if it names none but is about fields, or about nothing, as long as they were
+        never taken.
+        """
+        said = f"{refusal.field} {str(refusal).partition(' answered ')[2]}"
+        optional = {name for name in body if name in self._extras or name in _STANDARD}
+        named = frozenset(name for name in optional if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said))
+        if named or self._taken or not _ABOUT_FIELDS.search(said):
+            return named
+        return frozenset(self._extras.keys() & body.keys())
+
+    def served(self, body: Mapping[str, object], without: Collection[str]) -> None:
+        """A request was served, and without these fields after it was refused with them."""
+        if without:
+            _log.warning(
+                "%s refuses the fields %s: they are left out from now on", self._url, ", ".join(sorted(without))
+            )
+            self._refused.update(without)
+        if body.keys() >= self._extras.keys() - self._refused:
+            self._taken = True
