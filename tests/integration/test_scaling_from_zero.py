@@ -1,4 +1,4 @@
-"""KEDA scales both pools from zero: a job that finds no engine waits, wakes the pools one by one, and is answered."""
+"""KEDA scales both pools from zero: a job that finds no engine waits, wakes both pools at once, and is answered."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def awake(scaled: ScaledObject) -> None:
             return
 
 
-async def test_a_job_wakes_each_pool_as_it_needs_it(system: System) -> None:
+async def test_a_job_wakes_the_pools_together(system: System) -> None:
     draft, target = (system.scaled[pool] for pool in Pool)
     await asleep(draft)
     await asleep(target)
@@ -116,8 +116,7 @@ async def test_a_job_wakes_each_pool_as_it_needs_it(system: System) -> None:
     async with asyncio.TaskGroup() as group:
         solving = group.create_task(system.solve(request))
         await awake(draft)
-        await asleep(target)  # nothing has been drafted yet
+        await awake(target)  # though nothing has been drafted yet
         await system.cluster.start(Pool.DRAFT)
-        await awake(target)
         await system.cluster.start(Pool.TARGET)
     assert solving.result().answer == "103"

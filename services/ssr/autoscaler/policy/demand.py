@@ -11,6 +11,9 @@ does not ask for the same capacity twice. It is at least the time a path takes, 
 
 The seconds in a pool follow from that pool's own tokens: drafts in the draft pool; scores, rewrites (rewrite rate x
 tokens of a rewrite) and selection in the target pool. More rewrites therefore ask for target slots only.
+
+A pool without any engine needs what waits for the other one, too: those paths come to it next, and it should start
+beside the other pool, not after it.
 """
 
 from __future__ import annotations
@@ -78,9 +81,17 @@ def pool_demand(
         steady=steady,
         draining=max(running - steady, 0.0),
         waiting=_occupied(load.requests_waiting, load.tokens_waiting, own) * share,
-        queued=forecast.queued_paths * share if forecast else 0.0,
+        queued=((forecast.queued_paths if forecast else 0) + _coming(pool, signals)) * share,
         unknown=tuple(map(str, unknown)),
     )
+
+
+def _coming(pool: Pool, signals: Mapping[Pool, PoolSignals]) -> int:
+    """Calls that wait for another pool's engines and have nothing here to come to."""
+    engines = signals[pool].engines
+    if engines.ready or engines.starting:
+        return 0
+    return sum(each.load.requests_waiting for other, each in signals.items() if other is not pool)
 
 
 def _steady(

@@ -7,7 +7,7 @@ import pytest
 from ssr.autoscaler.policy.demand import Demand, pool_demand, service_demand
 from ssr.autoscaler.policy.forecast import Forecast, PathWork
 from ssr.autoscaler.policy.settings import ScalingLimits
-from ssr.autoscaler.policy.signals import PoolSignals, Service
+from ssr.autoscaler.policy.signals import Engines, PoolSignals, Service
 from ssr.engines.load import Load, Pool
 
 WORK = PathWork(drafted_steps=10, drafted_tokens=600, rewrite_tokens=59, rewrite_rate=0.5, selection_tokens=0)
@@ -20,10 +20,14 @@ SECONDS = 10.0
 IDLE = Forecast(at=0, work=WORK)
 
 
-def signals(draft: Load = Load(), target: Load = Load()) -> dict[Pool, PoolSignals]:  # noqa: B008 - frozen
+def signals(
+    draft: Load = Load(),  # noqa: B008 - frozen
+    target: Load = Load(),  # noqa: B008
+    engines: Engines = Engines(1),  # noqa: B008
+) -> dict[Pool, PoolSignals]:
     return {
-        Pool.DRAFT: PoolSignals(Pool.DRAFT, {Service.DRAFTER: draft}),
-        Pool.TARGET: PoolSignals(Pool.TARGET, {Service.VERIFIER: target, Service.SELECTOR: Load()}),
+        Pool.DRAFT: PoolSignals(Pool.DRAFT, {Service.DRAFTER: draft}, engines),
+        Pool.TARGET: PoolSignals(Pool.TARGET, {Service.VERIFIER: target, Service.SELECTOR: Load()}, engines),
     }
 
 
@@ -62,6 +66,16 @@ def test_a_backlog_of_the_other_pool_adds_nothing() -> None:
     seen = signals(Load(requests_running=10), Load(requests_running=10, requests_waiting=80))
     assert demands(seen, replace(IDLE, paths_per_s=9.0))[0] == Demand(steady=10.0)
     assert demands(seen, replace(IDLE, paths_per_s=0.4))[0].slots == 10.0
+
+
+def test_pools_without_engines_wake_together() -> None:
+    """What waits for drafts is verified next: the target's engines start beside the draft's."""
+    waiting = Load(requests_waiting=120)
+    draft, target = demands(signals(waiting, engines=Engines()), IDLE)
+    assert draft.slots == target.slots == pytest.approx(120 * SECONDS / 60)
+    assert demands(signals(waiting, engines=Engines(0, 1)), IDLE)[1].slots == 0, "it has been asked for"
+    alone = replace(IDLE, work=replace(WORK, drafted_tokens=0.0, drafted_steps=0.0, written_tokens=600.0))
+    assert demands(signals(Load(), waiting, Engines()), alone)[0].slots == 0, "nobody drafts"
 
 
 def test_what_waits_is_to_be_done_within_the_horizon() -> None:
