@@ -19,6 +19,7 @@ from ssr.client.retrying import DEFAULT_BACKOFF, Backoff, Retries, resumed
 from ssr.core.errors import BadReply, SsrError, TimedOut
 from ssr.core.job import Event, Finished, Job, Priority
 from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.runtime.rpc.tenant import WAITER_KEY
 from ssr.runtime.rpc.tls import Tls
 from ssr.v1 import reasoning_pb2
 
@@ -48,7 +49,8 @@ class AsyncClient:
 
     `solve` and `stream` own their job: they submit it, watch it, go on watching behind the last event when the
     connection breaks (the unary RPC Solve could not: the server cancels its job when the caller disconnects), and
-    cancel it when the caller is cancelled, leaves the stream early, or the deadline passes.
+    leave it when the caller is cancelled, leaves the stream early, or the deadline passes. A job that was left is
+    cancelled, unless others wait for it or have submitted it, under the same idempotency key.
 
     All methods raise `ssr.core.errors`: InvalidRequest for what is out of its limits (before anything is sent, where
     the limit is known here; for a tenant and an API key when the client is made, for a file of `tls` when it is
@@ -70,7 +72,7 @@ class AsyncClient:
             warn_of_plaintext(address)
         self._backoff = backoff
         self._timeout_s = timeout_s
-        self._owned: set[str] = set()
+        self._owned: dict[str, str] = {}  # who waits for a job -> the job's id
 
     async def __aenter__(self) -> Self:
         await self._connection.__aenter__()
@@ -79,7 +81,7 @@ class AsyncClient:
     async def __aexit__(self, *exc: object) -> None:
         try:
             while self._owned:  # of streams that were left and not closed
-                await self._cancel_quietly(self._owned.pop())
+                await self._leave_quietly(*self._owned.popitem())
         finally:
             await self._connection.__aexit__(*exc)
 
@@ -164,8 +166,9 @@ class AsyncClient:
 
     async def _owning(self, request: reasoning_pb2.SolveRequest, deadline: Deadline) -> AsyncGenerator[Event]:
         """The events of a job that ends with its caller's interest in it."""
-        job_id = await self._submit_or_abandon(request, deadline)
-        self._owned.add(job_id)
+        waiter = uuid.uuid4().hex
+        job_id = await self._submit_or_abandon(request, deadline, waiter)
+        self._owned[waiter] = job_id
         finished = False
         try:
             async with aclosing(self._watch(job_id, "", deadline)) as events:
@@ -175,31 +178,31 @@ class AsyncClient:
         except TimedOut as error:
             raise TimedOut(f"{error}; job {job_id} is cancelled") from error
         finally:
-            owned = job_id in self._owned  # not any more where the client closed first
-            self._owned.discard(job_id)
+            owned = self._owned.pop(waiter, None)  # not there any more where the client closed first
             if owned and not finished:
-                await self._cancel_quietly(job_id)
+                await self._leave_quietly(waiter, job_id)
         if not finished:
             raise BadReply(f"the events of job {job_id} ended before the job did")
 
-    async def _submit_or_abandon(self, request: reasoning_pb2.SolveRequest, deadline: Deadline) -> str:
-        """The id of the request's job. When the caller goes, a job that was made all the same is cancelled."""
+    async def _submit_or_abandon(self, request: reasoning_pb2.SolveRequest, deadline: Deadline, waiter: str) -> str:
+        """The id of the request's job. When the caller goes, a job that was made all the same is left."""
         try:
-            return (await self._submit(request, deadline)).job_id
+            return (await self._submit(request, deadline, waiter)).job_id
         except (asyncio.CancelledError, TimedOut):
             with suppress(SsrError, aio.UsageError):
-                job = await self._submit(request, Deadline(_CLEANUP_S))  # the key finds it again
-                await self._cancel_quietly(job.job_id)
+                job = await self._submit(request, Deadline(_CLEANUP_S), waiter)  # the key finds it again
+                await self._leave_quietly(waiter, job.job_id)
             raise
 
-    async def _cancel_quietly(self, job_id: str) -> None:
-        """Cancel a job nobody waits for, if that can be done soon."""
-        request = reasoning_pb2.CancelRequest(job_id=job_id)
+    async def _leave_quietly(self, waiter: str, job_id: str) -> None:
+        """End a job that nobody else waits for, if that can be done soon."""
+        request, name = reasoning_pb2.CancelRequest(job_id=job_id), ((WAITER_KEY, waiter),)
         with suppress(SsrError, aio.UsageError):
-            await self._connection.call(self._connection.stub.Cancel, request, Deadline(_CLEANUP_S))
+            await self._connection.call(self._connection.stub.Cancel, request, Deadline(_CLEANUP_S), name)
 
-    async def _submit(self, request: reasoning_pb2.SolveRequest, deadline: Deadline) -> Job:
-        return job_from_wire(await self._connection.call(self._connection.stub.Submit, request, deadline))
+    async def _submit(self, request: reasoning_pb2.SolveRequest, deadline: Deadline, waiter: str = "") -> Job:
+        name = ((WAITER_KEY, waiter),) if waiter else ()
+        return job_from_wire(await self._connection.call(self._connection.stub.Submit, request, deadline, name))
 
     async def _get(self, job_id: str, deadline: Deadline) -> Job:
         request = reasoning_pb2.GetRequest(job_id=job_id)

@@ -66,16 +66,20 @@ class Connection:
             ) from None
 
     async def call(
-        self, method: aio.UnaryUnaryMultiCallable[Request, Reply], request: Request, deadline: Deadline
+        self,
+        method: aio.UnaryUnaryMultiCallable[Request, Reply],
+        request: Request,
+        deadline: Deadline,
+        metadata: Metadata = (),
     ) -> Reply:
-        """The method's reply, of the first attempt that gives one.
+        """The method's reply, of the first attempt that gives one; `metadata` beside the connection's own.
 
         Raises: the server's error; TimedOut when the deadline passes.
         """
         retries = Retries(self._backoff, deadline)
         while True:
             try:
-                return await method(request, timeout=deadline.remaining_s, metadata=self._metadata)
+                return await method(request, timeout=deadline.remaining_s, metadata=(*self._metadata, *metadata))
             except aio.AioRpcError as rpc_error:
                 error = self._error(rpc_error, deadline)
                 if not isinstance(error, RETRIED):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import uuid
+from contextlib import suppress
 
 from ssr.core.errors import SsrError
 from ssr.core.job import JobStatus
@@ -12,9 +14,9 @@ from ssr.core.limits import check_tenant
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.queue.job_queue import JobQueue
-from ssr.orchestrator.queue.job_store import Clock, JobStore, fingerprint_of
+from ssr.orchestrator.queue.job_store import LATE, LEFT, Clock, JobStore, Made, Waiter, fingerprint_of
 from ssr.orchestrator.workload import WorkloadEstimate
-from ssr.runtime.rpc.job_wire import PRIORITY, asked_priority
+from ssr.runtime.rpc.job_wire import PRIORITY, asked_priority, priority_from_wire
 from ssr.runtime.telemetry.tracing import current_span
 from ssr.v1 import reasoning_pb2
 
@@ -37,49 +39,105 @@ class Intake:
         self._workload_adapter, self._watch = workload, watch
         self._retention_ms = retention_s * 1000
 
-    async def submit(self, request: reasoning_pb2.SolveRequest, tenant: str, *, within_s: float | None = None) -> str:
-        """Queue a request; answers with the id of its job, new or not. `within_s` is a deadline beside its own.
+    async def submit(self, request: reasoning_pb2.SolveRequest, tenant: str, waiter: Waiter | None = None) -> str:
+        """Queue a request, or join the job it names; answers with the job's id.
+
+        With a waiter the job is that waiter's and others' who wait for it: it ends when all of them have left it.
+        Without one it is submitted, and ends by itself. A job whose waiters have all left is made anew.
 
         The job is in Redis before it is in the queue, and is forgotten when it does not get there: whoever submits
-        again after a failure finds it, or makes it anew, and never twice.
+        again after a failure finds it, or makes it anew, and never twice. A caller that goes away meanwhile leaves
+        nothing behind, unless it submitted under a key that finds the job again.
+
         Raises: InvalidRequest, Conflict, Overloaded; Unavailable while a part that must be asked is away.
         """
         try:
-            return await self._submit(request, tenant, within_s)
+            check_tenant(tenant)
+            priority = asked_priority(request.priority)
+            request.priority = PRIORITY.number(priority)  # said or not, it is the same request
+            resolved = await self._admission.check(request)
+            making = asyncio.ensure_future(self._make(request, resolved, tenant, waiter))
+            try:
+                return await asyncio.shield(making)
+            except asyncio.CancelledError:
+                await asyncio.shield(self._undo(making, request.idempotency_key, waiter))
+                raise
         except SsrError as error:
             self._watch.jobs.refused(error)
             raise
 
-    async def _submit(self, request: reasoning_pb2.SolveRequest, tenant: str, within_s: float | None) -> str:
-        check_tenant(tenant)
-        priority = asked_priority(request.priority)
-        request.priority = PRIORITY.number(priority)  # said or not, it is the same request
-        resolved = await self._admission.check(request)
-        options = resolved.options
-        if within_s is not None:
-            options.deadline_s = min(within_s, options.deadline_s if options.HasField("deadline_s") else within_s)
-        job_id, now = _job_id(tenant, request.idempotency_key), self._now()
+    async def _make(
+        self,
+        request: reasoning_pb2.SolveRequest,
+        resolved: reasoning_pb2.SolveRequest,
+        tenant: str,
+        waiter: Waiter | None,
+    ) -> str:
+        """The job in Redis and in the queue: the newest attempt of its key."""
+        key, attempt = request.idempotency_key, 0
+        while True:
+            job_id = _job_id(tenant, key, attempt)
+            made = await self._make_attempt(job_id, request, resolved, tenant, waiter)
+            if not made.left:
+                break
+            attempt = max(attempt + 1, made.latest)
+        if attempt:
+            await self._store.redirect(_job_id(tenant, key, 0), attempt)
+        return job_id
+
+    async def _make_attempt(
+        self,
+        job_id: str,
+        request: reasoning_pb2.SolveRequest,
+        resolved: reasoning_pb2.SolveRequest,
+        tenant: str,
+        waiter: Waiter | None,
+    ) -> Made:
+        now, options, priority = self._now(), resolved.options, priority_from_wire(request.priority)
         current_span().set(job=job_id)
         await self._queue.check_room(job_id)
-        trace = current_span().traceparent
-        new = await self._store.create(job_id, resolved, tenant, fingerprint_of(request), now, trace)
-        if new or not await self._store.final(job_id):
+        made = await self._store.create(
+            job_id,
+            resolved,
+            tenant,
+            fingerprint_of(request),
+            now,
+            current_span().traceparent,
+            same=_fingerprint_with_defaults(request, resolved),
+            waiter=waiter,
+        )
+        if not made.left and (made.new or not await self._store.final(job_id)):
             oldest = now - 2 * self._retention_ms
             await self._queue.enqueue(job_id, priority, tenant, options.paths, now_ms=now, oldest_ms=oldest)
             await self._store.keep(job_id)
-        if new:
+        if made.new:
             self._workload_adapter.submitted(options.paths)
             self._watch.jobs.submitted(priority)
-        return job_id
+        return made
+
+    async def _undo(self, making: asyncio.Future[str], key: str, waiter: Waiter | None) -> None:
+        """The caller has gone before it knew of its job."""
+        with suppress(SsrError):
+            job_id = await making
+            if waiter is not None:
+                await self.leave(job_id, waiter.name)
+            elif not key:
+                await self.cancel(job_id)
+
+    async def leave(self, job_id: str, waiter: str) -> None:
+        """A caller has gone; the job is cancelled if it was for nobody else. Raises: NotFound."""
+        if await self._store.leave(job_id, waiter, LEFT):
+            await self._end_queued(job_id, JobStatus.CANCELLED)
+
+    async def late(self, job_id: str, waiter: str, reason: str) -> None:
+        """A caller's time is over; the job ends with what it has if it was for nobody else. Raises: NotFound."""
+        if await self._store.leave(job_id, waiter, LATE + reason):
+            await self._end_queued(job_id, JobStatus.PARTIAL, f"{reason} in the queue")
 
     async def cancel(self, job_id: str) -> None:
         """End a job: here and now if nobody has claimed it, else its owner does. Raises: NotFound."""
         await self._store.cancel(job_id)
         await self._end_queued(job_id, JobStatus.CANCELLED)
-
-    async def expire(self, job_id: str, reason: str) -> None:
-        """End a job whose time is over, if it is still in the queue. Raises: NotFound."""
-        await self._end_queued(job_id, JobStatus.PARTIAL, reason)
 
     async def _end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> None:
         ended = await self._store.end_queued(job_id, status, reason)
@@ -89,8 +147,17 @@ class Intake:
             await self._queue.drop(job_id)
 
 
-def _job_id(tenant: str, idempotency_key: str) -> str:
-    """A random id, or the one that belongs to a tenant's key."""
-    name = f"{tenant}\n{idempotency_key}".encode()
-    raw = hashlib.sha256(name).digest()[:15] if idempotency_key else uuid.uuid4().bytes[:15]
+def _job_id(tenant: str, idempotency_key: str, attempt: int) -> str:
+    """A random id, or the one that belongs to an attempt of a tenant's key."""
+    name = f"{tenant}\n{idempotency_key}" + (f"\n{attempt}" if attempt else "")
+    raw = hashlib.sha256(name.encode()).digest()[:15] if idempotency_key else uuid.uuid4().bytes[:15]
     return "job-" + base64.b32encode(raw).decode().lower()
+
+
+def _fingerprint_with_defaults(request: reasoning_pb2.SolveRequest, resolved: reasoning_pb2.SolveRequest) -> str:
+    """Equal for requests that ask for the same, whether they write defaults out or not."""
+    asked = reasoning_pb2.SolveRequest()
+    asked.CopyFrom(resolved)
+    if not request.options.HasField("seed"):  # then it was chosen by chance
+        asked.options.ClearField("seed")
+    return fingerprint_of(asked)

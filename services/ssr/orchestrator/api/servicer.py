@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from grpc import aio
 
 from ssr.core.errors import InvalidRequest, NotFound, Unavailable
-from ssr.orchestrator.api.identifiers import check_cursor, check_job_id
 from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.watch import ended, follow
-from ssr.orchestrator.queue.job_store import JobStore
+from ssr.orchestrator.queue.identifiers import check_cursor, check_job_id
+from ssr.orchestrator.queue.job_store import JobStore, Waiter
 from ssr.orchestrator.queue.listing import Shown, all_shown, place_of, token_of
 from ssr.orchestrator.queue.wakeups import Wakeups
 from ssr.runtime.rpc.job_wire import job_to_wire
-from ssr.runtime.rpc.tenant import CALLER, tenant_of
+from ssr.runtime.rpc.tenant import CALLER, tenant_of, waiter_of
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
 
 #: What of a caller's own deadline is kept for ending the job and bringing the answer back: a share, at most so much.
@@ -37,20 +39,21 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     async def Submit(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: _Context
     ) -> reasoning_pb2.Job:
-        job_id = await self._intake.submit(request, tenant_of(context))
+        name = waiter_of(context)
+        job_id = await self._intake.submit(request, tenant_of(context), Waiter(name) if name else None)
         return job_to_wire(await self._store.get(job_id))
 
     async def Solve(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: _Context
     ) -> reasoning_pb2.Job:
-        async with self._owned_job(request, context) as job_id:
+        async with self._joined_job(request, context) as job_id:
             await ended(self._store, self._wakeups, job_id)
             return job_to_wire(await self._store.get(job_id))
 
     async def SolveStream(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: _Context
     ) -> AsyncIterator[reasoning_pb2.Event]:
-        async with self._owned_job(request, context) as job_id:
+        async with self._joined_job(request, context) as job_id:
             async for event in follow(self._store, self._wakeups, job_id):
                 yield event
 
@@ -71,7 +74,10 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         self, request: reasoning_pb2.CancelRequest, context: _Context
     ) -> reasoning_pb2.Job:
         job_id = await self._shown(request.job_id)
-        await self._intake.cancel(job_id)
+        if waiter := waiter_of(context):
+            await self._intake.leave(job_id, waiter)
+        else:
+            await self._intake.cancel(job_id)
         return job_to_wire(await self._store.get(job_id))
 
     async def List(  # noqa: N802 - gRPC's name
@@ -91,30 +97,35 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         return job_id
 
     @asynccontextmanager
-    async def _owned_job(self, request: reasoning_pb2.SolveRequest, context: _Context) -> AsyncGenerator[str]:
+    async def _joined_job(self, request: reasoning_pb2.SolveRequest, context: _Context) -> AsyncGenerator[str]:
         """The job of a call that waits for it.
 
-        It has to end before the call's deadline, so that the caller gets what there is; a caller that goes away
-        cancels it.
+        Where it is for nobody else, it has to end before the call's deadline, so that the caller gets what there is,
+        and a caller that goes away cancels it.
         """
         within_s = _within_s(context)
-        job_id = await self._intake.submit(request, tenant_of(context), within_s=within_s)
+        waiter = Waiter(uuid.uuid4().hex, None if within_s is None else round(1000 * (time.time() + within_s)))
+        job_id = await self._intake.submit(request, tenant_of(context), waiter)
         # Not in a TaskGroup, which would wrap the errors that the caller is to get.
-        expiring = asyncio.create_task(self._expire(job_id, within_s), name=f"{job_id}/expire")
+        expiring = asyncio.create_task(self._expire(job_id, waiter, within_s), name=f"{job_id}/expire")
         try:
             yield job_id
-        except (asyncio.CancelledError, GeneratorExit):
-            await asyncio.shield(self._intake.cancel(job_id))
+        except BaseException:
+            await asyncio.shield(self._leave(job_id, waiter))
             raise
         finally:
             expiring.cancel()
 
-    async def _expire(self, job_id: str, within_s: float | None) -> None:
-        """End a job that is still in the queue when its time is over; a running one is ended by its owner."""
+    async def _leave(self, job_id: str, waiter: Waiter) -> None:
+        with suppress(Unavailable, NotFound):
+            await self._intake.leave(job_id, waiter.name)
+
+    async def _expire(self, job_id: str, waiter: Waiter, within_s: float | None) -> None:
+        """End a job with what it has when the caller's time is over, unless others wait for it."""
         if within_s is not None:
             await asyncio.sleep(within_s)
             with suppress(Unavailable, NotFound):
-                await self._intake.expire(job_id, f"the deadline of {within_s:g} s has passed in the queue")
+                await self._intake.late(job_id, waiter.name, f"the deadline of {within_s:.3g} s has passed")
 
 
 def _within_s(context: _Context) -> float | None:

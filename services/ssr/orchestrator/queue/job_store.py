@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ssr.core.errors import BadReply, Conflict, LostGround, NotFound, StaleOwner, echoed
+from ssr.core.errors import BadReply, Conflict, LostGround, StaleOwner
 from ssr.core.job import Finished, Happening, Job, JobStatus, Queued, Started
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
+from ssr.orchestrator.queue.identifiers import no_job
 from ssr.orchestrator.queue.keys import NOTICES, JobKeys
 from ssr.orchestrator.queue.listing import Place, Shown, all_shown, listed
 from ssr.runtime.redis.client import RedisClient, Script
@@ -28,6 +29,13 @@ from ssr.v1 import reasoning_pb2
 #: A job whose caller died between creating and queueing it is forgotten after so many seconds.
 _UNQUEUED_S = 600
 
+#: Waiters of a replica that died are forgotten after so many seconds, and so long after their deadline at the latest.
+_WAITERS_S = 7 * 24 * 3600
+_OVERDUE_MS = 60_000
+
+#: Ways to ask for a job's end: all who waited for it have left; or, before a reason, their deadlines have passed.
+LEFT, LATE = "left", "late "
+
 #: Milliseconds since 1970; injected so that tests own the clock.
 Clock = Callable[[], int]
 
@@ -36,19 +44,36 @@ Clock = Callable[[], int]
 class Claim:
     """A replica's right to write a job, until somebody claims it again.
 
-    `cancelled`: its end is already wanted. `takeovers`: how many owners lost it without handing it back, the last one
-    too if it is `taken_over`. `traceparent`: the trace it belongs to, "" for none.
+    `end_wanted`: how its end is asked for already, as `JobStore.end_wanted`. `takeovers`: how many owners lost it
+    without handing it back, the last one too if it is `taken_over`. `traceparent`: its trace, "" for none.
     """
 
     job_id: str
     epoch: int
     request: reasoning_pb2.SolveRequest
     tenant: str
-    cancelled: bool = False
+    end_wanted: str = ""
     takeovers: int = 0
     created_ms: int = 0
     taken_over: bool = False
     traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """A caller that waits for a job; `deadline_ms` since 1970, None for none."""
+
+    name: str
+    deadline_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What `JobStore.create` found. `left`: a job that ends, as its callers have left; `latest` as in `redirect`."""
+
+    new: bool
+    left: bool = False
+    latest: int = 0
 
 
 class JobStore:
@@ -65,6 +90,8 @@ class JobStore:
         self._append = Script(redis, "orchestrator/queue/scripts/job/append")
         self._finish = Script(redis, "orchestrator/queue/scripts/job/finish")
         self._cancel = Script(redis, "orchestrator/queue/scripts/job/cancel")
+        self._leave = Script(redis, "orchestrator/queue/scripts/job/leave")
+        self._redirect = Script(redis, "orchestrator/queue/scripts/job/redirect")
         self._release = Script(redis, "orchestrator/queue/scripts/job/release")
         self._read = Script(redis, "orchestrator/queue/scripts/job/read")
 
@@ -76,20 +103,39 @@ class JobStore:
         fingerprint: str,
         now_ms: int,
         traceparent: str = "",
-    ) -> bool:
-        """Store a job; once, however often it is called with the same fingerprint. It is forgotten unless it is kept.
+        *,
+        same: str = "",
+        waiter: Waiter | None = None,
+    ) -> Made:
+        """Store a job, or join the one there is; once, however often it is called. It is forgotten unless it is kept.
 
-        Gives whether it is new.
+        `fingerprint` is that of the request as it came, `same` that with every default filled in: either makes it the
+        same request. Without a waiter the job is submitted: nobody who leaves it ends it.
 
         Raises: Conflict when the id belongs to another request.
         """
-        made = await self._create(
-            JobKeys(job_id).both,
-            [fingerprint, request.SerializeToString(), tenant, now_ms, _payload(Queued()), _UNQUEUED_S, traceparent],
-        )
+        who = ("", "") if waiter is None else (waiter.name, "" if waiter.deadline_ms is None else waiter.deadline_ms)
+        sent, queued = request.SerializeToString(), _payload(Queued())
+        arguments = [fingerprint, sent, tenant, now_ms, queued, _UNQUEUED_S, traceparent, same, *who, _WAITERS_S]
+        made, *latest = await self._create(JobKeys(job_id).all, arguments)
         if made == b"conflict":
             raise Conflict("idempotency_key: was used for another request; choose a new one")
-        return bool(made == b"created")
+        return Made(new=made == b"created", left=made == b"left", latest=int(latest[0]) if latest else 0)
+
+    async def redirect(self, job_id: str, attempt: int) -> None:
+        """The request of a job that was left is now made by another attempt."""
+        await self._redirect(JobKeys(job_id).both, [attempt, 2 * self._retention_s])
+
+    async def leave(self, job_id: str, waiter: str, why: str) -> bool:
+        """A caller does not wait any more; whether that asks for the job's end, as LEFT or LATE says.
+
+        Raises: NotFound.
+        """
+        over_ms = self._now() - _OVERDUE_MS
+        reply = await self._leave(JobKeys(job_id).all, [NOTICES, job_id, waiter, why, over_ms])
+        if reply is None:
+            raise no_job(job_id)
+        return bool(reply == b"ending")
 
     async def keep(self, job_id: str) -> None:
         """The job is in the queue: do not forget it."""
@@ -106,7 +152,7 @@ class JobStore:
             epoch,
             reasoning_pb2.SolveRequest.FromString(request),
             tenant.decode(),
-            cancel == b"1",
+            cancel.decode(),
             takeovers,
             int(created),
             bool(taken_over),
@@ -146,7 +192,7 @@ class JobStore:
         now = self._now()
         final = replace(job, finished=datetime.fromtimestamp(now / 1000, UTC))
         reply = await self._finish(
-            JobKeys(claim.job_id).both,
+            JobKeys(claim.job_id).all,
             [
                 claim.epoch,
                 NOTICES,
@@ -164,12 +210,13 @@ class JobStore:
         """Ask for a job's end; its owner, if it has one, ends it. Raises: NotFound."""
         reply = await self._cancel(JobKeys(job_id).both, [NOTICES, job_id])
         if reply is None:
-            raise _no_job(job_id)
+            raise no_job(job_id)
 
-    async def cancel_wanted(self, job_id: str) -> bool:
-        """Whether somebody asked for the job's end."""
+    async def end_wanted(self, job_id: str) -> str:
+        """How the job's end is asked for: "" not at all, LATE and a reason for what there is, else for no answer."""
         with redis_errors():
-            return bool(await self._redis.hget(JobKeys(job_id).meta, "cancel"))
+            cancel = await self._redis.hget(JobKeys(job_id).meta, "cancel")
+        return "" if cancel is None else str(cancel.decode())
 
     async def end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> Job | None:
         """End a job here and now; None when somebody has claimed it: then its owner ends it.
@@ -193,7 +240,7 @@ class JobStore:
         with redis_errors():
             status = await self._redis.hget(JobKeys(job_id).meta, "status")
         if status is None:
-            raise _no_job(job_id)
+            raise no_job(job_id)
         return JobStatus(status.decode()).final
 
     async def run(self, job_id: str) -> Run:
@@ -210,7 +257,7 @@ class JobStore:
         with redis_errors():
             tenant = await self._redis.hget(JobKeys(job_id).meta, "tenant")
         if tenant is None or not shown(tenant.decode()):
-            raise _no_job(job_id)
+            raise no_job(job_id)
 
     async def page(self, limit: int, before: Place | None, shown: Shown = all_shown) -> tuple[list[Job], Place | None]:
         """Jobs without paths as `listed` finds them; and where the next page begins, if any."""
@@ -229,7 +276,7 @@ class JobStore:
         """The job's fields, the fold of its decisions, and its last event's cursor, all of one moment."""
         pairs, entries = await self._read(JobKeys(job_id).both, [])
         if not pairs:
-            raise _no_job(job_id)
+            raise no_job(job_id)
         return dict(zip(pairs[::2], pairs[1::2], strict=True)), _folded(entries), entries[-1][0].decode()
 
 
@@ -283,10 +330,6 @@ def _job(job_id: str, meta: dict[bytes, bytes]) -> Job:
 
 def _time(milliseconds: bytes | None) -> datetime | None:
     return None if milliseconds is None else datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
-
-
-def _no_job(job_id: str) -> NotFound:
-    return NotFound(f"job_id: there is no job {echoed(job_id)}, or it has expired")
 
 
 def _check_written(reply: bytes, job_id: str) -> None:

@@ -11,6 +11,7 @@ one tag only, which is what a Redis Cluster asks for.
     ssr:notices               Pub/sub channel: "<what> <job id>", what = event | finished | cancel, and "queued queue"
                               | "released queue". A hint, never the truth: whoever listens also looks for itself
     ssr:{<job>}:meta          Hash, see below
+    ssr:{<job>}:waiters       Hash: who waits for the job and for nothing else -> ms since 1970 of their deadline, or ""
     ssr:{<job>}:events        Stream: {e: serialised Event}: all that happened, the decisions of the run among it. It is
                               the journal and what watchers read; an entry's id is the cursor and holds the time
 
@@ -26,7 +27,11 @@ Fields of meta:
     told         the epoch of the last claim that was told of
     takeovers    how often it was claimed from an owner that had not handed it back
     created, started, finished    ms since 1970
-    cancel       "1" once somebody asked for the job's end
+    cancel       once the job's end is asked for: "1" by somebody, "left" as all who waited for it have left, "late
+                 <reason>" as their deadlines have passed
+    submitted    "1" once somebody submitted it, "0" while it is only waited for; absent (older replicas): as "1"
+    same         fingerprint of the request with every default filled in
+    latest       of a job that was left: which attempt of its idempotency key is the newest
     trace        W3C traceparent of the span that submitted it; absent where nobody traces
     path:<i>     "<n> <SHA-1>": path i has n committed steps, and the digest of the last one's event
     selected     digest of the event of the strategies, once they are committed
@@ -65,6 +70,15 @@ class JobKeys:
     @property
     def events(self) -> str:
         return f"ssr:{{{self.job_id}}}:events"
+
+    @property
+    def waiters(self) -> str:
+        return f"ssr:{{{self.job_id}}}:waiters"
+
+    @property
+    def all(self) -> list[str]:
+        """meta, events and waiters, in this order."""
+        return [self.meta, self.events, self.waiters]
 
     @property
     def both(self) -> list[str]:

@@ -15,8 +15,9 @@ from ssr.core.types import Mode, Options, StopRule
 from ssr.core.vote import Vote
 from ssr.orchestrator.metrics.job_records import JobRecords, RecordedJournal
 from ssr.orchestrator.queue.job_queue import QueuedJob
-from ssr.orchestrator.queue.job_store import Claim, Clock, JobStore
+from ssr.orchestrator.queue.job_store import LATE, Claim, Clock, JobStore
 from ssr.orchestrator.queue.wakeups import CANCEL, Wakeups
+from ssr.orchestrator.run.job_deadline import JobDeadline
 from ssr.orchestrator.run.journal import RedisJournal
 from ssr.orchestrator.run.stagger import staggered
 from ssr.orchestrator.run.step_barrier import StepBarrier
@@ -151,7 +152,7 @@ class Runner:
 
     async def _end(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:
         """How the job ends; None when it is to be handed back."""
-        if claim.cancelled:
+        if claim.end_wanted and not claim.end_wanted.startswith(LATE):
             return _End(JobStatus.CANCELLED)
         if claim.takeovers >= self._max_takeovers:
             return _End(JobStatus.PARKED, error=f"parked: {claim.takeovers} replicas died or hung while they ran it")
@@ -167,9 +168,10 @@ class Runner:
     async def _solve_or_stop(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:
         """Solve, or stop: as soon as the job's end is wanted, or at a step boundary when this replica leaves."""
         barrier, job_id = StepBarrier(), claim.job_id
+        deadline = JobDeadline(claim, options.deadline_s, self._age_s(claim))
         async with asyncio.TaskGroup() as group:
-            solving = group.create_task(self._solve(claim, options, barrier), name=f"{job_id}/solve")
-            watching = group.create_task(self._cancel_wanted(job_id, cancel_notice), name=f"{job_id}/cancel")
+            solving = group.create_task(self._solve(claim, options, barrier, deadline), name=f"{job_id}/solve")
+            watching = group.create_task(self._cancel_wanted(job_id, cancel_notice, deadline), name=f"{job_id}/cancel")
             leaving = group.create_task(self._left(barrier), name=f"{job_id}/leave")
             await asyncio.wait({solving, watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
             for task in (solving, watching, leaving):
@@ -178,17 +180,17 @@ class Runner:
             return solving.result()
         return None if watching.cancelled() else _End(JobStatus.CANCELLED)
 
-    async def _solve(self, claim: Claim, options: Options, barrier: StepBarrier) -> _End:
+    async def _solve(self, claim: Claim, options: Options, barrier: StepBarrier, deadline: JobDeadline) -> _End:
         priority = priority_from_wire(claim.request.priority)
         durable = RedisJournal(self._store, claim)
         watched = RecordedJournal(durable, self._watch, options, priority, lambda: self._age_s(claim))
         journal = barrier.journal(watched)
         try:
-            async with asyncio.timeout(self._time_left_s(claim, options)):
+            async with deadline.limit:
                 stages = staggered(barrier.stages(self._stages), self._stagger_s)
                 return _end_of(await solve(claim.job_id, claim.request.problem, options, stages, journal))
         except TimeoutError:
-            reason = f"the deadline of {options.deadline_s:g} s has passed"
+            reason = deadline.reason
         except LimitReached as limit:
             reason = str(limit)
         except (StaleOwner, LostGround):
@@ -198,21 +200,22 @@ class Runner:
         outcome = await conclude(self._stages, journal, reason)
         return _End(JobStatus.PARTIAL, outcome.votes, reason=reason)
 
-    def _time_left_s(self, claim: Claim, options: Options) -> float | None:
-        if options.deadline_s is None:
-            return None
-        return max(0.0, options.deadline_s - self._age_s(claim))
-
     def _age_s(self, claim: Claim) -> float:
         """Since the job was submitted."""
         return (self._now() - claim.created_ms) / 1000
 
-    async def _cancel_wanted(self, job_id: str, wakeup: asyncio.Event) -> None:
+    async def _cancel_wanted(self, job_id: str, wakeup: asyncio.Event, deadline: JobDeadline) -> None:
+        """Wait until the job's end without an answer is wanted; where an answer is, its deadline passes."""
+        late = False
         while True:
             await set_within(wakeup, _LOOK_S)
             wakeup.clear()
-            if await patiently(job_id, lambda: self._store.cancel_wanted(job_id)):
+            wanted = await patiently(job_id, lambda: self._store.end_wanted(job_id))
+            if wanted and not wanted.startswith(LATE):
                 return
+            if wanted and not late:
+                deadline.pass_now(wanted)
+                late = True
 
     async def _left(self, barrier: StepBarrier) -> None:
         """Wait until this replica leaves and the run stands at a step boundary, or has been given its time for that."""

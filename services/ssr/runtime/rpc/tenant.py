@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from grpc import aio
 
-from ssr.core.errors import PermissionDenied, echoed
+from ssr.core.errors import InvalidRequest, PermissionDenied, echoed
 from ssr.core.job import DEFAULT_TENANT
 
 #: See proto/ssr/v1/reasoning.proto, SolveRequest.
-TENANT_KEY = "x-ssr-tenant"
+TENANT_KEY, WAITER_KEY = "x-ssr-tenant", "x-ssr-waiter"
+#: As uuid.uuid4().hex, or anything else that no other caller has.
+_WAITER = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,14 @@ def tenant_of(context: aio.ServicerContext[Any, Any]) -> str:
             f"got {echoed(tenant)}"
         )
     return tenant
+
+
+def waiter_of(context: aio.ServicerContext[Any, Any]) -> str:
+    """The name of a caller that submits a job for as long as it waits for it; "" for others. Raises: InvalidRequest."""
+    waiter = metadata_value(context, WAITER_KEY)
+    if waiter is not None and not _WAITER.fullmatch(waiter):
+        raise InvalidRequest(WAITER_KEY, f"must be 1..64 of the characters A-Z a-z 0-9 -; got {echoed(waiter)}")
+    return waiter or ""
 
 
 def metadata_value(context: aio.ServicerContext[Any, Any], key: str) -> str | None:
