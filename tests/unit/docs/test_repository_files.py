@@ -39,7 +39,8 @@ def test_a_form_has_fields_that_a_forge_knows(file: Any) -> None:
 def test_hosted_ci_calls_the_targets_of_ci_run() -> None:
     ours = re.findall(r"^make ([a-z-]+)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     steps = [step for job in read(".github/workflows/ci.yaml")["jobs"].values() for step in job["steps"]]
-    assert {step["run"] for step in steps if "run" in step} == {f"make {target}" for target in ours}
+    hosted = [step["run"] for step in steps if step.get("run", "").startswith("make ")]
+    assert sorted(hosted) == sorted(f"make {target}" for target in ours)
 
 
 def test_hosted_ci_uses_actions_by_commit() -> None:
