@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -165,9 +166,9 @@ async def test_concurrent_calls_are_each_their_callers_own(keys: Path) -> None:
 async def test_keys_are_read_again_when_they_change(
     keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A change with a mistake in it leaves the keys as they are, and is told."""
+    """A file with a mistake in it leaves its caller's keys as they are, and is reported; the others' are taken."""
     monkeypatch.setattr(changes, "CHECK_S", 0.02)
-    write_keys(tmp_path / "short", acme="hunter2", **{"school-7": SCHOOL})
+    write_keys(tmp_path / "short", acme="hunter2", new="new-key-0123456789", **{"school-7": SCHOOL})
     write_keys(tmp_path / "second", acme=ACME_NEXT, other="other-key-0123456789")
     async with serving(keys) as (address, script):
         mount(tmp_path / "short", keys)
@@ -175,7 +176,8 @@ async def test_keys_are_read_again_when_they_change(
             while "acme has a key of 7 characters" not in caplog.text:
                 await asyncio.sleep(0.01)
         assert "hunter2" not in caplog.text
-        await get(address, ACME)
+        for key in (ACME, SCHOOL, "new-key-0123456789"):
+            await get(address, key)
         mount(tmp_path / "second", keys)
         (keys / "school-7").unlink()
         async with asyncio.timeout(LIMIT_S):
@@ -200,7 +202,6 @@ async def test_keys_are_read_again_when_they_change(
         ({"acme": "0123456789 secret"}, "keys/acme has a key with spaces"),
         ({"acme": "0123456789-sécrét"}, "keys/acme has a key with spaces or characters beyond ASCII"),
         ({"acme.eu": ACME}, "the name of .*keys/acme.eu is no caller's; give 1..64 of the characters"),
-        ({"acme": ACME, "school": ACME}, "keys/school and acme have the same key; give each its own"),
     ],
 )
 def test_keys_that_are_wrong_fail_the_start_and_are_not_told(tmp_path: Path, files: dict[str, str], told: str) -> None:
@@ -208,6 +209,24 @@ def test_keys_that_are_wrong_fail_the_start_and_are_not_told(tmp_path: Path, fil
     with pytest.raises(errors.InvalidRequest, match=rf"^api_keys: .*{told}") as caught:
         read_keys(tmp_path / "keys")
     assert "secr" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("short", "hunter2", "short has a key of 7 characters"),
+        ("acme.eu", SCHOOL, "the name of .*acme.eu is no caller's"),
+        ("zoo", ACME, "zoo and acme have the same key; give each its own"),
+    ],
+)
+async def test_a_wrong_file_shuts_out_nobody_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, text: str, fault: str
+) -> None:
+    write_keys(tmp_path / "keys", acme=ACME, **{name: text})
+    async with serving(tmp_path / "keys") as (address, script):
+        await get(address, ACME)
+    assert script.tenants == ["acme"]
+    assert re.search(fault, caplog.text)
 
 
 def test_a_folder_that_is_none_fails_the_start(tmp_path: Path) -> None:

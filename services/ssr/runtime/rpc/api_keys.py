@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +22,8 @@ from ssr.core.errors import InvalidRequest, Unauthenticated
 from ssr.runtime.rpc import reflection
 from ssr.runtime.rpc.changes import beside, changes
 from ssr.runtime.rpc.tenant import CALLER, Caller, metadata_value, tenant_of
+
+_log = logging.getLogger(__name__)
 
 #: A caller's name is that of a tenant, without ".", which is before the names of the tenants under it.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -59,42 +63,67 @@ class ApiKeys:
         return caller
 
 
+@dataclass(frozen=True, slots=True)
+class KeyFiles:
+    """What a folder of keys holds: the good keys, and by the name of each other file what is wrong with it."""
+
+    keys: _Keys
+    faults: Mapping[str, str]
+
+
 @asynccontextmanager
 async def open_api_keys(folder: Path) -> AsyncIterator[ApiKeys]:
-    """The keys in a folder, read again when they change. A change is taken as a whole or, with a mistake in it, not.
+    """The keys in a folder, read again when they change.
 
-    Raises: InvalidRequest as `read_keys`.
+    A file with a mistake is logged as an error and shuts nobody else out; its caller keeps the keys that were good
+    before, if there are any. Raises: InvalidRequest as `read_keys`.
     """
     read = partial(read_keys, folder)
-    held = ApiKeys(await asyncio.to_thread(read))
+    files = await asyncio.to_thread(read)
+    _report(files)
+    held = ApiKeys(files.keys)
 
     async def follow() -> None:
-        async with aclosing(changes(read, held.keys, "api_keys")) as renewals:
-            async for keys in renewals:
-                held.keys = keys
+        async with aclosing(changes(read, files, "api_keys")) as renewals:
+            async for renewed in renewals:
+                _report(renewed)
+                kept = {key: caller for key, caller in held.keys.items() if caller.name in renewed.faults}
+                held.keys = {**kept, **renewed.keys}
 
     async with beside(follow(), "API keys"):
         yield held
 
 
-def read_keys(folder: Path) -> _Keys:
+def _report(files: KeyFiles) -> None:
+    for fault in files.faults.values():
+        _log.error("api_keys: %s; its caller has no other keys than those that were good before", fault)
+
+
+def read_keys(folder: Path) -> KeyFiles:
     """The callers of a folder's files: a file has its caller's name, and a key a line. Hidden files are none. Blocks.
 
-    Raises: InvalidRequest naming the file that is wrong, and never a key.
+    Raises: InvalidRequest where the folder cannot be read or holds no good key, naming a file that is wrong; never a
+    key.
     """
     keys: dict[bytes, Caller] = {}
+    faults: dict[str, str] = {}
     try:
         files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
-        for file in files:
-            for key in _keys_in(file):
-                caller = keys.setdefault(_digest(key), Caller(file.name))
-                if caller.name != file.name:
-                    raise InvalidRequest("api_keys", f"{file} and {caller.name} have the same key; give each its own")
     except OSError as error:
-        raise InvalidRequest("api_keys", f"{error.filename or folder} cannot be read: {error.strerror}") from None
+        raise InvalidRequest("api_keys", f"{folder} cannot be read: {error.strerror}") from None
+    for file in files:
+        try:
+            found = {_digest(key): Caller(file.name) for key in _keys_in(file)}
+            if shared := next((keys[key].name for key in found if key in keys), None):
+                raise InvalidRequest("api_keys", f"{file} and {shared} have the same key; give each its own")
+        except InvalidRequest as error:
+            faults[file.name] = error.violations[0].message
+        else:
+            keys.update(found)
     if not keys:
-        raise InvalidRequest("api_keys", f"{folder} holds no key; without one nobody could call")
-    return keys
+        nothing = f"{folder} holds no key; without one nobody could call"
+        raise InvalidRequest("api_keys", next(iter(faults.values()), nothing))
+    return KeyFiles(keys, faults)
 
 
 def _keys_in(file: Path) -> list[str]:
@@ -102,7 +131,10 @@ def _keys_in(file: Path) -> list[str]:
         raise InvalidRequest(
             "api_keys", f"the name of {file} is no caller's; give 1..64 of the characters A-Z a-z 0-9 _ -"
         )
-    lines = (line.strip() for line in file.read_text("utf-8", "replace").splitlines())
+    try:
+        lines = [line.strip() for line in file.read_text("utf-8", "replace").splitlines()]
+    except OSError as error:
+        raise InvalidRequest("api_keys", f"{file} cannot be read: {error.strerror}") from None
     keys = [line for line in lines if line]
     for key in keys:
         if len(key) < MIN_KEY_CHARS:
