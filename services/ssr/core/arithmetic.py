@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 #: Of a text; what comes after is not looked at.
 MAX_CHARS = 20_000
@@ -33,11 +34,15 @@ _SPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 _NUMBER = r"\d+(?:\.\d+)?"
 _TOKEN = re.compile(rf"\s*(?:(?P<number>{_NUMBER}(?![A-Za-z]))|(?P<sign>[-+*/()])|(?P<word>[A-Za-z]+)|(?P<other>\S))")
 #: Words behind a number are its unit; behind these the sentence goes on with another meaning.
-_NO_UNIT = frozenset("of mod modulo remainder r choose base percent tens ones hundreds thousands dozen x and or".split())
+_NO_UNIT = frozenset(
+    {"of", "mod", "modulo", "remainder", "r", "choose", "base", "percent", "x", "and", "or"}
+    | {"tens", "ones", "hundreds", "thousands", "dozen"}
+)
 _MAX_UNIT_WORDS = 3
 _DOUBT = re.compile(r"\b(?:not|isn't|wrong|incorrect|suppose|if|would|remainder|mod|approximately|round\w*)\b", re.I)
 _OWN_ARITHMETIC = re.compile(
-    r"\b(?:operations?|operator|modulo|congruent|(?:in|to|from) base)\b|\\(?:[pb]?mod|star|oplus|otimes|circ)\b|\d_\{?\d",
+    r"\b(?:operations?|operator|modulo|congruent|(?:in|to|from) base)\b"
+    r"|\\(?:[pb]?mod|star|oplus|otimes|circ)\b|\d_\{?\d",
     re.IGNORECASE,
 )
 
@@ -75,7 +80,7 @@ def _equations(line: str) -> Iterator[tuple[str, str]]:
     if re.search(r"[=<>!]=|[<>≈≠\\{}|?_:]\s*=|=\s*=", line):
         return
     sides = line.split("=")
-    for left, right in zip(sides, sides[1:], strict=False):
+    for left, right in pairwise(sides):
         left, right = re.split(r"[,;:]\s", left)[-1], re.split(r"[,;:]\s|\.\s|\.$", right)[0]
         yield left.strip(), right.strip()
 
@@ -113,8 +118,8 @@ def _calculated(text: str, *, tail: bool) -> tuple[Fraction, int]:
 def _behind_words(tokens: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Without the words that the sentence begins with: `So she has 16 - 3` is `16 - 3`."""
     begin = next((i for i, (kind, text) in enumerate(tokens) if kind == "number" or text == "("), 0)
-    if any(kind != "word" for kind, _ in tokens[:begin]):
-        raise _Unread
+    if any(kind != "word" for kind, _ in tokens[:begin]) or (begin and len(tokens[begin - 1][1]) == 1):
+        raise _Unread  # also `f(3) + 1` and `x 3`
     return tokens[begin:]
 
 

@@ -1,0 +1,193 @@
+"""`ssr bench replay`: recorded pools of samples under any rule, without an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from ssr.cli.exit_status import ExitStatus
+from ssr.cli.running import refusing, run
+from ssr.core.errors import InvalidRequest
+from ssr.core.limits import check_within
+
+if TYPE_CHECKING:
+    from ssr.core.evidence.prior import Prior
+    from ssr_bench.replay.method import Method
+    from ssr_bench.replay.pool import PooledProblem
+    from ssr_bench.replay.summary import GroupSummary, Prices
+
+_WIDTH = 180
+_METHODS = (
+    "fixed",
+    "target-alone",
+    "drafts-alone",
+    "adaptive-consistency",
+    "esc",
+    "deepconf",
+    "target-evidence",
+    "cascade",
+    "oracle",
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to `ssr bench`."""
+    app.command("replay")(replay)
+
+
+def replay(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Has draft.jsonl.gz and target.jsonl.gz.")],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[:KEY=VALUE,...]", help="A method; again for more. The first is the reference."),
+    ] = None,
+    draft_cost: Annotated[
+        float, typer.Option("--draft-cost", metavar="R", help="Price of a draft token in target tokens.")
+    ] = 0.047,
+    draft_parameters: Annotated[float, typer.Option(metavar="N", help="The draft's size, for FLOPs.")] = 0.0,
+    target_parameters: Annotated[float, typer.Option(metavar="N", help="The target's size, for FLOPs.")] = 0.0,
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Priors, from `ssr bench calibrate`. Default: the built-in.")
+    ] = None,
+    domain: Annotated[str, typer.Option(metavar="NAME", help="Which of the calibration's domains.")] = "",
+    cross_validate: Annotated[
+        int, typer.Option("--cross-validate", metavar="K", help="Fit the prior on the other of K folds of problems.")
+    ] = 0,
+    sets: Annotated[str, typer.Option("--sets", metavar="S,S,...", help="Of the pool's sets. Default: all.")] = "",
+    orders: Annotated[int, typer.Option(metavar="N", help="Random orders of each problem's samples.")] = 8,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of these orders.")] = 0,
+    figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the break-even figure there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Replay recorded samples under any rule: no engine, the same samples for all.
+
+    DIR holds samples of a draft and a target model on the same problems, as
+    `ssr bench record` makes them. Answers are graded by equivalence.
+
+    \b
+    Methods are presets of one rule:
+      fixed                 a vote of the target's paths (targets=4)
+      target-alone          one path of the target
+      drafts-alone          a vote of drafts
+      adaptive-consistency  the target's paths until the Beta rule suffices
+      esc                   windows of the target's paths until one agrees
+      deepconf              until the leader has its share of confidence
+      target-evidence       the target's paths until the posterior suffices
+      cascade               drafts first, then the target's paths
+      oracle                cascade, stopped by who knows the right answer
+
+    Settings: estimate (posterior, beta, unanimous, share), confidence,
+    min_gain, first, batch, drafts, targets.
+
+    Examples:
+
+      ssr bench replay traces --cross-validate 5
+      ssr bench replay traces --method fixed --method cascade:min_gain=0.03
+    """
+    from ssr_bench.replay.method import read_method
+    from ssr_bench.replay.summary import Prices
+
+    with refusing():
+        methods = [read_method(text) for text in method or _METHODS]
+        check_within("orders", orders, 1, 10_000)
+        if cross_validate != 0:
+            check_within("cross-validate", cross_validate, 2, 100)
+        check_within("draft-cost", draft_cost, 0, 10)
+        prices = Prices(draft_cost, draft_parameters, target_parameters)
+        prior = _prior(calibration, domain)
+        chosen = tuple(part.strip() for part in sets.split(",") if part.strip())
+    asked = _Asked(folder, methods, prices, prior, cross_validate, chosen, orders, seed, figure, as_json)
+    run(_replay(asked))
+
+
+class _Asked:
+    """What `replay` was asked for."""
+
+    def __init__(
+        self,
+        folder: Path,
+        methods: Sequence[Method],
+        prices: Prices,
+        prior: Prior | None,
+        folds: int,
+        sets: Sequence[str],
+        orders: int,
+        seed: int,
+        figure: Path | None,
+        as_json: bool,
+    ) -> None:
+        self.folder, self.methods, self.prices, self.prior, self.folds = folder, methods, prices, prior, folds
+        self.sets, self.orders, self.seed, self.figure, self.as_json = sets, orders, seed, figure, as_json
+
+
+async def _replay(asked: _Asked) -> ExitStatus:
+    from ssr_bench.replay.report import break_even_figure, definitions, grid_of
+    from ssr_bench.report_json import report_json
+
+    problems = await _pool(asked)
+    summaries = await asyncio.to_thread(_summaries, asked, problems)
+    if asked.figure is not None:
+        png = await asyncio.to_thread(break_even_figure, summaries, asked.prices)
+        await asyncio.to_thread(asked.figure.write_bytes, png)
+    if asked.as_json:
+        typer.echo(json.dumps(report_json(summaries), indent=2, ensure_ascii=False))
+        return ExitStatus.DONE
+    console = Console(width=_WIDTH)
+    for summary in summaries:
+        console.print(grid_of(summary).rich(), "", highlight=False)
+    console.print(Text("\n".join(definitions(asked.prices, asked.orders)), "dim"))
+    return ExitStatus.DONE
+
+
+async def _pool(asked: _Asked) -> Sequence[PooledProblem]:
+    from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
+    from ssr_bench.replay.pool import groups_of, read_pool
+
+    async with MathVerifyEquivalence() as equivalence:
+        problems = await read_pool(asked.folder, equivalence)
+    groups = groups_of(problems)
+    for name in asked.sets:
+        if name not in groups:
+            raise InvalidRequest("sets", f"{name!r} is not in {asked.folder}; it has {', '.join(groups)}")
+    return [one for one in problems if not asked.sets or one.group in asked.sets]
+
+
+def _summaries(asked: _Asked, problems: Sequence[PooledProblem]) -> list[GroupSummary]:
+    from ssr_bench.replay.pool import groups_of
+    from ssr_bench.replay.summary import priors_of, replay_all, summarise
+
+    prior_of = priors_of(problems, asked.prior, asked.folds)
+    columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn())
+    summaries = []
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len(problems))
+        for group, members in groups_of(problems).items():
+            try:
+                replays = replay_all(
+                    members, asked.methods, prior_of, asked.orders, asked.seed, lambda: progress.advance(task)
+                )
+            except ValueError as error:
+                raise InvalidRequest("method", str(error)) from error
+            summaries.append(summarise(group, members, replays, asked.methods, asked.prices))
+    return summaries
+
+
+def _prior(file: Path | None, domain: str) -> Prior | None:
+    """Raises: InvalidRequest."""
+    from ssr.core.evidence.calibration import parse_calibration
+
+    if file is None:
+        return None
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest("calibration", f"{file} cannot be read ({error})") from error
+    return parse_calibration(text).entry("", "", domain).prior

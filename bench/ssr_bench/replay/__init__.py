@@ -1,0 +1,1 @@
+"""Recorded pools of samples, replayed under any rule without an engine."""

@@ -1,0 +1,91 @@
+"""Replays as tables, and the break-even figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ssr_bench.evaluation.figures import COLOURS, blank, percent, png_of
+from ssr_bench.evaluation.grid import Grid
+from ssr_bench.evaluation.statistics import Estimate
+from ssr_bench.replay.summary import Figures, GroupSummary, Prices
+
+_COLUMNS = (
+    "method",
+    "right",
+    "95 %",
+    "to the first",
+    "p",
+    "target paths",
+    "total cost",
+    "saved",
+    "95 % of saved",
+    "break-even",
+)
+
+
+def definitions(prices: Prices, orders: int) -> tuple[str, ...]:
+    """What the columns mean."""
+    return (
+        f"Each problem is replayed in {orders} random orders of its samples; 95 %: bootstrap over problems.",
+        "to the first: difference of accuracy to the first method, in points; p: sign-flip test over problems.",
+        f"target paths: the target's tokens over those of its mean path; total cost: with a draft token at "
+        f"{prices.draft:g} of a target token.",
+        "saved: against adaptive consistency of the target alone (Beta rule, at most 4 paths) at equal accuracy, where "
+        "a coin may choose between two of its settings.",
+        "break-even: the price of a draft token, in target tokens, at which nothing is saved.",
+    )
+
+
+def grid_of(summary: GroupSummary) -> Grid:
+    title = (
+        f"{summary.group or 'all'}: {summary.figures[0].problems} problems; one sample of the draft is right on "
+        f"{summary.draft_accuracy:.1%}, of the target on {summary.target_accuracy:.1%}"
+    )
+    return Grid(title, _COLUMNS, [_row(figures) for figures in summary.figures])
+
+
+def _row(one: Figures) -> tuple[str, ...]:
+    gap = one.against_reference
+    return (
+        one.method,
+        f"{one.accuracy.value:.1%}",
+        _ends(one.accuracy, "{:.1%}"),
+        f"{100 * gap.difference.value:+.1f}",
+        f"{gap.p:.2f}",
+        f"{one.target.value:.2f}",
+        f"{one.total.value:.2f}",
+        "-" if one.saving is None else f"{one.saving.value:.0%}",
+        "-" if one.saving is None else _ends(one.saving, "{:.0%}"),
+        "-" if one.break_even is None else f"{one.break_even:.2f}",
+    )
+
+
+def break_even_figure(summaries: Sequence[GroupSummary], prices: Prices) -> bytes:
+    """What drafting saves against the rival at equal accuracy, over the draft's price: one line a set and method."""
+    figure, (axes,) = blank(width=8.0)
+    shown = 0
+    for summary in summaries:
+        strength = summary.draft_accuracy / summary.target_accuracy if summary.target_accuracy else 0.0
+        for one in summary.figures:
+            if one.break_even is None or one.saving is None or one.saving.value >= 1:
+                continue
+            rival = one.total.value / (1 - one.saving.value)
+            drafted = (rival - one.target.value) / one.break_even if one.break_even else 0.0
+            costs = [number / 50 for number in range(51)]
+            axes.plot(
+                costs,
+                [1 - (one.target.value + cost * drafted) / rival for cost in costs],
+                color=COLOURS[shown % len(COLOURS)],
+                label=f"{summary.group}, draft / target accuracy {strength:.2f}: {one.method}",
+            )
+            shown += 1
+    axes.axhline(0.0, color="black", linewidth=0.8, linestyle=":")
+    axes.axvline(prices.draft, color="black", linewidth=0.8, linestyle="--")
+    axes.set_xlabel("price of a draft token, in target tokens")
+    percent(axes, "saved at equal accuracy")
+    axes.legend(fontsize=7, frameon=False)
+    return png_of(figure)
+
+
+def _ends(estimate: Estimate, form: str) -> str:
+    return f"{form.format(estimate.low)} – {form.format(estimate.high)}"

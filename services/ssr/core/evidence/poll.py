@@ -1,0 +1,77 @@
+"""The votes of finished paths, counted by answer and author."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ssr.core.evidence.prior import Author
+
+_PLACES = {author: place for place, author in enumerate(Author)}
+_NOBODY = (0,) * len(Author)
+
+#: Counts of votes, one an author, in the order of `Author`.
+Counts = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PathVote:
+    """A finished path as a vote. `answer`: which of the answers it gave, from 0; None: it ended without one.
+
+    `ratio`: what else the path shows, as log(P(shown | right) / P(shown | wrong)); `weight`: its share of a weighted
+    vote.
+    """
+
+    author: Author
+    answer: int | None
+    ratio: float = 0.0
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Support:
+    """The votes for one answer, and the sum of their ratios."""
+
+    counts: Counts
+    ratio: float = 0.0
+
+    @property
+    def votes(self) -> int:
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Every answer's support, by its number, and how many votes each author cast, those without an answer included."""
+
+    answers: tuple[Support, ...] = ()
+    cast: Counts = _NOBODY
+
+    @classmethod
+    def of(cls, votes: Sequence[PathVote]) -> Poll:
+        poll = cls()
+        for vote in votes:
+            poll = poll.add(vote)
+        return poll
+
+    def add(self, vote: PathVote) -> Poll:
+        """With one more vote; numbers that it leaves out below its own are answers without votes so far."""
+        cast = _raised(self.cast, vote.author)
+        if vote.answer is None:
+            return replace(self, cast=cast)
+        missing = (Support(_NOBODY),) * (vote.answer + 1 - len(self.answers))
+        answers = list(self.answers + missing)
+        support = answers[vote.answer]
+        answers[vote.answer] = Support(_raised(support.counts, vote.author), support.ratio + vote.ratio)
+        return Poll(tuple(answers), cast)
+
+    @property
+    def plain(self) -> Poll:
+        """The same votes whatever the answers' numbers are."""
+        heard = (support for support in self.answers if support.votes)
+        return Poll(tuple(sorted(heard, reverse=True)), self.cast)
+
+
+def _raised(counts: Counts, author: Author) -> Counts:
+    place = _PLACES[author]
+    return (*counts[:place], counts[place] + 1, *counts[place + 1 :])
