@@ -62,10 +62,10 @@ docs: $(VENV)/.ready-dev ## Build the documentation's site into build/site
 	$(MKDOCS) build --strict --quiet
 
 docs-check: $(VENV)/.ready-dev docs ## Whether it builds, and its generated pages are up to date
-	$(BIN)/python docs/generate.py --check
+	$(BIN)/python docs/generate --check
 
 reference: $(VENV)/.ready-dev ## Make the pages of settings, commands and protocol again
-	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/generate
 
 ##@ Deploy
 IMAGE ?= ssr:$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' services/ssr/__init__.py)

@@ -69,8 +69,9 @@ def replay(
 ) -> None:
     """Replay recorded samples under any rule: no engine, the same samples for all.
 
-    DIR holds samples of a draft and a target model on the same problems, as
-    `ssr bench record` makes them. Answers are graded by equivalence.
+    DIR holds samples of a draft and a target model on the same problems, in
+    the form that ssr_bench/replay/pool.py describes. Answers are graded by
+    equivalence.
 
     \b
     Methods are presets of one rule:

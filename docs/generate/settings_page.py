@@ -1,10 +1,7 @@
-"""Makes the pages of docs/reference that come from the code: settings, commands, protocol.
+"""The page of settings: every variable of every service, from its class.
 
-    python docs/generate.py            writes them
-    python docs/generate.py --check    exit status 1 when one of them is not up to date
-
-A setting's text is what the code says above or below its field ("#:" comment, docstring or description), its limits and
-default are those of its class, a command's text is its --help.
+A setting's text is what the code says above or below its field ("#:" comment, docstring or description); its limits and
+default are those of its class.
 """
 
 from __future__ import annotations
@@ -12,21 +9,17 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
-import click
-import typer
+from pieces import MADE, cell, table
 from pydantic import TypeAdapter
 
 from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings, ScheduledLoad
 from ssr.autoscaler.settings import AutoscalerSettings
-from ssr.cli.app import app
 from ssr.consensus.environment import ProposerSettings
 from ssr.consensus.settings import ConsensusSettings
 from ssr.drafter.settings import DrafterSettings
@@ -36,10 +29,6 @@ from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.settings import ServiceSettings
 from ssr.selector.settings import SelectorSettings
 from ssr.verifier.settings import VerifierSettings
-
-ROOT = Path(__file__).parents[1]
-REFERENCE = ROOT / "docs" / "reference"
-_MADE = "<!-- Made by docs/generate.py from the code: `make reference` makes it again. -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +92,7 @@ def settings_page() -> str:
     """Every setting of every service, from its class."""
     parts = [
         "# Settings",
-        _MADE,
+        MADE,
         "Each service reads its settings once, at its start, from environment variables; nested ones have `__` between "
         "their names. A value that is wrong stops the start with the variable's name, and so does a variable with a "
         "service's prefix that is no setting of it. In the chart they are `services.*.settings`, with the names in "
@@ -112,12 +101,8 @@ def settings_page() -> str:
     ]
     for section in SECTIONS:
         rows = [row for cls in section.classes for row in _rows(cls, section.prefix)]
-        table = [f"| `{row.name}` | {row.values} | {row.default} | {row.text} |" for row in rows]
-        parts += [
-            f"## {section.title}",
-            section.what,
-            "\n".join(["| variable | values | default | means |", "|---|---|---|---|", *table]),
-        ]
+        cells = [(f"`{row.name}`", row.values, row.default, row.text) for row in rows]
+        parts += [f"## {section.title}", section.what, table(("variable", "values", "default", "means"), cells)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -141,7 +126,7 @@ def _rows_of(
         resolved = _resolved(field, defs)
         variable = prefix + name.upper() if prefix else name
         default = given.get(name, field.get("default"))
-        text = _cell(texts.get(name) or field.get("description", ""))
+        text = cell(texts.get(name) or field.get("description", ""))
         if elsewhere := _ELSEWHERE.get(classes.get(resolved.get("title", ""), object)):
             anchor = elsewhere.lower().replace(" ", "-")
             yield Setting(f"{variable}__*", f"[{elsewhere}](#{anchor})", "", text)
@@ -183,10 +168,6 @@ def _default(value: Any) -> str:
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
 def _classes(cls: type) -> dict[str, type]:
     """The class, and every class that a field of it can hold, by name."""
     found = {cls.__name__: cls}
@@ -221,103 +202,27 @@ def field_texts(cls: type) -> dict[str, str]:
 def _own_texts(cls: type) -> dict[str, str]:
     source = textwrap.dedent(inspect.getsource(cls))
     lines, texts, last = source.splitlines(), {}, (inspect.getdoc(cls) or "").partition("\n")[0]
-    body = ast.parse(source).body[0].body  # type: ignore[attr-defined]  # it is a class
-    for node, after in zip(body, [*body[1:], None], strict=True):
-        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
-            continue
-        above, line = [], node.lineno - 2
-        while lines[line].strip().startswith("#:"):
-            above.insert(0, lines[line].strip().removeprefix("#:"))
-            line -= 1
-        below = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
-        described = any(word.arg == "description" for word in getattr(node.value, "keywords", ()))
-        texts[node.target.id] = last = "" if described else " ".join(above) or below or last
+    [definition] = ast.parse(source).body
+    assert isinstance(definition, ast.ClassDef)
+    for node, after in zip(definition.body, [*definition.body[1:], None], strict=True):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            described = any(word.arg == "description" for word in getattr(node.value, "keywords", ()))
+            last = "" if described else _above(lines, node.lineno - 1) or _text_of(after) or last
+            texts[node.target.id] = last
     return texts
 
 
-def cli_page() -> str:
-    """Every command with its options, from its --help."""
-    parts = [
-        "# Commands",
-        _MADE,
-        "Every command prints this as `--help`. `ssr bench` is of the distribution `ssr-bench`, which `make setup` "
-        "installs too.",
-    ]
-    root = typer.main.get_command(app)
-    for path, command in _commands(root, "ssr"):
-        parts += [f"{'#' * (path.count(' ') + 2)} {path}", *_help(command, path)]
-    return "\n\n".join(parts) + "\n"
+def _above(lines: Sequence[str], line: int) -> str:
+    """The "#:" comment that ends right above a line (from 0)."""
+    comment: list[str] = []
+    while (above := lines[line - 1 - len(comment)].strip()).startswith("#:"):
+        comment.insert(0, above.removeprefix("#:").strip())
+    return " ".join(comment)
 
 
-def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
-    yield path, command
-    for name, below in getattr(command, "commands", {}).items():
-        if not below.hidden:
-            yield from _commands(below, f"{path} {name}")
-
-
-def _help(command: Any, path: str) -> Iterator[str]:
-    yield "\n".join(
-        f"  {line}" if line.startswith("  ") else line
-        for line in inspect.cleandoc(command.help or "").replace("\b\n", "").splitlines()
-    )
-    context = click.Context(command, info_name=path)
-    rows = []
-    for parameter in command.get_params(context):
-        if parameter.name == "help":
-            continue
-        names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
-        if parameter.param_type_name == "argument":
-            names = f"`{parameter.metavar or parameter.name.upper()}`"
-        value = (
-            ""
-            if getattr(parameter, "is_flag", False) or parameter.param_type_name == "argument"
-            else parameter.metavar or ""
-        )
-        text = getattr(parameter, "help", "") or ""
-        default = parameter.default
-        if default not in (None, "", (), False) and getattr(parameter, "show_default", False) and not callable(default):
-            text += f" Default: {default}."
-        if envvar := getattr(parameter, "envvar", None):
-            text += f" Variable: `{envvar}`."
-        rows.append(f"| {names} | {_cell(value)} | {_cell(text)} |")
-    if rows:
-        yield "\n".join(["| option | value | means |", "|---|---|---|", *rows])
-
-
-def proto_page() -> str:
-    """The wire contract, file by file."""
-    parts = [
-        "# Protocol",
-        _MADE,
-        "The files of `proto/`, whole: every field with its unit and limits. `reasoning.proto` is the public API; the "
-        "others are spoken among the services. Numbers of fields that went are reserved.",
-    ]
-    first = ROOT / "proto" / "ssr" / "v1" / "reasoning.proto"
-    for file in [first, *(other for other in sorted((ROOT / "proto").rglob("*.proto")) if other != first)]:
-        parts += [f"## {file.name}", f"`{file.relative_to(ROOT)}`", f"```protobuf\n{file.read_text().strip()}\n```"]
-    return "\n\n".join(parts) + "\n"
-
-
-def pages() -> dict[Path, str]:
-    """All pages by their files."""
-    return {
-        REFERENCE / "settings.md": settings_page(),
-        REFERENCE / "cli.md": cli_page(),
-        REFERENCE / "proto.md": proto_page(),
-    }
-
-
-def main(arguments: list[str]) -> int:
-    stale = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
-    if arguments == ["--check"]:
-        for path in stale:
-            print(f"{path.relative_to(ROOT)} is not up to date: run make reference", file=sys.stderr)  # noqa: T201
-        return bool(stale)
-    for path in stale:
-        path.write_text(pages()[path])
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _text_of(node: ast.stmt | None) -> str:
+    """A docstring's text; "" for any other statement."""
+    match node:
+        case ast.Expr(value=ast.Constant(value=str(text))):
+            return text
+    return ""
