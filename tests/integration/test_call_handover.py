@@ -9,7 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from serve_process import running_command
 
+from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.stages import Stage, StageMetrics
+from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.peer import Peer
 from ssr.runtime.rpc.channel import open_channel
 from ssr.runtime.telemetry.tracing import Tracing
@@ -28,7 +30,7 @@ async def test_calls_that_a_stopping_server_has_not_read_go_to_another(calls: in
         running_command(*SELECTOR, environment=ENVIRONMENT) as staying,
     ):
         addresses = [command.line("ready: selector on ") for command in (ending, staying)]
-        peer = Peer("selector", LIMIT_S, StageMetrics(CollectorRegistry()), Tracing())
+        peer = Peer("selector", Pool.TARGET, LIMIT_S, StageMetrics(CollectorRegistry()), Tracing(), Parking())
         async with open_channel(f"ipv4:{','.join(addresses)}") as channel:
             stub = selection_pb2_grpc.SelectionServiceStub(channel)
             request = selection_pb2.ListStrategySetsRequest()

@@ -31,6 +31,7 @@ from ssr.orchestrator.queue.job_queue import JobQueue, QueuedJob, QueueLimits
 from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.keys import JobKeys
 from ssr.orchestrator.queue.wakeups import Wakeups
+from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.runner import Fate, Runner
 from ssr.orchestrator.workload import WorkloadEstimate
 from ssr.runtime.redis.client import open_redis
@@ -85,6 +86,7 @@ class Replica:
             WorkloadEstimate(5.0),
             JobRecords.of(Telemetry(self.registry)),
             lambda: 1_000_000,
+            Parking(),
             replica=name,
             max_takeovers=5,
             drain_s=LIMIT_S,

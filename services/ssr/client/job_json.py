@@ -35,6 +35,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "options": {name: str(v) if isinstance(v, str) else v for name, v in asdict(job.options).items()},
         "error": job.error,
         "reason": job.reason,
+        "waiting_for": list(job.waiting_for),
         "created": _time(job.created),
         "started": _time(job.started),
         "finished": _time(job.finished),

@@ -15,6 +15,7 @@
     └── Retryable                 the same request may succeed later; `delay_s` says when
         ├── Overloaded            no room now (RESOURCE_EXHAUSTED with RetryInfo)
         ├── Unavailable           a service, engine or Redis cannot be reached (UNAVAILABLE)
+        │   └── NoEngine          an engine pool has no ready replica: waiting for one is no fault of the call
         └── TimedOut              the answer did not come within its limit (DEADLINE_EXCEEDED)
 
 The message is for the person who made the call: it names the field or thing, the limit, and what to do.
@@ -173,6 +174,10 @@ class Overloaded(Retryable):
 
 class Unavailable(Retryable):
     """A service, an engine or Redis cannot be reached."""
+
+
+class NoEngine(Unavailable):
+    """No replica of an engine pool can be reached: there is none, or none that takes connections."""
 
 
 class TimedOut(Retryable):

@@ -46,7 +46,8 @@ class Job:
     """A job as it is at one moment.
 
     `votes`: the winner first; `error`: why it FAILED or is PARKED; `reason`: which limit made it PARTIAL;
-    `cursor`: the last event this state includes.
+    `cursor`: the last event this state includes; `waiting_for`: the engine pools without a ready replica that its paths
+    wait for.
     """
 
     job_id: str
@@ -65,6 +66,7 @@ class Job:
     started: datetime | None = None
     finished: datetime | None = None
     cursor: str = ""
+    waiting_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from ssr.core.errors import BadReply, SsrError, TimedOut, Unavailable
+from ssr.core.errors import BadReply, NoEngine, SsrError, TimedOut, Unavailable
 from ssr.engines.event_stream import EventParser
 from ssr.engines.reply_errors import reply_error
 
@@ -180,6 +180,6 @@ def _transport_error(url: str, error: aiohttp.ClientError) -> SsrError:
         case aiohttp.InvalidURL():
             return BadReply(f"{url} is no URL of an engine: {error!r}")
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return Unavailable(f"{url} cannot be reached ({error!r}): check that the engine runs there")
+            return NoEngine(f"{url} cannot be reached ({error!r}): check that the engine runs there")
         case _:
             return Unavailable(f"{url} closed the connection before its answer was complete ({error!r})")

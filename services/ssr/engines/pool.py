@@ -13,11 +13,11 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
-from ssr.core.errors import BadReply, Overloaded, Permanent, SsrError, TimedOut, Unavailable
+from ssr.core.errors import BadReply, NoEngine, Overloaded, Permanent, SsrError, TimedOut, Unavailable
 from ssr.engines.base import (
     ANYONE,
     GREEDY,
@@ -39,6 +39,8 @@ from ssr.engines.routing import choose
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _MAX_BACKOFF_S = 5.0
+#: How long a call waits for a pool without any engine before it is answered so; whoever made it may wait on.
+_NO_ENGINE_S = 5.0
 #: The shortest wait for a replica. A loop whose timers count milliseconds (uvloop) comes up to one early, and would
 #: come again and again until the moment is there.
 _NAP_S = 0.001
@@ -268,10 +270,10 @@ class EnginePool:
             self._tokens_running += tokens
             try:
                 return await self._ask(replica, ask, deadline)
-            except (Overloaded, Unavailable, BadReply):  # garbage, too, may be this replica's alone
+            except (Overloaded, Unavailable, BadReply) as error:  # garbage, too, may be this replica's alone
                 pause = self._backoff_s(len(tried))
                 if len(tried) >= self._limits.attempts or asyncio.get_running_loop().time() + pause >= deadline:
-                    raise
+                    raise self._last(error) from error
             finally:
                 self._tokens_running -= tokens
                 self._vacate(replica)
@@ -298,11 +300,11 @@ class EnginePool:
                         if begun or piece.end is not None:
                             yield piece
                 return
-            except (Overloaded, Unavailable, BadReply):
+            except (Overloaded, Unavailable, BadReply) as error:
                 pause = self._backoff_s(len(tried))
                 late = asyncio.get_running_loop().time() + pause >= deadline
                 if begun or late or len(tried) >= self._limits.attempts:
-                    raise
+                    raise self._last(error) from error
             finally:
                 self._tokens_running -= tokens
                 self._vacate(replica)
@@ -376,13 +378,19 @@ class EnginePool:
         waiter = _Waiter(affinity, tried, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         self._seat()  # sets the clock for the replica that may be tried again first
+        no_engine_at = asyncio.get_running_loop().time() + _NO_ENGINE_S
         try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(min(deadline, no_engine_at)):
+                    return await asyncio.shield(waiter.place)
+            if self._away:
+                raise self._no_place(NoEngine, _NO_ENGINE_S)
             async with asyncio.timeout_at(deadline):
                 return await asyncio.shield(waiter.place)
         except BaseException as error:
             self._stand_up(waiter)
             if isinstance(error, TimeoutError):
-                raise self._no_place() from error
+                raise self._no_place(NoEngine if self._away else Unavailable, self._limits.timeout_s) from error
             raise
 
     def _stand_up(self, waiter: _Waiter) -> None:
@@ -396,11 +404,15 @@ class EnginePool:
             self._waiters.remove(waiter)
         self._seat()
 
-    def _no_place(self) -> SsrError:
+    def _last(self, error: SsrError) -> SsrError:
+        """What a call that is not tried again ends with. One replica out of reach is no missing pool."""
+        return Unavailable(str(error)) if isinstance(error, NoEngine) and not self._away else error
+
+    def _no_place(self, kind: type[Unavailable], waited_s: float) -> SsrError:
         known = f"{len(self._replicas)} are known, {self.snapshot().running} calls run on them"
-        return Unavailable(
-            f"no replica of the engine took the call within {self._limits.timeout_s:g} s ({known}): check that the "
-            "engine runs and is ready, or add replicas"
+        return kind(
+            f"no replica of the engine took the call within {min(waited_s, self._limits.timeout_s):g} s ({known}): "
+            "check that the engine runs and is ready, or add replicas"
         )
 
     def _seat(self) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from ssr.core.job import Priority
-from ssr.orchestrator.metrics.workers import QueueMetrics, WorkerMetrics
+from ssr.orchestrator.metrics.workers import ParkingMetrics, QueueMetrics, WorkerMetrics
 from ssr.orchestrator.queue.job_queue import JobQueue
+from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.worker import QueueWorker
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.redis.client import RedisClient
@@ -15,13 +16,19 @@ from ssr.runtime.telemetry.telemetry import Telemetry
 
 
 def measure_replica(
-    telemetry: Telemetry, redis: RedisClient, worker: QueueWorker, queue: JobQueue, settings: OrchestratorSettings
+    telemetry: Telemetry,
+    redis: RedisClient,
+    worker: QueueWorker,
+    queue: JobQueue,
+    parking: Parking,
+    settings: OrchestratorSettings,
 ) -> None:
     """Measure from now on; the queue is looked at for every scrape."""
     registry = telemetry.registry
     RedisMetrics(registry).watch(redis)
     limits = {Priority.INTERACTIVE: settings.max_paths, Priority.BATCH: settings.batch_paths}
     WorkerMetrics(registry, lambda: worker.held, limits)
+    ParkingMetrics(registry, lambda: parking.calls)
     waiting = QueueMetrics(registry, time.time)
 
     async def look() -> None:

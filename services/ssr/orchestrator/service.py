@@ -21,6 +21,7 @@ from ssr.orchestrator.readiness import check_access, redis_readiness
 from ssr.orchestrator.redis_memory import watching_memory
 from ssr.orchestrator.replica_metrics import measure_replica
 from ssr.orchestrator.run.capacity import Capacity
+from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.runner import Runner
 from ssr.orchestrator.run.stages import open_stages
 from ssr.orchestrator.run.worker import QueueWorker
@@ -50,7 +51,8 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
         await check_access(redis)
         equivalence = await stack.enter_async_context(MathVerifyEquivalence())
-        stages = await stack.enter_async_context(open_stages(settings, equivalence, watch))
+        parking = Parking()
+        stages = await stack.enter_async_context(open_stages(settings, equivalence, watch, parking))
         wakeups = await stack.enter_async_context(running_wakeups(redis))
         store = JobStore(redis, _now_ms, retention_s=settings.retention_s)
         limits = QueueLimits(settings.max_unfinished, settings.tenant_jobs, settings.tenant_limits)
@@ -63,6 +65,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             workload,
             watch,
             _now_ms,
+            parking,
             replica=settings.replica,
             max_takeovers=settings.max_takeovers,
             drain_s=settings.grace_s,
@@ -70,7 +73,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         )
         capacity = Capacity(settings.max_paths, settings.batch_paths)
         worker = QueueWorker(queue, runner, wakeups, capacity, lease_s=settings.lease_s)
-        measure_replica(telemetry, redis, worker, queue, settings)
+        measure_replica(telemetry, redis, worker, queue, parking, settings)
         await stack.enter_async_context(watching_memory(redis, MemoryMetrics(telemetry.registry)))
         admission = Admission(
             stages.selector, stages.drafter.measure, stages.verifier.measure, settings.defaults.options()

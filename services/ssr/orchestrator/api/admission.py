@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Awaitable
 from typing import Protocol
 
-from ssr.core.errors import InvalidRequest, Violations, echoed
+from ssr.core.errors import InvalidRequest, NoEngine, Violations, echoed
 from ssr.core.limits import check_key, check_options, check_problem
 from ssr.core.types import Mode, Options
 from ssr.runtime.rpc.job_wire import asked_priority
@@ -74,7 +74,11 @@ class Admission:
     async def _check_fits(self, problem: str, options: Options) -> None:
         drafts = options.mode.drafts or options.mode is Mode.DRAFT
         measures = [self._measure_target, *([self._measure_draft] if drafts else [])]
-        for size in await asyncio.gather(*(measure(problem) for measure in measures)):
+        try:
+            sizes = await asyncio.gather(*(measure(problem) for measure in measures))
+        except NoEngine:
+            return  # it waits for engines as its job would; a path that does not fit then ends as exhausted
+        for size in sizes:
             limit = int(size.max_total_tokens * _PROBLEM_SHARE)
             if size.tokens > limit:
                 raise InvalidRequest(

@@ -8,6 +8,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from ssr.core.job import Priority
+from ssr.engines.load import Pool
 from ssr.runtime.telemetry.readings import Reading, Readings
 
 
@@ -57,6 +58,16 @@ class WorkerMetrics:
 
     def _most(self) -> Iterable[Reading]:
         return [((priority,), limit) for priority, limit in self._limits.items()]
+
+
+class ParkingMetrics:
+    """Reads when asked how many calls for steps wait for an engine pool without a ready replica."""
+
+    def __init__(self, registry: CollectorRegistry, calls: Callable[[], Mapping[Pool, int]]) -> None:
+        def read() -> Iterable[Reading]:
+            return [((pool,), count) for pool, count in calls().items()]
+
+        Readings("ssr_worker_calls_parked", "Calls that wait for a pool without an engine.", ("pool",), read, registry)
 
 
 class QueueMetrics:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -94,6 +94,7 @@ class JobStore:
         self._redirect = Script(redis, "orchestrator/queue/scripts/job/redirect")
         self._release = Script(redis, "orchestrator/queue/scripts/job/release")
         self._read = Script(redis, "orchestrator/queue/scripts/job/read")
+        self._waits = Script(redis, "orchestrator/queue/scripts/job/waits")
 
     async def create(
         self,
@@ -183,6 +184,10 @@ class JobStore:
             JobKeys(claim.job_id).both, [claim.epoch, NOTICES, claim.job_id, _payload(happening), *place]
         )
         _check_written(reply, claim.job_id)
+
+    async def show_waits(self, claim: Claim, pools: Sequence[str]) -> None:
+        """Show the engine pools that the job's paths wait for; nothing happens when it has a newer owner or is over."""
+        await self._waits(JobKeys(claim.job_id).both, [claim.epoch, " ".join(pools)])
 
     async def finish(self, claim: Claim, job: Job) -> None:
         """End the job with this result.
@@ -325,6 +330,7 @@ def _job(job_id: str, meta: dict[bytes, bytes]) -> Job:
         created=_time(meta.get(b"created")),
         started=_time(meta.get(b"started")),
         finished=_time(meta.get(b"finished")),
+        waiting_for=tuple(meta.get(b"waits", b"").decode().split()),
     )
 
 

@@ -7,18 +7,21 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 from ssr.core.errors import LostGround, NotFound, SsrError, StaleOwner
 from ssr.core.job import Job, JobStatus, Started
 from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
 from ssr.core.types import Mode, Options, StopRule
 from ssr.core.vote import Vote
+from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.job_records import JobRecords, RecordedJournal
 from ssr.orchestrator.queue.job_queue import QueuedJob
 from ssr.orchestrator.queue.job_store import LATE, Claim, Clock, JobStore
 from ssr.orchestrator.queue.wakeups import CANCEL, Wakeups
 from ssr.orchestrator.run.job_deadline import JobDeadline
 from ssr.orchestrator.run.journal import RedisJournal
+from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.stagger import staggered
 from ssr.orchestrator.run.step_barrier import StepBarrier
 from ssr.orchestrator.workload import WorkloadEstimate
@@ -66,6 +69,7 @@ class Runner:
         workload: WorkloadEstimate,
         watch: JobRecords,
         now: Clock,
+        parking: Parking,
         *,
         replica: str,
         max_takeovers: int,
@@ -73,6 +77,7 @@ class Runner:
         stagger_s: float = 0.0,
     ) -> None:
         self._store, self._wakeups, self._stages, self._now = store, wakeups, stages, now
+        self._parking = parking
         self._workload_adapter, self._watch = workload, watch
         self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
         self._stagger_s = stagger_s
@@ -173,8 +178,9 @@ class Runner:
             solving = group.create_task(self._solve(claim, options, barrier, deadline), name=f"{job_id}/solve")
             watching = group.create_task(self._cancel_wanted(job_id, cancel_notice, deadline), name=f"{job_id}/cancel")
             leaving = group.create_task(self._left(barrier), name=f"{job_id}/leave")
+            showing = group.create_task(self._show_waits(claim), name=f"{job_id}/waits")
             await asyncio.wait({solving, watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (solving, watching, leaving):
+            for task in (solving, watching, leaving, showing):
                 task.cancel()
         if not solving.cancelled():
             return solving.result()
@@ -199,6 +205,13 @@ class Runner:
             return _End(JobStatus.FAILED, error=str(error))
         outcome = await conclude(self._stages, journal, reason)
         return _End(JobStatus.PARTIAL, outcome.votes, reason=reason)
+
+    async def _show_waits(self, claim: Claim) -> None:
+        """Keep the job's state up to date with the engine pools that its paths wait for."""
+        shown: tuple[Pool, ...] = ()
+        while True:
+            shown = await self._parking.changed(claim.job_id, shown)
+            await patiently(claim.job_id, partial(self._store.show_waits, claim, shown))
 
     def _age_s(self, claim: Claim) -> float:
         """Since the job was submitted."""

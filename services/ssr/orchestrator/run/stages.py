@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from ssr.core.answers import Equivalence
 from ssr.core.solve import Stages
 from ssr.core.types import Options, PathContext, Selection, Step, Verdict, Written
+from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.metrics.stages import Stage
+from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.peer import Peer
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.rpc.channel import open_channel
@@ -45,7 +47,7 @@ class RemoteSelector:
     async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection:
         request = selection_pb2.SelectRequest(job_id=job_id, problem=problem, strategy_set=strategy_set, count=count)
         with self._peer.span(Stage.SELECT, job_id):
-            reply = await self._peer.call(Stage.SELECT, self._stub.Select, request)
+            reply = await self._peer.call(Stage.SELECT, self._stub.Select, request, job_id)
         return Selection(tuple(map(strategy_from_wire, reply.strategies)), calls_from_wire(reply.calls))
 
     async def strategy_sets(self) -> list[str]:
@@ -66,7 +68,7 @@ class RemoteDrafter:
             context=context_to_wire(context), sampling=sampling_to_wire(options), max_tokens=options.max_step_tokens
         )
         with self._peer.step_span(Stage.DRAFT, context) as span, about_next_step(context):
-            reply = await self._peer.call(Stage.DRAFT, self._stub.Draft, request)
+            reply = await self._peer.call(Stage.DRAFT, self._stub.Draft, request, context.job_id)
             span.set(tokens=reply.step.tokens)
         return Written(step_from_wire(reply.step), calls_from_wire(reply.calls))
 
@@ -91,7 +93,7 @@ class RemoteVerifier:
             max_tokens=options.max_step_tokens,
         )
         with self._peer.step_span(Stage.VERIFY, context) as span, about_next_step(context):
-            reply = await self._peer.call(Stage.VERIFY, self._stub.Verify, request)
+            reply = await self._peer.call(Stage.VERIFY, self._stub.Verify, request, context.job_id)
             verdict = Verdict(step_from_wire(reply.step), reply.accepted, calls_from_wire(reply.calls))
             _tell(span, verdict)
             return verdict
@@ -101,7 +103,7 @@ class RemoteVerifier:
             context=context_to_wire(context), sampling=sampling_to_wire(options), max_tokens=options.max_step_tokens
         )
         with self._peer.step_span(Stage.WRITE, context) as span, about_next_step(context):
-            reply = await self._peer.call(Stage.WRITE, self._stub.Write, request)
+            reply = await self._peer.call(Stage.WRITE, self._stub.Write, request, context.job_id)
             span.set(tokens=reply.step.tokens)
         return Written(step_from_wire(reply.step), calls_from_wire(reply.calls))
 
@@ -127,14 +129,14 @@ class RemoteStages:
 
 @asynccontextmanager
 async def open_stages(
-    settings: OrchestratorSettings, equivalence: Equivalence, watch: JobRecords
+    settings: OrchestratorSettings, equivalence: Equivalence, watch: JobRecords, parking: Parking
 ) -> AsyncIterator[RemoteStages]:
     """The services of these settings, connected until the block ends. They need not be up."""
     tls = client_end(settings.tls)
 
-    selector = Peer("selector", settings.select_timeout_s, watch.stages, watch.tracing)
-    drafter = Peer("drafter", settings.step_timeout_s, watch.stages, watch.tracing)
-    verifier = Peer("verifier", settings.step_timeout_s, watch.stages, watch.tracing)
+    selector = Peer("selector", Pool.TARGET, settings.select_timeout_s, watch.stages, watch.tracing, parking)
+    drafter = Peer("drafter", Pool.DRAFT, settings.step_timeout_s, watch.stages, watch.tracing, parking)
+    verifier = Peer("verifier", Pool.TARGET, settings.step_timeout_s, watch.stages, watch.tracing, parking)
     async with (
         open_channel(settings.selector, tls=tls) as selection,
         open_channel(settings.drafter, tls=tls) as drafting,

@@ -41,6 +41,7 @@ CODES: tuple[tuple[type[errors.SsrError], grpc.StatusCode], ...] = (
     (errors.LostGround, grpc.StatusCode.ABORTED),
     (errors.BadReply, grpc.StatusCode.INTERNAL),
     (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.NoEngine, grpc.StatusCode.UNAVAILABLE),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
     (errors.TimedOut, grpc.StatusCode.DEADLINE_EXCEEDED),
     (errors.Retryable, grpc.StatusCode.UNAVAILABLE),
@@ -107,7 +108,8 @@ def from_rpc_error(error: aio.AioRpcError, peer: str) -> errors.SsrError:
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return errors.Overloaded(message, _retry_delay_s(error))
         case grpc.StatusCode.UNAVAILABLE:
-            return errors.Unavailable(f"{peer}: {message}", _retry_delay_s(error))
+            away = errors.NoEngine if _reason(error) == reason_of(errors.NoEngine) else errors.Unavailable
+            return away(f"{peer}: {message}", _retry_delay_s(error))
         case grpc.StatusCode.CANCELLED:
             # A cancellation of our own is a CancelledError. This one is the server's, which answers calls so that it
             # has not read yet when it stops, even within its grace: another replica can take them.
@@ -214,6 +216,12 @@ def _invalid(error: aio.AioRpcError, message: str) -> errors.InvalidRequest:
         return errors.InvalidRequest.of([errors.Violation(v.field, v.description) for v in bad.field_violations])
     field, _, rest = message.partition(": ")
     return errors.InvalidRequest(field, rest or message)
+
+
+def _reason(error: aio.AioRpcError) -> str:
+    """The name that ErrorInfo gives the error; "" for none, or another domain's."""
+    info = error_details_pb2.ErrorInfo()
+    return info.reason if _unpack(error, info) and info.domain == DOMAIN else ""
 
 
 def _retry_delay_s(error: aio.AioRpcError) -> float:

@@ -64,6 +64,7 @@ def job_to_wire(job: Job, *, steps: bool = True) -> reasoning_pb2.Job:
         started=_time_to_wire(job.started),
         finished=_time_to_wire(job.finished),
         cursor=job.cursor,
+        waiting_for=job.waiting_for,
     )
 
 
@@ -87,6 +88,7 @@ def job_from_wire(message: reasoning_pb2.Job) -> Job:
         started=_time_from_wire(message.started) if message.HasField("started") else None,
         finished=_time_from_wire(message.finished) if message.HasField("finished") else None,
         cursor=message.cursor,
+        waiting_for=tuple(message.waiting_for),
     )
 
 

@@ -24,7 +24,7 @@ from ssr.orchestrator.metrics.jobs import JobMetrics
 from ssr.orchestrator.metrics.redis_memory import MemoryMetrics, RedisMemory
 from ssr.orchestrator.metrics.stages import Stage, StageMetrics
 from ssr.orchestrator.metrics.steps import StepMetrics
-from ssr.orchestrator.metrics.workers import QueueMetrics, WorkerMetrics
+from ssr.orchestrator.metrics.workers import ParkingMetrics, QueueMetrics, WorkerMetrics
 from ssr.orchestrator.queue.job_queue import Backlog, QueuedJob
 from ssr.runtime.settings import ServiceSettings
 from ssr.runtime.telemetry.grpc_metrics import GrpcMetrics
@@ -68,6 +68,7 @@ async def use(registry: CollectorRegistry) -> None:
     stages.tried_again(Stage.DRAFT, Unavailable("away"))
     stages.failed(Stage.DRAFT, Unavailable("away"))
     WorkerMetrics(registry, lambda: [QueuedJob(Priority.BATCH, "1-0", "job-1", 3)], dict.fromkeys(Priority, 16))
+    ParkingMetrics(registry, lambda: {Pool.DRAFT: 1})
     QueueMetrics(registry, lambda: 2.0).tell({Priority.BATCH: Backlog(1, 3, 1_000)})
     redis = FakeRedis()
     RedisMetrics(registry).watch(redis)

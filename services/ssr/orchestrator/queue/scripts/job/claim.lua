@@ -16,6 +16,7 @@ local taken_over = status == 'running' and 1 or 0
 local takeovers = redis.call('HINCRBY', KEYS[1], 'takeovers', taken_over)
 local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'status', 'running', 'owner', ARGV[1])
+redis.call('HDEL', KEYS[1], 'waits')
 redis.call('HSETNX', KEYS[1], 'started', ARGV[2])
 redis.call('PERSIST', KEYS[1])
 redis.call('PERSIST', KEYS[2])

@@ -7,6 +7,7 @@ if state[1] ~= ARGV[1] or (state[2] ~= 'running' and state[2] ~= 'queued') then
   return 'stale'
 end
 redis.call('HSET', KEYS[1], 'status', ARGV[5], 'result', ARGV[6], 'finished', ARGV[7])
+redis.call('HDEL', KEYS[1], 'waits')
 redis.call('XADD', KEYS[2], '*', 'e', ARGV[4])
 redis.call('EXPIRE', KEYS[1], ARGV[8])
 redis.call('EXPIRE', KEYS[2], ARGV[8])
