@@ -11,6 +11,7 @@ from rich.text import Text
 from ssr_bench.burst import BurstReport
 from ssr_bench.cancellation import CancellationReport
 from ssr_bench.lookahead import LookaheadFigures, LookaheadPlan
+from ssr_bench.priority import PriorityReport
 
 
 def lookahead_table(plan: LookaheadPlan, figures: Sequence[LookaheadFigures]) -> RenderableType:
@@ -54,6 +55,23 @@ def burst_table(report: BurstReport) -> RenderableType:
         ("parts that died", ", ".join(report.died) or "none"),
     ]
     return _group("burst", ("",), rows, f"the server admits {plan.capacity:,} unfinished jobs; engines take no time")
+
+
+def priority_table(report: PriorityReport) -> RenderableType:
+    """A row for each figure."""
+    plan = report.plan
+    rows = [
+        ("alone, p50 and p95 s", f"{report.alone_s.p50:.2f}, {report.alone_p95_s:.2f}"),
+        (
+            f"beside {plan.batch_jobs:,} batch jobs",
+            f"{report.beside_s.p50:.2f}, {report.beside_p95_s:.2f}",
+        ),
+        ("  times as long, p95", f"{report.slowdown:.2f}"),
+        ("batch steps a second, by themselves", f"{report.batch_steps_alone:.1f}"),
+        ("  beside the interactive jobs", f"{report.batch_steps_beside:.1f} ({report.batch_share:.0%})"),
+    ]
+    legend = f"{plan.trials} interactive jobs; {plan.places} calls at a time on each engine, {plan.pass_s:g} s a pass"
+    return _group("priority", ("",), rows, legend)
 
 
 def cancellation_table(report: CancellationReport) -> RenderableType:

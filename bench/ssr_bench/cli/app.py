@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ssr_bench.cancellation import CancellationReport
     from ssr_bench.lookahead import LookaheadFigures
     from ssr_bench.overhead import OverheadReport
+    from ssr_bench.priority import PriorityReport
 
 bench_app = typer.Typer(
     name="bench",
@@ -100,6 +101,25 @@ def burst(
       ssr bench burst --jobs 2000 --batch-jobs 1000
     """
     run(_burst(jobs, within, batch_jobs, capacity, as_json))
+
+
+@bench_app.command("priority")
+def priority(
+    batch_jobs: Annotated[int, typer.Option(metavar="N", help="Batch jobs, of 16 paths each.")] = 120,
+    trials: Annotated[int, typer.Option(metavar="N", help="Interactive jobs, one after the other.")] = 20,
+    places: Annotated[int, typer.Option(metavar="N", help="Calls at a time on each engine.")] = 8,
+    as_json: JsonOption = False,
+) -> None:
+    """What batch work costs the jobs that somebody waits for.
+
+    The engines' places are what is short: interactive jobs alone, and beside
+    batch jobs that fill them; and what pace batch work keeps.
+
+    Example:
+
+      ssr bench priority --batch-jobs 120
+    """
+    run(_priority(batch_jobs, trials, places, as_json))
 
 
 @bench_app.command("cancellation")
@@ -231,6 +251,16 @@ async def _burst(jobs: int, within: float, batch_jobs: int, capacity: int, as_js
     if not report.borne:
         print_error("the burst was not borne: a part died, a job failed, or a refusal did not say when to come back")
         return ExitStatus.FAILURE
+    return ExitStatus.DONE
+
+
+async def _priority(batch_jobs: int, trials: int, places: int, as_json: bool) -> ExitStatus:
+    from ssr_bench.priority import PriorityPlan, measure_priority
+    from ssr_bench.report_tables import priority_table
+
+    plan = PriorityPlan(batch_jobs, trials, places=places)
+    report: PriorityReport = await _told(lambda tell: measure_priority(plan, tell))
+    _show(report, priority_table(report), as_json)
     return ExitStatus.DONE
 
 

@@ -17,6 +17,7 @@ from ssr.engines.base import Engine
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter
 from ssr.engines.measure import measure
+from ssr.engines.origin import work_of
 from ssr.engines.watched import open_watched_engine
 from ssr.runtime.rpc.requests import checked_context, checked_options
 from ssr.runtime.rpc.server import Servicer, running_service
@@ -40,7 +41,7 @@ class DraftingServicer(drafting_pb2_grpc.DraftingServiceServicer):
     ) -> drafting_pb2.DraftResponse:
         options = checked_options(request.sampling, request.max_tokens)
         path = checked_context(request.context)
-        with about_next_step(path):
+        with about_next_step(path), work_of(request.context.batch):
             written = await self._author.write(path, options)
         return drafting_pb2.DraftResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
 

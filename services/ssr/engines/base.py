@@ -8,6 +8,7 @@ engine's prefix cache serves it.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self
@@ -41,6 +42,11 @@ class Origin:
 
 
 ANYONE = Origin()
+#: On whose behalf the current task works, for calls that do not say: a service sets it for each call that it serves,
+#: and the authors and scorers in between need not know.
+ORIGIN: ContextVar[Origin] = ContextVar("origin", default=ANYONE)
+#: Batch work goes behind the rest.
+BATCH_PRIORITY = -1
 
 
 class Finish(StrEnum):

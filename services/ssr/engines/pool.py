@@ -1,8 +1,8 @@
 """Many equal replicas of an engine as one `Engine`.
 
-A call waits here, not in an engine, until a replica has room: the wait is fair (first come, first served), can be seen
-(`EnginePool.snapshot`) and is left by cancelling. A failed attempt goes to another replica; the one that failed is left
-alone for a while (`circuit.py`).
+A call waits here, not in an engine, until a replica has room: the wait is fair (first come, first served, and batch
+work behind the rest; `waiting.py`), can be seen (`EnginePool.snapshot`) and is left by cancelling. A failed attempt
+goes to another replica; the one that failed is left alone for a while (`circuit.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from ssr.core.errors import BadReply, NoEngine, Overloaded, Permanent, SsrError,
 from ssr.engines.base import (
     ANYONE,
     GREEDY,
+    ORIGIN,
     ChatMessage,
     Engine,
     EngineInfo,
@@ -35,6 +35,7 @@ from ssr.engines.circuit import Circuit
 from ssr.engines.pool_state import PoolLoad, PoolState, ReplicaState
 from ssr.engines.replicas import Resolver
 from ssr.engines.routing import choose
+from ssr.engines.waiting import WaitingCalls
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -76,6 +77,12 @@ class _Waiter:
     affinity: str
     tried: Sequence[str]
     place: asyncio.Future[_Replica]
+    priority: int
+
+
+def _said(origin: Origin) -> Origin:
+    """A call's origin, or that of the task which makes it."""
+    return ORIGIN.get() if origin is ANYONE else origin
 
 
 class EnginePool:
@@ -98,7 +105,7 @@ class EnginePool:
         self._rng, self._now = rng or random.Random(), now
         self._replicas: dict[str, _Replica] = {}
         self._leaving: list[_Replica] = []
-        self._waiters: deque[_Waiter] = deque()
+        self._waiters: WaitingCalls[_Waiter] = WaitingCalls()
         self._info: EngineInfo | None = None
         self._wake_up: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.Task[None] | None = None
@@ -120,7 +127,9 @@ class EnginePool:
     ) -> Generation:
         generation = await self._call(
             affinity,
-            lambda engine: engine.generate(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, origin=origin),
+            lambda engine: engine.generate(
+                prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, origin=_said(origin)
+            ),
             tokens=len(prompt) // _CHARS_PER_TOKEN + max_tokens,
         )
         self._generated_tokens += generation.tokens
@@ -141,7 +150,9 @@ class EnginePool:
         self._tokens_called += tokens
         pieces = self._streamed(
             affinity,
-            lambda engine: engine.stream(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, origin=origin),
+            lambda engine: engine.stream(
+                prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, origin=_said(origin)
+            ),
             tokens,
         )
         try:
@@ -156,7 +167,7 @@ class EnginePool:
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
         token = await self._call(
             affinity,
-            lambda engine: engine.next_token(prompt, top_n=top_n, origin=origin),
+            lambda engine: engine.next_token(prompt, top_n=top_n, origin=_said(origin)),
             tokens=len(prompt) // _CHARS_PER_TOKEN + 1,
         )
         self._generated_tokens += 1
@@ -165,7 +176,7 @@ class EnginePool:
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         likelihood = await self._call(
             affinity,
-            lambda engine: engine.likelihood(prompt, text, origin=origin),
+            lambda engine: engine.likelihood(prompt, text, origin=_said(origin)),
             tokens=(len(prompt) + len(text)) // _CHARS_PER_TOKEN + 1,
         )
         self._generated_tokens += 1
@@ -367,7 +378,8 @@ class EnginePool:
 
     async def _place(self, affinity: str, tried: Sequence[str], deadline: float) -> _Replica:
         """A replica with one of its places taken, as soon as there is one; `_vacate` gives it back."""
-        replica = None if self._waiters else self._take(affinity, tried, self._now())
+        waits = self._waiters.before(ORIGIN.get().priority)
+        replica = None if waits else self._take(affinity, tried, self._now())
         return await self._wait(affinity, tried, deadline) if replica is None else replica
 
     def _vacate(self, replica: _Replica) -> None:
@@ -375,8 +387,8 @@ class EnginePool:
         self._seat()
 
     async def _wait(self, affinity: str, tried: Sequence[str], deadline: float) -> _Replica:
-        waiter = _Waiter(affinity, tried, asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
+        waiter = _Waiter(affinity, tried, asyncio.get_running_loop().create_future(), ORIGIN.get().priority)
+        self._waiters.add(waiter)
         self._seat()  # sets the clock for the replica that may be tried again first
         no_engine_at = asyncio.get_running_loop().time() + _NO_ENGINE_S
         try:
@@ -416,14 +428,13 @@ class EnginePool:
         )
 
     def _seat(self) -> None:
-        """Gives free places to the calls that wait, in their order."""
+        """Gives free places to the calls that wait, in the order of their turns."""
         now = self._now()  # one moment for all: a replica too early to take and too late to wait for is never tried
-        while self._waiters:
-            waiter = self._waiters[0]
+        while waiter := self._waiters.turn():
             replica = self._take(waiter.affinity, waiter.tried, now)
             if replica is None:
                 break
-            self._waiters.popleft()
+            self._waiters.took(waiter)
             waiter.place.set_result(replica)
         self._set_wake_up(now)
 

@@ -70,6 +70,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             max_takeovers=settings.max_takeovers,
             drain_s=settings.grace_s,
             stagger_s=settings.stagger_s,
+            batch_stages=stages.solving_batch,
         )
         capacity = Capacity(settings.max_paths, settings.batch_paths)
         worker = QueueWorker(queue, runner, wakeups, capacity, lease_s=settings.lease_s)

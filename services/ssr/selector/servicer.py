@@ -15,6 +15,7 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.limits import MAX_PATHS, check_problem
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter
+from ssr.engines.origin import work_of
 from ssr.engines.watched import open_watched_engine
 from ssr.runtime.rpc.requests import check_job_id
 from ssr.runtime.rpc.server import Servicer, running_service
@@ -42,7 +43,7 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
         check_problem(request.problem)
         if not 1 <= request.count <= MAX_PATHS:
             raise InvalidRequest("count", f"must be within 1..{MAX_PATHS}; got {request.count}")
-        with about(request.job_id):
+        with about(request.job_id), work_of(request.batch):
             selection = await self._selector.select(
                 request.job_id, request.problem, request.strategy_set, request.count
             )

@@ -18,6 +18,7 @@ from ssr.engines.base import Engine
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter, StepCounts
 from ssr.engines.measure import measure
+from ssr.engines.origin import work_of
 from ssr.engines.watched import open_watched_engine
 from ssr.runtime.rpc.requests import checked_context, checked_options
 from ssr.runtime.rpc.server import Servicer, running_service
@@ -47,7 +48,7 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
     ) -> verification_pb2.VerifyResponse:
         options = checked_options(request.sampling, request.max_tokens, request.threshold, request.scorer)
         path, began = checked_context(request.context), time.perf_counter()
-        with about_next_step(path):
+        with about_next_step(path), work_of(request.context.batch):
             verdict = await self._verifier.verify(path, step_from_wire(request.step), options)
         self._metrics.verified(verdict.accepted, time.perf_counter() - began)
         self.steps.verified += 1
@@ -63,7 +64,7 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
     ) -> verification_pb2.WriteResponse:
         options = checked_options(request.sampling, request.max_tokens)
         path = checked_context(request.context)
-        with about_next_step(path):
+        with about_next_step(path), work_of(request.context.batch):
             written = await self._author.write(path, options)
         return verification_pb2.WriteResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
 

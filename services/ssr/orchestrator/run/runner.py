@@ -10,7 +10,7 @@ from enum import Enum, auto
 from functools import partial
 
 from ssr.core.errors import LostGround, NotFound, SsrError, StaleOwner
-from ssr.core.job import Job, JobStatus, Started
+from ssr.core.job import Job, JobStatus, Priority, Started
 from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
 from ssr.core.types import Mode, Options, StopRule
 from ssr.core.vote import Vote
@@ -75,8 +75,10 @@ class Runner:
         max_takeovers: int,
         drain_s: float,
         stagger_s: float = 0.0,
+        batch_stages: Stages | None = None,
     ) -> None:
-        self._store, self._wakeups, self._stages, self._now = store, wakeups, stages, now
+        self._store, self._wakeups, self._now = store, wakeups, now
+        self._stages = {Priority.INTERACTIVE: stages, Priority.BATCH: batch_stages or stages}
         self._parking = parking
         self._workload_adapter, self._watch = workload, watch
         self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
@@ -193,7 +195,7 @@ class Runner:
         journal = barrier.journal(watched)
         try:
             async with deadline.limit:
-                stages = staggered(barrier.stages(self._stages), self._stagger_s)
+                stages = staggered(barrier.stages(self._stages[priority]), self._stagger_s)
                 return _end_of(await solve(claim.job_id, claim.request.problem, options, stages, journal))
         except TimeoutError:
             reason = deadline.reason
@@ -203,7 +205,7 @@ class Runner:
             raise
         except SsrError as error:
             return _End(JobStatus.FAILED, error=str(error))
-        outcome = await conclude(self._stages, journal, reason)
+        outcome = await conclude(self._stages[priority], journal, reason)
         return _End(JobStatus.PARTIAL, outcome.votes, reason=reason)
 
     async def _show_waits(self, claim: Claim) -> None:

@@ -41,11 +41,16 @@ from ssr.v1 import (
 class RemoteSelector:
     """Implements `core.solve.Selector` with a SelectionService."""
 
-    def __init__(self, stub: selection_pb2_grpc.SelectionServiceAsyncStub, peer: Peer) -> None:
-        self._stub, self._peer = stub, peer
+    def __init__(self, stub: selection_pb2_grpc.SelectionServiceAsyncStub, peer: Peer, *, batch: bool = False) -> None:
+        self._stub, self._peer, self._batch = stub, peer, batch
+
+    def for_batch(self) -> RemoteSelector:
+        return RemoteSelector(self._stub, self._peer, batch=True)
 
     async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection:
-        request = selection_pb2.SelectRequest(job_id=job_id, problem=problem, strategy_set=strategy_set, count=count)
+        request = selection_pb2.SelectRequest(
+            job_id=job_id, problem=problem, strategy_set=strategy_set, count=count, batch=self._batch
+        )
         with self._peer.span(Stage.SELECT, job_id):
             reply = await self._peer.call(Stage.SELECT, self._stub.Select, request, job_id)
         return Selection(tuple(map(strategy_from_wire, reply.strategies)), calls_from_wire(reply.calls))
@@ -60,12 +65,17 @@ class RemoteSelector:
 class RemoteDrafter:
     """Implements `core.solve.StepWriter` with a DraftingService."""
 
-    def __init__(self, stub: drafting_pb2_grpc.DraftingServiceAsyncStub, peer: Peer) -> None:
-        self._stub, self._peer = stub, peer
+    def __init__(self, stub: drafting_pb2_grpc.DraftingServiceAsyncStub, peer: Peer, *, batch: bool = False) -> None:
+        self._stub, self._peer, self._batch = stub, peer, batch
+
+    def for_batch(self) -> RemoteDrafter:
+        return RemoteDrafter(self._stub, self._peer, batch=True)
 
     async def write(self, context: PathContext, options: Options) -> Written:
         request = drafting_pb2.DraftRequest(
-            context=context_to_wire(context), sampling=sampling_to_wire(options), max_tokens=options.max_step_tokens
+            context=context_to_wire(context, batch=self._batch),
+            sampling=sampling_to_wire(options),
+            max_tokens=options.max_step_tokens,
         )
         with self._peer.step_span(Stage.DRAFT, context) as span, about_next_step(context):
             reply = await self._peer.call(Stage.DRAFT, self._stub.Draft, request, context.job_id)
@@ -80,12 +90,17 @@ class RemoteDrafter:
 class RemoteVerifier:
     """Implements `core.solve.Verifier`, and StepWriter for the target alone, with a VerificationService."""
 
-    def __init__(self, stub: verification_pb2_grpc.VerificationServiceAsyncStub, peer: Peer) -> None:
-        self._stub, self._peer = stub, peer
+    def __init__(
+        self, stub: verification_pb2_grpc.VerificationServiceAsyncStub, peer: Peer, *, batch: bool = False
+    ) -> None:
+        self._stub, self._peer, self._batch = stub, peer, batch
+
+    def for_batch(self) -> RemoteVerifier:
+        return RemoteVerifier(self._stub, self._peer, batch=True)
 
     async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
         request = verification_pb2.VerifyRequest(
-            context=context_to_wire(context),
+            context=context_to_wire(context, batch=self._batch),
             step=step_to_wire(step),
             threshold=options.threshold,
             scorer=options.scorer,
@@ -100,7 +115,9 @@ class RemoteVerifier:
 
     async def write(self, context: PathContext, options: Options) -> Written:
         request = verification_pb2.WriteRequest(
-            context=context_to_wire(context), sampling=sampling_to_wire(options), max_tokens=options.max_step_tokens
+            context=context_to_wire(context, batch=self._batch),
+            sampling=sampling_to_wire(options),
+            max_tokens=options.max_step_tokens,
         )
         with self._peer.step_span(Stage.WRITE, context) as span, about_next_step(context):
             reply = await self._peer.call(Stage.WRITE, self._stub.Write, request, context.job_id)
@@ -125,6 +142,12 @@ class RemoteStages:
     def solving(self) -> Stages:
         """What `solve` needs."""
         return Stages(self.selector, self.drafter, self.verifier, self.verifier, self.equivalence)
+
+    @property
+    def solving_batch(self) -> Stages:
+        """The same for jobs of priority batch: their calls wait for engines behind those of the others."""
+        verifier = self.verifier.for_batch()
+        return Stages(self.selector.for_batch(), self.drafter.for_batch(), verifier, verifier, self.equivalence)
 
 
 @asynccontextmanager

@@ -128,7 +128,7 @@ def calls_from_wire(messages: Iterable[step_pb2.Call]) -> tuple[Call, ...]:
     )
 
 
-def context_to_wire(context: PathContext) -> step_pb2.PathContext:
+def context_to_wire(context: PathContext, *, batch: bool = False) -> step_pb2.PathContext:
     return step_pb2.PathContext(
         job_id=context.job_id,
         path=context.path,
@@ -136,6 +136,7 @@ def context_to_wire(context: PathContext) -> step_pb2.PathContext:
         strategy=strategy_to_wire(context.strategy),
         steps=context.steps,
         seed=context.seed,
+        batch=batch,
     )
 
 
