@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 from ssr.core.types import MAX_SCORE, PathContext
-from ssr.verifier.arithmetic.claims import Claim, false_claim, needs_algebra
+from ssr.verifier.arithmetic import false_claim
 from ssr.verifier.scoring import JudgedStep, Judgement, Scorer
 
 #: A problem with an arithmetic of its own: a new operation, remainders, another base.
@@ -28,11 +27,6 @@ class ArithmeticScorer:
 
     async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
         """See `Scorer.judge`. Costs no engine call of its own."""
-        if not _OWN_ARITHMETIC.search(context.problem) and (claim := await _false_claim(step)) is not None:
+        if not _OWN_ARITHMETIC.search(context.problem) and (claim := false_claim(step)) is not None:
             return Judgement(0.0, rejection=f"false equation: {claim}")
         return await self._other.judge(context, step, target) if self._other else Judgement(MAX_SCORE)
-
-
-async def _false_claim(step: str) -> Claim | None:
-    """Roots take milliseconds of sympy, and the first of them its import: those wait in a thread."""
-    return await asyncio.to_thread(false_claim, step) if needs_algebra(step) else false_claim(step)

@@ -66,11 +66,6 @@ async def test_nothing_is_rejected_where_the_problem_has_its_own_arithmetic(prob
     assert not judgement.rejection
 
 
-async def test_a_root_is_decided_too() -> None:
-    assert (await judged(ScorerName.ARITHMETIC, FakeEngine(), "\\sqrt{2} + 1 = 3")).rejection
-    assert (await judged(ScorerName.ARITHMETIC, FakeEngine(), "\\sqrt{2} \\cdot \\sqrt{2} = 2")).score == 9
-
-
 async def test_likelihood_is_the_geometric_mean_of_the_steps_tokens() -> None:
     engine = FakeEngine(likelihoods=[(math.log(0.5), math.log(0.125))])
     judgement = await judged(ScorerName.LIKELIHOOD, engine)

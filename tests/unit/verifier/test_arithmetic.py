@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.verifier.arithmetic.claims import MAX_CHARS, MAX_CLAIMS, claims, false_claim
+from ssr.verifier.arithmetic import MAX_CHARS, false_claim
 
 FALSE = [
     "3 + 4 = 8",
@@ -35,56 +35,44 @@ FALSE = [
     "2^3 = 6",
     "2**3 = 6",
     "2^{3} = 6",
-    "5² = 10",
     "(-3)^2 = -9",
-    "-3 + 5 = 3",
     "0.1 + 0.2 = 0.4",
     "2.5 * 16 = 41",
     "10 / 3 = 3.5",
-    "5! = 121",
-    "2(3 + 4) = 15",
-    "(2)(3) = 5",
-    "2 1/2 * 4 = 11",
-    "2\\frac{1}{2} \\times 4 = 11",
-    "\\sqrt{16} + 1 = 6",
-    "\\sqrt{2} + 1 = 3",
-    "\\sqrt{2} \\times \\sqrt{3} = \\sqrt{5}",
     "**9 × 2 = 19**",
     "Total: **9 × 2** = **19**",
     "9 \\times 2 = \\boxed{19}",
-    "16 - 3 = <<16-3=12>>12",
     "120 miles + 15 miles = 136 miles",
     "120 \\text{ miles} + 15 \\text{ miles} = 136 \\text{ miles}",
-    "30 miles per hour × 2 hours = 70 miles",
-    "3 sprints × 3 times a week × 60 meters = 560 meters",
     "1. 5 + 3 = 9",
-    "- 5 + 3 = 9",
     "Step 2: 5 + 3 = 9",
     "7 = 3 + 5",
     "3 + 4\n= 8",
     "\\begin{aligned}\n3 + 4 &= 8 \\\\\n&= 8\n\\end{aligned}",
-    "She has 9 eggs (16 - 3 - 4 = 8) left",
-    "3 + 4 = 8 < 10",
     "a = 3, b = 4, and so a + b = 3 + 4 = 8",
     "Total cost = 3 × 5 + 2 = 16 dollars",
     "10% * 50 = 6",
     "16 - 3 = 13 - 4 = 8",
     "3 + 4 = 8\n\n2 + 2 = 4",
     "So\n3 + 4 = 8\n\nis left",
-    "- 3 + 4 = 7\n- 5 + 3 = 9",
     "Eggs: 16\n\n3 + 4 = 8",
     "3 + 4 +\n5 = 13",
     "25 + 17\n= 43",
     "16 - 3 = 12 - 4 = 8",
     "We get 12 - 5 + 3 = 8",
-    "7 / 2 = 3",
     "15 / 60 = 24%",
     "f(2) = 2^2 + 1 = 6",
     "a_2 = 3 + 4 = 8",
-    "\\frac{1}{2}(3)(4) = 7",
     "3 * 3 = 9 and so 5 + 5 = 11 apples",
 ]
 TRUE = [
+    "7 / 2 = 3",
+    "50 / 8 = 6",
+    "50 / 8 = 6 boxes",
+    "7 tens + 3 ones = 73",
+    "2 boxes + 3 pens = 27 pens",
+    "200 + 10% = 220",
+    "200 - 10% = 180",
     "3 + 4 = 7",
     "16 - (3 + 4) = 16 - 7 = 9",
     "10 / 3 = 3.33",
@@ -201,9 +189,33 @@ NONE = [
     "1 / 0 = 5",
     "100! = 5 + 1",
     "(-4)^{1/2} = 2",
+    "16 = \\frac{3}{4}x + 3",
+    "45 = 3^2 h",
+    "5 + 7 = 3 pm",
     "= 5 + 1",
     "5 + 1 =",
     "9" * 50 + " + 1 = 2",
+]
+#: False, and yet passed over: reading them is not worth its code.
+PASSED_OVER = [
+    "5² = 10",
+    "-3 + 5 = 3",
+    "5! = 121",
+    "2(3 + 4) = 15",
+    "(2)(3) = 5",
+    "2 1/2 * 4 = 11",
+    "2\\frac{1}{2} \\times 4 = 11",
+    "\\sqrt{16} + 1 = 6",
+    "\\sqrt{2} + 1 = 3",
+    "\\sqrt{2} \\times \\sqrt{3} = \\sqrt{5}",
+    "16 - 3 = <<16-3=12>>12",
+    "30 miles per hour × 2 hours = 70 miles",
+    "3 sprints × 3 times a week × 60 meters = 560 meters",
+    "- 5 + 3 = 9",
+    "She has 9 eggs (16 - 3 - 4 = 8) left",
+    "3 + 4 = 8 < 10",
+    "- 3 + 4 = 7\n- 5 + 3 = 9",
+    "\\frac{1}{2}(3)(4) = 7",
 ]
 
 
@@ -217,12 +229,12 @@ def test_what_is_true_or_rounded_or_may_be_read_so_stands(step: str) -> None:
     assert false_claim(step) is None
 
 
-@pytest.mark.parametrize("step", NONE)
+@pytest.mark.parametrize("step", NONE + PASSED_OVER)
 def test_what_is_not_purely_numeric_or_has_no_value_is_passed_over(step: str) -> None:
     assert false_claim(step) is None
 
 
-def test_the_false_one_of_several_is_told() -> None:
+def test_the_false_one_of_several_is_named() -> None:
     assert str(false_claim("2 + 2 = 4. Then 3 * 3 = 9 and so 5 + 5 = 11 apples.")) == "5 + 5 = 11 apples"
 
 
@@ -268,7 +280,6 @@ def test_no_text_breaks_it(text: str) -> None:
     ],
 )
 def test_no_step_takes_long(step: str) -> None:
-    false_claim("\\sqrt{2} + 1 = 3")  # imports sympy
     began = time.perf_counter()
     false_claim(step)
     assert time.perf_counter() - began < 2  # milliseconds, on a machine that is busy with other things
@@ -279,12 +290,6 @@ def test_a_long_step_is_not_cut_within_a_number(seen: int) -> None:
     filler = "\n" * (MAX_CHARS - seen)
     assert false_claim(f"{filler}1 + 11 = 12") is None
     assert false_claim(f"1 + 11 = 13{filler}") is not None
-
-
-def test_so_many_equations_are_looked_at() -> None:
-    step = "\n".join(["1 + 1 = 2"] * MAX_CLAIMS + ["1 + 1 = 3"])
-    assert len(list(claims(step))) == MAX_CLAIMS
-    assert false_claim(step) is None
 
 
 def _in_brackets(number: int) -> str:

@@ -1,1 +1,0 @@
-"""The equations of a step: found in its text, and decided exactly."""
