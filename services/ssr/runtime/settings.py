@@ -62,6 +62,8 @@ class ServiceSettings(BaseSettings):
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     #: "text" for people, "json" for machines: one object a line, with the ids of job, path and step.
     log_format: Literal["text", "json"] = "text"
+    #: Log lines may quote problems, answers and steps. Otherwise what quotes them is taken out.
+    log_texts: bool = False
     #: The port for Prometheus (HTTP, /metrics); 0 takes a free one, None has none.
     metrics_port: Port | None = None
     #: Where traces are sent, as http://host:4317 (OTLP over gRPC; https with TLS); None: nowhere.

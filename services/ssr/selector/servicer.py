@@ -43,7 +43,7 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
         check_problem(request.problem)
         if not 1 <= request.count <= MAX_PATHS:
             raise InvalidRequest("count", f"must be within 1..{MAX_PATHS}; got {request.count}")
-        with about(request.job_id), work_of(request.batch):
+        with about(request.job_id, texts=(request.problem,)), work_of(request.batch):
             selection = await self._selector.select(
                 request.job_id, request.problem, request.strategy_set, request.count
             )

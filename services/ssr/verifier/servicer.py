@@ -48,7 +48,7 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
     ) -> verification_pb2.VerifyResponse:
         options = checked_options(request.sampling, request.max_tokens, request.threshold, request.scorer)
         path, began = checked_context(request.context), time.perf_counter()
-        with about_next_step(path), work_of(request.context.batch):
+        with about_next_step(path, request.step.text), work_of(request.context.batch):
             verdict = await self._verifier.verify(path, step_from_wire(request.step), options)
         self._metrics.verified(verdict.accepted, time.perf_counter() - began)
         self.steps.verified += 1

@@ -35,7 +35,8 @@ NOT_OFFERED = {
 }
 #: The chart runs no embedded engines, and simulated ones only for trying it out; their metrics are beside their API.
 NOT_OFFERED_BY_ENGINES = {
-    f"SSR_ENGINE_{name}" for name in ("MODEL", "LOG_LEVEL", "METRICS_PORT", "HEALTH_PORT", "OTLP_ENDPOINT", "TLS")
+    f"SSR_ENGINE_{name}"
+    for name in ("MODEL", "LOG_LEVEL", "LOG_TEXTS", "METRICS_PORT", "HEALTH_PORT", "OTLP_ENDPOINT", "TLS")
 }
 POOL: dict[str, Any] = {
     "min_replicas": 2,
@@ -71,6 +72,7 @@ EVERYTHING: dict[str, Any] = {
             "settings": {
                 "grace_s": 2.5,
                 "log_level": "DEBUG",
+                "log_texts": True,
                 "defaults": {
                     "paths": 3,
                     "threshold": 6.5,
@@ -94,9 +96,19 @@ EVERYTHING: dict[str, Any] = {
                 "report_s": 3,
             }
         },
-        "selector": {"settings": {"grace_s": 3, "log_level": "INFO", "report_s": 3, "strategy_sets_folder": "/pools"}},
-        "drafter": {"settings": {"grace_s": 3, "log_level": "INFO", "report_s": 3}},
-        "verifier": {"settings": {"grace_s": 3, "log_level": "INFO", "report_s": 3, "scorer": "judge"}},
+        "selector": {
+            "settings": {
+                "grace_s": 3,
+                "log_level": "INFO",
+                "log_texts": True,
+                "report_s": 3,
+                "strategy_sets_folder": "/pools",
+            }
+        },
+        "drafter": {"settings": {"grace_s": 3, "log_level": "INFO", "log_texts": True, "report_s": 3}},
+        "verifier": {
+            "settings": {"grace_s": 3, "log_level": "INFO", "log_texts": True, "report_s": 3, "scorer": "judge"}
+        },
     },
     "autoscaling": {
         "settings": {"draft": POOL, "target": POOL, "schedule": [BELL], "report_ttl_s": 30, "interval_s": 4},
@@ -104,6 +116,7 @@ EVERYTHING: dict[str, Any] = {
             "settings": {
                 "grace_s": 3,
                 "log_level": "INFO",
+                "log_texts": True,
                 "lease_s": 30,
                 "renew_s": 20,
                 "retry_s": 4,

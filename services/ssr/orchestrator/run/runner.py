@@ -29,6 +29,7 @@ from ssr.runtime.redis.patience import briefly, patiently, set_within
 from ssr.runtime.rpc.job_wire import priority_from_wire
 from ssr.runtime.rpc.wire import options_from_wire
 from ssr.runtime.telemetry.log_context import about
+from ssr.runtime.telemetry.private_texts import private
 from ssr.runtime.telemetry.tracing import Span
 
 _log = logging.getLogger(__name__)
@@ -96,7 +97,10 @@ class Runner:
             if claim is None:
                 return Fate.ENDED
             options = options_from_wire(claim.request.options, 0)
-            with about(claim.job_id), self._watch.owned(claim, options, self._age_s(claim)) as span:
+            with (
+                about(claim.job_id, texts=(claim.request.problem,)),
+                self._watch.owned(claim, options, self._age_s(claim)) as span,
+            ):
                 try:
                     return await self._own(claim, options, cancel_notice, span)
                 except asyncio.CancelledError:
@@ -121,7 +125,8 @@ class Runner:
             span.set(status=job.status)
             self._watch.jobs.ended(job.status, options.mode, self._age_s(claim))
             if end.error:
-                _log.warning("job %s %s: %s", job_id, end.status, end.error)
+                with private(*(step.text for path in job.paths for step in path.steps)):
+                    _log.warning("job %s %s: %s", job_id, end.status, end.error)
         except* StaleOwner:
             fate = Fate.MOVED
             await self._taken_away(job_id, span)

@@ -107,7 +107,7 @@ class RemoteVerifier:
             sampling=sampling_to_wire(options),
             max_tokens=options.max_step_tokens,
         )
-        with self._peer.step_span(Stage.VERIFY, context) as span, about_next_step(context):
+        with self._peer.step_span(Stage.VERIFY, context) as span, about_next_step(context, step.text):
             reply = await self._peer.call(Stage.VERIFY, self._stub.Verify, request, context.job_id)
             verdict = Verdict(step_from_wire(reply.step), reply.accepted, calls_from_wire(reply.calls))
             _tell(span, verdict)

@@ -8,10 +8,18 @@ from typing import Literal
 
 from ssr.runtime.settings import replica_name
 from ssr.runtime.telemetry.log_format import JsonLineFormatter, TextFormatter
+from ssr.runtime.telemetry.private_texts import WithholdTexts
 
 
-def log_to_stderr(level: str, form: Literal["text", "json"] = "text", *, service: str = "") -> None:
-    """Everything at `level` ("INFO") and above, as text for people or as JSON for machines."""
+def log_to_stderr(
+    level: str, form: Literal["text", "json"] = "text", *, service: str = "", texts: bool = False
+) -> None:
+    """Everything at `level` ("INFO") and above, as text for people or as JSON for machines.
+
+    `texts`: lines may quote problems, answers and steps.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLineFormatter(service, replica_name()) if form == "json" else TextFormatter())
+    if not texts:
+        handler.addFilter(WithholdTexts())
     logging.basicConfig(handlers=[handler], level=level, force=True)

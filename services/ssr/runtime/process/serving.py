@@ -32,7 +32,7 @@ def run_service(name: str, running: Running[Settings], settings: Settings) -> No
 
     Raises: what `running` raises; the SsrError alone where it came from a group of tasks.
     """
-    log_to_stderr(settings.log_level, settings.log_format, service=name)
+    log_to_stderr(settings.log_level, settings.log_format, service=name, texts=settings.log_texts)
     gc.freeze()  # what the imports have made stays for good
     gc.set_threshold(*_GC_THRESHOLDS)
     try:

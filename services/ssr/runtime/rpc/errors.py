@@ -18,6 +18,7 @@ from grpc import aio
 from grpc_status import rpc_status
 
 from ssr.core import errors
+from ssr.runtime.telemetry.private_texts import private
 
 _log = logging.getLogger(__name__)
 
@@ -180,7 +181,7 @@ def _guard_unary(method: Any) -> Any:
         try:
             return await method(request, context)
         except Exception as error:
-            await answer(error, context)
+            await answer(error, context, request)
 
     return guarded
 
@@ -194,18 +195,19 @@ def _guard_stream(method: Any) -> Any:
             async for message in method(request, context):
                 yield message
         except Exception as error:
-            await answer(error, context)
+            await answer(error, context, request)
 
     return guarded
 
 
-async def answer(error: Exception, context: aio.ServicerContext[Any, Any]) -> NoReturn:
-    """Ends the call with the status of what it raised."""
+async def answer(error: Exception, context: aio.ServicerContext[Any, Any], request: object = b"") -> NoReturn:
+    """Ends the call with the status of what it raised. No line of the log quotes the request, in bytes."""
     if isinstance(error, aio.AbortError):  # it has its status
         raise error
     if isinstance(error, errors.SsrError):
         await context.abort_with_status(rpc_status.to_status(to_status(error)))
-    _log.error("unexpected error", exc_info=error)
+    with private(request.decode("utf-8", "replace") if isinstance(request, bytes) else ""):
+        _log.error("unexpected error", exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has the details")
 
 
