@@ -10,8 +10,8 @@ from chaos import Progress
 from workload import Ending, Order
 
 from ssr.client import AsyncClient
-from ssr.client.retrying import Backoff
 from ssr.core.job import Event, Job
+from ssr.core.retry import Backoff
 from ssr.core.run import StepCommitted
 
 #: Comes back fast, and does not give up before the test does.

@@ -12,9 +12,9 @@ from ssr.client.async_client import AsyncClient
 from ssr.client.job_json import job_to_json
 from ssr.client.page import JobPage
 from ssr.client.request import SolveOptions
-from ssr.client.retrying import Backoff
 from ssr.client.sync_client import Client
 from ssr.core.job import Event, Job, Priority
+from ssr.core.retry import Backoff
 from ssr.runtime.rpc.tls import Tls
 
 __all__ = [

@@ -15,9 +15,10 @@ from ssr.client.credentials import credentials, warn_of_plaintext
 from ssr.client.deadline import Deadline
 from ssr.client.page import JobPage
 from ssr.client.request import SolveOptions, solve_request
-from ssr.client.retrying import DEFAULT_BACKOFF, Backoff, Retries, resumed
+from ssr.client.retrying import DEFAULT_BACKOFF, Retries, resumed
 from ssr.core.errors import BadReply, SsrError, TimedOut
 from ssr.core.job import Event, Finished, Job, Priority
+from ssr.core.retry import Backoff
 from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.runtime.rpc.tenant import WAITER_KEY
 from ssr.runtime.rpc.tls import Tls

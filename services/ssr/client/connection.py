@@ -12,8 +12,9 @@ from grpc import aio
 
 from ssr.client.credentials import Metadata
 from ssr.client.deadline import Deadline
-from ssr.client.retrying import RETRIED, Backoff, Retries
+from ssr.client.retrying import RETRIED, Retries
 from ssr.core.errors import SsrError, TimedOut, Unavailable
+from ssr.core.retry import Backoff
 from ssr.runtime.rpc.channel import open_channel
 from ssr.runtime.rpc.errors import from_rpc_error
 from ssr.runtime.rpc.tls import Tls

@@ -21,19 +21,15 @@ class Deadline:
         if timeout_s is not None and not (math.isfinite(timeout_s) and timeout_s > 0):
             raise InvalidRequest("timeout_s", f"must be a number of seconds over 0, or None; got {timeout_s:g}")
         self.timeout_s = timeout_s
-        self._end = None if timeout_s is None else time.monotonic() + timeout_s
+        #: In seconds of the monotonic clock; without a limit infinite.
+        self.end = math.inf if timeout_s is None else time.monotonic() + timeout_s
 
     @property
     def remaining_s(self) -> float | None:
         """Seconds left, at least 0; None: no limit."""
-        return None if self._end is None else max(0.0, self._end - time.monotonic())
+        return None if self.timeout_s is None else max(0.0, self.end - time.monotonic())
 
     @property
     def passed(self) -> bool:
         remaining = self.remaining_s
         return remaining is not None and remaining <= _CLOCKS_DIFFER_S
-
-    def allows(self, pause_s: float) -> bool:
-        """Whether there is time left after a pause."""
-        remaining = self.remaining_s
-        return remaining is None or pause_s < remaining

@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ssr.client.deadline import Deadline
 from ssr.core.errors import Overloaded, Unavailable
+from ssr.core.retry import Backoff, FailuresInARow
 
 Reply = TypeVar("Reply")
 
 #: What is tried again: the server did not take the call, or went away.
 RETRIED = (Unavailable, Overloaded)
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Pauses between attempts, in seconds.
-
-    They double from `first_s` to `max_s`, are never shorter than what the server asks for (RetryInfo), and up to half
-    as long again by chance, so that many clients do not come back at once. After `patience_s` without success the
-    error is raised although the call's deadline would allow more.
-    """
-
-    first_s: float = 0.2
-    max_s: float = 10.0
-    patience_s: float = 60.0
-
-    def pause_s(self, attempt: int, asked_s: float) -> float:
-        """The pause after the `attempt`-th failure in a row, from 0."""
-        growing = min(self.max_s, self.first_s * 2.0 ** min(attempt, 32))
-        return max(asked_s, growing) * random.uniform(1.0, 1.5)
 
 
 DEFAULT_BACKOFF = Backoff()
@@ -44,22 +25,17 @@ class Retries:
     """The failures in a row of one call."""
 
     def __init__(self, backoff: Backoff, deadline: Deadline) -> None:
-        self._backoff, self._deadline = backoff, deadline
-        self._attempt = 0
-        self._patience: Deadline | None = None
+        self._failures = FailuresInARow(backoff, deadline.end)
 
     def succeeded(self) -> None:
         """What fails from here on is a new row."""
-        self._attempt, self._patience = 0, None
+        self._failures.succeeded()
 
     async def pause(self, error: Unavailable | Overloaded) -> None:
         """Wait before the next attempt; raises `error` when there is no time for one."""
-        if self._patience is None:
-            self._patience = Deadline(self._backoff.patience_s)
-        pause_s = self._backoff.pause_s(self._attempt, error.delay_s)
-        if not (self._deadline.allows(pause_s) and self._patience.allows(pause_s)):
+        pause_s = self._failures.failed(time.monotonic(), error.delay_s)
+        if pause_s is None:
             raise error
-        self._attempt += 1
         await asyncio.sleep(pause_s)
 
 

@@ -69,6 +69,8 @@ class JsonConnection:
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._opened: aiohttp.ClientSession | None = None
+        #: How often the connection broke. The engine may be another one since, with another model.
+        self.losses = 0
 
     async def get(self, path: str) -> Reply:
         """The reply at `path`. Raises the retryable errors, `BadReply`, and those of `reply_error`."""
@@ -140,6 +142,7 @@ class JsonConnection:
         try:
             yield
         except aiohttp.ClientError as error:
+            self.losses += 1
             raise _transport_error(self.base_url, error) from error
         except TimeoutError as error:
             raise TimedOut(f"{self.base_url} did not answer within {self._timeout_s:g} s") from error

@@ -103,15 +103,14 @@ class OpenAiEngine:
         """See `Engine.generate`."""
         asked = self._asked(prompt, max_tokens, stop, sampling)
         grown = StreamedText(stop)
-        with self._server.forgetting():
-            chunk = await self._server.complete(asked, origin)
-            grown.add(chunk.text)
-            tokens = chunk.usage.generated
-            if tokens is None:
-                tokens = await self._counted(chunk, max_tokens)
-            plausible.generated_tokens(self._server.url, tokens, len(chunk.text), max_tokens)
-            grown.end()
-            return self._generation(grown, chunk, chunk.usage, tokens, asked)
+        chunk = await self._server.complete(asked, origin)
+        grown.add(chunk.text)
+        tokens = chunk.usage.generated
+        if tokens is None:
+            tokens = await self._counted(chunk, max_tokens)
+        plausible.generated_tokens(self._server.url, tokens, len(chunk.text), max_tokens)
+        grown.end()
+        return self._generation(grown, chunk, chunk.usage, tokens, asked)
 
     async def stream(
         self,
@@ -126,20 +125,19 @@ class OpenAiEngine:
         """See `Engine.stream`."""
         asked = self._asked(prompt, max_tokens, stop, sampling)
         grown, progress = StreamedText(stop), Progress(self._server.url, max_tokens)
-        with self._server.forgetting():
-            streaming = (await self._server.learnt()).fields.streaming()
-            async with aclosing(self._server.chunks(asked | streaming, origin)) as chunks:
-                async for chunk in chunks:
-                    progress.take(chunk)
-                    fresh = grown.add(chunk.text)
-                    if grown.stopped:
-                        break
-                    yield Piece(fresh, progress.tokens)
-                    fresh = ""
-            last = replace(progress.last, text=grown.text)
-            fresh += grown.end()
-            end = self._generation(grown, last, progress.usage, progress.tokens, asked)
-            yield Piece(fresh, end.tokens, end)
+        streaming = (await self._server.learnt()).fields.streaming()
+        async with aclosing(self._server.chunks(asked | streaming, origin)) as chunks:
+            async for chunk in chunks:
+                progress.take(chunk)
+                fresh = grown.add(chunk.text)
+                if grown.stopped:
+                    break
+                yield Piece(fresh, progress.tokens)
+                fresh = ""
+        last = replace(progress.last, text=grown.text)
+        fresh += grown.end()
+        end = self._generation(grown, last, progress.usage, progress.tokens, asked)
+        yield Piece(fresh, end.tokens, end)
 
     def _asked(self, prompt: str, max_tokens: int, stop: Sequence[str], sampling: Sampling) -> dict[str, object]:
         asked = {"prompt": prompt, "max_tokens": check_max_tokens(max_tokens)}
@@ -168,15 +166,14 @@ class OpenAiEngine:
         if top_n < 1:
             raise InvalidRequest("top_n", f"is {top_n}, must be at least 1")
         asked = min(top_n, self._max_top_n)
-        with self._server.forgetting():
-            try:
-                return await self._top_tokens(prompt, asked, origin)
-            except InvalidRequest as refusal:
-                limit = told_top_n_limit(refusal)
-                if limit is None or not 0 < limit < asked:
-                    raise
-                self._max_top_n = limit
-            return await self._top_tokens(prompt, limit, origin)
+        try:
+            return await self._top_tokens(prompt, asked, origin)
+        except InvalidRequest as refusal:
+            limit = told_top_n_limit(refusal)
+            if limit is None or not 0 < limit < asked:
+                raise
+            self._max_top_n = limit
+        return await self._top_tokens(prompt, limit, origin)
 
     async def _top_tokens(self, prompt: str, top_n: int, origin: Origin) -> NextToken:
         asked = self._asked(prompt, 1, (), GREEDY) | {"logprobs": top_n}
@@ -188,39 +185,35 @@ class OpenAiEngine:
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         """See `Engine.likelihood`; asked for with `echo`, and one more token than needed, which all servers allow."""
-        with self._server.forgetting():
-            learnt = await self._server.learnt()
-            if learnt.fields.kind is ServerKind.SGLANG:
-                before = await learnt.tokenizer.count(prompt)
-                return await sglang.likelihood(self._server.connection, prompt, before, text, learnt.fields.of(origin))
-            asked = self._asked(prompt + text, 1, (), GREEDY) | {"echo": True, "logprobs": 1}
-            try:
-                chunk = await self._server.complete(asked, origin)
-            except SsrError as refusal:
-                if "echo" not in str(refusal).partition(" answered ")[2].lower():
-                    raise
-                raise CapabilityMissing(_NO_LIKELIHOOD.format(self._server.connection.base_url)) from refusal
-            logprobs = tail_logprobs(echoed_tokens(self._server.url, chunk), prompt, text)
-            if not logprobs:
-                raise CapabilityMissing(_NO_LIKELIHOOD.format(self._server.connection.base_url))
-            return Likelihood(logprobs, chunk.usage.prompt, chunk.usage.cached)
+        learnt = await self._server.learnt()
+        if learnt.fields.kind is ServerKind.SGLANG:
+            before = await learnt.tokenizer.count(prompt)
+            return await sglang.likelihood(self._server.connection, prompt, before, text, learnt.fields.of(origin))
+        asked = self._asked(prompt + text, 1, (), GREEDY) | {"echo": True, "logprobs": 1}
+        try:
+            chunk = await self._server.complete(asked, origin)
+        except SsrError as refusal:
+            if "echo" not in str(refusal).partition(" answered ")[2].lower():
+                raise
+            raise CapabilityMissing(_NO_LIKELIHOOD.format(self._server.connection.base_url)) from refusal
+        logprobs = tail_logprobs(echoed_tokens(self._server.url, chunk), prompt, text)
+        if not logprobs:
+            raise CapabilityMissing(_NO_LIKELIHOOD.format(self._server.connection.base_url))
+        return Likelihood(logprobs, chunk.usage.prompt, chunk.usage.cached)
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         """See `Engine.render`: in the template given, else the server's."""
         if self._template is not None:
             return self._template.render(messages)
-        with self._server.forgetting():
-            return await (await self._server.learnt()).tokenizer.render(messages)
+        return await (await self._server.learnt()).tokenizer.render(messages)
 
     async def count_tokens(self, text: str) -> int:
         """See `Engine.count_tokens`; the tokens that the engine adds itself are counted."""
-        with self._server.forgetting():
-            return await (await self._server.learnt()).tokenizer.count(text)
+        return await (await self._server.learnt()).tokenizer.count(text)
 
     async def info(self) -> EngineInfo:
-        """See `Engine.info`; asked once, then remembered until the server is found to be away."""
-        with self._server.forgetting():
-            return replace(await self._server.info(), max_top_n=self._max_top_n)
+        """See `Engine.info`; asked once, then remembered until the connection breaks."""
+        return replace(await self._server.info(), max_top_n=self._max_top_n)
 
     async def __aenter__(self) -> Self:
         await self._server.__aenter__()

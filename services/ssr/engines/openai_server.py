@@ -30,6 +30,7 @@ class Learnt:
     fields: Fields
     tokenizer: ServerTokenizer
     info: EngineInfo | None
+    losses: int  #: of the connection, when it was learnt
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,9 @@ class OpenAiServer:
         return (await self.learnt()).info or await self._described(await self._model_card(), self._known.kind)
 
     async def learnt(self) -> Learnt:
-        """Asked for once, then remembered until the server is found to be away. Raises: the connection's errors."""
-        if self._learnt is None:
+        """Asked for once, then remembered until the connection breaks. Raises: the connection's errors."""
+        if self._learnt is None or self._learnt.losses != self.connection.losses:
+            losses = self.connection.losses
             kind, info = self._known.kind, None
             try:
                 card = await self._model_card()
@@ -120,7 +122,7 @@ class OpenAiServer:
             fields = Fields(
                 self.connection.base_url, kind, standard_only=known.standard_only, priorities=known.priorities
             )
-            self._learnt = Learnt(model, fields, ServerTokenizer(self.connection, kind, model), info)
+            self._learnt = Learnt(model, fields, ServerTokenizer(self.connection, kind, model), info, losses)
         return self._learnt
 
     async def _described(self, card: Mapping[str, Any], kind: ServerKind) -> EngineInfo:
@@ -146,15 +148,6 @@ class OpenAiServer:
         raise NotFound(
             f"{self.connection.base_url} does not serve the model {self._known.model!r}, but: {served[:500]}"
         )
-
-    @contextmanager
-    def forgetting(self) -> Iterator[None]:
-        """A server that was away may be another one, with another model, when it is back."""
-        try:
-            yield
-        except Unavailable:
-            self._learnt = None
-            raise
 
     @contextmanager
     def _aborting(self, learnt: Learnt, body: dict[str, object]) -> Iterator[None]:

@@ -1,22 +1,24 @@
 """Many equal replicas of an engine as one `Engine`.
 
-A call waits here, not in an engine, until a replica has room: the wait is fair (first come, first served, and batch
-work behind the rest; `waiting.py`), can be seen (`EnginePool.snapshot`) and is left by cancelling. A failed attempt
-goes to another replica; the one that failed is left alone for a while (`circuit.py`).
+A call waits for a place on a replica (`places`), in the pool and not in an engine. A failed attempt goes to another
+replica; the one that failed is left alone for a while (`circuit`), and one that has no room gets fewer calls at a time
+(`concurrency`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from ssr.core.errors import BadReply, NoEngine, Overloaded, Permanent, SsrError, TimedOut, Unavailable
+from ssr.core.retry import Backoff, FailuresInARow
 from ssr.engines.base import (
     ANYONE,
     GREEDY,
@@ -31,20 +33,13 @@ from ssr.engines.base import (
     Piece,
     Sampling,
 )
-from ssr.engines.circuit import Circuit
-from ssr.engines.pool_state import PoolLoad, PoolState, ReplicaState
+from ssr.engines.places import Places, Replica
+from ssr.engines.pool_state import PoolLoad, PoolState
 from ssr.engines.replicas import Resolver
-from ssr.engines.routing import choose
-from ssr.engines.waiting import WaitingCalls
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _MAX_BACKOFF_S = 5.0
-#: How long a call waits for a pool without any engine before it is answered so; whoever made it may wait on.
-_NO_ENGINE_S = 5.0
-#: The shortest wait for a replica. A loop whose timers count milliseconds (uvloop) comes up to one early, and would
-#: come again and again until the moment is there.
-_NAP_S = 0.001
 #: Characters of a prompt for a token; mathematics and its notation have three to four.
 _CHARS_PER_TOKEN = 3
 
@@ -53,31 +48,15 @@ _CHARS_PER_TOKEN = 3
 class PoolLimits:
     """How much a pool asks of its replicas.
 
-    `max_in_flight` calls a replica; `attempts` for a call, each after a random part of `backoff_s`, doubled every time;
+    `max_in_flight` calls a replica; `attempts` for a call, the second after a pause of `backoff_s` (see `Backoff`);
     `timeout_s` for a call with all its waiting and attempts; `refresh_s` between looks at which replicas there are.
     """
 
     max_in_flight: int = 64
     attempts: int = 3
     timeout_s: float = 120.0
-    backoff_s: float = 0.1
+    backoff_s: float = 0.05
     refresh_s: float = 5.0
-
-
-@dataclass(slots=True, eq=False)
-class _Replica:
-    url: str
-    engine: Engine
-    running: int = 0
-    circuit: Circuit = field(default_factory=Circuit)
-
-
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    affinity: str
-    tried: Sequence[str]
-    place: asyncio.Future[_Replica]
-    priority: int
 
 
 def _said(origin: Origin) -> Origin:
@@ -103,17 +82,13 @@ class EnginePool:
     ) -> None:
         self._resolver, self._connect, self._limits = resolver, connect, limits
         self._rng, self._now = rng or random.Random(), now
-        self._replicas: dict[str, _Replica] = {}
-        self._leaving: list[_Replica] = []
-        self._waiters: WaitingCalls[_Waiter] = WaitingCalls()
+        self._places = Places(limits.max_in_flight, limits.timeout_s, now)
         self._info: EngineInfo | None = None
-        self._wake_up: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._tokens_called = 0  # of all calls, waiting and running
         self._tokens_running = 0
         self._generated_tokens = 0
         self._busy_s = 0.0
-        self._away = False  # no replica answers, and that is in the log
 
     async def generate(
         self,
@@ -196,13 +171,8 @@ class EnginePool:
 
     def snapshot(self) -> PoolState:
         """The pool as it is now."""
-        now = self._now()
-        states = tuple(
-            ReplicaState(r.url, r.running, r.circuit.allows(now), r.circuit.failures > 0)
-            for r in self._replicas.values()
-        )
-        running = sum(r.running for r in (*self._replicas.values(), *self._leaving))
-        return PoolState(waiting=len(self._waiters), running=running, replicas=states)
+        places = self._places
+        return PoolState(waiting=places.waiting, running=places.running, replicas=places.states())
 
     def load(self) -> PoolLoad:
         """The pool's calls in tokens, as they are now."""
@@ -216,26 +186,17 @@ class EnginePool:
         except Unavailable as error:
             _log.warning("keeping the known replicas: %s", error)
             return
-        if self._replicas.keys() != set(urls):
+        places = self._places
+        if places.replicas.keys() != set(urls):
             self._info = None
-        for url in [url for url in self._replicas if url not in urls]:
-            self._leaving.append(self._replicas.pop(url))
+        for url in [url for url in places.replicas if url not in urls]:
+            places.remove(url)
         for url in urls:
-            if url not in self._replicas:
-                self._replicas[url] = _Replica(url, await self._connect(url).__aenter__())
-        self._look_who_answers()
-        self._seat()
+            if url not in places.replicas:
+                places.add(url, await self._connect(url).__aenter__())
+        places.look_who_answers()
+        places.seat()
         await self._close_idle()
-
-    def _look_who_answers(self) -> None:
-        """One line of the log when the last replica is gone or fails, and one when a replica is there again."""
-        known = len(self._replicas)
-        away = all(replica.circuit.failures for replica in self._replicas.values())
-        if away and not self._away:
-            _log.warning("the pool has no engine, and calls wait: %d known, none answers", known)
-        elif self._away and not away:
-            _log.info("the pool has an engine again: %d known", known)
-        self._away = away
 
     async def __aenter__(self) -> Self:
         await self.refresh()
@@ -247,9 +208,8 @@ class EnginePool:
         if self._refreshing:
             self._refreshing.cancel()
             await asyncio.gather(self._refreshing, return_exceptions=True)
-        if self._wake_up:
-            self._wake_up.cancel()
-        for replica in (*self._replicas.values(), *self._leaving):
+        self._places.stop()
+        for replica in (*self._places.replicas.values(), *self._places.leaving):
             await replica.engine.__aexit__(None, None, None)
 
     async def _keep_fresh(self) -> None:
@@ -261,9 +221,9 @@ class EnginePool:
                 _log.exception("looking for replicas failed; keeping the known ones")
 
     async def _close_idle(self) -> None:
-        for replica in [replica for replica in self._leaving if not replica.running]:
+        for replica in [replica for replica in self._places.leaving if not replica.running]:
             await replica.engine.__aexit__(None, None, None)
-            self._leaving.remove(replica)
+            self._places.leaving.remove(replica)
 
     async def _call(self, affinity: str, ask: Callable[[Engine], Awaitable[_T]], *, tokens: int = 0) -> _T:
         self._tokens_called += tokens
@@ -274,33 +234,36 @@ class EnginePool:
 
     async def _attempts(self, affinity: str, ask: Callable[[Engine], Awaitable[_T]], tokens: int) -> _T:
         deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
-        tried: list[str] = []
+        tried, failures = list[str](), self._failures(deadline)
         while True:
-            replica = await self._place(affinity, tried, deadline)
+            replica = await self._places.take(affinity, tried, deadline, ORIGIN.get().priority)
             tried.append(replica.url)
             self._tokens_running += tokens
             try:
                 return await self._ask(replica, ask, deadline)
             except (Overloaded, Unavailable, BadReply) as error:  # garbage, too, may be this replica's alone
-                pause = self._backoff_s(len(tried))
-                if len(tried) >= self._limits.attempts or asyncio.get_running_loop().time() + pause >= deadline:
+                pause = failures.failed(asyncio.get_running_loop().time())
+                if pause is None:
                     raise self._last(error) from error
             finally:
                 self._tokens_running -= tokens
-                self._vacate(replica)
+                self._places.give_back(replica)
             await asyncio.sleep(pause)
 
-    def _backoff_s(self, attempt: int) -> float:
-        return self._rng.uniform(0, min(_MAX_BACKOFF_S, self._limits.backoff_s * 2.0 ** (attempt - 1)))
+    def _failures(self, deadline: float) -> FailuresInARow:
+        """What a replica asks for is its own pause (`places`): the call may go elsewhere at once."""
+        limits = self._limits
+        backoff = Backoff(limits.backoff_s, _MAX_BACKOFF_S, patience_s=math.inf, attempts=limits.attempts)
+        return FailuresInARow(backoff, deadline, dice=self._rng.random)
 
     async def _streamed(
         self, affinity: str, open_stream: Callable[[Engine], AsyncGenerator[Piece, None]], tokens: int
     ) -> AsyncGenerator[Piece, None]:
         """As `_attempts`, until a piece has a text: another replica would not go on with the same words."""
         deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
-        tried: list[str] = []
+        tried, failures = list[str](), self._failures(deadline)
         while True:
-            replica = await self._place(affinity, tried, deadline)
+            replica = await self._places.take(affinity, tried, deadline, ORIGIN.get().priority)
             tried.append(replica.url)
             self._tokens_running += tokens
             begun = False
@@ -312,17 +275,16 @@ class EnginePool:
                             yield piece
                 return
             except (Overloaded, Unavailable, BadReply) as error:
-                pause = self._backoff_s(len(tried))
-                late = asyncio.get_running_loop().time() + pause >= deadline
-                if begun or late or len(tried) >= self._limits.attempts:
+                pause = failures.failed(asyncio.get_running_loop().time())
+                if begun or pause is None:
                     raise self._last(error) from error
             finally:
                 self._tokens_running -= tokens
-                self._vacate(replica)
+                self._places.give_back(replica)
             await asyncio.sleep(pause)
 
     async def _pieces(
-        self, replica: _Replica, open_stream: Callable[[Engine], AsyncGenerator[Piece, None]], deadline: float
+        self, replica: Replica, open_stream: Callable[[Engine], AsyncGenerator[Piece, None]], deadline: float
     ) -> AsyncGenerator[Piece, None]:
         """One attempt at a stream; what comes of it is noted in the replica's circuit."""
         loop, limit = asyncio.get_running_loop(), deadline
@@ -337,15 +299,15 @@ class EnginePool:
                     limit = loop.time() + self._limits.timeout_s
                     yield piece
 
-    async def _ask(self, replica: _Replica, ask: Callable[[Engine], Awaitable[_T]], deadline: float) -> _T:
+    async def _ask(self, replica: Replica, ask: Callable[[Engine], Awaitable[_T]], deadline: float) -> _T:
         """One attempt; what comes of it is noted in the replica's circuit."""
         with self._noted(replica, deadline):
             async with asyncio.timeout_at(deadline):
                 return await ask(replica.engine)
 
     @contextmanager
-    def _noted(self, replica: _Replica, deadline: float) -> Iterator[None]:
-        started = asyncio.get_running_loop().time()
+    def _noted(self, replica: Replica, deadline: float) -> Iterator[None]:
+        started, since = asyncio.get_running_loop().time(), self._now()
         try:
             yield
         except TimeoutError as error:
@@ -355,11 +317,12 @@ class EnginePool:
                 replica.circuit.failed(self._now())
             raise TimedOut(f"{replica.url} did not answer within the {self._limits.timeout_s:g} s of a call") from error
         except Overloaded as error:
-            replica.circuit.overloaded(self._now(), error.delay_s)
+            replica.refused(error, self._now(), since)
             raise
         except (Unavailable, TimedOut, BadReply):
             replica.circuit.failed(self._now())
-            self._look_who_answers()
+            self._info = None  # whoever comes back there may serve another model
+            self._places.look_who_answers()
             raise
         except Permanent:
             replica.circuit.succeeded()
@@ -371,90 +334,11 @@ class EnginePool:
             self._answered(replica)
             self._busy_s += asyncio.get_running_loop().time() - started
 
-    def _answered(self, replica: _Replica) -> None:
+    def _answered(self, replica: Replica) -> None:
         replica.circuit.succeeded()
-        if self._away:
-            self._look_who_answers()
-
-    async def _place(self, affinity: str, tried: Sequence[str], deadline: float) -> _Replica:
-        """A replica with one of its places taken, as soon as there is one; `_vacate` gives it back."""
-        waits = self._waiters.before(ORIGIN.get().priority)
-        replica = None if waits else self._take(affinity, tried, self._now())
-        return await self._wait(affinity, tried, deadline) if replica is None else replica
-
-    def _vacate(self, replica: _Replica) -> None:
-        replica.running -= 1
-        self._seat()
-
-    async def _wait(self, affinity: str, tried: Sequence[str], deadline: float) -> _Replica:
-        waiter = _Waiter(affinity, tried, asyncio.get_running_loop().create_future(), ORIGIN.get().priority)
-        self._waiters.add(waiter)
-        self._seat()  # sets the clock for the replica that may be tried again first
-        no_engine_at = asyncio.get_running_loop().time() + _NO_ENGINE_S
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(min(deadline, no_engine_at)):
-                    return await asyncio.shield(waiter.place)
-            if self._away:
-                raise self._no_place(NoEngine, _NO_ENGINE_S)
-            async with asyncio.timeout_at(deadline):
-                return await asyncio.shield(waiter.place)
-        except BaseException as error:
-            self._stand_up(waiter)
-            if isinstance(error, TimeoutError):
-                raise self._no_place(NoEngine if self._away else Unavailable, self._limits.timeout_s) from error
-            raise
-
-    def _stand_up(self, waiter: _Waiter) -> None:
-        """Leaves the queue, or gives back the place that came in the moment of leaving."""
-        if waiter.place.done():
-            replica = waiter.place.result()
-            replica.running -= 1
-            replica.circuit.abandoned()
-        else:
-            waiter.place.cancel()
-            self._waiters.remove(waiter)
-        self._seat()
+        if self._places.away:
+            self._places.look_who_answers()
 
     def _last(self, error: SsrError) -> SsrError:
         """What a call that is not tried again ends with. One replica out of reach is no missing pool."""
-        return Unavailable(str(error)) if isinstance(error, NoEngine) and not self._away else error
-
-    def _no_place(self, kind: type[Unavailable], waited_s: float) -> SsrError:
-        known = f"{len(self._replicas)} are known, {self.snapshot().running} calls run on them"
-        return kind(
-            f"no replica of the engine took the call within {min(waited_s, self._limits.timeout_s):g} s ({known}): "
-            "check that the engine runs and is ready, or add replicas"
-        )
-
-    def _seat(self) -> None:
-        """Gives free places to the calls that wait, in the order of their turns."""
-        now = self._now()  # one moment for all: a replica too early to take and too late to wait for is never tried
-        while waiter := self._waiters.turn():
-            replica = self._take(waiter.affinity, waiter.tried, now)
-            if replica is None:
-                break
-            self._waiters.took(waiter)
-            waiter.place.set_result(replica)
-        self._set_wake_up(now)
-
-    def _take(self, affinity: str, tried: Sequence[str], now: float) -> _Replica | None:
-        """Takes a place on the best replica, on one not tried before if there is any."""
-        allowed = [replica for replica in self._replicas.values() if replica.circuit.allows(now)]
-        untried = [replica for replica in allowed if replica.url not in tried]
-        replica = choose(untried or allowed, affinity, max_in_flight=self._limits.max_in_flight)
-        if replica is not None:
-            replica.running += 1
-            replica.circuit.started()
-        return replica
-
-    def _set_wake_up(self, now: float) -> None:
-        """Comes back when the next replica may be tried again, if a call waits for that."""
-        if self._wake_up:
-            self._wake_up.cancel()
-            self._wake_up = None
-        if not self._waiters:
-            return
-        pauses = [r.circuit.reopens_at - now for r in self._replicas.values() if r.circuit.reopens_at > now]
-        if pauses:
-            self._wake_up = asyncio.get_running_loop().call_later(max(_NAP_S, min(pauses)), self._seat)
+        return Unavailable(str(error)) if isinstance(error, NoEngine) and not self._places.away else error

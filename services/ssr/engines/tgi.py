@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, Unavailable
@@ -38,18 +38,23 @@ from ssr.engines.model_name import parameters_from_name
 from ssr.engines.stops import check_max_tokens, check_stops
 from ssr.engines.streamed_text import StreamedText
 from ssr.engines.templates import ChatTemplate
+from ssr.engines.tgi_rendering import TgiTokenizer
 from ssr.engines.tgi_replies import ended, event_in, generation_in, likelihood_in, next_token_in
 from ssr.engines.tgi_requests import chunks, request, sampled, without_images
 
 _TOP_N_LIMIT = re.compile(r"`top_n_tokens` must be >= 0 and <= (\d+)")
 #: More top tokens than any server allows by default: asking for them makes it tell its limit, without generating.
 _TOP_N_PROBE = 100
-#: Characters; "<｜begin▁of▁sentence｜>" has 21.
-_LONGEST_BOS = 64
-_NO_TEMPLATE = (
-    "{} finds no chat template for its model: TGI reads tokenizer_config.json and chat_template.json, never "
-    "chat_template.jinja; set chat_template to the model's folder or its chat_template.jinja"
-)
+
+
+@dataclass(slots=True)
+class _Learnt:
+    """What was learnt of the engine when its connection had broken `losses` times; None: not yet."""
+
+    losses: int
+    tokenizer: TgiTokenizer
+    max_top_n: int | None = None
+    info: EngineInfo | None = None
 
 
 class TgiEngine:
@@ -81,9 +86,14 @@ class TgiEngine:
         self._parameters = parameters
         self._template = template
         self._seeded = seeded
-        self._max_top_n: int | None = None
-        self._doubled_bos: str | None = None
-        self._info: EngineInfo | None = None
+        self._remembered = _Learnt(0, TgiTokenizer(self._connection))
+
+    @property
+    def _learnt(self) -> _Learnt:
+        """Remembered until the connection breaks."""
+        if self._remembered.losses != self._connection.losses:
+            self._remembered = _Learnt(self._connection.losses, TgiTokenizer(self._connection))
+        return self._remembered
 
     async def generate(
         self,
@@ -167,7 +177,7 @@ class TgiEngine:
         return await self._top_tokens(prompt, self._allowed(top_n))
 
     def _allowed(self, top_n: int) -> int:
-        return top_n if self._max_top_n is None else min(top_n, self._max_top_n)
+        return top_n if self._learnt.max_top_n is None else min(top_n, self._learnt.max_top_n)
 
     async def _top_tokens(self, prompt: str, asked: int) -> NextToken:
         if asked < 1:
@@ -182,7 +192,7 @@ class TgiEngine:
         told = _TOP_N_LIMIT.search(str(refusal))
         if told is None or int(told[1]) >= asked:
             return False
-        self._max_top_n = int(told[1])
+        self._learnt.max_top_n = int(told[1])
         return True
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
@@ -214,72 +224,32 @@ class TgiEngine:
         """See `Engine.render`. The text lacks a beginning-of-sequence token when /generate adds it."""
         if self._template is not None:
             return self._template.render(messages)
-        body = {"messages": [{"role": m.role, "content": m.content} for m in messages]}
-        try:
-            reply = await self._connection.post("/chat_tokenize", body)
-        except InvalidRequest as refusal:
-            if "template not found" in str(refusal):
-                raise CapabilityMissing(_NO_TEMPLATE.format(self._connection.base_url)) from refusal
-            raise
-        match reply.document():
-            case {"templated_text": str(text)}:
-                return text.removeprefix(await self._bos_to_strip(text))
-            case _:
-                raise BadReply(f"{self._connection.base_url}/chat_tokenize answered without templated_text")
-
-    async def _bos_to_strip(self, rendered: str) -> str:
-        """The text of the token that /generate would double at the beginning of `rendered`; "" if it doubles none."""
-        if self._doubled_bos is None:
-            tokens = await self._tokens(rendered)
-            doubled = len(tokens) > 1 and tokens[0]["id"] == tokens[1]["id"]
-            # The first one, which the tokenizer added, spans nothing of the text.
-            self._doubled_bos = (str(tokens[1]["text"]) or await self._first_text(rendered, tokens)) if doubled else ""
-        return self._doubled_bos
-
-    async def _first_text(self, rendered: str, tokens: Sequence[Mapping[str, Any]]) -> str:
-        """The text of the token that `rendered` begins with, where TGI tells no texts.
-
-        It does not when it tokenises in Python, because it could not write to its working folder. The text is then
-        that beginning of `rendered` without which the other tokens are left.
-        """
-        rest = [token["id"] for token in tokens[1:]]
-        likely = [end for end in range(1, min(len(rendered), _LONGEST_BOS) + 1) if rendered[end - 1] in ">]"]
-        for end in likely:
-            if [token["id"] for token in await self._tokens(rendered[end:])] == rest:
-                return rendered[:end]
-        raise CapabilityMissing(
-            f"{self._connection.base_url} tells no texts of tokens, and the beginning-of-sequence token of its chat "
-            "template cannot be told from the text: let TGI write to its working folder, or set chat_template"
-        )
+        return await self._learnt.tokenizer.render(messages)
 
     async def count_tokens(self, text: str) -> int:
         """See `Engine.count_tokens`; the tokens that the engine adds itself are counted."""
-        return len(await self._tokens(text))
-
-    async def _tokens(self, text: str) -> list[dict[str, Any]]:
-        reply = (await self._connection.post("/tokenize", {"inputs": without_images(text)})).document()
-        if not isinstance(reply, list) or not all(isinstance(t, dict) and {"id", "text"} <= t.keys() for t in reply):
-            raise BadReply(f"{self._connection.base_url}/tokenize answered something that is not a list of tokens")
-        return reply
+        return await self._learnt.tokenizer.count(text)
 
     async def info(self) -> EngineInfo:
-        """See `Engine.info`; asked once, then remembered."""
-        if self._info is None:
-            self._info = self._described((await self._connection.get("/info")).document())
-        if self._max_top_n is None:
+        """See `Engine.info`; asked once, then remembered until the connection breaks."""
+        learnt = self._learnt
+        if learnt.info is None:
+            learnt.info = self._described((await self._connection.get("/info")).document())
+        if learnt.max_top_n is None:
             with suppress(CapabilityMissing):
                 await self.next_token("1", top_n=_TOP_N_PROBE)
-        if self._max_top_n is None:
-            self._max_top_n = _TOP_N_PROBE
-        if self._info.max_top_n != self._max_top_n:
-            self._info = replace(self._info, max_top_n=self._max_top_n)
-        return self._info
+        if learnt.max_top_n is None:
+            learnt.max_top_n = _TOP_N_PROBE
+        if learnt.info.max_top_n != learnt.max_top_n:
+            learnt.info = replace(learnt.info, max_top_n=learnt.max_top_n)
+        return learnt.info
 
     def _described(self, reply: object) -> EngineInfo:
         match reply:
-            case {"model_id": str(model), "max_total_tokens": int(total), **more}:
+            case {"model_id": str(model), "max_total_tokens": int(total), **more} if total > 0:
                 told = more.get("parameters")  # only our own engines have it
-                size = self._parameters or (told if isinstance(told, int) else None) or parameters_from_name(model)
+                told = told if type(told) is int and told > 0 else None
+                size = self._parameters or told or parameters_from_name(model)
                 revision = str(more.get("model_sha") or "")
                 return EngineInfo(model, size, max_total_tokens=total, max_top_n=0, revision=revision)
             case _:

@@ -28,6 +28,7 @@ from ssr.engines.base import (
 )
 from ssr.engines.pool import EnginePool, PoolLimits
 from ssr.engines.pool_state import PoolLoad
+from ssr.engines.replicas import FixedReplicas
 
 LIMITS = PoolLimits(max_in_flight=2, attempts=3, timeout_s=5.0, backoff_s=0.0, refresh_s=3600.0)
 
@@ -463,7 +464,7 @@ AWAY, BACK = "the pool has no engine, and calls wait: {} known, none answers", "
 
 
 async def test_the_last_engine_that_fails_is_one_line_and_its_return_another(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", logger="ssr.engines.pool")
+    caplog.set_level("INFO", logger="ssr.engines.places")
     clock = Clock()
     async with opened("a", "b", now=clock, attempts=1) as (pool, replicas):
         for url in ("a", "b"):
@@ -483,7 +484,7 @@ async def test_the_last_engine_that_fails_is_one_line_and_its_return_another(cap
 
 
 async def test_a_pool_without_replicas_is_away_until_one_is_found(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", logger="ssr.engines.pool")
+    caplog.set_level("INFO", logger="ssr.engines.places")
     async with opened() as (pool, replicas):
         await pool.refresh()
         assert caplog.messages == [AWAY.format(0)]
@@ -574,3 +575,60 @@ async def test_a_stream_times_out_between_pieces_not_as_a_whole() -> None:
                 engine.open.clear()
                 await anext(pieces)
         assert not pool.snapshot().replicas[0].healthy
+
+
+class FullEngine(FakeEngine):
+    """A replica that takes so many calls at a time and refuses the others at once, as queues that overflow do."""
+
+    def __init__(self, url: str, takes: int) -> None:
+        super().__init__(url)
+        self.takes, self.taken, self.refusals = takes, 0, 0
+
+    async def generate(self, prompt: str, **asked: Any) -> Generation:
+        await asyncio.sleep(0)
+        if self.taken >= self.takes:
+            self.refusals += 1
+            raise Overloaded("the queue is full", delay_s=0.0)
+        self.taken += 1
+        try:
+            for _ in range(9):
+                await asyncio.sleep(0)
+            return await super().generate(prompt, **asked)
+        finally:
+            self.taken -= 1
+
+
+async def test_the_pool_learns_what_a_replica_takes() -> None:
+    engine = FullEngine("a", takes=16)
+    limits = PoolLimits(max_in_flight=64, attempts=3, backoff_s=0.001)
+    async with EnginePool(FixedReplicas(["a"]), lambda _: engine, limits) as pool:
+        answers = await asyncio.gather(*(ask(pool, str(n)) for n in range(640)), return_exceptions=True)
+    assert answers == ["a"] * 640
+    assert engine.refusals < 64 + 10  # one burst, and a probe now and then
+
+
+async def test_pools_that_share_a_replica_all_get_their_calls_through() -> None:
+    engine = FullEngine("a", takes=16)
+    limits = PoolLimits(max_in_flight=64, attempts=5, backoff_s=0.01)
+    pools = [EnginePool(FixedReplicas(["a"]), lambda _: engine, limits) for _ in range(3)]
+    for pool in pools:
+        await pool.__aenter__()
+    answers = await asyncio.gather(*(ask(pool, str(n)) for n in range(100) for pool in pools), return_exceptions=True)
+    assert [answer for answer in answers if answer != "a"] == []
+
+
+async def test_a_replica_without_room_is_no_dead_one() -> None:
+    async with opened("a", attempts=1) as (pool, replicas):
+        replicas.engines["a"].failure = Overloaded("full", delay_s=0.0)
+        with pytest.raises(Overloaded):
+            await ask(pool)
+        assert not pool.snapshot().replicas[0].failing
+
+
+async def test_the_model_is_asked_for_again_after_a_replica_was_away() -> None:
+    async with opened("a", attempts=1) as (pool, replicas):
+        known = await pool.info()
+        replicas.engines["a"].failure = Unavailable("gone")
+        with pytest.raises(Unavailable):
+            await ask(pool)
+        assert await pool.info() is not known

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from ssr.core.errors import InvalidRequest, Unavailable
+from ssr.core.retry import Backoff
 from ssr.core.types import Options
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.settings import DefaultOptions
@@ -102,7 +104,7 @@ async def test_a_problem_that_fills_a_model_is_refused() -> None:
 
 
 async def test_patience_waits_for_redis_and_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssr.runtime.redis.patience._FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr("ssr.runtime.redis.patience._BACKOFF", Backoff(first_s=0.001, patience_s=math.inf))
     failures: list[Exception] = [Unavailable("away"), Unavailable("away"), ValueError("a bug")]
 
     async def call() -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 
 import aiohttp
 from huggingface_hub import get_token, hf_hub_url, is_offline_mode
 
 from ssr.core.errors import Unavailable
+from ssr.core.retry import Backoff, FailuresInARow
 from ssr.engine_server.models.catalogue import ModelFile
 from ssr.engine_server.models.part import PartFile
 from ssr.engine_server.models.progress import PullProgress
@@ -16,6 +18,7 @@ from ssr.engine_server.models.threads import in_thread
 
 #: Bytes read ahead of the disk; also the largest piece written at once.
 CHUNK_BYTES = 1024 * 1024
+_MAX_BACKOFF_S = 30.0
 
 
 class HubSource:
@@ -64,7 +67,9 @@ class HubSource:
 
     async def _fetch_all(self, download: _Download) -> None:
         part, model = download.part, download.model
-        fruitless, begun = 0, False
+        begun = False
+        backoff = Backoff(self._backoff_s, _MAX_BACKOFF_S, math.inf, attempts=self._retries + 1)
+        failures = FailuresInARow(backoff)
         while part.length < model.bytes:
             before = part.length
             try:
@@ -72,11 +77,16 @@ class HubSource:
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 got_more = part.length > before
                 begun = begun or got_more or isinstance(error, aiohttp.ClientPayloadError)
-                fruitless = 0 if got_more else fruitless + 1
-                if not begun or fruitless > self._retries:
+                pause_s: float | None
+                if got_more:
+                    failures.succeeded()
+                    pause_s = backoff.pause_s(0, 0.0)
+                else:
+                    pause_s = failures.failed(asyncio.get_running_loop().time())
+                if not begun or pause_s is None:
                     raise Unavailable(f"{self.title} cannot be reached: {_reason(error)}") from error
                 download.progress.note(f"{model.name}: the connection broke at byte {part.length}, going on from there")
-                await asyncio.sleep(self._backoff_s * 2**fruitless)
+                await asyncio.sleep(pause_s)
 
 
 @dataclass(frozen=True, slots=True)

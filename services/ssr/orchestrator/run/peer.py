@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import math
 import time
 from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
@@ -11,6 +11,7 @@ from typing import TypeVar
 from grpc import aio
 
 from ssr.core.errors import NoEngine, Retryable, SsrError, TimedOut
+from ssr.core.retry import Backoff, FailuresInARow
 from ssr.core.types import PathContext
 from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.stages import Stage, StageMetrics
@@ -21,10 +22,10 @@ from ssr.runtime.telemetry.tracing import TRACEPARENT, Span, SpanRole, Tracing, 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
 
-_FIRST_BACKOFF_S = 0.1
-_MAX_BACKOFF_S = 5.0
+#: Until the call's own deadline.
+_BACKOFF = Backoff(first_s=0.1, max_s=5.0, patience_s=math.inf)
 #: Between two looks whether an engine is there; each look waits for one itself.
-_PARKED_S = 0.5
+_PARKED_S = 0.3
 
 
 class Peer:
@@ -80,12 +81,12 @@ class Peer:
         job_id: str,
         parked: ExitStack,
     ) -> Reply:
-        span, attempt, backoff_s = current_span(), 1, _FIRST_BACKOFF_S
-        waits = False
+        span, failures, waits = current_span(), FailuresInARow(_BACKOFF, deadline), False
+        attempts = 1
         metadata = ((TRACEPARENT, span.traceparent),) if span.traceparent else None
         while True:
             began = time.monotonic()
-            left_s = deadline - began
+            left_s = failures.deadline - began
             try:
                 async with remote_errors(self._name):
                     return await method(request, timeout=left_s, metadata=metadata)
@@ -96,15 +97,16 @@ class Peer:
                     parked.enter_context(self._parking.parked(job_id, self._pool))
                     waits = True
                 self._metrics.tried_again(stage, error)
-                delay_s = _PARKED_S * random.uniform(0.5, 1.0)
-                deadline += time.monotonic() - began + delay_s
+                pause_s: float | None = Backoff(_PARKED_S, _PARKED_S).pause_s(0, 0.0)
+                failures.deadline += time.monotonic() - began + (pause_s or 0.0)
             except Retryable as error:  # a call that timed out, too: an engine that hangs may be one of several
-                delay_s = max(error.delay_s if attempt > 1 else 0.0, backoff_s) * random.uniform(0.5, 1.0)
-                if time.monotonic() + delay_s >= deadline:
+                # Another replica of the service may do it at once; what one asks for counts from the second time on.
+                pause_s = failures.failed(time.monotonic(), error.delay_s if failures.count else 0.0)
+                if pause_s is None:
                     if isinstance(error, TimedOut):
                         raise TimedOut(f"{self._name}: no answer within {self._timeout_s:g} s") from error
                     raise
                 self._metrics.tried_again(stage, error)
-            await asyncio.sleep(delay_s)
-            attempt, backoff_s = attempt + 1, min(2 * backoff_s, _MAX_BACKOFF_S)
-            span.set(attempts=attempt)
+            await asyncio.sleep(pause_s or 0.0)
+            attempts += 1
+            span.set(attempts=attempts)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
+import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
 from ssr.core.errors import Unavailable
+from ssr.core.retry import Backoff, FailuresInARow
 from ssr.runtime.redis.failures import RedisRefused
 
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-_FIRST_DELAY_S = 0.1
-_MAX_DELAY_S = 2.0
+_BACKOFF = Backoff(first_s=0.1, max_s=2.0, patience_s=math.inf)
 #: How often a wait that goes on is reported: there may be hundreds.
 _REPORT_S = 30.0
 #: How long handing something back may take while this replica ends.
@@ -33,7 +33,7 @@ async def patiently(what: str, call: Callable[[], Awaitable[Result]]) -> Result:
 
     Whatever `call` writes must bear being written twice: a call that failed may have been done all the same.
     """
-    delay_s, report_at = _FIRST_DELAY_S, time.monotonic()
+    failures, report_at = FailuresInARow(_BACKOFF), time.monotonic()
     while True:
         try:
             return await call()
@@ -41,8 +41,7 @@ async def patiently(what: str, call: Callable[[], Awaitable[Result]]) -> Result:
             if time.monotonic() >= report_at:
                 _log.warning("%s waits: %s", what, error)
                 report_at = time.monotonic() + _REPORT_S
-            await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
-            delay_s = min(2 * delay_s, _MAX_DELAY_S)
+            await asyncio.sleep(failures.failed(time.monotonic()) or 0.0)
 
 
 async def briefly(call: Awaitable[None]) -> None:
