@@ -55,11 +55,11 @@ format: $(VENV)/.ready-dev ## Format the code
 	$(BIN)/ruff format .
 
 ##@ Document
-# Material for MkDocs announces a successor at every build.
+# Not --quiet: that hides warnings from --strict. Material for MkDocs announces a successor at every build.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 .PHONY: docs docs-check reference
 docs: $(VENV)/.ready-dev ## Build the documentation's site into build/site
-	$(MKDOCS) build --strict --quiet
+	$(MKDOCS) build --strict
 
 docs-check: $(VENV)/.ready-dev docs ## Whether it builds, and its generated pages are up to date
 	$(BIN)/python docs/generate --check
