@@ -5,4 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("unit", "integration")]
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("unit", "integration", "faults")]
+
+pytest_plugins = ["fault_scale"]

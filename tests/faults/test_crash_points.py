@@ -24,7 +24,7 @@ from ssr.client import AsyncClient
 from ssr.client.request import SolveOptions
 
 if TYPE_CHECKING:
-    from conftest import Scale
+    from fault_scale import Scale
 
 ORDER = Order("order", 0, "What is (12 * 7) + 19?", SolveOptions(mode="ssd", seed=4, early_stop=False), Ending.EXACT)
 #: Points tried at a time, each in a database of its own.
@@ -93,7 +93,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 @pytest.mark.parametrize("heals", [True, False], ids=["redis-comes-back", "replica-is-lost"])
 @pytest.mark.parametrize("lost", Lost)
 async def test_a_failure_at_any_point_changes_nothing(
-    place: Place, scale: Scale, tell: Callable[[str], object], lost: Lost, heals: bool
+    place: Place, scale: Scale, report: Callable[[str], object], lost: Lost, heals: bool
 ) -> None:
     points = range(1, _MOST_POINTS, scale.stride)
     faults: list[str] = []
@@ -107,7 +107,7 @@ async def test_a_failure_at_any_point_changes_nothing(
         reached = all(one for one, _ in results)
         if faults or not reached:
             break
-    tell(f"a {lost} lost, {'Redis comes back' if heals else 'the replica is lost'}: {tried} points tried")
+    report(f"a {lost} lost, {'Redis comes back' if heals else 'the replica is lost'}: {tried} points tried")
     assert not faults, "\n".join(faults)
     assert not reached, f"a job's life has more than {_MOST_POINTS} points"
 

@@ -1,4 +1,4 @@
-"""Everything dies at random while jobs run; afterwards nobody can tell."""
+"""Everything dies at random while jobs run; afterwards nothing shows it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from ssr.core.job import Started
 from ssr.core.run import StepCommitted
 
 if TYPE_CHECKING:
-    from conftest import Scale
+    from fault_scale import Scale
 
 #: The storm itself; the full form takes minutes.
 _LIMIT_S = 840
 
 
 @pytest.mark.timeout(900)
-async def test_every_job_ends_as_without_faults(scale: Scale, tmp_path: Path, tell: Callable[[str], object]) -> None:
+async def test_every_job_ends_as_without_faults(scale: Scale, tmp_path: Path, report: Callable[[str], object]) -> None:
     """Kills and freezes of every part, as the seed has it: nothing is lost, doubled, or left behind."""
-    tell(f"seed {scale.seed}: SSR_FAULTS_SEED={scale.seed} repeats it")
+    report(f"seed {scale.seed}: SSR_FAULTS_SEED={scale.seed} repeats it")
     orders = workload(scale.seed, scale.jobs)
     calm = await calm_ends(orders)
     work = sum(calm[order.variant].steps for order in orders if order.ending is Ending.EXACT)
@@ -51,7 +51,7 @@ async def test_every_job_ends_as_without_faults(scale: Scale, tmp_path: Path, te
         faults += await redis_leftovers(cluster.redis_url, [story.job for story in stories if story.job])
         faults += await engine_leftovers((*cluster.addresses("draft-engine"), *cluster.addresses("target-engine")))
         for line in _summary(cluster, blows, stories, time.monotonic() - started):
-            tell(line)
+            report(line)
     assert not faults, "\n".join(faults)
     assert progress.steps == work
     assert len({story.job_id for story in stories}) == len(orders)

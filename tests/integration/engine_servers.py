@@ -232,7 +232,7 @@ async def vllm_reply(request: web.Request, said: list[str], choice: dict[str, An
 
 def tgi_events(said: list[str], details: dict[str, Any]) -> list[str]:
     """TGI's events: the stop text is in them, the last one has everything."""
-    events = [
+    events: list[dict[str, Any]] = [
         {"index": at + 1, "token": {"id": 5, "text": text, "logprob": -0.1, "special": False}, "generated_text": None}
         for at, text in enumerate(said)
     ]

@@ -18,6 +18,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -63,7 +64,7 @@ async def guarded(request: web.Request, handler: Callable[[web.Request], Awaitab
 
 
 def application(method: str, speculation: dict[str, object]) -> web.Application:
-    app = web.Application(middlewares=[guarded])
+    app = web.Application(middlewares=[guarded])  # type: ignore[list-item]
     app[SEEN], app[COUNTS], app[PENDING] = Counter(), Counter({"tokens": 0}), Counter()
 
     async def health(_: web.Request) -> web.Response:
@@ -74,7 +75,7 @@ def application(method: str, speculation: dict[str, object]) -> web.Application:
 
     async def metrics(_: web.Request) -> web.Response:
         text = exposition(app[COUNTS])
-        app[COUNTS].update(app[PENDING])
+        app[COUNTS].update(app[PENDING])  # type: ignore[index]
         app[PENDING].clear()
         return web.Response(text=text)
 
@@ -94,7 +95,7 @@ def application(method: str, speculation: dict[str, object]) -> web.Application:
     return app
 
 
-def answered(app: web.Application, asked: dict, method: str, drafted: int) -> dict:
+def answered(app: web.Application, asked: dict[str, Any], method: str, drafted: int) -> dict[str, Any]:
     tokens = min(TOKENS, asked["max_tokens"])
     accepted = ACCEPTED[method]
     later = -(-(tokens - 1) // (accepted + 1))
@@ -108,7 +109,7 @@ def answered(app: web.Application, asked: dict, method: str, drafted: int) -> di
     problem = asked["messages"][-1]["content"]
     app[SEEN][problem] += 1
     ids = [1000 * app[SEEN][problem] + place for place in range(tokens)]
-    choice = {"message": {"content": "words"}, "token_ids": ids if asked["return_token_ids"] else None}
+    choice: dict[str, Any] = {"message": {"content": "words"}, "token_ids": ids if asked["return_token_ids"] else None}
     if asked.get("logprobs"):
         choice["logprobs"] = {"content": [{"token": "word", "logprob": -0.25} for _ in ids]}
     return {

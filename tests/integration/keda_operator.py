@@ -48,7 +48,7 @@ def _add_field(message: descriptor_pb2.DescriptorProto, name: str, number: int, 
     if isinstance(kind, str):
         field.type, field.type_name = _Type.TYPE_MESSAGE, f".externalscaler.{kind}"
     else:
-        field.type = kind
+        field.type = _Type.Type.ValueType(kind)
 
 
 def _messages() -> dict[str, Any]:
@@ -99,7 +99,7 @@ class ScaledObject:
 
     async def pushed(self) -> AsyncIterator[bool]:
         """What the stream says, until the server ends it with OK."""
-        method = self._channel.unary_stream(
+        method: Any = self._channel.unary_stream(
             "/externalscaler.ExternalScaler/StreamIsActive",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=_OF["IsActiveResponse"].FromString,
@@ -108,7 +108,7 @@ class ScaledObject:
             yield bool(message.result)
 
     async def _call(self, method: str, reply: str, request: Any) -> Any:
-        call = self._channel.unary_unary(
+        call: Any = self._channel.unary_unary(
             f"/externalscaler.ExternalScaler/{method}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=_OF[reply].FromString,

@@ -52,7 +52,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 @asynccontextmanager
 async def running_collector(port: int = 0) -> AsyncIterator[Collector]:
     server, collector = aio.server(), Collector()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
     collector.url = f"http://127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     await server.start()
     yield collector

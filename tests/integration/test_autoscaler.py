@@ -13,17 +13,16 @@ import pytest
 from aiohttp import web
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from kubernetes_server import NAMESPACE, KubernetesServer, refused
 
 from ssr.autoscaler.policy.forecast import Workload
 from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reports import ReportStore
 from ssr.autoscaler.service import running_autoscaler
-from ssr.autoscaler.settings import AutoscalerSettings
+from ssr.autoscaler.settings import AutoscalerSettings, Deployments
 from ssr.engines.load import Load
 from ssr.runtime.redis.client import open_redis
-
-from .kubernetes_server import NAMESPACE, KubernetesServer, refused
 
 LIMIT_S = 20
 AT_ONCE = ScalingLimits(up_window_s=0)
@@ -54,7 +53,7 @@ def settings(redis_url: str, replica: str = "one") -> AutoscalerSettings:
     return AutoscalerSettings(
         redis_url=redis_url,
         replica=replica,
-        deployments={"draft": "draft-engine", "target": "target-engine"},
+        deployments=Deployments(draft="draft-engine", target="target-engine"),
         scaling=ScalingSettings(interval_s=0.05, draft=AT_ONCE, target=AT_ONCE),
         metrics_port=0,
         grace_s=1,
@@ -84,7 +83,7 @@ async def test_a_rewriting_burst_grows_the_target_alone(redis_url: str, kubernet
         async with running_autoscaler(settings(redis_url)) as port:
             await replicas(kubernetes, 1, 4)  # 150 / (64 slots x 0.75)
             async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+                health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())  # type: ignore[attr-defined]
             assert health.status == health_pb2.HealthCheckResponse.SERVING
     assert kubernetes.spec("leases/ssr-autoscaler").get("holderIdentity") is None  # given back
 

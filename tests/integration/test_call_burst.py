@@ -55,7 +55,7 @@ async def deaf_server() -> AsyncIterator[tuple[aio.Channel, Connection]]:
 
 async def test_no_call_of_a_burst_is_dropped() -> None:
     async with deaf_server() as (channel, pipe):
-        check = health_pb2_grpc.HealthStub(channel).Check
+        check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
         calls = [check(health_pb2.HealthCheckRequest(), timeout=30) for _ in range(CALLS)]
         sent = asyncio.gather(*calls, return_exceptions=True)
         await asyncio.sleep(0)  # all calls are on their way

@@ -113,7 +113,7 @@ class Machine:
         reference = variable["valueFrom"]["secretKeyRef"]
         of_others = self.secrets / reference["name"] / reference["key"]
         if of_others.exists():
-            return of_others.read_text()
+            return str(of_others.read_text())
         secret = self.manifests.one("Secret", reference["name"])
         return base64.b64decode(secret["data"][reference["key"]]).decode()
 
@@ -186,7 +186,7 @@ class Running:
         address = f"127.0.0.1:{self.machine.port(self.component, port)}"
         with grpc.insecure_channel(address) as channel, suppress(grpc.RpcError):
             request = health_pb2.HealthCheckRequest(service=service)
-            reply = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)
+            reply = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)  # type: ignore[attr-defined]
             return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
         return False
 

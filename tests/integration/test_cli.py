@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from reasoning_server import JOB_ID, PROBLEM, ScriptedReasoning, away, finished_job, serving_in_thread
 from typer.testing import CliRunner, Result
 
 from ssr.cli.app import app
 from ssr.core.errors import InvalidRequest
 from ssr.core.job import JobStatus
 from ssr.v1 import reasoning_pb2
-
-from .reasoning_server import JOB_ID, PROBLEM, ScriptedReasoning, away, finished_job, serving_in_thread
 
 Ssr = Callable[..., Result]
 
@@ -33,7 +32,7 @@ def ssr() -> Ssr:
 
 @pytest.fixture
 def script() -> ScriptedReasoning:
-    return ScriptedReasoning()
+    return ScriptedReasoning()  # type: ignore[abstract]
 
 
 @pytest.fixture
@@ -107,7 +106,7 @@ def test_the_server_chooses_what_is_not_given(ssr: Ssr, server: str, script: Scr
 )
 def test_exit_status_tells_the_outcome(ssr: Ssr, status: JobStatus, exit_code: int, said: str) -> None:
     error = "the engine is gone" if "the engine is gone" in said else ""
-    with serving_in_thread(ScriptedReasoning(finished_job(status, error))) as server:
+    with serving_in_thread(ScriptedReasoning(finished_job(status, error))) as server:  # type: ignore[abstract]
         result = ssr("solve", PROBLEM, server=server)
     assert result.exit_code == exit_code
     assert result.stderr.strip() == said

@@ -10,6 +10,7 @@ from contextlib import aclosing
 
 import grpc
 import pytest
+from reasoning_server import JOB_ID, PROBLEM, ScriptedReasoning, away, serving, serving_in_thread
 
 from ssr.client import AsyncClient, Backoff, Client, Priority
 from ssr.core import errors
@@ -17,14 +18,12 @@ from ssr.core.job import JobStatus, Started
 from ssr.core.types import Mode, StopRule
 from ssr.v1 import reasoning_pb2
 
-from .reasoning_server import JOB_ID, PROBLEM, ScriptedReasoning, away, serving, serving_in_thread
-
 QUICK = Backoff(first_s=0.001, max_s=0.01, patience_s=5)
 
 
 @pytest.fixture
 def script() -> ScriptedReasoning:
-    return ScriptedReasoning()
+    return ScriptedReasoning()  # type: ignore[abstract]
 
 
 @pytest.fixture

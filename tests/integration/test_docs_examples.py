@@ -8,9 +8,8 @@ import runpy
 from pathlib import Path
 
 import pytest
+from conftest import System
 from docs_pages import README, ROOT, Page
-
-from .conftest import System
 
 ADDRESS = "127.0.0.1:7600"
 

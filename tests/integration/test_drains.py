@@ -89,7 +89,7 @@ async def test_a_service_that_ends_finishes_its_calls(service: Service) -> None:
         port = await ending.enter_async_context(service.running(engine))
         address = f"127.0.0.1:{port}"
         channel = await stack.enter_async_context(aio.insecure_channel(address))
-        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())  # type: ignore[attr-defined]
         seen = aiter(health)
         await anext(seen)
         await service.call(channel)  # what is asked of an engine once is asked

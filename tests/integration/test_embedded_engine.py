@@ -33,7 +33,12 @@ pytestmark = [
 
 
 def settings(**changes: Any) -> EmbeddedSettings:
-    values = {"model_path": MODEL, "model_id": "smollm2", "context_tokens": 2048, "max_total_tokens": 1024}
+    values: dict[str, Any] = {
+        "model_path": MODEL,
+        "model_id": "smollm2",
+        "context_tokens": 2048,
+        "max_total_tokens": 1024,
+    }
     return EmbeddedSettings(**(values | {"slots": SLOTS, "cache_ram_mib": 64} | changes))
 
 

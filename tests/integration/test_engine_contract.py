@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from engine_servers import ScriptedServer, scripted, status, tgi_app, truncated, vllm_app
 
 from ssr.core.errors import (
     BadReply,
@@ -32,8 +33,6 @@ from ssr.engines.pool import EnginePool, PoolLimits
 from ssr.engines.replicas import FixedReplicas
 from ssr.engines.settings import EngineSettings
 from ssr.engines.tgi import TgiEngine
-
-from .engine_servers import ScriptedServer, scripted, status, tgi_app, truncated, vllm_app
 
 QUESTION = [ChatMessage("user", "What is 17 + 25?")]
 MODELS = Path(os.environ.get("SSR_MODELS_DIR", "~/.cache/ssr/models")).expanduser()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import Services
@@ -145,7 +145,7 @@ async def test_a_job_whose_submission_broke_off_is_queued_by_the_next_try(servic
         job_id = (await stub.Submit(keyed, timeout=LIMIT_S)).job_id
         await ended(stub, job_id)
         await settled(redis, entries=0)
-        meta = await redis.hgetall(JobKeys(job_id).meta)
+        meta: Any = await redis.hgetall(JobKeys(job_id).meta)
         await redis.delete(*JobKeys(job_id).both)
         store = JobStore(redis, lambda: int(meta[b"created"]), retention_s=60)
         request = pb.SolveRequest.FromString(meta[b"request"])

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import pytest
+from engine_servers import scripted, tgi_app
 from huggingface_hub import AsyncInferenceClient
 
 from ssr.core.prompts import solving
@@ -18,8 +19,6 @@ from ssr.engine_server.simulated.template import render
 from ssr.engines.base import Engine, Sampling
 from ssr.engines.stops import cut_at_stop
 from ssr.engines.tgi import TgiEngine
-
-from .engine_servers import scripted, tgi_app
 
 PROMPT = render(solving("Tom has 17 apples and buys 25 more × 2. How many?", NO_STRATEGY))
 #: What our client is asked, and how the hub's is asked for the same.

@@ -9,12 +9,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from engine_servers import ScriptedServer, scripted
 
 from ssr.core.errors import BadReply, TimedOut, Unavailable
 from ssr.engines import json_connection
 from ssr.engines.json_connection import JsonConnection
-
-from .engine_servers import ScriptedServer, scripted
 
 Answer = Callable[[asyncio.StreamWriter], None]
 

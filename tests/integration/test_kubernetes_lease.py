@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from kube_apiserver import running_apiserver
+from kubernetes_server import NAMESPACE, KubernetesServer, refused
 
 from ssr.autoscaler import kubernetes_lease
 from ssr.autoscaler.election import lead
@@ -20,9 +22,6 @@ from ssr.autoscaler.kubernetes_lease import KubernetesLease
 from ssr.autoscaler.kubernetes_scale import KubernetesActuator
 from ssr.core.errors import CapabilityMissing, NotFound, Overloaded, SsrError, TimedOut, Unavailable
 from ssr.engines.load import Pool
-
-from .kube_apiserver import running_apiserver
-from .kubernetes_server import NAMESPACE, KubernetesServer, refused
 
 NAME = "leader"
 LEASE = f"leases/{NAME}"

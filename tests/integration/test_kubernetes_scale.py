@@ -13,6 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
+from certificates import authority, issue
+from kube_apiserver import running_apiserver
+from kubernetes_server import NAMESPACE, KubernetesServer, refused
 
 from ssr.autoscaler.kubernetes_api import Changed, open_kubernetes
 from ssr.autoscaler.kubernetes_scale import KubernetesActuator
@@ -29,10 +32,6 @@ from ssr.core.errors import (
     Unavailable,
 )
 from ssr.engines.load import Pool
-
-from .certificates import authority, issue
-from .kube_apiserver import running_apiserver
-from .kubernetes_server import NAMESPACE, KubernetesServer, refused
 
 TARGET = "deployments/target-engine"
 

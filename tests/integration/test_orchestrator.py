@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import Services, System
@@ -38,12 +38,12 @@ async def stub(system: System) -> AsyncIterator[Stub]:
         yield reasoning_pb2_grpc.ReasoningServiceStub(channel)
 
 
-def request(problem: str = PROBLEM, key: str = "", **options: object) -> pb.SolveRequest:
+def request(problem: str = PROBLEM, key: str = "", **options: Any) -> pb.SolveRequest:
     options = {"seed": 1, **options}
-    return pb.SolveRequest(problem=problem, options=pb.Options(**options), idempotency_key=key)  # type: ignore[arg-type]
+    return pb.SolveRequest(problem=problem, options=pb.Options(**options), idempotency_key=key)
 
 
-async def solve(stub: Stub, **options: object) -> Job:
+async def solve(stub: Stub, **options: Any) -> Job:
     return job_from_wire(await stub.Solve(request(**options), timeout=LIMIT_S))
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc import aio
@@ -50,7 +51,8 @@ class System:
 
     async def serve(self, redis_url: str, step_timeout_s: float) -> reasoning_pb2_grpc.ReasoningServiceAsyncStub:
         enter, common = self._stack.enter_async_context, {"grace_s": 1}
-        target, draft = {**common, "engine": self.engine("target")}, {**common, "engine": self.engine("draft")}
+        target: dict[str, Any] = {**common, "engine": self.engine("target")}
+        draft: dict[str, Any] = {**common, "engine": self.engine("draft")}
         settings = OrchestratorSettings(
             redis_url=redis_url,
             selector=f"127.0.0.1:{await enter(running_selector(SelectorSettings(**target)))}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -133,7 +134,7 @@ async def test_an_entry_too_many_is_only_taken_out_itself(redis: Redis) -> None:
     assert [entry["message_id"] for entry in await pending(redis)] == [own.entry_id.encode()]
 
 
-async def pending(redis: Redis) -> list[dict[str, bytes]]:
+async def pending(redis: Redis) -> list[dict[str, bytes | str | int]]:
     return await redis.xpending_range(stream("interactive"), GROUP, "-", "+", 100)
 
 
@@ -209,7 +210,8 @@ async def test_the_backlog_is_what_nobody_has_taken(redis: Redis) -> None:
     backlog = await queue.backlog()
     assert (backlog[BATCH].jobs, backlog[BATCH].paths) == (3, 15)
     assert (backlog[INTERACTIVE].jobs, backlog[INTERACTIVE].paths) == (1, 2)
-    first = (await redis.xrange(stream(BATCH), count=1))[0][0]
+    found: Any = await redis.xrange(stream(BATCH), count=1)
+    first = found[0][0]
     assert backlog[BATCH].oldest_ms == int(first.split(b"-")[0])
     await queue.done(entry)
     assert (await queue.backlog())[BATCH].jobs == 3

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -24,12 +25,12 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 
 
 @asynccontextmanager
-async def health_of_server(redis_url: str, patience: int = 3) -> AsyncIterator[health_pb2_grpc.HealthAsyncStub]:
+async def health_of_server(redis_url: str, patience: int = 3) -> AsyncIterator[Any]:
     async with (
         asyncio.timeout(LIMIT_S),
         open_redis(redis_url) as redis,
         running_server(
-            [Servicer(SERVICE, ScriptedReasoning().add_to)],
+            [Servicer(SERVICE, ScriptedReasoning().add_to)],  # type: ignore[abstract]
             host="127.0.0.1",
             port=0,
             grace_s=0,
@@ -40,7 +41,7 @@ async def health_of_server(redis_url: str, patience: int = 3) -> AsyncIterator[h
         yield health_pb2_grpc.HealthStub(channel)
 
 
-async def until(health: health_pb2_grpc.HealthAsyncStub, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+async def until(health: Any, status: int) -> None:
     """Until the service has this status."""
     watched = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
     async for reply in watched:
@@ -49,8 +50,9 @@ async def until(health: health_pb2_grpc.HealthAsyncStub, status: health_pb2.Heal
     watched.cancel()
 
 
-async def lives(health: health_pb2_grpc.HealthAsyncStub) -> bool:
-    return (await health.Check(health_pb2.HealthCheckRequest())).status == SERVING
+async def lives(health: Any) -> bool:
+    reply = await health.Check(health_pb2.HealthCheckRequest())
+    return bool(reply.status == SERVING)
 
 
 async def test_a_replica_is_ready_while_it_reaches_redis_and_alive_all_the_time(tmp_path: Path) -> None:

@@ -288,7 +288,7 @@ async def test_a_call_that_was_cancelled_never_returns(redis_url: str) -> None:
     async with open_redis(redis_url) as client:
         await client.hlen("a key")
         for turns in range(60):
-            call = asyncio.create_task(client.hlen("a key"))  # type: ignore[arg-type]
+            call = asyncio.create_task(client.hlen("a key"))
             for _ in range(turns):
                 await asyncio.sleep(0)
             cancelled = call.cancel()

@@ -27,7 +27,7 @@ GET = "/ssr.v1.ReasoningService/Get"
 
 @asynccontextmanager
 async def serving(**options: Any) -> AsyncIterator[int]:
-    servicers = [Servicer("ssr.v1.ReasoningService", ScriptedReasoning().add_to)]
+    servicers = [Servicer("ssr.v1.ReasoningService", ScriptedReasoning().add_to)]  # type: ignore[abstract]
     async with running_server(servicers, host="127.0.0.1", port=0, grace_s=0, **options) as port:
         yield port
 
@@ -36,10 +36,10 @@ async def code_of(channel: aio.Channel, method: str, body: bytes) -> tuple[Statu
     path = method if method.startswith("/") else f"/ssr.v1.ReasoningService/{method}"
     with pytest.raises(aio.AioRpcError) as caught:
         if method in STREAMS:
-            async for _ in channel.unary_stream(path)(body, timeout=LIMIT_S):
+            async for _ in channel.unary_stream(path)(body, timeout=LIMIT_S):  # type: ignore[arg-type]
                 pass
         else:
-            await channel.unary_unary(path)(body, timeout=LIMIT_S)
+            await channel.unary_unary(path)(body, timeout=LIMIT_S)  # type: ignore[arg-type]
     return caught.value.code(), caught.value.details() or ""
 
 
@@ -62,7 +62,7 @@ async def test_reflection_speaks_both_versions_and_bears_garbage(service: str) -
     async with serving() as port, aio.insecure_channel(f"127.0.0.1:{port}") as channel:
 
         async def ask(*requests: bytes) -> list[reflection_pb2.ServerReflectionResponse]:
-            call = channel.stream_stream(
+            call: Any = channel.stream_stream(
                 method, response_deserializer=reflection_pb2.ServerReflectionResponse.FromString
             )
             return [reply async for reply in call(iter(requests), timeout=LIMIT_S)]

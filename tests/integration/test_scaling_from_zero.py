@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc import aio
@@ -68,7 +69,7 @@ class System:
 async def system(redis_url: str, tmp_path: Path) -> AsyncIterator[System]:
     async with AsyncExitStack() as stack, asyncio.timeout(LIMIT_S):
         enter, cluster = stack.enter_async_context, Cluster(tmp_path, stack)
-        target = {
+        target: dict[str, Any] = {
             "engine": cluster.engine(Pool.TARGET),
             "grace_s": 1,
             "redis_url": redis_url,

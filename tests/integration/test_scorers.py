@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer
+from engine_servers import ScriptedServer, scripted, tgi_app
 from grpc import StatusCode, aio
 from serve_process import running_command
 from typer.testing import CliRunner
@@ -28,8 +29,6 @@ from ssr.verifier.servicer import running_verifier
 from ssr.verifier.settings import VerifierSettings
 from ssr_bench.cli.scorers import add_to
 from ssr_bench.evaluation.rescoring import RESCORED
-
-from .engine_servers import ScriptedServer, scripted, tgi_app
 
 PROBLEM = "(12 * 7) + 19"
 #: What the simulated writer would say, and the same with a wrong result.

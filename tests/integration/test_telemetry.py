@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import pytest
@@ -75,13 +76,13 @@ async def watched_system(redis_url: str, otlp_endpoint: str | None = None) -> As
     draft = SimulatedBackend(SimulatedSettings.draft().model_copy(update=quick))
     target = SimulatedBackend(SimulatedSettings.target().model_copy(update=quick))
     ports = {name: free_port() for name in ("orchestrator", "selector", "drafter", "verifier")}
-    common = {"grace_s": 1, "otlp_endpoint": otlp_endpoint}
+    common: dict[str, Any] = {"grace_s": 1, "otlp_endpoint": otlp_endpoint}
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         draft_engine, target_engine = [
             EngineSettings(
                 urls=(
-                    await enter(running_server(of, grace_s=1, extend=lambda app, of=of: add_simulated_routes(app, of))),
+                    await enter(running_server(of, grace_s=1, extend=lambda app, of=of: add_simulated_routes(app, of))),  # type: ignore[misc]
                 )
             )
             for of in (draft, target)
@@ -117,7 +118,7 @@ async def scrape(port: int) -> Samples:
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics", headers=headers) as reply:
         assert reply.status == 200
         assert reply.headers["Content-Type"].startswith("application/openmetrics-text")
-        families = list(text_string_to_metric_families(await reply.text()))
+        families = list(text_string_to_metric_families(await reply.text()))  # type: ignore[no-untyped-call]
     return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
 
 
@@ -296,7 +297,7 @@ async def test_a_trace_goes_on_with_the_replica_that_takes_a_job_over(redis_url:
                     await asyncio.sleep(0.01)
                 (pending,) = await redis.xpending_range(queue_stream("interactive"), GROUP, "-", "+", 10)
                 entry = [pending["message_id"]]
-                await redis.xclaim(queue_stream("interactive"), GROUP, "dead", 0, entry, idle=60_000)
+                await redis.xclaim(queue_stream("interactive"), GROUP, "dead", 0, entry, idle=60_000)  # type: ignore[arg-type]
                 await redis.hincrby(JobKeys(job_id).meta, "epoch", 1)  # somebody else owned it last
             system.draft.faults.set(FaultPlan())
             async with orchestrator(system.settings, replica="heir", lease_s=1) as stub:

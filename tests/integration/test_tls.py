@@ -147,7 +147,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_a_call_is_encrypted_and_the_server_is_known_by_its_name(mounted: Path, tmp_path: Path) -> None:
     settings = settings_of(mounted)
-    async with serving(Held(), tls=settings) as port:
+    async with serving(Held(), tls=settings) as port:  # type: ignore[abstract]
         assert await ask(f"localhost:{port}", Tls(settings.authority)) == "any"
         assert await ask(f"dns:///localhost:{port}", Tls(settings.authority)) == "any"
         assert await ask(f"127.0.0.1:{port}", client_end(settings)) == "any"
@@ -158,7 +158,7 @@ async def test_a_call_is_encrypted_and_the_server_is_known_by_its_name(mounted: 
 async def test_a_certificate_for_another_name_is_refused(signer: Authority, tmp_path: Path) -> None:
     issue(signer, tmp_path / "elsewhere", "DNS:ssr-drafter-headless.ns.svc")
     settings = settings_of(tmp_path / "elsewhere")
-    async with serving(Held(), tls=settings) as port:
+    async with serving(Held(), tls=settings) as port:  # type: ignore[abstract]
         await refused(f"localhost:{port}", client_end(settings))
 
 
@@ -166,7 +166,7 @@ async def test_mutual_tls_takes_only_callers_of_its_authority(mounted: Path, tmp
     settings = settings_of(mounted, mutual=True)
     stranger = tmp_path / "stranger"
     issue(authority(tmp_path, "other"), stranger)
-    async with serving(Held(), tls=settings) as port:
+    async with serving(Held(), tls=settings) as port:  # type: ignore[abstract]
         assert await ask(f"localhost:{port}", client_end(settings)) == "any"
         await refused(f"localhost:{port}", Tls(settings.authority))
         await refused(f"localhost:{port}", Tls(settings.authority, stranger / "tls.crt", stranger / "tls.key"))
@@ -176,7 +176,7 @@ async def test_a_new_certificate_is_shown_while_calls_go_on(
     often: None, mounted: Path, signer: Authority, tmp_path: Path
 ) -> None:
     issue(signer, tmp_path / "second")
-    settings, held, answered = settings_of(mounted), Held(), [0]
+    settings, held, answered = settings_of(mounted), Held(), [0]  # type: ignore[abstract]
     async with serving(held, tls=settings) as port, calling(f"localhost:{port}", client_end(settings)) as stub:
         ending = asyncio.Event()
 
@@ -209,7 +209,7 @@ async def test_callers_of_a_new_authority_come_in_and_calls_in_flight_end_where_
     """Both ends rotate to another authority; what was issued by the former one is not good any more."""
     new_signer, old = authority(tmp_path, "new"), tmp_path / "first"
     issue(new_signer, tmp_path / "second")
-    settings, held = settings_of(mounted, mutual=True), Held()
+    settings, held = settings_of(mounted, mutual=True), Held()  # type: ignore[abstract]
     async with serving(held, tls=settings) as port, calling(f"localhost:{port}", client_end(settings)) as stub:
         address = f"localhost:{port}"
         async with asyncio.TaskGroup() as group:
@@ -236,7 +236,7 @@ async def test_a_bad_rotation_is_told_and_the_old_certificate_stays(
     issue(signer, tmp_path / "mixed")
     (tmp_path / "mixed" / "tls.crt").write_bytes((tmp_path / "second" / "tls.crt").read_bytes())
     settings = settings_of(mounted)
-    async with serving(Held(), tls=settings) as port, calling(f"localhost:{port}", client_end(settings)) as stub:
+    async with serving(Held(), tls=settings) as port, calling(f"localhost:{port}", client_end(settings)) as stub:  # type: ignore[abstract]
         with caplog.at_level(logging.ERROR):
             mount(tmp_path / "mixed", mounted)
             await until(lambda: "is not the key of" in caplog.text)
@@ -271,7 +271,7 @@ async def test_a_file_that_cannot_be_used_fails_the_start(
     else:
         (tmp_path / "certificates" / name).write_text(content)
     with pytest.raises(errors.InvalidRequest, match=told):
-        async with serving(Held(), tls=settings):
+        async with serving(Held(), tls=settings):  # type: ignore[abstract]
             pass
 
 
@@ -280,7 +280,7 @@ async def test_a_key_that_does_not_fit_fails_the_start(signer: Authority, tmp_pa
         issue(signer, tmp_path / name)
     mixed = TlsSettings(certificate=tmp_path / "one/tls.crt", key=tmp_path / "two/tls.key")
     with pytest.raises(errors.InvalidRequest, match=r"tls\.key: .*two/tls\.key is not the key of .*one/tls\.crt"):
-        async with serving(Held(), tls=mixed):
+        async with serving(Held(), tls=mixed):  # type: ignore[abstract]
             pass
     with pytest.raises(errors.InvalidRequest, match=r"tls\.key: is needed beside tls\.certificate"):
         async with open_channel("localhost:1", tls=Tls(certificate=tmp_path / "one/tls.crt")):
@@ -297,12 +297,12 @@ def test_an_encrypted_key_is_refused_without_asking_for_its_password(signer: Aut
 async def test_probes_read_the_health_without_tls_on_a_port_of_its_own(mounted: Path) -> None:
     health_port = free_port()
     async with (
-        serving(Held(), tls=settings_of(mounted, mutual=True), health_port=health_port),
+        serving(Held(), tls=settings_of(mounted, mutual=True), health_port=health_port),  # type: ignore[abstract]
         aio.insecure_channel(f"127.0.0.1:{health_port}") as channel,
     ):
         stub = health_pb2_grpc.HealthStub(channel)
         for name in ("", "ssr.v1.ReasoningService"):
-            reply = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
+            reply = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)  # type: ignore[attr-defined]
             assert reply.status == health_pb2.HealthCheckResponse.SERVING
         with pytest.raises(aio.AioRpcError, match="UNIMPLEMENTED"):
             await get(reasoning_pb2_grpc.ReasoningServiceStub(channel))
@@ -314,9 +314,9 @@ async def test_the_health_of_a_server_that_drains_turns_on_the_port_of_probes_to
     async def drain() -> None:
         async with aio.insecure_channel(f"127.0.0.1:{health_port}") as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            seen.append((await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)).status)
+            seen.append((await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)).status)  # type: ignore[attr-defined]
 
-    async with serving(Held(), tls=settings_of(mounted), health_port=health_port, drain=drain):
+    async with serving(Held(), tls=settings_of(mounted), health_port=health_port, drain=drain):  # type: ignore[abstract]
         pass
     assert seen == [health_pb2.HealthCheckResponse.NOT_SERVING]
 
@@ -325,7 +325,7 @@ async def test_a_taken_port_for_health_is_told(mounted: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(errors.Unavailable, match=f"cannot listen on 127.0.0.1:{port}"):
-            async with serving(Held(), health_port=port):
+            async with serving(Held(), health_port=port):  # type: ignore[abstract]
                 pass
 
 
@@ -338,7 +338,7 @@ async def test_a_container_with_tls_is_checked_on_the_port_of_its_health(mounted
     healthcheck = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(healthcheck)
     health_port = free_port()
-    async with serving(Held(), tls=settings_of(mounted), health_port=health_port) as port:
+    async with serving(Held(), tls=settings_of(mounted), health_port=health_port) as port:  # type: ignore[abstract]
         environment = {"SSR_DRAFTER_PORT": str(port), "SSR_DRAFTER_TLS__KEY": "tls.key"}
         with pytest.raises(LookupError, match="SSR_DRAFTER_HEALTH_PORT, which must be set"):
             healthcheck.healthy(environment)

@@ -76,7 +76,7 @@ def test_a_days_figures() -> None:
     assert (calm.jobs, calm.p50_s, calm.p95_s) == (100, 50.0, 95.0)
     assert (ours.phases[BELL].jobs, ours.phases[BELL].p95_s) == (1, 50.0)
     assert whole.jobs == 101
-    assert (calm.cpu, ours.phases[BELL].cpu, whole.cpu_most) == (0.2, pytest.approx(0.6), 0.7)
+    assert (calm.cpu, ours.phases[BELL].cpu, whole.cpu_most) == (0.2, pytest.approx(0.6), 0.7)  # type: ignore[comparison-overlap]
     draft, target = ours.pools[Pool.DRAFT], ours.pools[Pool.TARGET]
     assert draft.paid_replica_s == 400 + 7 * 295
     assert target.paid_replica_s == 400 + 285 + 2 * 280

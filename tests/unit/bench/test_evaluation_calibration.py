@@ -67,7 +67,7 @@ def test_a_threshold_decides_alike_unless_a_score_lies_between(threshold: float,
 def test_reliability_is_of_bins_with_as_many_paths_each() -> None:
     paths = [scored(float(number % 5), correct=number % 5 > 1) for number in range(20)]
     low, high = reliability(paths, PREDICTORS["mean of drafts"])
-    assert (low.paths, low.right.value) == (10, pytest.approx(0.2))
+    assert (low.paths, low.right.value) == (10, pytest.approx(0.2))  # type: ignore[comparison-overlap]
     assert low.score == pytest.approx((4 * 0 + 4 * 1 + 2 * 2) / 10)
     assert high.right.value == 1.0
 

@@ -13,7 +13,7 @@ from evaluation_records import SSD, drafted, path, record, step
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import CapabilityMissing, Conflict, InvalidRequest
 from ssr.core.types import Call, CallKind, Mode, PathStatus, Strategy
-from ssr.engines.base import Likelihood, NextToken, TokenLogprob
+from ssr.engines.base import ANYONE, Likelihood, NextToken, Origin, TokenLogprob
 from ssr.verifier.scoring import JudgedStep
 from ssr_bench.evaluation.grid import Grid
 from ssr_bench.evaluation.record import PathRecord, Record
@@ -30,7 +30,7 @@ class Judge(FakeEngine):
 
     yes: dict[str, float]
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
         self.prompts.append(prompt)
         await asyncio.sleep(0)
         return NextToken((TokenLogprob("Yes", -0.1), TokenLogprob("No", -2.4)), 60, 40)
@@ -100,10 +100,12 @@ async def test_every_scorer_judges_every_step_once_whatever_interrupts(tmp_path:
     )
 
     class Dying(Judge):
-        async def next_token(self, prompt: str, *, top_n: int, affinity: str = "") -> NextToken:
+        async def next_token(
+            self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE
+        ) -> NextToken:
             if len(self.prompts) >= 3:
                 raise CapabilityMissing("dead")
-            return await super().next_token(prompt, top_n=top_n, affinity=affinity)
+            return await super().next_token(prompt, top_n=top_n, affinity=affinity, origin=origin)
 
     with pytest.raises(CapabilityMissing, match="dead"):
         await rescored(tmp_path, Dying(), paths, JUDGE, ARITHMETIC)
@@ -121,7 +123,9 @@ async def test_every_scorer_judges_every_step_once_whatever_interrupts(tmp_path:
 
 async def test_an_engine_that_cannot_do_it_names_the_scorer(tmp_path: Path) -> None:
     class Without(FakeEngine):
-        async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+        async def likelihood(
+            self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE
+        ) -> Likelihood:
             raise CapabilityMissing("no")
 
     with pytest.raises(CapabilityMissing, match="scorer likelihood"):

@@ -35,7 +35,7 @@ OUTCOMES = st.lists(st.lists(st.booleans(), min_size=1, max_size=5), min_size=1,
 )
 def test_wilson_intervals(right: int, trials: int, low: float, high: float) -> None:
     estimate = wilson(right / trials, trials)
-    assert (estimate.low, estimate.high) == (pytest.approx(low, abs=5e-4), pytest.approx(high, abs=5e-4))
+    assert (estimate.low, estimate.high) == (pytest.approx(low, abs=5e-4), pytest.approx(high, abs=5e-4))  # type: ignore[comparison-overlap]
     assert estimate.value == right / trials
 
 

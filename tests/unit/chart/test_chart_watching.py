@@ -31,7 +31,7 @@ _WORDS = {"and", "or", "by", "on", "offset", *_FUNCTIONS, *_AGGREGATIONS}
 def metrics() -> dict[str, set[str]]:
     """Name -> labels, of every series; a histogram has three."""
     found: dict[str, set[str]] = {"up": set(), "process_start_time_seconds": set()} | {
-        name: set() for name in OF_ENGINES
+        name: set[str]() for name in OF_ENGINES
     }
     for name, kind, labels in _ROW.findall((ROOT / "docs" / "operate" / "metrics.md").read_text()):
         own = set(filter(None, labels.strip().split(", ")))

@@ -25,7 +25,7 @@ class Idle:
 
 async def test_only_the_draft_model_works() -> None:
     tree, idle = TreeCrew([3]).stages(), Idle()
-    stages = replace(tree, selector=idle, writer=idle, verifier=idle)
+    stages = replace(tree, selector=idle, writer=idle, verifier=idle)  # type: ignore[arg-type]
     assert isinstance(stages, Stages)
     outcome = await solve("job", "p", Options(mode=Mode.DRAFT, paths=1), stages, MemoryJournal())
     assert outcome.answer == "0"

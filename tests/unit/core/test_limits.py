@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_problems_out_of_limits(problem: str) -> None:
         ("scorer", "gut feeling"),
     ],
 )
-def test_options_out_of_limits_name_the_field(field: str, value: object) -> None:
+def test_options_out_of_limits_name_the_field(field: str, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"^{field}: ") as caught:
         check_options(replace(Options(), **{field: value}))
     assert caught.value.field == field

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from ssr.engine_server.simulated.settings import SimulatedSettings
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch):
+def read(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Settings from these SSR_ENGINE_* variables."""
 
     def read(**variables: str) -> EngineServerSettings:
@@ -22,22 +23,22 @@ def read(monkeypatch: pytest.MonkeyPatch):
     return read
 
 
-def test_a_model_by_name(read) -> None:
+def test_a_model_by_name(read: Any) -> None:
     settings = read(MODEL="smollm2-135m", EMBEDDED__CONTEXT_TOKENS="8192")
     assert settings.embedded.model_id == "smollm2-135m"
     assert settings.embedded.context_tokens == 8192
 
 
-def test_a_model_by_path(read) -> None:
+def test_a_model_by_path(read: Any) -> None:
     settings = read(MODEL="~/models/tiny.gguf").embedded
     assert (settings.model_path, settings.model_id) == (Path.home() / "models/tiny.gguf", "tiny")
 
 
-def test_a_models_name_can_be_given(read) -> None:
+def test_a_models_name_can_be_given(read: Any) -> None:
     assert read(MODEL="tiny.gguf", EMBEDDED__MODEL_ID="acme/Tiny").embedded.model_id == "acme/Tiny"
 
 
-def test_knobs_change_single_values_of_a_role(read) -> None:
+def test_knobs_change_single_values_of_a_role(read: Any) -> None:
     settings = read(KIND="simulated", ROLE="draft", SIMULATED__SEED="7", SIMULATED__LATENCY__TIME_SCALE="0").simulated
     draft = SimulatedSettings.draft()
     assert settings == draft.model_copy(
@@ -45,7 +46,7 @@ def test_knobs_change_single_values_of_a_role(read) -> None:
     )
 
 
-def test_the_target_is_the_role_unless_told(read) -> None:
+def test_the_target_is_the_role_unless_told(read: Any) -> None:
     assert read(KIND="simulated").simulated == SimulatedSettings.target()
 
 
@@ -60,6 +61,6 @@ def test_the_target_is_the_role_unless_told(read) -> None:
         ({"KIND": "simulated", "SIMULATE": "1"}, "SSR_ENGINE_SIMULATE: no such setting"),
     ],
 )
-def test_what_is_wrong_is_named(read, variables: dict[str, str], told: str) -> None:
+def test_what_is_wrong_is_named(read: Any, variables: dict[str, str], told: str) -> None:
     with pytest.raises(InvalidRequest, match=told):
         read(**variables)

@@ -20,7 +20,7 @@ from ssr.runtime.telemetry.tracing import NO_SPAN, Span, Tracing, make_current
 
 
 class InTrace(Span):
-    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"  # type: ignore[assignment]
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Method:

@@ -33,7 +33,7 @@ def ended(drafted_tokens: int, paths: int) -> Job:
 
 
 async def look(workload: WorkloadEstimate, queue: Any = None) -> Workload:
-    return await workload.look(queue or FakeQueue())
+    return await workload.look(queue or FakeQueue())  # type: ignore[arg-type]
 
 
 async def test_without_jobs_the_expectation_is_the_prior() -> None:

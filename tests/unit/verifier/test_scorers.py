@@ -11,7 +11,7 @@ from engine_fakes import FakeEngine
 from ssr.core.acceptance import ScorerName, likelihood_score
 from ssr.core.errors import CapabilityMissing, InvalidRequest
 from ssr.core.types import CallKind, Options, PathContext, Source, Step, Strategy
-from ssr.engines.base import Likelihood
+from ssr.engines.base import ANYONE, Likelihood, Origin
 from ssr.verifier.scorers import scorer_named
 from ssr.verifier.scoring import JudgedStep, Judgement
 from ssr.verifier.verifier import TargetVerifier
@@ -84,7 +84,9 @@ def test_a_longer_step_as_probable_word_by_word_scores_the_same() -> None:
 
 async def test_an_engine_without_likelihood_is_told_with_the_scorer() -> None:
     class Without(FakeEngine):
-        async def likelihood(self, prompt: str, text: str, *, affinity: str = "") -> Likelihood:
+        async def likelihood(
+            self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE
+        ) -> Likelihood:
             raise CapabilityMissing("no such thing here")
 
     with pytest.raises(CapabilityMissing, match="scorer likelihood: no such thing here"):

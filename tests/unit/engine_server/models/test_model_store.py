@@ -1,24 +1,26 @@
 import asyncio
 import errno
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ssr.core.errors import BadReply, InvalidRequest, NotFound, TimedOut, Unavailable
-from ssr.engine_server.models import ModelStore, Presence, PypiSource, lock
+from ssr.engine_server.models import ModelFile, ModelStore, Presence, PypiSource, lock
 
 
 @pytest.fixture
-def store_of(tmp_path, model):
+def store_of(tmp_path: Path, model: ModelFile) -> Any:
     """Makes a store of the tiny model over the given sources; all stores share one folder."""
 
-    def make(*sources, **options):
+    def make(*sources: Any, **options: Any) -> Any:
         options.setdefault("disk_free", lambda folder: 10**12)
         return ModelStore(tmp_path / "models", sources, catalogue={model.name: model}, **options)
 
     return make
 
 
-async def test_pull_makes_the_file_once(store_of, fake_source, content, progress):
+async def test_pull_makes_the_file_once(store_of: Any, fake_source: Any, content: bytes, progress: Any) -> None:
     source = fake_source()
     store = store_of(source)
     path = await store.pull("tiny", progress)
@@ -29,13 +31,15 @@ async def test_pull_makes_the_file_once(store_of, fake_source, content, progress
     assert progress.finished == 1
 
 
-async def test_nothing_but_the_file_its_fingerprint_and_lock_stay(store_of, fake_source, tmp_path):
+async def test_nothing_but_the_file_its_fingerprint_and_lock_stay(
+    store_of: Any, fake_source: Any, tmp_path: Path
+) -> None:
     await store_of(fake_source()).pull("tiny")
     names = sorted(path.name for path in (tmp_path / "models").iterdir())
     assert names == ["tiny.gguf", "tiny.gguf.lock", "tiny.gguf.sha256.json"]
 
 
-async def test_the_first_source_that_can_is_used(store_of, fake_source, progress):
+async def test_the_first_source_that_can_is_used(store_of: Any, fake_source: Any, progress: Any) -> None:
     hub = fake_source(error=Unavailable("the hub is down"), title="the hub")
     pypi = fake_source(title="PyPI")
     never = fake_source()
@@ -46,14 +50,14 @@ async def test_the_first_source_that_can_is_used(store_of, fake_source, progress
     assert await store.has("tiny")
 
 
-async def test_no_source_left_names_all_failures(store_of, fake_source, progress):
+async def test_no_source_left_names_all_failures(store_of: Any, fake_source: Any, progress: Any) -> None:
     store = store_of(fake_source(error=Unavailable("hub down")), fake_source(error=Unavailable("index down")))
     with pytest.raises(Unavailable, match=r"tiny cannot be had.*hub down; index down.*tiny\.gguf"):
         await store.pull("tiny", progress)
     assert progress.finished == 1
 
 
-async def test_a_source_that_does_not_offer_the_model_is_not_asked(store_of, fake_source):
+async def test_a_source_that_does_not_offer_the_model_is_not_asked(store_of: Any, fake_source: Any) -> None:
     source = fake_source()
     source.offers = lambda model: False
     with pytest.raises(Unavailable, match="none offers it"):
@@ -61,7 +65,9 @@ async def test_a_source_that_does_not_offer_the_model_is_not_asked(store_of, fak
     assert source.fetches == 0
 
 
-async def test_a_wrong_hash_is_refused_and_deleted(store_of, fake_source, model, content):
+async def test_a_wrong_hash_is_refused_and_deleted(
+    store_of: Any, fake_source: Any, model: ModelFile, content: bytes
+) -> None:
     store = store_of(fake_source(bytes(len(content))))
     with pytest.raises(BadReply) as caught:
         await store.pull("tiny")
@@ -74,12 +80,12 @@ async def test_a_wrong_hash_is_refused_and_deleted(store_of, fake_source, model,
     assert not store.path("tiny").with_name("tiny.gguf.part").exists()
 
 
-async def test_a_file_that_is_too_short_is_refused(store_of, fake_source, content):
+async def test_a_file_that_is_too_short_is_refused(store_of: Any, fake_source: Any, content: bytes) -> None:
     with pytest.raises(BadReply, match="1000 bytes"):
         await store_of(fake_source(content[:1000])).pull("tiny")
 
 
-async def test_no_space_is_said_before_anything_is_fetched(store_of, fake_source, tmp_path):
+async def test_no_space_is_said_before_anything_is_fetched(store_of: Any, fake_source: Any, tmp_path: Path) -> None:
     source = fake_source()
     store = store_of(source, disk_free=lambda folder: 3 * 2**20)
     with pytest.raises(InvalidRequest) as caught:
@@ -89,19 +95,19 @@ async def test_no_space_is_said_before_anything_is_fetched(store_of, fake_source
     assert source.fetches == 0
 
 
-async def test_a_disk_that_fills_up_meanwhile_is_said(store_of, fake_source):
+async def test_a_disk_that_fills_up_meanwhile_is_said(store_of: Any, fake_source: Any) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(InvalidRequest, match=r"No space left on device; free some space.*SSR_MODELS_DIR"):
         await store_of(fake_source(error=full)).pull("tiny")
 
 
-async def test_a_folder_that_cannot_be_made_is_said(store_of, fake_source, tmp_path):
+async def test_a_folder_that_cannot_be_made_is_said(store_of: Any, fake_source: Any, tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file where the folder should be")
     with pytest.raises(InvalidRequest, match=r"SSR_MODELS_DIR.*models.*make it readable and writable"):
         await store_of(fake_source()).pull("tiny")
 
 
-async def test_an_unknown_name_is_not_found(store_of):
+async def test_an_unknown_name_is_not_found(store_of: Any) -> None:
     store = store_of()
     for ask in (store.pull, store.has, store.require):
         with pytest.raises(NotFound, match="known are: tiny"):
@@ -110,7 +116,7 @@ async def test_an_unknown_name_is_not_found(store_of):
         store.path("huge")
 
 
-async def test_require_gives_the_path_or_says_how_to_get_it(store_of, fake_source):
+async def test_require_gives_the_path_or_says_how_to_get_it(store_of: Any, fake_source: Any) -> None:
     store = store_of(fake_source())
     with pytest.raises(NotFound, match="ssr models pull tiny"):
         await store.require("tiny")
@@ -118,7 +124,9 @@ async def test_require_gives_the_path_or_says_how_to_get_it(store_of, fake_sourc
     assert await store.require("tiny") == store.path("tiny")
 
 
-async def test_a_wrong_file_in_its_place_is_replaced(store_of, fake_source, content, progress):
+async def test_a_wrong_file_in_its_place_is_replaced(
+    store_of: Any, fake_source: Any, content: bytes, progress: Any
+) -> None:
     store = store_of(fake_source())
     store.folder.mkdir()
     store.path("tiny").write_bytes(bytes(len(content)))
@@ -127,8 +135,8 @@ async def test_a_wrong_file_in_its_place_is_replaced(store_of, fake_source, cont
     assert any("will be replaced" in note for note in progress.notes)
 
 
-async def test_list_tells_how_much_of_each_model_is_here(store_of, fake_source, index):
-    async def seen(store):
+async def test_list_tells_how_much_of_each_model_is_here(store_of: Any, fake_source: Any, index: Any) -> None:
+    async def seen(store: Any) -> Any:
         [stored] = await store.list()
         return stored.presence, stored.bytes_here
 
@@ -145,7 +153,9 @@ async def test_list_tells_how_much_of_each_model_is_here(store_of, fake_source, 
     assert await seen(store) == (Presence.WRONG, 1)
 
 
-async def test_of_two_pulls_at_once_one_fetches_and_the_other_finds_it(store_of, fake_source, progress, monkeypatch):
+async def test_of_two_pulls_at_once_one_fetches_and_the_other_finds_it(
+    store_of: Any, fake_source: Any, progress: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lock, "POLL_S", 0.001)
     first, second = fake_source(), fake_source()
     first.hold = asyncio.Event()
@@ -160,7 +170,7 @@ async def test_of_two_pulls_at_once_one_fetches_and_the_other_finds_it(store_of,
     assert progress.notes == ["another process is pulling tiny; waiting for it"]
 
 
-async def test_waiting_for_another_pull_has_a_limit(store_of, fake_source):
+async def test_waiting_for_another_pull_has_a_limit(store_of: Any, fake_source: Any) -> None:
     slow = fake_source()
     slow.hold = asyncio.Event()
     pull = asyncio.create_task(store_of(slow).pull("tiny"))
@@ -171,7 +181,9 @@ async def test_waiting_for_another_pull_has_a_limit(store_of, fake_source):
     await pull
 
 
-async def test_cancelling_frees_the_lock_and_the_next_pull_goes_on(store_of, index, content, progress):
+async def test_cancelling_frees_the_lock_and_the_next_pull_goes_on(
+    store_of: Any, index: Any, content: bytes, progress: Any
+) -> None:
     index.hold_at = "tiny-part3"
     pull = asyncio.create_task(store_of(PypiSource(index)).pull("tiny", progress))
     await index.reached.wait()
@@ -187,7 +199,9 @@ async def test_cancelling_frees_the_lock_and_the_next_pull_goes_on(store_of, ind
     assert path.read_bytes() == content
 
 
-async def test_a_part_that_is_complete_is_not_fetched_again(store_of, fake_source, model, content):
+async def test_a_part_that_is_complete_is_not_fetched_again(
+    store_of: Any, fake_source: Any, model: ModelFile, content: bytes
+) -> None:
     store = store_of(fake_source(error=ValueError("the hashing never began")))
     with pytest.raises(ValueError, match="never began"):
         await store.pull("tiny")

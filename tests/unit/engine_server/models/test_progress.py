@@ -1,16 +1,17 @@
 import io
+from typing import Any
 
 from rich.console import Console
 
 from ssr.engine_server.models import RichProgress
 
 
-def progress_on(*, terminal):
+def progress_on(*, terminal: Any) -> Any:
     out = io.StringIO()
     return RichProgress(Console(file=out, force_terminal=terminal, width=100)), out
 
 
-def test_without_a_terminal_each_tenth_is_a_line():
+def test_without_a_terminal_each_tenth_is_a_line() -> None:
     progress, out = progress_on(terminal=False)
     progress.start("tiny", 1000)
     for _ in range(100):
@@ -22,14 +23,14 @@ def test_without_a_terminal_each_tenth_is_a_line():
     assert len(lines) == 11
 
 
-def test_a_resumed_pull_begins_where_it_was():
+def test_a_resumed_pull_begins_where_it_was() -> None:
     progress, out = progress_on(terminal=False)
     progress.start("tiny", 1000, 550)
     progress.finish()
     assert out.getvalue() == "tiny: 550 bytes of 1.0 kB (55 %)\n"
 
 
-def test_on_a_terminal_there_is_a_bar_and_notes_appear():
+def test_on_a_terminal_there_is_a_bar_and_notes_appear() -> None:
     progress, out = progress_on(terminal=True)
     progress.start("tiny", 1000)
     progress.advance(1000)
@@ -39,7 +40,7 @@ def test_on_a_terminal_there_is_a_bar_and_notes_appear():
     assert "[half] done" in out.getvalue()
 
 
-def test_a_pull_that_never_started_may_be_finished():
+def test_a_pull_that_never_started_may_be_finished() -> None:
     progress, out = progress_on(terminal=True)
     progress.finish()
     progress.advance(1)

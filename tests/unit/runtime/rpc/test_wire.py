@@ -152,9 +152,9 @@ def test_an_unknown_mode_is_named() -> None:
 def test_what_a_newer_version_tells_is_read_as_unknown() -> None:
     """A client or replica of this version, while those of the next one are coming up."""
     message = job_to_wire(JOB)
-    message.status, message.priority = 99, 99
-    message.options.mode = message.options.stop_rule = 99
-    message.paths[0].status = message.paths[0].steps[0].source = 99
+    message.status, message.priority = 99, 99  # type: ignore[assignment]
+    message.options.mode = message.options.stop_rule = 99  # type: ignore[assignment]
+    message.paths[0].status = message.paths[0].steps[0].source = 99  # type: ignore[assignment]
     job = job_from_wire(message)
     assert (job.status, job.priority) == (JobStatus.UNKNOWN, Priority.INTERACTIVE)
     assert (job.options.mode, job.options.stop_rule) == (Mode.UNKNOWN, StopRule.UNKNOWN)

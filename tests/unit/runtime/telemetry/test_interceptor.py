@@ -50,7 +50,7 @@ class Work:
             raise Overloaded("no more")
 
     def add_to(self, server: aio.Server) -> None:
-        unary = {name: grpc.unary_unary_rpc_method_handler(getattr(self, name)) for name in UNARY}
+        unary: Any = {name: grpc.unary_unary_rpc_method_handler(getattr(self, name)) for name in UNARY}
         handlers = {**unary, "count": grpc.unary_stream_rpc_method_handler(self.count)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
 
@@ -63,7 +63,7 @@ class Watched:
         self.channel, self.registry, self.work = channel, registry, work
 
     def call(self, method: str, request: bytes = b"x", timeout_s: float = 20.0) -> Any:
-        return self.channel.unary_unary(f"/{NAME}/{method}")(request, timeout=timeout_s)
+        return self.channel.unary_unary(f"/{NAME}/{method}")(request, timeout=timeout_s)  # type: ignore[arg-type]
 
     def value(self, metric: str, method: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(
@@ -117,7 +117,7 @@ async def test_who_goes_away_and_who_waited_too_long_are_told_apart(watched: Wat
 
 
 async def test_a_stream_counts_when_it_has_ended(watched: Watched) -> None:
-    stream = watched.channel.unary_stream(f"/{NAME}/count")
+    stream: Any = watched.channel.unary_stream(f"/{NAME}/count")
     assert [part async for part in stream(b"abc", timeout=20)] == [b"a", b"b", b"c"]
     await watched.ended("count", "OK")
     with pytest.raises(aio.AioRpcError):
@@ -132,7 +132,7 @@ async def test_a_stream_counts_when_it_has_ended(watched: Watched) -> None:
 
 
 async def test_health_and_unknown_methods_are_not_counted(watched: Watched) -> None:
-    await health_pb2_grpc.HealthStub(watched.channel).Check(health_pb2.HealthCheckRequest(), timeout=20)
+    await health_pb2_grpc.HealthStub(watched.channel).Check(health_pb2.HealthCheckRequest(), timeout=20)  # type: ignore[attr-defined]
     with pytest.raises(aio.AioRpcError) as caught:
         await watched.call("nothing")
     assert caught.value.code() is StatusCode.UNIMPLEMENTED

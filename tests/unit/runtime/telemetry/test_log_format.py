@@ -16,7 +16,7 @@ from ssr.runtime.telemetry.tracing import NO_SPAN, Span, make_current
 
 
 class Sampled(Span):
-    trace_id = "0af7651916cd43dd8448eb211c80319c"  # type: ignore[assignment]
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
 
 
 def record(message: str = "it is %s", *args: object, **more: object) -> logging.LogRecord:

@@ -1,4 +1,4 @@
-"""How large the fault suite is, and what it tells at its end.
+"""How large the fault suite is, and what it reports at its end.
 
 SSR_FAULTS=full runs all of it (a few minutes) instead of the short form; SSR_FAULTS_SEED chooses jobs and blows.
 """
@@ -6,14 +6,10 @@ SSR_FAULTS=full runs all of it (a few minutes) instead of the short form; SSR_FA
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # the suite's own modules
 
 _DEFAULT_SEED = 20250515
 _SUMMARY = pytest.StashKey[list[str]]()
@@ -42,8 +38,8 @@ def scale() -> Scale:
 
 
 @pytest.fixture
-def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Adds a line to what is told at the end of the session."""
+def report(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Adds a line to the report at the end of the session."""
     return pytestconfig.stash.setdefault(_SUMMARY, []).append
 
 
