@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import Services
 from valkey_servers import Server, server, until
 
 from ssr.cli.stack.ports import free_port
@@ -15,8 +16,6 @@ from ssr.client import AsyncClient
 from ssr.core.job import Finished, Job, JobStatus
 from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.orchestrator.service import running_orchestrator
-
-from .conftest import Services
 
 LIMIT_S = 20
 PROBLEM = "What is (12 * 7) + 19?"
