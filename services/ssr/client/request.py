@@ -35,6 +35,7 @@ class SolveOptions(TypedDict, total=False):
     top_p: float
     max_step_tokens: int
     max_path_tokens: int
+    max_thinking_tokens: int
     deadline_s: float
     max_tokens: int
     max_steps: int

@@ -18,6 +18,8 @@ _UNBRACED = re.compile(
     r"(?!\\+(?:boxed|fbox)|[A-Za-z]{2})(?:(?!\\[)\]])[^\s${}]|\{(?:[^{}\s]|\{[^{}\s]*+\})*+\})++(?!\{)"
 )
 _UNBRACED_LIMIT = 200
+#: The end of a text that was cut in the word, behind it, or in what it encloses without braces.
+_BOX_BEGUN = re.compile(r"\\(?:b|bo|box|boxe|f|fb|fbo|(?:boxed|fbox)(?![A-Za-z])\s*(?:[^\s${}A-Za-z][^\s${}]*)?)?\Z")
 _EDGES = string.whitespace + "$"
 
 
@@ -43,6 +45,16 @@ def boxed(text: str) -> str | None:
         if content:
             return content
     return None
+
+
+def ends_in_box(text: str) -> bool:
+    r"""Whether a text that was cut short ends in the middle of a box, or of the word for one: what follows completes it.
+
+    Linear in the length of `text`.
+    """
+    if _BOX_BEGUN.search(text, max(0, len(text) - _UNBRACED_LIMIT)):
+        return True
+    return "box" in text and _scanned(text)[1]
 
 
 def answer_of(steps: Sequence[str]) -> str | None:
@@ -71,6 +83,11 @@ async def classes(answers: Sequence[str | None], equivalence: Equivalence) -> li
 
 def _boxes(text: str) -> list[tuple[int, int]]:
     """Start and end of the content of every complete box."""
+    return _scanned(text)[0]
+
+
+def _scanned(text: str) -> tuple[list[tuple[int, int]], bool]:
+    """Start and end of the content of every complete box, and whether one is open at the end."""
     found: list[tuple[int, int]] = []
     open_braces: list[int | None] = []  # where a box's content begins; None for any other brace
     box_brace = escaped_at = -1
@@ -89,7 +106,7 @@ def _boxes(text: str) -> list[tuple[int, int]]:
             open_braces.append(here + 1 if here == box_brace else None)
         elif open_braces and (start := open_braces.pop()) is not None:
             found.append((start, here))
-    return found
+    return found, any(start is not None for start in open_braces)
 
 
 def _unbraced(text: str, start: int) -> list[tuple[int, int]]:

@@ -55,6 +55,7 @@ class Usage:
     written_tokens: int = 0
     scoring_tokens: int = 0
     selection_tokens: int = 0
+    thinking_tokens: int = 0
     accepted_steps: int = 0
     rewritten_steps: int = 0
     decode_flops: float = 0.0
@@ -69,7 +70,7 @@ class Ledger:
     """The cost of a job so far; `add` makes the next one.
 
     `models` is keyed by the model's name, `generated` by what the tokens were generated for; `committed_tokens` are
-    those of the steps that stand, on `paths` paths; `target` is the model that judges and writes, and `opening_tokens`
+    those of the steps that stand, on `paths` paths, and `thinking_tokens` those of them inside a model's thinking; `target` is the model that judges and writes, and `opening_tokens`
     the prompt of a path's first step.
     """
 
@@ -79,12 +80,13 @@ class Ledger:
     accepted_steps: int = 0
     rewritten_steps: int = 0
     committed_tokens: int = 0
+    thinking_tokens: int = 0
     paths: int = 0
     opening_tokens: int = 0
     target: str = ""
 
-    def add(self, calls: Iterable[Call], step: Step | None = None) -> Ledger:
-        """Account for calls, and for the step they led to, if any."""
+    def add(self, calls: Iterable[Call], step: Step | None = None, thinking_tokens: int = 0) -> Ledger:
+        """Account for calls, and for the step they led to, if any, and how many of its tokens are thinking."""
         models, generated, target = dict(self.models), dict(self.generated), self.target
         for call in calls:
             models[call.model] = models.get(call.model, ModelUsage(call.model, call.parameters)).add(call)
@@ -92,9 +94,9 @@ class Ledger:
             if call.kind not in (CallKind.DRAFT, CallKind.WASTED):
                 target = call.model
         ledger = replace(self, models=models, generated=generated, target=target)
-        return ledger if step is None else ledger._commit(step, calls)
+        return ledger if step is None else ledger._commit(step, calls, thinking_tokens)
 
-    def _commit(self, step: Step, calls: Iterable[Call]) -> Ledger:
+    def _commit(self, step: Step, calls: Iterable[Call], thinking_tokens: int) -> Ledger:
         accepted = step.source is Source.DRAFT
         opening = max((c.prompt_tokens for c in calls if c.kind in (CallKind.DRAFT, CallKind.WRITE)), default=0)
         return replace(
@@ -103,6 +105,7 @@ class Ledger:
             accepted_steps=self.accepted_steps + accepted,
             rewritten_steps=self.rewritten_steps + (step.source is Source.REWRITTEN),
             committed_tokens=self.committed_tokens + step.tokens,
+            thinking_tokens=self.thinking_tokens + thinking_tokens,
             paths=self.paths + (step.index == 0),
             opening_tokens=max(self.opening_tokens, opening) if step.index == 0 else self.opening_tokens,
         )
@@ -167,6 +170,7 @@ class Ledger:
             written_tokens=self.generated.get(CallKind.WRITE, 0),
             scoring_tokens=self.generated.get(CallKind.SCORE, 0),
             selection_tokens=self.generated.get(CallKind.SELECT, 0),
+            thinking_tokens=self.thinking_tokens,
             accepted_steps=self.accepted_steps,
             rewritten_steps=self.rewritten_steps,
             decode_flops=self.decode_flops,

@@ -58,6 +58,7 @@ def check_options(options: Options) -> None:
         gather(_check_top_p, options.top_p)
         gather(check_within, "max_step_tokens", options.max_step_tokens, 1, MAX_STEP_TOKENS)
         gather(check_within, "max_path_tokens", options.max_path_tokens, 1, MAX_PATH_TOKENS)
+        gather(_check_thinking, options.max_thinking_tokens)
         gather(check_within, "seed", options.seed, 0, MAX_SEED)
         gather(_check_ends, options)
         gather(check_within, "max_steps", options.max_steps, 1, MAX_STEPS)
@@ -75,6 +76,11 @@ def _check_single_path(options: Options) -> None:
 def _check_top_p(top_p: float) -> None:
     if not 0 < top_p <= 1:
         raise InvalidRequest("top_p", f"must be over 0 and at most 1; got {plain(top_p)}")
+
+
+def _check_thinking(tokens: int | None) -> None:
+    if tokens is not None:
+        check_within("max_thinking_tokens", tokens, 0, MAX_PATH_TOKENS)
 
 
 def _check_ends(options: Options) -> None:

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ssr.core.steps import join_path
+from ssr.core.control_tokens import neutralised
+from ssr.core.steps import BOUNDARY, join_path
+from ssr.core.thinking import CLOSE, OPEN, opens, without_tags
 from ssr.core.types import PathContext, Strategy
 
 PROBLEM_HEAD = "Problem:\n"
@@ -35,9 +37,8 @@ DIGIT_QUESTION = (
 )
 YES_NO_QUESTION = "Is the last step right, and does it help? Answer Yes or No."
 SELECT_QUESTION = "Which approach suits this problem best? Answer with its letter."
-
-_THINK_OPEN = "<think>"
-_THINK_CLOSE = "</think>"
+#: How thinking ends that has used up its budget; the answer follows.
+THINKING_ENDS = f"I stop thinking here and answer.\n{CLOSE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +51,54 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A dialogue whose answer is one token, and the words the assistant's turn already begins with."""
+    """A dialogue whose answer is one token, and the words the assistant's turn already begins with.
+
+    The token is read behind them, in a prompt that ends there: no text in the dialogue can answer in the model's place.
+    """
 
     messages: tuple[ChatMessage, ...]
     prefill: str
 
-    def prompt(self, rendered: str) -> str:
-        """The text to read the next token after; `rendered` is the dialogue in the model's chat template.
+    def prompt(self, opening: str, *, thinks: bool = False) -> str:
+        """The text to read the next token after; `opening` is the dialogue in the chat template of the model.
 
-        A template that opens the model's thinking gets it closed at once: the answer is wanted, not the deliberation.
+        A thinking model does not think before it answers: the answer is wanted, not the deliberation.
         """
-        if rendered.rstrip().endswith(_THINK_OPEN):
-            rendered = f"{rendered.rstrip()}\n\n{_THINK_CLOSE}\n\n"
-        return rendered + self.prefill
+        return continued(opening, "", thinks=thinks or is_opened(opening), think=False) + self.prefill
+
+
+def fold_system(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """The dialogue for a template without a system role: its text at the head of the first user's turn."""
+    match messages:
+        case [ChatMessage("system", text), ChatMessage("user", content), *rest]:
+            return (ChatMessage("user", f"{text}\n\n{content}"), *rest)
+    return tuple(messages)
+
+
+def is_opened(rendered: str) -> bool:
+    """Whether a rendered dialogue ends inside thinking that the template opened."""
+    return rendered.rstrip().endswith(OPEN)
+
+
+def continued(opening: str, turn: str, *, thinks: bool, think: bool = True, marks: Sequence[str] = ()) -> str:
+    """The prompt in which a model goes on with a turn, in its own way of thinking.
+
+    `opening` is the dialogue in the model's chat template, `turn` the assistant's turn so far, which another model may
+    have begun; `thinks` whether this one is a thinking model, `think` False keeps it from beginning to think; `marks`
+    are the template's, which the turn must not hold. A turn that has not thought and has steps is not thought about any
+    more; a model that does not think gets thinking as plain steps.
+    """
+    opened = is_opened(opening)
+    closed = f"{opening.rstrip()}\n\n{CLOSE}\n\n" if opened else f"{opening}{OPEN}\n\n{CLOSE}\n\n"
+    if not turn:
+        return opening if think or not thinks else closed
+    if not (opens(turn) or CLOSE in turn):
+        return (closed if opened or (thinks and not think) else opening) + neutralised(turn, marks)
+    if not thinks:
+        return opening + neutralised(without_tags(turn), marks)
+    head = opening.rstrip() if opened else opening + OPEN
+    thought, end, answer = turn.lstrip().removeprefix(OPEN).lstrip("\n").partition(CLOSE)
+    return f"{head}\n{neutralised(thought, marks)}{end}{neutralised(answer, marks)}"
 
 
 def solving(problem: str, strategy: Strategy) -> tuple[ChatMessage, ...]:
@@ -90,7 +126,8 @@ def _posed(problem: str, strategy: Strategy) -> tuple[str, ...]:
 
 def judging(context: PathContext, step: str, question: str, prefill: str) -> Question:
     """A question about `step`, the one that follows the context's steps."""
-    work = WORK_HEAD + join_path((*context.steps, step)) + question
+    written = without_tags(join_path((*context.steps, step))).removesuffix(BOUNDARY)
+    work = WORK_HEAD + written + BOUNDARY + question
     content = "\n\n".join((*_posed(context.problem, context.strategy), work))
     return Question((ChatMessage("system", JUDGING_SYSTEM), ChatMessage("user", content)), prefill)
 

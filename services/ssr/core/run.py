@@ -6,11 +6,10 @@ stream to draw it. One fold serves all three, so they cannot disagree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from ssr.core.answers import answer_of
 from ssr.core.ledger import Ledger
-from ssr.core.steps import is_repeated
+from ssr.core.progress import Progress
 from ssr.core.types import Call, Options, PathContext, PathStatus, Source, Step, Strategy
 from ssr.core.vote import Ballot
 
@@ -55,6 +54,16 @@ class Path:
     status: PathStatus = PathStatus.RUNNING
     answer: str = ""
     reason: str = ""
+    #: Of `steps`; made from them where it is not given.
+    progress: Progress = field(default_factory=Progress, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.progress.count != len(self.steps):
+            object.__setattr__(self, "progress", Progress.of(self.steps))
+
+    def with_step(self, step: Step) -> Path:
+        """One step further."""
+        return replace(self, steps=(*self.steps, step), progress=self.progress.then(step))
 
     @property
     def running(self) -> bool:
@@ -62,7 +71,7 @@ class Path:
 
     @property
     def tokens(self) -> int:
-        return sum(step.tokens for step in self.steps)
+        return self.progress.tokens
 
     @property
     def mean_score(self) -> float | None:
@@ -99,8 +108,8 @@ class Run:
         if isinstance(decision, StepCommitted):
             if decision.step.index != len(path.steps) or not path.running:
                 raise ValueError(f"path {path.index} has {len(path.steps)} steps and is {path.status}: cannot commit")
-            path = replace(path, steps=(*path.steps, decision.step))
-            ledger = ledger.add(decision.calls, decision.step)
+            thought, path = path.progress.thinking_tokens, path.with_step(decision.step)
+            ledger = ledger.add(decision.calls, decision.step, path.progress.thinking_tokens - thought)
         else:
             path = replace(path, status=decision.status, answer=decision.answer, reason=decision.reason)
         return Run((*self.paths[: path.index], path, *self.paths[path.index + 1 :]), ledger)
@@ -130,8 +139,8 @@ class Run:
 
 
 def answered(path: Path) -> PathEnded | None:
-    """The end of a path whose last step has a boxed answer; None where it has none."""
-    answer = answer_of([step.text for step in path.steps[-1:]])
+    """The end of a path whose last step has a boxed answer, not inside its thinking; None where it has none."""
+    answer = path.progress.answer
     return PathEnded(path.index, PathStatus.ANSWERED, answer) if answer else None
 
 
@@ -142,14 +151,14 @@ def path_end(path: Path, options: Options) -> PathEnded | None:
     """
     if not path.steps:
         return None
-    *earlier, last = path.steps
+    last = path.steps[-1]
     if end := answered(path):
         return end
     if last.ends_turn:
         return PathEnded(path.index, PathStatus.NO_ANSWER, reason="the model ended its turn without a boxed answer")
     if not last.text:
         return PathEnded(path.index, PathStatus.STALLED, reason="an empty step")
-    if is_repeated(last.text, [step.text for step in earlier]):
+    if path.progress.repeats:
         return PathEnded(path.index, PathStatus.STALLED, reason="a repeated step")
     if path.tokens >= options.max_path_tokens:
         reason = f"{path.tokens} of max_path_tokens={options.max_path_tokens} tokens are used"

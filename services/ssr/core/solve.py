@@ -233,7 +233,11 @@ class _Solving:
         """What is asked for the next step of a path."""
         path = run.paths[index]
         left = self._options.max_path_tokens - path.tokens
-        options = replace(self._options, max_step_tokens=min(self._options.max_step_tokens, left))
+        options = replace(
+            self._options,
+            max_step_tokens=min(self._options.max_step_tokens, left),
+            max_thinking_tokens=max(0, self._options.thinking_budget - path.progress.thinking_tokens),
+        )
         return path.context(self._job_id, self._problem, options.seed), options
 
     def _goes_on(self, index: int, run: Run) -> bool:

@@ -1,8 +1,10 @@
-"""Reasoning steps: where one ends, how it is stored, and when a path goes round in circles."""
+"""Reasoning steps: how they are stored and joined, and when a path goes round in circles.
+
+Where a step ends is `core.step_cutter`'s.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 #: What ends a step (Source: SSD's stop text in the authors' code).
@@ -14,44 +16,54 @@ MIN_DISTINCTIVE_CHARS = 12
 #: How often in a row a short step may appear before it counts as repeated.
 SHORT_STEP_RUN = 3
 
-_BLANK_FIRST_LINES = re.compile(r"(?:[^\S\n]*+\n)++")
+#: What stands for bytes that are no character; at a text's end for one whose last bytes are still to come.
+HALF_CHARACTER = "\ufffd"
 
 
-def normalise_step(text: str) -> str:
-    """A generated step as it is stored: no blank lines before it and no blanks after it.
+class CutText(str):
+    """The text of a step that its token limit cut short: the next step goes on right behind its last character.
 
-    The first line's indentation stays, it may be code's. The empty string means that nothing was written.
+    It is the text itself, so whatever reads steps' texts reads it; only what joins steps asks for the difference.
     """
-    stripped = text.rstrip()
-    blank = _BLANK_FIRST_LINES.match(stripped)
-    return stripped[blank.end() :] if blank else stripped
 
-
-def split_steps(text: str) -> list[str]:
-    """The normalised, non-empty steps of a whole text.
-
-    Joining them with `BOUNDARY` and splitting again gives the same steps.
-    """
-    return [step for part in text.split(BOUNDARY) if (step := normalise_step(part))]
+    __slots__ = ()
 
 
 def join_path(steps: Sequence[str]) -> str:
-    """The assistant's turn so far: every step followed by `BOUNDARY`, so that the next one starts cleanly."""
-    return "".join(step + BOUNDARY for step in steps)
+    """The assistant's turn so far: every step followed by `BOUNDARY`, a cut one (`CutText`) by nothing."""
+    return "".join(step if isinstance(step, CutText) else step + BOUNDARY for step in steps)
+
+
+def open_text(steps: Sequence[str]) -> str:
+    """What the next step goes on from, without a blank line between: the cut steps at the end, joined."""
+    begin = len(steps)
+    while begin and isinstance(steps[begin - 1], CutText):
+        begin -= 1
+    return "".join(steps[begin:])
+
+
+def well_formed(text: str) -> str:
+    """`text` as it can be stored and sent: halves of surrogate pairs are joined, and lone ones replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def step_key(step: str) -> str:
+    """What two steps have in common that say the same, up to blanks and case."""
+    return "".join(step.split()).casefold()
 
 
 def is_repeated(step: str, earlier: Sequence[str]) -> bool:
     """Whether `step` says again what one of the `earlier` steps said, up to blanks and case.
 
     A step shorter than `MIN_DISTINCTIVE_CHARS` only counts when it ends a run of `SHORT_STEP_RUN` equal ones.
-    (Source: SSR ends a path at a repeated step.)
+    `core.progress` finds out the same in constant time as a path grows. (Source: SSR ends a path at a repeated step.)
     """
-    key = _key(step)
+    key = step_key(step)
     if len(key) >= MIN_DISTINCTIVE_CHARS:
-        return any(_key(other) == key for other in earlier)
+        return any(step_key(other) == key for other in earlier)
     run = earlier[-(SHORT_STEP_RUN - 1) :]
-    return len(run) == SHORT_STEP_RUN - 1 and all(_key(other) == key for other in run)
-
-
-def _key(step: str) -> str:
-    return "".join(step.split()).casefold()
+    return len(run) == SHORT_STEP_RUN - 1 and all(step_key(other) == key for other in run)

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from ssr.core.steps import CutText
+
 MAX_SCORE = 9.0
+
+#: What a thinking path keeps of its tokens for the answer behind its thinking, at most.
+_ANSWER_TOKENS = 1024
 
 Kind = TypeVar("Kind", bound=StrEnum)
 
@@ -118,11 +123,19 @@ class Options:
     top_p: float = 0.95
     max_step_tokens: int = 512
     max_path_tokens: int = 8192
+    max_thinking_tokens: int | None = None
     deadline_s: float | None = None
     max_tokens: int | None = None
     max_steps: int = 4096
     lookahead: int = 0
     reserve: int = 0
+
+    @property
+    def thinking_budget(self) -> int:
+        """Tokens that a path thinks at most; by default an eighth of the path, at most 1,024, is kept for its answer."""
+        if self.max_thinking_tokens is not None:
+            return min(self.max_thinking_tokens, self.max_path_tokens)
+        return self.max_path_tokens - min(_ANSWER_TOKENS, self.max_path_tokens // 8)
 
     def in_reserve(self, path: int) -> bool:
         return self.paths - self.reserve <= path < self.paths
@@ -154,9 +167,9 @@ NO_STRATEGY = Strategy(code="", name="", hint="")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The text between two blank lines, or more of it where steps have a least length.
+    """The text between two blank lines; a formula, program or table is not parted (`core.step_cutter`).
 
-    `score` is the target's (0..9) of an accepted draft, 9 for a rewrite (paper: a rewrite is not scored again) and for
+    A `text` that its token limit cut is a `core.steps.CutText`: the next step goes on right behind it. `score` is the target's (0..9) of an accepted draft, 9 for a rewrite (paper: a rewrite is not scored again) and for
     a step of a path in reserve, None where nothing scored it. `draft_score` is, for a rewrite, what the draft it
     replaced was given.
     """
@@ -168,6 +181,11 @@ class Step:
     score: float | None = None
     ends_turn: bool = False
     draft_score: float | None = None
+
+    @property
+    def cut(self) -> bool:
+        """Whether its token limit cut it."""
+        return isinstance(self.text, CutText)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +202,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class PathContext:
-    """A path as far as it is committed: all that drafting and verifying the next step needs."""
+    """A path as far as it is committed: all that drafting and verifying the next step needs.
+
+    `steps` are texts; those that were cut are `core.steps.CutText`.
+    """
 
     job_id: str
     path: int

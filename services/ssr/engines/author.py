@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from ssr.core.answers import boxed
-from ssr.core.errors import ContextFull
-from ssr.core.prompts import CLOSING, solving
+from ssr.core.prompts import CLOSING, THINKING_ENDS, solving
 from ssr.core.seeds import call_seed
-from ssr.core.steps import BOUNDARY, join_path, normalise_step
+from ssr.core.step_cutter import StepCutter, normalise_step
+from ssr.core.steps import BOUNDARY, join_path, open_text, well_formed
+from ssr.core.thinking import CLOSE, is_thinking, said, without_empty_thinking
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step, Written
 from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling
-from ssr.engines.rendering import PromptRenderer
+from ssr.engines.rendering import PromptRenderer, TurnPrompt
+from ssr.engines.room import checked_room, context_full, refusals_as_full, room
 
 #: An answer is short.
 _CLOSING_TOKENS = 48
+#: What a path in its thinking leaves of the context for the end of the thinking and an answer.
+_ANSWER_TOKENS = 256
+#: Calls for one step: blank lines that end none make engines stop, too.
+_MOST_CALLS = 24
+
+
+@dataclass(slots=True)
+class _Writing:
+    """One step in the making. `thinking_left` is how many tokens the path may still think; None: no limit."""
+
+    info: EngineInfo
+    prompt: TurnPrompt
+    sampling: Sampling
+    affinity: str
+    unfinished: str  #: what the step goes on from without a blank line between, of the turn before it
+    thinking_left: int | None
+    text: str = ""  #: as it came
+    generations: list[Generation] = field(default_factory=list)
+
+    @property
+    def tokens(self) -> int:
+        return sum(generation.tokens for generation in self.generations)
+
+    @property
+    def turn(self) -> str:
+        """The assistant's turn before the step."""
+        return self.prompt.turn
 
 
 class Author:
@@ -25,57 +56,108 @@ class Author:
     async def write(self, context: PathContext, options: Options) -> Written:
         """The step that follows the context's steps.
 
-        An empty text is a legal outcome: the model had nothing to add.
+        An empty text is a legal outcome: the model had nothing to add. `options.max_thinking_tokens` is what the path
+        may still think; thinking that has used them up ends with the step.
         Raises: ContextFull when the model's context has no room for another token; the engine's errors.
         """
+        writing = await self._begin(context, options)
+        if is_thinking(writing.turn) and await self._thought_enough(writing):
+            return self._written(context, writing, THINKING_ENDS, ends_turn=False)
+        text, finish = await self._step(writing, options.max_step_tokens)
+        if finish is Finish.EOS and _lacks_answer(writing, text):
+            text = await self._asked_for_answer(writing, text)
+        elif finish is not Finish.EOS and _spent(writing) and is_thinking(writing.turn + text):
+            text = f"{text.rstrip()}\n{THINKING_ENDS}"
+        return self._written(context, writing, text, ends_turn=finish is Finish.EOS)
+
+    async def _begin(self, context: PathContext, options: Options) -> _Writing:
         info = await self._engine.info()
-        opening = await self._renderer.render(solving(context.problem, context.strategy))
-        prompt = opening + join_path(context.steps)
-        index = len(context.steps)
-        sampling = Sampling(
-            options.temperature, options.top_p, call_seed(context.seed, context.path, index, self._kind)
-        )
-        generation = await self._generated(prompt, options.max_step_tokens, info, sampling, affinity(context))
-        generations = [generation]
-        text = normalise_step(generation.text)
-        if text and generation.finish is Finish.EOS and boxed(text) is None:
-            closing = await self._close(prompt + text, sampling, affinity(context))
-            generations.append(closing)
-            if boxed(closed := f"{text}\n{CLOSING}{closing.text}") is not None:
-                text = normalise_step(closed)
-        step = Step(
-            index=index,
-            text=text,
-            source=self._source,
-            tokens=sum(generation.tokens for generation in generations),
-            ends_turn=generation.finish is Finish.EOS,
-        )
-        return Written(step, tuple(generation_call(self._kind, info, generation) for generation in generations))
+        dialogue = solving(context.problem, context.strategy)
+        think = options.max_thinking_tokens != 0
+        prompt = await self._renderer.turn(dialogue, join_path(context.steps), think=think)
+        seed = call_seed(context.seed, context.path, len(context.steps), self._kind)
+        sampling = Sampling(options.temperature, options.top_p, seed)
+        unfinished = open_text(context.steps)
+        return _Writing(info, prompt, sampling, affinity(context), unfinished, options.max_thinking_tokens)
 
-    async def _generated(self, prompt: str, most: int, info: EngineInfo, sampling: Sampling, path: str) -> Generation:
-        """Up to the next boundary. Raises: ContextFull; the engine's errors."""
-        capacity = await self._capacity(prompt, most, info)
-        return await self._engine.generate(
-            prompt, max_tokens=capacity, stop=(BOUNDARY,), sampling=sampling, affinity=path
-        )
+    async def _thought_enough(self, writing: _Writing) -> bool:
+        """Whether a path in its thinking has to come to its answer: its budget or the context is used up."""
+        if _spent(writing):
+            return True
+        left = await room(self._engine, writing.info, writing.prompt.text(), _ANSWER_TOKENS + 1)
+        if left < 1:
+            raise context_full(writing.info)
+        return left <= _ANSWER_TOKENS
 
-    async def _close(self, turn: str, sampling: Sampling, path: str) -> Generation:
-        """What follows when a turn that ended without a boxed answer is made to go on with one: small models forget."""
-        return await self._engine.generate(
-            f"{turn}\n{CLOSING}", max_tokens=_CLOSING_TOKENS, stop=("\n",), sampling=sampling, affinity=path
-        )
+    async def _step(self, writing: _Writing, max_tokens: int) -> tuple[str, Finish]:
+        """The text up to where the step ends, and why the model ended there."""
+        cutter = StepCutter(writing.unfinished)
+        cutter.feed(writing.prompt.begun)
+        thinks = is_thinking(writing.turn + writing.prompt.begun)
+        if thinks and writing.thinking_left is not None:
+            max_tokens = min(max_tokens, max(1, writing.thinking_left))
+        while True:
+            generation = await self._generated(writing, max_tokens - writing.tokens, thinks)
+            new = well_formed(generation.text) + (BOUNDARY if generation.finish is Finish.STOP else "")
+            writing.text += new
+            if steps := cutter.feed(new):
+                return self._first(writing, steps[0]), Finish.STOP
+            done = generation.finish is not Finish.STOP or writing.tokens >= max_tokens
+            if done or len(writing.generations) >= _MOST_CALLS:
+                break
+        rest = cutter.rest(cut=generation.finish is not Finish.EOS)
+        return self._first(writing, rest), generation.finish
 
-    async def _capacity(self, prompt: str, most: int, info: EngineInfo) -> int:
-        """How many tokens may follow, `most` of them.
+    @staticmethod
+    def _first(writing: _Writing, text: str) -> str:
+        """A model that may think and does not says so at the beginning of its turn, by thinking nothing."""
+        return text if writing.turn else without_empty_thinking(text)
 
-        A token is at least one byte of UTF-8, so the engine is asked for a count only when it could matter.
+    async def _generated(self, writing: _Writing, most: int, thinks: bool) -> Generation:
+        """Up to the next blank line. Raises: ContextFull; the engine's errors."""
+        prompt, kept = writing.prompt.text(writing.text), _ANSWER_TOKENS if thinks else 0
+        left = await checked_room(self._engine, writing.info, prompt, most + kept)
+        return await self._generate(writing, prompt, left - kept if left > kept else left, BOUNDARY)
+
+    async def _generate(self, writing: _Writing, prompt: str, max_tokens: int, stop: str) -> Generation:
+        with refusals_as_full(writing.info):
+            generation = await self._engine.generate(
+                prompt, max_tokens=max_tokens, stop=(stop,), sampling=writing.sampling, affinity=writing.affinity
+            )
+        writing.generations.append(generation)
+        return generation
+
+    async def _asked_for_answer(self, writing: _Writing, text: str) -> str:
+        """What follows when a turn that ended without a boxed answer is made to go on with one: small models forget.
+
+        Thinking that the turn ended in is closed before. Where no box comes again, the text stays as it was.
         """
-        if len(prompt.encode()) + most <= info.max_total_tokens:
-            return most
-        capacity = info.max_total_tokens - await self._engine.count_tokens(prompt)
-        if capacity < 1:
-            raise ContextFull(f"the path fills the {info.max_total_tokens} tokens of {info.model}'s context")
-        return min(most, capacity)
+        lead = f"\n{CLOSE}\n\n{CLOSING}" if is_thinking(writing.turn + text) else f"\n{CLOSING}"
+        prompt = writing.prompt.text(writing.text.rstrip() + lead)
+        left = await checked_room(self._engine, writing.info, prompt, _CLOSING_TOKENS)
+        answer = well_formed((await self._generate(writing, prompt, left, "\n")).text)
+        if boxed(lead + answer) is None:
+            return text
+        closed = f"{text}{lead}{answer}"
+        return closed.rstrip() if writing.unfinished else normalise_step(closed)
+
+    def _written(self, context: PathContext, writing: _Writing, text: str, *, ends_turn: bool) -> Written:
+        step = Step(len(context.steps), text, self._source, writing.tokens, ends_turn=ends_turn)
+        calls = tuple(generation_call(self._kind, writing.info, generation) for generation in writing.generations)
+        return Written(step, calls)
+
+
+def _spent(writing: _Writing) -> bool:
+    """Whether the path has thought as long as it may."""
+    return writing.thinking_left is not None and writing.tokens >= writing.thinking_left
+
+
+def _lacks_answer(writing: _Writing, text: str) -> bool:
+    """Whether a turn that has ended with `text` must be asked for its answer."""
+    before, last = writing.turn.removesuffix(writing.unfinished), writing.unfinished + text
+    if is_thinking(writing.turn + text):
+        return True
+    return bool(last) and boxed(said(last, thinking=is_thinking(before))) is None
 
 
 def affinity(context: PathContext) -> str:

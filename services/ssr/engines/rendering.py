@@ -1,26 +1,97 @@
-"""Prompts from dialogues without asking the engine each time.
+"""Prompts from dialogues, without asking the engine each time.
 
 A chat template puts the turns' contents between its own marks. Rendering placeholders once tells those marks; every
-later dialogue of the same shape is put together here, which saves an HTTP call a step.
+later dialogue of the same shape is put together here, which saves an HTTP call a step. It is also where nothing that
+somebody wrote becomes a mark: every content passes `core.control_tokens`, on its way into the frame or to the engine.
+
+What is handled of the templates' differences: no system role (its text goes to the head of the first user's turn, also
+where the template drops it, puts it into the last user's turn or writes it bare before any turn); a system text, a date
+or an identity that the template adds by itself (part of the frame); thinking that the template opens by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
+from ssr.core.control_tokens import marks_in, neutralised
+from ssr.core.errors import Permanent
+from ssr.core.prompts import Question, continued, fold_system, is_opened
+from ssr.core.thinking import CLOSE, OPEN, opens
 from ssr.engines.base import ChatMessage, Engine
 
-#: What a template renders around the contents: one text more than there are turns; None: it rewrites contents.
-_Frame = tuple[str, ...] | None
+#: How long what a template does is believed, in seconds: another model may stand behind the URL by then.
+FRESH_S = 60.0
+#: Nothing, or a beginning-of-sequence token: no turn's mark.
+_BARE = re.compile(r"(?:<s>|<bos>|<[|｜](?:begin|start)[^<>|｜]*(?:sentence|text)[|｜]>)?\s*")
+_THOUGHT, _SAID = "[[thought]]", "[[said]]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What a template renders for dialogues of one shape.
+
+    `pieces` stand around the contents, one more than there are turns; None where it rewrites contents, and the engine
+    must be asked each time. `folded`: the system's text is in the first user's turn.
+    """
+
+    pieces: tuple[str, ...] | None
+    folded: bool
+    marks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPrompt:
+    """A path's prompt for one model; see `core.prompts.continued` for what its fields mean.
+
+    `begun`: what the template itself has written of the turn, "" but where it opens the turn's thinking.
+    """
+
+    opening: str
+    turn: str
+    thinks: bool
+    think: bool
+    marks: tuple[str, ...]
+    begun: str
+
+    def text(self, more: str = "") -> str:
+        """The prompt, with `more` of the turn that has come since."""
+        begun = "" if self.turn or not more or opens(more) else self.begun
+        turn = f"{self.turn}{begun}{more}"
+        thinks = self.thinks or (not self.turn and opens(more))
+        return continued(self.opening, turn, thinks=thinks, think=self.think, marks=self.marks)
 
 
 class PromptRenderer:
-    """Renders dialogues in the chat template of one engine's model."""
+    """Renders dialogues in the chat template of one engine's model. `now` counts seconds."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, now: Callable[[], float] = time.monotonic) -> None:
+        self._engine, self._now = engine, now
+        self._model = ""
+        self._learnt_at = now()
         self._frames: dict[tuple[str, ...], _Frame] = {}
+        self._thinks: bool | None = None
+
+    async def turn(self, messages: Sequence[ChatMessage], turn: str, *, think: bool = True) -> TurnPrompt:
+        """A path's prompt: the dialogue, and the assistant's turn so far (`core.steps.join_path`).
+
+        `think` False keeps the model from beginning to think. Raises: the engine's errors.
+        """
+        opening, marks = await self._rendered(messages)
+        opened = is_opened(opening)
+        thinks = opened or ((OPEN in turn or not think) and await self._thinks_itself())
+        return TurnPrompt(opening, turn, thinks, think, marks, f"{OPEN}\n" if opened and think and not turn else "")
+
+    async def question(self, question: Question) -> str:
+        """The text to read a question's answer after: thinking that would come first is closed at once.
+
+        Raises: the engine's errors.
+        """
+        opening, _ = await self._rendered(question.messages)
+        return question.prompt(opening, thinks=is_opened(opening) or await self._thinks_itself())
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         """The dialogue as a prompt that ends where the assistant's turn begins.
@@ -28,22 +99,69 @@ class PromptRenderer:
         Contents must have no white space at their ends, which many templates strip.
         Raises: the engine's errors.
         """
+        return (await self._rendered(messages))[0]
+
+    async def _rendered(self, messages: Sequence[ChatMessage]) -> tuple[str, tuple[str, ...]]:
+        """The dialogue as a prompt, and the template's marks."""
+        await self._forget_stale()
         shape = tuple(message.role for message in messages)
         if shape not in self._frames:
             self._frames[shape] = await self._learn(messages)
         frame = self._frames[shape]
-        if frame is None:
-            return await self._engine.render(messages)
-        contents = [message.content for message in messages]
-        return "".join(chain.from_iterable(zip(frame, (*contents, ""), strict=True)))
+        messages = fold_system(messages) if frame.folded else messages
+        contents = [neutralised(message.content, frame.marks) for message in messages]
+        if frame.pieces is None:
+            asked = [replace(message, content=content) for message, content in zip(messages, contents, strict=True)]
+            return await self._engine.render(asked), frame.marks
+        return "".join(chain.from_iterable(zip(frame.pieces, (*contents, ""), strict=True))), frame.marks
+
+    async def _forget_stale(self) -> None:
+        model, now = (await self._engine.info()).model, self._now()
+        if model != self._model or now - self._learnt_at >= FRESH_S:
+            self._model, self._learnt_at = model, now
+            self._frames.clear()
+            self._thinks = None
 
     async def _learn(self, messages: Sequence[ChatMessage]) -> _Frame:
-        marks = [f"[[turn {i}]]" for i in range(len(messages))]
-        rest = await self._engine.render([ChatMessage(m.role, mark) for m, mark in zip(messages, marks, strict=True)])
-        frame = []
-        for mark in marks:
-            if rest.count(mark) != 1:
-                return None
-            before, rest = rest.split(mark)
-            frame.append(before)
-        return (*frame, rest)
+        marked = [replace(message, content=f"[[turn {i}]]") for i, message in enumerate(messages)]
+        refusal: Permanent | None = None
+        try:
+            frame = await self._framed(marked)
+            if not _loses_system(marked, frame):
+                return frame
+        except Permanent as error:
+            refusal = error
+        folded = fold_system(marked)
+        if refusal and folded == tuple(marked):
+            raise refusal
+        # Contents in a folded dialogue are told apart by their places again.
+        return replace(await self._framed([replace(m, content=f"[[turn {i}]]") for i, m in enumerate(folded)]), folded=True)
+
+    async def _framed(self, marked: Sequence[ChatMessage]) -> _Frame:
+        rendered = rest = await self._engine.render(marked)
+        pieces = []
+        for message in marked:
+            before, found, rest = rest.partition(message.content)
+            if not found or rendered.count(message.content) != 1:
+                return _Frame(None, False, marks_in(re.split(r"\[\[turn \d+\]\]", rendered)))
+            pieces.append(before)
+        return _Frame((*pieces, rest), False, marks_in((*pieces, rest)))
+
+    async def _thinks_itself(self) -> bool:
+        """Whether the model writes `<think>` by itself: then its template drops what was thought in earlier turns."""
+        if self._thinks is None:
+            said = f"{OPEN}\n{_THOUGHT}\n{CLOSE}\n\n{_SAID}"
+            turns = (ChatMessage("user", "1"), ChatMessage("assistant", said), ChatMessage("user", "2"))
+            try:
+                rendered = await self._engine.render(turns)
+            except Permanent:
+                rendered = ""
+            self._thinks = _SAID in rendered and _THOUGHT not in rendered
+        return self._thinks
+
+
+def _loses_system(marked: Sequence[ChatMessage], frame: _Frame) -> bool:
+    """Whether the template drops a system's text, moves it behind another turn, or gives it no turn of its own."""
+    if not marked or marked[0].role != "system":
+        return False
+    return frame.pieces is None or _BARE.fullmatch(frame.pieces[0]) is not None

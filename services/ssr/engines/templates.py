@@ -18,6 +18,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ssr.core.errors import CapabilityMissing, InvalidRequest
+from ssr.core.prompts import fold_system
 from ssr.engines.base import ChatMessage
 
 _CONFIG = "tokenizer_config.json"
@@ -76,9 +77,19 @@ class ChatTemplate:
     def render(self, messages: Sequence[ChatMessage]) -> str:
         """The dialogue as a prompt that ends where the assistant's turn begins.
 
+        A template without a system role gets the system's text at the head of the first user's turn.
         Raises `InvalidRequest` when the template refuses the dialogue (roles that do not alternate, say), and
         `CapabilityMissing` when it cannot be run.
         """
+        folded = fold_system(messages)
+        try:
+            return self._rendered(messages)
+        except InvalidRequest:
+            if folded == tuple(messages):
+                raise
+        return self._rendered(folded)
+
+    def _rendered(self, messages: Sequence[ChatMessage]) -> str:
         try:
             text = self._template.render(
                 messages=[{"role": m.role, "content": m.content} for m in messages],

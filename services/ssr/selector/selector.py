@@ -12,6 +12,7 @@ from ssr.core.types import CallKind, Selection
 from ssr.engines.author import generation_call, question_call
 from ssr.engines.base import Engine
 from ssr.engines.rendering import PromptRenderer
+from ssr.engines.room import checked_room
 
 #: As many candidates as any set has letters, and as engines give.
 _TOP_N = 20
@@ -34,14 +35,15 @@ class StrategySelector:
         One forward pass ranks the whole set by the probability of each strategy's letter. Letters below the engine's
         top-n are ranked by what the target writes when asked for more, then by the set's order. Of one strategy there
         is nothing to choose, and the engine is not asked.
-        Raises: NotFound for an unknown set; the engine's errors.
+        Raises: NotFound for an unknown set; ContextFull where set and problem do not fit; the engine's errors.
         """
         strategies = strategy_set_named(strategy_set, self._strategy_sets)
         if len(strategies) == 1:
             return Selection(strategies * count, ())
         question = selecting(problem, strategies)
-        prompt = question.prompt(await self._renderer.render(question.messages))
+        prompt = await self._renderer.question(question)
         info = await self._engine.info()
+        await checked_room(self._engine, info, prompt)
         token = await self._engine.next_token(prompt, top_n=min(_TOP_N, info.max_top_n), affinity=job_id)
         calls = [question_call(CallKind.SELECT, info, token)]
         ranked = _known(strategies, (candidate.text.strip() for candidate in token.candidates))

@@ -8,6 +8,7 @@ from ssr.core.prompts import solving
 from ssr.core.steps import join_path
 from ssr.core.types import CallKind, PathContext
 from ssr.engines.author import affinity, question_call
+from ssr.engines.room import checked_room, refusals_as_full
 from ssr.verifier.scoring import JudgedStep, Judgement
 
 
@@ -16,12 +17,17 @@ class LikelihoodScorer:
 
     async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
         """See `Scorer.judge`. Engines may have to process the whole path anew; the ledger counts it as prompt."""
-        opening = await target.renderer.render(solving(context.problem, context.strategy))
+        path = await target.renderer.turn(solving(context.problem, context.strategy), join_path(context.steps))
+        prompt, whole = path.text(), path.text(step)
+        if not whole.startswith(prompt):  # a control token that step and path form together was broken up in the path
+            prompt, whole = "", whole
         info = await target.engine.info()
+        await checked_room(target.engine, info, whole)
         try:
-            likelihood = await target.engine.likelihood(
-                opening + join_path(context.steps), step, affinity=affinity(context)
-            )
+            with refusals_as_full(info):
+                likelihood = await target.engine.likelihood(
+                    prompt, whole.removeprefix(prompt), affinity=affinity(context)
+                )
         except CapabilityMissing as error:
             raise CapabilityMissing(f"scorer likelihood: {error}") from error
         return Judgement(likelihood_score(likelihood.logprobs), (question_call(CallKind.SCORE, info, likelihood),))

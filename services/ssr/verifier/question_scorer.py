@@ -9,6 +9,7 @@ from ssr.core.acceptance import Candidates
 from ssr.core.prompts import judging
 from ssr.core.types import CallKind, PathContext
 from ssr.engines.author import affinity, question_call
+from ssr.engines.room import checked_room, refusals_as_full
 from ssr.verifier.scoring import JudgedStep, Judgement
 
 #: Candidates asked for: ten digits in their usual spellings, or Yes and No in theirs.
@@ -26,9 +27,12 @@ class QuestionScorer:
     async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
         """See `Scorer.judge`."""
         question = judging(context, step, self.question, self.prefill)
-        prompt = question.prompt(await target.renderer.render(question.messages))
+        prompt = await target.renderer.question(question)
         info = await target.engine.info()
-        token = await target.engine.next_token(prompt, top_n=min(_TOP_N, info.max_top_n), affinity=affinity(context))
+        await checked_room(target.engine, info, prompt)
+        top_n, path = min(_TOP_N, info.max_top_n), affinity(context)
+        with refusals_as_full(info):
+            token = await target.engine.next_token(prompt, top_n=top_n, affinity=path)
         call = question_call(CallKind.SCORE, info, token)
         score = self.read([(candidate.text, candidate.logprob) for candidate in token.candidates])
         return Judgement(score, (call,))

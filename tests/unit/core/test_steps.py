@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.core.steps import BOUNDARY, MIN_DISTINCTIVE_CHARS, is_repeated, join_path, normalise_step, split_steps
+from ssr.core.step_cutter import normalise_step, split_steps
+from ssr.core.steps import BOUNDARY, MIN_DISTINCTIVE_CHARS, is_repeated, join_path
 
 TEXT = st.text(st.sampled_from("ab \n\t\r.") | st.characters(exclude_categories=["Cs"]), max_size=60)
 LONG = "We add 3 and 4 to get 7."

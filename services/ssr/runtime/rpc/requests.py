@@ -33,17 +33,21 @@ def checked_options(sampling: step_pb2.Sampling, max_tokens: int, threshold: flo
 
     Raises: InvalidRequest naming the field that is out of its limits.
     """
-    return _step_options(sampling.temperature, sampling.top_p, max_tokens, threshold, scorer)
+    thinking = sampling.max_thinking_tokens if sampling.HasField("max_thinking_tokens") else None
+    return _step_options(sampling.temperature, sampling.top_p, max_tokens, thinking, threshold, scorer)
 
 
 @lru_cache(maxsize=256)  # the steps of a job all ask for the same
-def _step_options(temperature: float, top_p: float, max_tokens: int, threshold: float, scorer: str) -> Options:
+def _step_options(
+    temperature: float, top_p: float, max_tokens: int, thinking: int | None, threshold: float, scorer: str
+) -> Options:
     options = Options(
         mode=Mode.SSD,
         paths=1,
         temperature=temperature,
         top_p=top_p,
         max_step_tokens=max_tokens,
+        max_thinking_tokens=thinking,
         threshold=threshold,
         scorer=scorer,
     )

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from ssr.core.errors import InvalidRequest, Violations
+from ssr.core.steps import CutText
 from ssr.core.types import (
     Call,
     CallKind,
@@ -85,13 +86,14 @@ def step_to_wire(step: Step) -> step_pb2.Step:
         tokens=step.tokens,
         ends_turn=step.ends_turn,
         draft_score=step.draft_score,
+        cut=step.cut,
     )
 
 
 def step_from_wire(message: step_pb2.Step) -> Step:
     return Step(
         index=message.index,
-        text=message.text,
+        text=CutText(message.text) if message.cut else message.text,
         source=_SOURCE.read(Source, message.source),
         tokens=message.tokens,
         score=message.score if message.HasField("score") else None,
@@ -137,22 +139,26 @@ def context_to_wire(context: PathContext, *, batch: bool = False) -> step_pb2.Pa
         steps=context.steps,
         seed=context.seed,
         batch=batch,
+        cut=[index for index, step in enumerate(context.steps) if isinstance(step, CutText)],
     )
 
 
 def context_from_wire(message: step_pb2.PathContext) -> PathContext:
+    cut = frozenset(message.cut)
     return PathContext(
         job_id=message.job_id,
         path=message.path,
         problem=message.problem,
         strategy=strategy_from_wire(message.strategy),
-        steps=tuple(message.steps),
+        steps=tuple(CutText(step) if index in cut else step for index, step in enumerate(message.steps)),
         seed=message.seed,
     )
 
 
 def sampling_to_wire(options: Options) -> step_pb2.Sampling:
-    return step_pb2.Sampling(temperature=options.temperature, top_p=options.top_p)
+    return step_pb2.Sampling(
+        temperature=options.temperature, top_p=options.top_p, max_thinking_tokens=options.max_thinking_tokens
+    )
 
 
 def options_to_wire(options: Options) -> reasoning_pb2.Options:
@@ -169,6 +175,7 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
         top_p=options.top_p,
         max_step_tokens=options.max_step_tokens,
         max_path_tokens=options.max_path_tokens,
+        max_thinking_tokens=options.max_thinking_tokens,
         deadline_s=options.deadline_s,
         max_tokens=options.max_tokens,
         max_steps=options.max_steps,
@@ -210,6 +217,7 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
         top_p=message.top_p if given("top_p") else defaults.top_p,
         max_step_tokens=message.max_step_tokens if given("max_step_tokens") else defaults.max_step_tokens,
         max_path_tokens=message.max_path_tokens if given("max_path_tokens") else defaults.max_path_tokens,
+        max_thinking_tokens=message.max_thinking_tokens if given("max_thinking_tokens") else defaults.max_thinking_tokens,
         deadline_s=message.deadline_s if given("deadline_s") else None,
         max_tokens=message.max_tokens if given("max_tokens") else None,
         max_steps=message.max_steps if given("max_steps") else defaults.max_steps,

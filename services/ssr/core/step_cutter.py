@@ -1,0 +1,153 @@
+r"""Where a reasoning step ends, in a text that arrives in pieces. Pure.
+
+A step ends at a blank line, but not at one inside a LaTeX environment, a displayed formula (`\[ \]`, `$$`) or a code
+fence, not right behind a row of a table, and not before the step says anything. A formula or fence that is never closed
+must not swallow a path: past `MAX_BLANK_LINES` blank lines in one step every blank line ends it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ssr.core.steps import BOUNDARY, HALF_CHARACTER, CutText, well_formed
+from ssr.core.thinking import without_tags
+
+#: Blank lines inside one step.
+MAX_BLANK_LINES = 16
+
+_MARK = re.compile(
+    r"^[ \t]*(?P<fence>`{3,}|~{3,})"
+    r"|\\begin\{(?P<begin>[A-Za-z]+\*?)\}|\\end\{(?P<end>[A-Za-z]+\*?)\}"
+    r"|\\(?P<bracket>[][])|(?P<dollars>\$\$)|\\.",
+    re.MULTILINE,
+)
+_BLANK_FIRST_LINES = re.compile(r"(?:[^\S\n]*+\n)++")
+_TABLE_ROW = re.compile(r"[ \t]*\|(?:[^|\n]*\|){2,}[ \t]*")
+
+
+class StepCutter:
+    """Takes a turn's text as it arrives and gives its steps as they are complete.
+
+    `before` is what the turn's last step holds already where its token limit cut it (`core.steps.open_text`): what it
+    opened is open still, and the first step given goes on right behind it.
+    """
+
+    def __init__(self, before: str = "") -> None:
+        self._text, self._given = before, len(before)  # the step under way, and how much of it is an earlier one's
+        self._held = ""
+        self._surroundings = _Surroundings()
+
+    def feed(self, text: str) -> list[str]:
+        """The steps that are complete now that `text` has come, normalised, none of them empty."""
+        text = well_formed(self._held + text)
+        whole = text.rstrip(HALF_CHARACTER)
+        self._held = text[len(whole) :]
+        searched = max(0, len(self._text) - 1)  # a boundary may have begun with the text before
+        self._text += whole
+        steps = []
+        while (end := self._text.find(BOUNDARY, searched)) >= 0:
+            searched = end + len(BOUNDARY)
+            if end < self._given:  # it lies in what was there before: nothing of ours has ended
+                continue
+            if not self._begun(end):
+                searched = self._skip_blank_lines(searched)
+            elif self._surroundings.allow_end(self._text, end):
+                steps.append(self._step(end))
+                self._text, self._given, searched = self._text[searched:], 0, 0
+                self._surroundings = _Surroundings()
+        return steps
+
+    @property
+    def unfinished(self) -> str:
+        """What has come of the step under way, as it came; half a character is not in it."""
+        return self._text[self._given :]
+
+    def rest(self, *, cut: bool) -> str:
+        """The last step, "" if there is nothing of it: complete, or `cut` where it stands (a `CutText`).
+
+        Half a character is left out: whoever goes on writes it anew.
+        """
+        if not cut:
+            return self._step(len(self._text))
+        text = self._text[self._given :] if self._given else _without_blank_lines(self._text)
+        return CutText(text) if self._given or text.strip() else ""
+
+    def _step(self, end: int) -> str:
+        text = self._text[self._given : end].rstrip()
+        return text if self._given else _without_blank_lines(text)
+
+    def _begun(self, end: int) -> bool:
+        """Whether the step says anything: a tag that opens or closes the model's thinking does not."""
+        return bool(without_tags(self._text[:end]).strip())
+
+    def _skip_blank_lines(self, end: int) -> int:
+        """Drops what has come where it is blank; gives where to look on."""
+        if self._given or self._text[:end].strip():
+            return end
+        self._text = self._text[end:]
+        return 0
+
+
+class _Surroundings:
+    """What is open at a place in a step: environments, a displayed formula, a fence."""
+
+    def __init__(self) -> None:
+        self._read = self._blank_lines = 0
+        self._environments: list[str] = []
+        self._formula = self._fence = ""
+
+    def allow_end(self, text: str, end: int) -> bool:
+        """Whether the step may end at `end`; called with growing ends of a growing text."""
+        for mark in _MARK.finditer(text, self._read, end):
+            self._take(mark)
+        self._read = end
+        table = _TABLE_ROW.fullmatch(text, text.rfind("\n", 0, end) + 1, end)
+        self._blank_lines += 1
+        open_now = self._environments or self._formula or self._fence or table
+        return not open_now or self._blank_lines > MAX_BLANK_LINES
+
+    def _take(self, mark: re.Match[str]) -> None:
+        if fence := mark["fence"]:
+            if not self._fence:
+                self._fence = fence
+            elif fence.startswith(self._fence):
+                self._fence = ""
+        elif self._fence:
+            return
+        elif mark["begin"]:
+            self._environments.append(mark["begin"])
+        elif mark["end"]:
+            if mark["end"] in self._environments:
+                del self._environments[self._environments.index(mark["end"]) :]
+        elif sign := mark["bracket"] or mark["dollars"]:
+            self._take_formula(sign)
+
+    def _take_formula(self, sign: str) -> None:
+        if not self._formula and sign != "]":
+            self._formula = sign
+        elif (self._formula, sign) in (("[", "]"), ("$$", "$$")):
+            self._formula = ""
+
+
+def normalise_step(text: str) -> str:
+    """A whole step as it is stored: no blank lines before it and no blanks after it.
+
+    The first line's indentation stays, it may be code's. The empty string means that nothing was written.
+    """
+    return _without_blank_lines(text.rstrip())
+
+
+def split_steps(text: str) -> list[str]:
+    """The normalised, non-empty steps of a whole text.
+
+    Joining them with `BOUNDARY` and splitting again gives the same steps.
+    """
+    cutter = StepCutter()
+    steps = cutter.feed(text)
+    last = cutter.rest(cut=False)
+    return [*steps, last] if last else steps
+
+
+def _without_blank_lines(text: str) -> str:
+    blank = _BLANK_FIRST_LINES.match(text)
+    return text[blank.end() :] if blank else text

@@ -1,0 +1,45 @@
+"""Thinking models: what of an assistant's turn is thinking, and what is said for good.
+
+A turn that thinks begins with `<think>`, in a path's text always, also where the chat template and not the model wrote
+the tag; behind `</think>` comes the answer. What stands inside is tentative: a box there is no answer. Pure.
+"""
+
+from __future__ import annotations
+
+OPEN, CLOSE = "<think>", "</think>"
+
+
+def opens(turn: str) -> bool:
+    """Whether the turn begins with thinking."""
+    return turn.lstrip().startswith(OPEN)
+
+
+def is_thinking(turn: str) -> bool:
+    """Whether the turn is in the middle of its thinking."""
+    return opens(turn) and CLOSE not in turn
+
+
+def said(text: str, *, thinking: bool) -> str:
+    """What of `text` is no thinking, given whether the turn is `thinking` where the text begins."""
+    _, closed, behind = text.partition(CLOSE)
+    if closed:
+        return behind
+    return "" if thinking or opens(text) else text
+
+
+def without_tags(turn: str) -> str:
+    """The turn as a model writes it that does not think: thinking and answer are steps alike."""
+    rest = turn.lstrip().removeprefix(OPEN).lstrip("\n") if opens(turn) else turn
+    before, closed, behind = rest.partition(CLOSE)
+    if not closed:
+        return rest
+    before, behind = before.rstrip(), behind.lstrip()
+    return f"{before}\n\n{behind}" if before else behind
+
+
+def without_empty_thinking(text: str) -> str:
+    """The beginning of a turn, without thinking in which nothing was thought."""
+    if not opens(text):
+        return text
+    thought, closed, behind = text.lstrip().removeprefix(OPEN).partition(CLOSE)
+    return type(text)(behind.lstrip()) if closed and not thought.strip() else text
