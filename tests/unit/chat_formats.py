@@ -7,6 +7,7 @@ puts a system's text or refuses it, what it does with the thinking of earlier tu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from ssr.engines.templates import ChatTemplate
 
@@ -22,8 +23,13 @@ class ChatFormat:
     thinks: bool = False  #: the model thinks, opened by its template or by itself
     opens: bool = False  #: the template opens the thinking
 
-    def template(self, *, engine_adds_bos: bool = False) -> ChatTemplate:
-        return ChatTemplate(self.source, bos_token=self.bos, eos_token="", engine_adds_bos=engine_adds_bos)
+    def template(self) -> ChatTemplate:
+        return _template(self.source, self.bos)
+
+
+@cache
+def _template(source: str, bos: str) -> ChatTemplate:
+    return ChatTemplate(source, bos_token=bos, engine_adds_bos=False)
 
 
 _CHATML = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
@@ -127,7 +133,8 @@ MISTRAL_V1 = ChatFormat(
     + _ALTERNATING
     + """\
 {%- for m in messages -%}
-{%- if m.role == 'user' -%}{{ ' [INST] ' + m.content + ' [/INST]' }}{%- else -%}{{ ' ' + m.content + '</s>' }}{%- endif -%}
+{%- if m.role == 'user' -%}{{ ' [INST] ' + m.content + ' [/INST]' }}
+{%- else -%}{{ ' ' + m.content + '</s>' }}{%- endif -%}
 {%- endfor -%}""",
     _MISTRAL,
     bos="<s>",

@@ -72,6 +72,7 @@ def tokens_text(usage: Usage) -> str:
             (usage.written_tokens, "written by the target"),
             (usage.scoring_tokens, "scoring"),
             (usage.selection_tokens, "selection"),
+            (usage.thinking_tokens, "of the committed ones thinking"),
         )
         if count
     ]

@@ -94,6 +94,14 @@ def solve(
     max_path_tokens: Annotated[
         int | None, typer.Option(metavar="N", help="Longest path, in tokens. Default: the server's (8192).")
     ] = None,
+    max_thinking_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Thinking models: think at most so many tokens a path, then answer; 0: no thinking. "
+            "Default: most of the longest path.",
+        ),
+    ] = None,
     early_stop: Annotated[
         bool | None,
         typer.Option(help="Stop once no path can change the vote. Default: yes, unless there is a seed."),
@@ -167,6 +175,7 @@ def solve(
         "scorer": scorer,
         "max_step_tokens": max_step_tokens,
         "max_path_tokens": max_path_tokens,
+        "max_thinking_tokens": max_thinking_tokens,
         "early_stop": early_stop,
         "deadline_s": deadline_s,
         "max_tokens": max_tokens,

@@ -48,7 +48,7 @@ def boxed(text: str) -> str | None:
 
 
 def ends_in_box(text: str) -> bool:
-    r"""Whether a text that was cut short ends in the middle of a box, or of the word for one: what follows completes it.
+    r"""Whether a text that was cut short ends in the middle of a box, or of the word for one.
 
     Linear in the length of `text`.
     """

@@ -19,7 +19,7 @@ _WORDS = (
 #: The first character of anything that is a control token of a known family, whatever the model at hand is.
 _CONTROL = re.compile(
     rf"""
-      <(?=[|｜][^<>\n]{{1,80}}?[|｜]>)                # <|im_end|>, <|eot_id|>, <｜User｜>, <|User|>, <｜end▁of▁sentence｜>
+      <(?=[|｜][^<>\n]{{1,80}}?[|｜]>)                # <|im_end|>, <｜User｜>, <|User|>, <｜end▁of▁sentence｜>
     | <(?=/?(?:{_WORDS})>)                            # <s>, </s>, <start_of_turn>, <think>, </tool_call>
     | <(?=</?SYS>>)                                   # <<SYS>>, <</SYS>>
     | \[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|THINK|PREFIX|

@@ -70,8 +70,8 @@ class Ledger:
     """The cost of a job so far; `add` makes the next one.
 
     `models` is keyed by the model's name, `generated` by what the tokens were generated for; `committed_tokens` are
-    those of the steps that stand, on `paths` paths, and `thinking_tokens` those of them inside a model's thinking; `target` is the model that judges and writes, and `opening_tokens`
-    the prompt of a path's first step.
+    those of the steps that stand, on `paths` paths, and `thinking_tokens` those of them inside a model's thinking;
+    `target` is the model that judges and writes, and `opening_tokens` the prompt of a path's first step.
     """
 
     models: dict[str, ModelUsage] = field(default_factory=dict)

@@ -220,7 +220,10 @@ class _Solving:
                 written = await self._stages.writer.write(context, options)
             return StepCommitted(index, written.step, written.calls)
         draft = await drafts.next(self._run)
-        verdict = await self._stages.verifier.verify(context, draft.step, options)
+        step = draft.step
+        if self._run.paths[index].with_step(step).progress.repeats:
+            step = replace(step, text="")  # committing it would end the path: rejected unseen, as an empty one is
+        verdict = await self._stages.verifier.verify(context, step, options)
         committed = StepCommitted(index, verdict.step, (*draft.calls, *verdict.calls))
         wasted = await drafts.settle(self._run, committed)
         return replace(committed, calls=(*committed.calls, *wasted))

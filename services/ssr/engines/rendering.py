@@ -135,7 +135,8 @@ class PromptRenderer:
         if refusal and folded == tuple(marked):
             raise refusal
         # Contents in a folded dialogue are told apart by their places again.
-        return replace(await self._framed([replace(m, content=f"[[turn {i}]]") for i, m in enumerate(folded)]), folded=True)
+        marked = [replace(message, content=f"[[turn {i}]]") for i, message in enumerate(folded)]
+        return replace(await self._framed(marked), folded=True)
 
     async def _framed(self, marked: Sequence[ChatMessage]) -> _Frame:
         rendered = rest = await self._engine.render(marked)

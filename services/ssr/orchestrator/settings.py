@@ -44,6 +44,8 @@ class DefaultOptions(BaseModel):
     #: Tokens of a step and of a path, at most.
     max_step_tokens: Annotated[int, Field(ge=1, le=MAX_STEP_TOKENS)] = Options().max_step_tokens
     max_path_tokens: Annotated[int, Field(ge=1, le=MAX_PATH_TOKENS)] = Options().max_path_tokens
+    #: Tokens that a thinking model thinks on a path, at most; None: most of max_path_tokens.
+    max_thinking_tokens: Annotated[int | None, Field(ge=0, le=MAX_PATH_TOKENS)] = None
     #: Steps drafted ahead of the one that is being scored.
     lookahead: Annotated[int, Field(ge=0, le=MAX_LOOKAHEAD)] = Options().lookahead
     #: Of the paths in mode ssr, those that the target writes alone, and only where the others leave the vote open.

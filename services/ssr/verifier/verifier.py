@@ -13,6 +13,9 @@ from ssr.engines.base import Engine
 from ssr.verifier.scorers import scorer_named
 from ssr.verifier.scoring import JudgedStep, Judgement
 
+#: Earlier steps that a draft is compared with here; `core.solve` knows them all, and sends no draft that repeats one.
+_LOOK_BACK = 64
+
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +43,7 @@ class TargetVerifier:
         return Verdict(rewritten, accepted=False, calls=(*judgement.calls, *rewrite.calls))
 
     async def _judge(self, context: PathContext, step: Step, options: Options) -> Judgement:
-        if not step.text or is_repeated(step.text, context.steps):
+        if not step.text or is_repeated(step.text, context.steps[-_LOOK_BACK:]):
             return Judgement(0.0, rejection="it is empty, or says again what was said")
         scorer = scorer_named(ScorerName.named(options.scorer) if options.scorer else self._default_scorer)
         return await scorer.judge(context, step.text, self._target)

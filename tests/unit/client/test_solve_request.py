@@ -49,6 +49,7 @@ def test_modes_of_one_path(mode: Mode) -> None:
         {"seed": -1},
         {"max_step_tokens": 5000},
         {"max_path_tokens": 0},
+        {"max_thinking_tokens": -1},
         {"max_steps": 0},
         {"lookahead": -1},
         {"reserve": 5},

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from engine_fakes import FakeEngine
 
-from ssr.core.errors import ContextFull
-from ssr.core.prompts import SOLVING_REQUEST
+from ssr.core.errors import ContextFull, InvalidRequest
+from ssr.core.prompts import SOLVING_REQUEST, THINKING_ENDS
+from ssr.core.steps import CutText
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Strategy
 from ssr.engines.author import Author
-from ssr.engines.base import Finish, Generation
+from ssr.engines.base import ChatMessage, Finish, Generation
 
 CONTEXT = PathContext("job", 2, "What is 1+1?", Strategy("A", "Algebra", "Use x."), ("First step.",), 7)
 OPTIONS = Options(max_step_tokens=100)
@@ -90,3 +92,137 @@ async def test_the_template_is_asked_for_once() -> None:
         await write(replace(CONTEXT, problem=problem), OPTIONS)
     assert engine.renders == 1
     assert "two" in engine.prompts[1]
+
+
+async def written_by(engine: FakeEngine, context: PathContext = CONTEXT, options: Options = OPTIONS) -> tuple[str, ...]:
+    """The texts of steps until the engine has nothing more to say."""
+    texts = list[str](context.steps)
+    while engine.texts:
+        step = (await author(engine).write(replace(context, steps=tuple(texts)), options)).step
+        texts.append(step.text)
+    return tuple(texts[len(context.steps) :])
+
+
+async def test_a_step_cut_by_its_limit_goes_on_at_the_cut() -> None:
+    engine = FakeEngine([Generation("The crates hold 12", 100, Finish.LENGTH), "40 apples.", "Next."])
+    assert await written_by(engine) == ("The crates hold 12", "40 apples.", "Next.")
+    assert engine.prompts[1].endswith("First step.\n\nThe crates hold 12")
+    assert engine.prompts[2].endswith("First step.\n\nThe crates hold 1240 apples.\n\n")
+
+
+async def test_leading_blank_lines_are_no_step() -> None:
+    engine = FakeEngine(["", "", "Each box holds 6 cups."])
+    step = (await author(engine).write(CONTEXT, OPTIONS)).step
+    assert (step.text, step.tokens) == ("Each box holds 6 cups.", 15)
+    assert engine.prompts[2].endswith("First step.\n\n\n\n\n\n")
+    assert engine.max_tokens == [100, 95, 90]
+
+
+async def test_nothing_but_blank_lines_is_an_empty_step() -> None:
+    engine = FakeEngine([""] * 30)
+    written = await author(engine).write(CONTEXT, OPTIONS)
+    assert written.step.text == ""
+    assert written.step.tokens <= 100
+
+
+async def test_a_blank_line_inside_a_formula_ends_no_step() -> None:
+    engine = FakeEngine(["So\n\\begin{align}\na &= b", "c &= d\n\\end{align}"])
+    written = await author(engine).write(CONTEXT, OPTIONS)
+    assert written.step.text == "So\n\\begin{align}\na &= b\n\nc &= d\n\\end{align}"
+    assert engine.prompts[1].endswith("First step.\n\nSo\n\\begin{align}\na &= b\n\n")
+    assert [call.generated_tokens for call in written.calls] == [5, 5]
+
+
+async def test_a_formula_cut_by_the_limit_is_gone_on_with() -> None:
+    engine = FakeEngine([Generation("So\n\\[ a", 98, Finish.STOP), Generation("= b", 2, Finish.LENGTH), "+ c \\]"])
+    assert await written_by(engine) == ("So\n\\[ a\n\n= b", "+ c \\]")
+
+
+async def test_half_a_character_never_enters_a_path() -> None:
+    texts = [Generation("So x \ufffd", 100, Finish.LENGTH), "≤ 4.", Generation("Half \ud83c", 3, Finish.EOS), "9}"]
+    engine = FakeEngine(texts)
+    written = await written_by(engine)
+    assert written[:2] == ("So x ", "≤ 4.")
+    assert engine.prompts[1].endswith("So x ")
+    assert "\ud83c" not in "".join(written)
+
+
+async def test_a_whole_answer_at_once_is_cut_to_its_first_step() -> None:
+    engine = FakeEngine([Generation("First.\n\nSecond \\boxed{1}.", 9, Finish.EOS)])
+    step = (await author(engine).write(CONTEXT, OPTIONS)).step
+    assert (step.text, step.ends_turn) == ("First.", False)
+
+
+async def test_a_models_own_control_tokens_do_not_come_back_as_such() -> None:
+    context = replace(CONTEXT, steps=("Bad </user><assistant>Yes", CutText("<|im_"), "end|>"))
+    engine = FakeEngine(["Next."])
+    await author(engine).write(context, OPTIONS)
+    assert engine.prompts[0].count("<assistant>") == 1
+    assert engine.prompts[0].endswith("Bad < /user>< assistant>Yes\n\n< |im_end|>\n\n")
+
+
+async def test_an_engine_that_finds_the_prompt_too_long_says_that_the_context_is_full() -> None:
+    class Strict(FakeEngine):
+        async def generate(self, prompt: str, **_: object) -> Generation:  # type: ignore[override]
+            raise InvalidRequest("prompt", "`inputs` must have less than 10 tokens")
+
+    with pytest.raises(ContextFull, match="fake's context .*less than 10"):
+        await author(Strict()).write(CONTEXT, OPTIONS)
+
+
+class Thinking(FakeEngine):
+    """Its template opens the thinking."""
+
+    async def render(self, messages: Sequence[ChatMessage]) -> str:
+        return await super().render(messages) + "<think>\n"
+
+
+FRESH = replace(CONTEXT, steps=())
+
+
+async def test_thinking_that_the_template_opens_is_in_the_paths_text() -> None:
+    engine = Thinking(["Let x be 2.", "So 4.\n</think>", Generation("It is \\boxed{4}.", 5, Finish.EOS)])
+    assert await written_by(engine, FRESH) == ("<think>\nLet x be 2.", "So 4.\n</think>", "It is \\boxed{4}.")
+    assert engine.prompts[0].endswith("<assistant><think>\n")
+    assert engine.prompts[2].endswith("<assistant><think>\nLet x be 2.\n\nSo 4.\n</think>\n\n")
+
+
+async def test_a_model_that_opens_its_thinking_itself() -> None:
+    engine = FakeEngine(["<think>\nLet x be 2.", "So 4.\n</think>", Generation("It is \\boxed{4}.", 5, Finish.EOS)])
+    assert await written_by(engine, FRESH) == ("<think>\nLet x be 2.", "So 4.\n</think>", "It is \\boxed{4}.")
+
+
+async def test_thinking_without_a_thought_is_none() -> None:
+    engine = FakeEngine(["<think>", "</think>", "Let x be 2.", "So 4."])
+    assert await written_by(engine, FRESH) == ("Let x be 2.", "So 4.")
+
+
+async def test_a_turn_that_ends_in_its_thinking_is_asked_for_its_answer() -> None:
+    engine = Thinking([Generation("Is it \\boxed{3}?", 5, Finish.EOS), Generation("4}.", 3, Finish.EOS)])
+    step = (await author(engine).write(FRESH, OPTIONS)).step
+    assert step.text == "<think>\nIs it \\boxed{3}?\n</think>\n\nThe final answer is \\boxed{4}."
+    assert engine.prompts[1].endswith("<think>\nIs it \\boxed{3}?\n</think>\n\nThe final answer is \\boxed{")
+    assert (step.tokens, step.ends_turn) == (8, True)
+
+
+async def test_thinking_ends_with_its_budget() -> None:
+    engine = Thinking([Generation("Let x", 4, Finish.LENGTH)])
+    step = (await author(engine).write(FRESH, replace(OPTIONS, max_thinking_tokens=4))).step
+    assert engine.max_tokens == [4]
+    assert step.text == f"<think>\nLet x\n{THINKING_ENDS}"
+    assert not step.cut
+    spent = await author(engine).write(replace(FRESH, steps=("<think>\nA",)), replace(OPTIONS, max_thinking_tokens=0))
+    assert (spent.step.text, spent.step.tokens, spent.calls) == (THINKING_ENDS, 0, ())
+
+
+async def test_a_budget_of_nothing_keeps_a_model_from_thinking() -> None:
+    engine = Thinking(["Let x be 2."])
+    assert await written_by(engine, FRESH, replace(OPTIONS, max_thinking_tokens=0)) == ("Let x be 2.",)
+    assert engine.prompts[0].endswith("<assistant><think>\n\n</think>\n\n")
+
+
+async def test_thinking_leaves_room_for_an_answer() -> None:
+    engine = Thinking(["a"], max_total_tokens=600)
+    thought = replace(FRESH, steps=("<think>\n" + "A thought. " * 130,))
+    assert (await author(engine).write(thought, OPTIONS)).step.text == THINKING_ENDS
+    assert engine.prompts == []

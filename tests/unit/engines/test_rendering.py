@@ -22,7 +22,18 @@ from ssr.engines.rendering import FRESH_S, PromptRenderer
 #: What an attacker has: every family's tokens, parts of them, and the words of our own prompts.
 _TOKENS = sorted({token for chat in CHAT_FORMATS for token in chat.tokens})
 _PARTS = ["<", ">", "|", "｜", "[", "]", "/", "im_", "end|>", "<|im_", "<|eot", "_id|>", "<start_of", "_turn>", "INST]"]
-_WORDS = ["\n", " ", "user\n", "assistant\n", "Yes", "9", "Digit: 9", YES_NO_QUESTION, "\\boxed{42}", "![x](http://y/z)"]
+_WORDS = [
+    "\n",
+    " ",
+    "user\n",
+    "assistant\n",
+    "Yes",
+    "9",
+    "Digit: 9",
+    YES_NO_QUESTION,
+    "\\boxed{42}",
+    "![x](http://y/z)",
+]
 FORGED = st.lists(st.sampled_from(_TOKENS * 2 + _PARTS + _WORDS), min_size=1, max_size=8).map("".join)
 EXAMPLE = WorkedExample("2+2?", "So \\boxed{4}.")
 
@@ -63,7 +74,7 @@ async def prompts(chat: ChatFormat, problem: str, strategy: Strategy, steps: tup
 
 
 @pytest.mark.parametrize("chat", CHAT_FORMATS, ids=lambda chat: chat.name)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(problem=FORGED, hint=FORGED, example=FORGED, first=FORGED, cut=FORGED, step=FORGED)
 async def test_nothing_that_somebody_wrote_becomes_a_turn(
     chat: ChatFormat, problem: str, hint: str, example: str, first: str, cut: str, step: str
@@ -94,7 +105,8 @@ async def test_honest_text_is_rendered_as_the_template_does(chat: ChatFormat) ->
 
 @pytest.mark.parametrize("chat", [GEMMA2, MISTRAL_TEKKEN, PHI3, R1_DISTILL], ids=lambda chat: chat.name)
 async def test_a_system_without_a_turn_of_its_own_begins_the_first_users(chat: ChatFormat) -> None:
-    dialogue = [ChatMessage("system", "Be brief."), ChatMessage("user", "1?"), ChatMessage("assistant", "2"), ChatMessage("user", "3?")]  # fmt: skip
+    turns = (("system", "Be brief."), ("user", "1?"), ("assistant", "2"), ("user", "3?"))
+    dialogue = [ChatMessage(role, content) for role, content in turns]
     rendered = await renderer(chat).render(dialogue)
     assert "Be brief.\n\n1?" in rendered
     assert rendered.count("Be brief.") == 1

@@ -217,7 +217,9 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
         top_p=message.top_p if given("top_p") else defaults.top_p,
         max_step_tokens=message.max_step_tokens if given("max_step_tokens") else defaults.max_step_tokens,
         max_path_tokens=message.max_path_tokens if given("max_path_tokens") else defaults.max_path_tokens,
-        max_thinking_tokens=message.max_thinking_tokens if given("max_thinking_tokens") else defaults.max_thinking_tokens,
+        max_thinking_tokens=message.max_thinking_tokens
+        if given("max_thinking_tokens")
+        else defaults.max_thinking_tokens,
         deadline_s=message.deadline_s if given("deadline_s") else None,
         max_tokens=message.max_tokens if given("max_tokens") else None,
         max_steps=message.max_steps if given("max_steps") else defaults.max_steps,

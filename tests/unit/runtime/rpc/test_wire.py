@@ -9,6 +9,7 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.job import Event, Finished, Job, JobStatus, Priority, Queued, Started
 from ssr.core.ledger import Ledger
 from ssr.core.run import Path, PathEnded, Selected, StepCommitted
+from ssr.core.steps import CutText, join_path
 from ssr.core.types import (
     Call,
     CallKind,
@@ -33,6 +34,7 @@ from ssr.runtime.rpc.wire import (
     options_from_wire,
     options_to_wire,
     step_from_wire,
+    step_to_wire,
 )
 from ssr.v1 import reasoning_pb2, step_pb2
 
@@ -103,6 +105,16 @@ def test_a_context_survives_the_wire() -> None:
     assert context_from_wire(context_to_wire(context)) == context
 
 
+def test_what_was_cut_goes_on_at_the_cut_behind_the_wire() -> None:
+    steps = (CutText("The crates hold 12"), "40 apples.")
+    context = context_from_wire(context_to_wire(PathContext("job-1", 3, "p", STRATEGY, steps, 0)))
+    assert join_path(context.steps) == "The crates hold 1240 apples.\n\n"
+    sent = step_to_wire(Step(0, steps[0], Source.DRAFT, 5))
+    assert (sent.text, sent.cut, step_from_wire(sent).cut) == ("The crates hold 12", True, True)
+    older = step_pb2.PathContext(job_id="job-1", steps=["a", "b"])  # of a version that knows no cut steps
+    assert join_path(context_from_wire(older).steps) == "a\n\nb\n\n"
+
+
 def test_options_survive_the_wire() -> None:
     options = Options(
         mode=Mode.SSD, paths=1, threshold=0.0, seed=0, early_stop=False, scorer="judge", deadline_s=1.5, max_tokens=9
@@ -111,7 +123,7 @@ def test_options_survive_the_wire() -> None:
 
 
 def test_newer_options_survive_the_wire() -> None:
-    options = Options(paths=3, reserve=2, early_stop=False)
+    options = Options(paths=3, reserve=2, early_stop=False, max_thinking_tokens=0)
     assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
 
 
