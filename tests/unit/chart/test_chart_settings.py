@@ -79,6 +79,7 @@ EVERYTHING: dict[str, Any] = {
                     "strategy_set": "school",
                     "max_step_tokens": 64,
                     "max_path_tokens": 1024,
+                    "max_thinking_tokens": 512,
                     "lookahead": 1,
                     "reserve": 2,
                 },
