@@ -139,8 +139,8 @@ async def test_a_formula_cut_by_the_limit_is_gone_on_with() -> None:
 
 
 async def test_half_a_character_never_enters_a_path() -> None:
-    texts = [Generation("So x \ufffd", 100, Finish.LENGTH), "≤ 4.", Generation("Half \ud83c", 3, Finish.EOS), "9}"]
-    engine = FakeEngine(texts)
+    cut, ended = Generation("So x \ufffd", 100, Finish.LENGTH), Generation("Half \ud83c", 3, Finish.EOS)
+    engine = FakeEngine([cut, "≤ 4.", ended, "9}"])
     written = await written_by(engine)
     assert written[:2] == ("So x ", "≤ 4.")
     assert engine.prompts[1].endswith("So x ")
@@ -163,7 +163,7 @@ async def test_a_models_own_control_tokens_do_not_come_back_as_such() -> None:
 
 async def test_an_engine_that_finds_the_prompt_too_long_says_that_the_context_is_full() -> None:
     class Strict(FakeEngine):
-        async def generate(self, prompt: str, **_: object) -> Generation:  # type: ignore[override]
+        async def generate(self, prompt: str, **_: object) -> Generation:
             raise InvalidRequest("prompt", "`inputs` must have less than 10 tokens")
 
     with pytest.raises(ContextFull, match="fake's context .*less than 10"):

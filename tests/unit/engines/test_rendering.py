@@ -105,8 +105,8 @@ async def test_honest_text_is_rendered_as_the_template_does(chat: ChatFormat) ->
 
 @pytest.mark.parametrize("chat", [GEMMA2, MISTRAL_TEKKEN, PHI3, R1_DISTILL], ids=lambda chat: chat.name)
 async def test_a_system_without_a_turn_of_its_own_begins_the_first_users(chat: ChatFormat) -> None:
-    turns = (("system", "Be brief."), ("user", "1?"), ("assistant", "2"), ("user", "3?"))
-    dialogue = [ChatMessage(role, content) for role, content in turns]
+    system, example = ChatMessage("system", "Be brief."), (ChatMessage("user", "1?"), ChatMessage("assistant", "2"))
+    dialogue = [system, *example, ChatMessage("user", "3?")]
     rendered = await renderer(chat).render(dialogue)
     assert "Be brief.\n\n1?" in rendered
     assert rendered.count("Be brief.") == 1
