@@ -5,18 +5,21 @@
 
 The comment above a key of values.yaml documents it: "# --" begins its description, "# @schema" is JSON that adds to the
 schema which the default's type gives, "# @settings NAME" takes the schema from a settings class of the services, and
-"# @like PATH" says that the keys below mean what those of PATH mean.
+"# @like PATH" says that the keys below mean what those of PATH mean. "# @k8s NAME" is a schema of Kubernetes,
+of the type ("ResourceRequirements"), or of a list of it ("Toleration[]").
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import yaml
 from pydantic import TypeAdapter
 
@@ -54,6 +57,12 @@ SETTINGS: Mapping[str, tuple[Any, frozenset[str]]] = {
     "consensus": ((ConsensusSettings, ProposerSettings), frozenset({"max_draft"})),
 }
 
+#: The version of Kubernetes whose types are known: the newest, so that no new field is refused.
+_KUBERNETES = "v1.37.0-local-strict"
+#: The types of these API groups, by their full names.
+_STABLE = re.compile(
+    r"io\.k8s\.(api\.(core|apps|networking|autoscaling)\.v[12]|apimachinery\.pkg\.(apis\.meta\.v1|api\.resource|util\.intstr))\.\w+"
+)
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 _TENANT_LIMITS = {"type": "string", "pattern": "^$|^[^=,]+=[1-9][0-9]*(,[^=,]+=[1-9][0-9]*)*$"}
 
@@ -66,6 +75,7 @@ class Note:
     schema: Mapping[str, Any] = field(default_factory=dict)
     settings: str = ""
     like: str = ""
+    k8s: str = ""
 
 
 def read_note(lines: list[str], key_line: int) -> Note:
@@ -79,7 +89,7 @@ def read_note(lines: list[str], key_line: int) -> Note:
     for text in reversed(above):
         if text.startswith("-- "):
             found["description"] = text.removeprefix("-- ")
-        for mark in ("schema", "settings", "like"):
+        for mark in ("schema", "settings", "like", "k8s"):
             if text.startswith(f"@{mark} "):
                 found[mark] = text.removeprefix(f"@{mark} ")
     if "schema" in found:
@@ -107,7 +117,7 @@ class Values:
             self._notes[below] = read_note(self._lines, key.start_mark.line)
             self.written.append((below, value))
             note = self.note(below)
-            if not (note.schema or note.settings):  # what is below those is a value
+            if not (note.schema or note.settings or note.k8s):  # what is below those is a value
                 self._collect(value, below)
 
     def note(self, path: str) -> Note:
@@ -121,6 +131,7 @@ class Values:
                     own.description or other.description,
                     own.schema or other.schema,
                     own.settings or other.settings,
+                    k8s=own.k8s or other.k8s,
                 )
         return own
 
@@ -131,11 +142,61 @@ def schema_of(values: Values, value: Any, path: str) -> dict[str, Any]:
     about = {"description": note.description} if note.description else {}
     if note.settings:
         return {**about, **settings_schema(note.settings, value)}
+    if note.k8s:
+        return {**about, **kubernetes_schema(note.k8s)}
     if note.schema or not isinstance(value, dict):
         base: dict[str, Any] = {"type": _TYPES[type(value)]}
         return {**about, **base, **note.schema}
     below = {name: schema_of(values, default, f"{path}.{name}".strip(".")) for name, default in value.items()}
     return {**about, "type": "object", "additionalProperties": False, "properties": below, "required": sorted(below)}
+
+
+def kubernetes_schema(name: str) -> dict[str, Any]:
+    """The schema of one of Kubernetes' types, or of a list ("NAME[]"), by reference."""
+    reference = {"$ref": f"#/definitions/{name.removesuffix('[]')}"}
+    return {"type": "array", "items": reference} if name.endswith("[]") else reference
+
+
+def kubernetes_definitions(schema: Any) -> dict[str, Any]:
+    """Kubernetes' types that a schema refers to, and those that they refer to, without descriptions."""
+    folder = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / _KUBERNETES
+    known = json.loads((folder / "_definitions.json").read_text())["$defs"]
+    by_name = {name.rsplit(".", 1)[-1]: of for name, of in known.items() if _STABLE.fullmatch(name)}
+    found: dict[str, Any] = {}
+    missing = set(_referred(schema))
+    while missing:
+        name = missing.pop()
+        found[name] = _plain(by_name[name])
+        missing |= set(_referred(found[name])) - set(found)
+    return dict(sorted(found.items()))
+
+
+def _referred(schema: Any) -> Iterator[str]:
+    """The names that a schema refers to."""
+    if isinstance(schema, Mapping):
+        if "$ref" in schema:
+            yield str(schema["$ref"]).rsplit("/", 1)[-1]
+        for below in schema.values():
+            yield from _referred(below)
+    elif isinstance(schema, list):
+        for below in schema:
+            yield from _referred(below)
+
+
+def _plain(schema: Any) -> Any:
+    """What a schema checks: no descriptions, extensions or formats; references to "#/definitions"."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return {"$ref": f"#/definitions/{schema['$ref'].rsplit('/', 1)[-1].rsplit('.', 1)[-1]}"}
+    if "properties" in schema:  # whose names are not words of JSON Schema
+        below = {name: _plain(of) for name, of in schema["properties"].items()}
+        rest = {name: of for name, of in schema.items() if name in ("required", "additionalProperties", "type")}
+        return {**rest, "properties": below}
+    kept = {n: of for n, of in schema.items() if n not in ("description", "format") and not n.startswith("x-")}
+    return {name: _plain(of) for name, of in kept.items()}
 
 
 def settings_schema(name: str, rendered_always: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,7 +245,13 @@ def rows(values: Values) -> Iterator[str]:
     yield "|---|---|---|"
     for path, node in values.written:
         note = values.note(path)
-        branch = isinstance(node, yaml.MappingNode) and not node.flow_style and not note.schema and not note.settings
+        branch = (
+            isinstance(node, yaml.MappingNode)
+            and not node.flow_style
+            and not note.schema
+            and not note.settings
+            and not note.k8s
+        )
         if branch and not (note.description and values._notes[path].like):
             continue
         default = "" if branch else f"`{json.dumps(_at(values.defaults, path))}`"
@@ -206,6 +273,7 @@ def generated(chart: Path) -> dict[Path, str]:
         **schema_of(values, values.defaults, ""),
     }
     schema["properties"]["global"] = {"type": "object"}  # what Helm adds where this is a dependency
+    schema["definitions"] = kubernetes_definitions(schema)
     readme = (chart / "README.md").read_text()
     before, rest = readme.split(_BEGIN)
     after = rest.split(_END)[1]

@@ -62,6 +62,16 @@ class Machine:
     #: Secrets that are not the chart's, as folders of files.
     secrets: Path = Path("/nowhere")
 
+    def __post_init__(self) -> None:
+        """The Secrets that the chart makes become folders of files too."""
+        if self.secrets == Path("/nowhere"):
+            self.secrets = self.folder / "secrets"
+        for secret in self.manifests.of("Secret"):
+            place = self.secrets / secret["metadata"]["name"]
+            place.mkdir(parents=True)
+            for entry, data in secret["data"].items():
+                (place / entry).write_bytes(base64.b64decode(data))
+
     def port(self, component: str, port: int) -> int:
         return self.ports.setdefault((component, port), free_port())
 

@@ -23,6 +23,8 @@ SCALABLE = {"engines": {"draft": {"cache": {"enabled": False}}, "target": {"cach
 BUILTIN = {**SCALABLE, "autoscaling": {"kind": "builtin"}}
 KEDA = {**SCALABLE, "autoscaling": {"kind": "keda"}}
 ASLEEP = {"autoscaling": {"settings": {"draft": {"min_replicas": 0}, "target": {"min_replicas": 0}}}}
+#: Neither TLS nor API keys, as on a machine of one's own.
+OPEN = {"tls": {"kind": "none"}, "api": {"keys": "none"}}
 OWN_CERTIFICATES = {"tls": {"kind": "secrets", "secrets": {name: f"{name}-cert" for name in (*SERVICES, "client")}}}
 MANAGED_CERTIFICATES = {"tls": {"kind": "certManager"}}
 WATCHED = {

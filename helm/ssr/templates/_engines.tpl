@@ -22,94 +22,38 @@
 {{- join "," $askers -}}
 {{- end -}}
 
-{{/* image, command, args and env of an engine's container. Of (list $ engine). */}}
-{{- define "ssr.engineProcess" -}}
-{{- $engine := get (index . 0).Values.engines (index . 1) -}}
-{{- include (printf "ssr.engineProcess.%s" $engine.kind) . -}}
+{{/* The user of an engine's server: TGI's image keeps its Python under /root, where only root may read. Of an engine. */}}
+{{- define "ssr.engineUser" -}}
+{{- ternary 0 (int .runAsUser) (and (eq .kind "tgi") (not .nonRootImage)) -}}
 {{- end -}}
 
-{{- define "ssr.engineProcess.tgi" -}}
+{{/* The access mode of an engine's claim. Of (list $ engine). */}}
+{{- define "ssr.accessMode" -}}
+{{- $engine := get (index . 0).Values.engines (index . 1) -}}
+{{- $pods := mul (int (include "ssr.mostPods" .)) (int $engine.multiNode.size) -}}
+{{- default (ternary "ReadWriteMany" "ReadWriteOnce" (gt (int $pods) 1)) $engine.cache.accessMode -}}
+{{- end -}}
+
+{{/* image, command, args and env of an engine's container. `role` is "leader" or "worker" of a replica that spans nodes,
+else "". Of (list $ engine role). */}}
+{{- define "ssr.engineProcess" -}}
 {{- $root := index . 0 -}}
 {{- $engine := get $root.Values.engines (index . 1) -}}
-image: {{ $root.Values.engineImages.tgi | quote }}
-imagePullPolicy: IfNotPresent
-args:
-  - --model-id={{ $engine.model }}
-  {{- with $engine.revision }}
-  - --revision={{ . }}
+{{- include (printf "ssr.engineProcess.%s" $engine.kind) . }}
+  {{- with $engine.extraEnv }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
-  # Kubernetes sets HOSTNAME, which the launcher takes for the address to listen on.
-  - --hostname=0.0.0.0
-  - --port=8080
-  {{- if gt (int $engine.gpus) 1 }}
-  - --num-shard={{ int $engine.gpus }}
-  {{- end }}
-  # The digits 0-9 and their variants; TGI's own 5 makes scores coarse.
-  - --max-top-n-tokens=20
-  {{- if not (regexMatch "--max-concurrent-requests" (join " " $engine.args)) }}
-  # Above it TGI refuses at once; below it queues. Each pod of a service sends at most client.max_in_flight (64): this
-  # is for 16 of them, and does not depend on their number, or scaling a service would restart the engine.
-  - --max-concurrent-requests=1024
-  {{- end }}
-  - --json-output
-  {{- range $engine.args }}
-  - {{ . | quote }}
-  {{- end }}
-env:
-  {{- include "ssr.engineEnvironment" (list $engine (dict "USAGE_STATS" "off")) | nindent 2 }}
+{{- with $engine.envFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
-{{- define "ssr.engineProcess.vllm" -}}
-{{- $root := index . 0 -}}
-{{- $engine := get $root.Values.engines (index . 1) | deepCopy -}}
-image: {{ $root.Values.engineImages.vllm | quote }}
-imagePullPolicy: IfNotPresent
-command: [vllm, serve]
-args:
-  - {{ $engine.model | quote }}
-  {{- with $engine.revision }}
-  - --revision={{ . }}
-  {{- end }}
-  - --host=0.0.0.0
-  - --port=8080
-  {{- if gt (int $engine.gpus) 1 }}
-  - --tensor-parallel-size={{ int $engine.gpus }}
-  {{- end }}
-  # Or cached tokens of prompts are counted as work.
-  - --enable-prompt-tokens-details
-  {{- if $engine.consensus.enabled }}
-  - {{ dict "method" "custom_class" "model" "ssr.consensus.vllm.ConsensusProposer" "num_speculative_tokens" (int $engine.consensus.draftTokens) | toJson | printf "--speculative-config=%s" | quote }}
-  {{- end }}
-  {{- range $engine.args }}
-  - {{ . | quote }}
-  {{- end }}
-env:
-  {{- $own := dict "VLLM_NO_USAGE_STATS" "1" }}
-  {{- if $engine.consensus.enabled }}
-  {{- $_ := set $engine.env "PYTHONPATH" (list "/consensus" (get $engine.env "PYTHONPATH") | compact | join ":") }}
-  {{- if $root.Values.metrics.enabled }}
-  {{- /* The proposer's process is not the one with /metrics: they meet in this folder. */}}
-  {{- $_ := set $own "PROMETHEUS_MULTIPROC_DIR" "/metrics" }}
-  {{- end }}
-  {{- end }}
-  {{- include "ssr.engineEnvironment" (list $engine $own) | nindent 2 }}
-  {{- if $engine.consensus.enabled }}
-  {{- include "ssr.settings" (list "SSR_CONSENSUS_" (merge (dict "max_draft" $engine.consensus.draftTokens) $engine.consensus.settings)) | nindent 2 }}
-  {{- end }}
+{{/* Whether the user's arguments have one of these flags already: "true" or "". Of (list engine flag...). */}}
+{{- define "ssr.hasFlag" -}}
+{{- range $argument := (index . 0).args -}}
+{{- if has (first (splitList "=" $argument)) (rest $) -}}true{{- end -}}
 {{- end -}}
-
-{{/* Takes the proposer from SSR's image to where vLLM finds it: vLLM's own has no SSR. */}}
-{{- define "ssr.consensusFiles" -}}
-- name: consensus
-  image: {{ include "ssr.image" . | quote }}
-  imagePullPolicy: {{ .Values.image.pullPolicy }}
-  command: [python, -m, ssr.consensus.bundle, /consensus]
-  {{- include "ssr.containerSecurity" false | nindent 2 }}
-  resources:
-    requests: {cpu: 100m, memory: 64Mi}
-    limits: {memory: 128Mi}
-  volumeMounts:
-    - {name: consensus, mountPath: /consensus}
 {{- end -}}
 
 {{- define "ssr.engineProcess.simulated" -}}
@@ -124,11 +68,22 @@ env:
 {{- end -}}
 
 {{/* Of an engine that loads a model: the user's variables go before these. The user 1000 has no entry in the image's
-/etc/passwd, which some libraries look it up in. Of (list engine own). */}}
+/etc/passwd, which some libraries look it up in. What is compiled for the GPU is kept beside the model. Of
+(list $ engine own). */}}
 {{- define "ssr.engineEnvironment" -}}
-{{- $engine := index . 0 -}}
+{{- $root := index . 0 -}}
+{{- $engine := index . 1 -}}
 {{- $own := dict "HOME" "/tmp" "USER" "engine" "HF_HOME" "/data" "DO_NOT_TRACK" "1" -}}
-{{- range $name, $value := merge dict $engine.env (index . 1) $own }}
+{{- if $engine.cache.compile -}}
+{{- $own = merge $own (dict "TRITON_CACHE_DIR" "/data/compile/triton" "TORCHINDUCTOR_CACHE_DIR" "/data/compile/inductor") -}}
+{{- end -}}
+{{- if $root.Values.offline -}}
+{{- $own = merge $own (dict "HF_HUB_OFFLINE" "1" "TRANSFORMERS_OFFLINE" "1") -}}
+{{- end -}}
+{{- with $root.Values.proxy.https -}}
+{{- $own = merge $own (dict "HTTPS_PROXY" . "https_proxy" . "NO_PROXY" $root.Values.proxy.exceptions "no_proxy" $root.Values.proxy.exceptions) -}}
+{{- end -}}
+{{- range $name, $value := merge dict $engine.env (index . 2) $own }}
 - name: {{ $name }}
   value: {{ $value | quote }}
 {{- end }}

@@ -52,7 +52,7 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
 {{- $engine := get $root.Values.engines (index . 2) -}}
 {{- $prefix := printf "SSR_%s_ENGINE__" (upper (index . 1)) -}}
 {{- $external := eq $engine.kind "external" -}}
-{{- $api := ternary $engine.external.api (ternary "openai" "tgi" (eq $engine.kind "vllm")) $external -}}
+{{- $api := ternary $engine.external.api (ternary $engine.kind "tgi" (has $engine.kind (list "vllm" "sglang"))) $external -}}
 - name: {{ $prefix }}KIND
   value: {{ $api }}
 - name: {{ $prefix }}URLS
@@ -61,13 +61,15 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
 - name: {{ $prefix }}MODEL
   value: {{ $engine.model | quote }}
 {{- end }}
-{{- with and $external $engine.external.apiKey.existingSecret }}
-{{ include "ssr.secretVariable" (list (printf "%sAPI_KEY" $prefix) . $engine.external.apiKey.key) }}
+{{- $key := ternary $engine.external.apiKey $engine.apiKey $external }}
+{{- with $key.existingSecret }}
+{{ include "ssr.secretVariable" (list (printf "%sAPI_KEY" $prefix) . $key.key) }}
 {{- end }}
 {{- $wake := int (include "ssr.wakeSeconds" (list $root (index . 2))) -}}
 {{- /* A pool that sleeps is asked while it starts; the default of 120 s is for the call itself. */}}
 {{- $waiting := ternary (dict "timeout_s" (add $wake 120)) dict (gt $wake 0) -}}
-{{- include "ssr.settings" (list $prefix (merge dict $engine.client $waiting)) }}
+{{- $scheduling := ternary (dict "priorities" true) dict $engine.priority -}}
+{{- include "ssr.settings" (list $prefix (merge dict $engine.client $waiting $scheduling)) }}
 {{- end -}}
 
 {{/* Where a service finds Redis. A password is only ever named: the kubelet puts it into the URL. Of (list $ service). */}}
@@ -154,7 +156,7 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
 {{/* What the chart tells the orchestrator alone, as JSON. */}}
 {{- define "ssr.orchestratorSettings" -}}
 {{- $settings := include "ssr.wakeTimeouts" . | fromJson -}}
-{{- if .Values.api.keysSecret -}}
+{{- if include "ssr.keysSecret" . -}}
 {{- $_ := set $settings "api_keys" "/keys" -}}
 {{- end -}}
 {{- if eq .Values.autoscaling.kind "keda" -}}

@@ -34,10 +34,11 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
-{{/* Labels of a pod: without versions, so that a new chart does not restart pods that have not changed otherwise. */}}
+{{/* Labels of a pod: without versions, so that a new chart does not restart pods that have not changed otherwise. Of
+(list $ component values). */}}
 {{- define "ssr.podLabels" -}}
 {{- $root := index . 0 -}}
-{{- with omit $root.Values.labels "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/part-of" }}
+{{- with omit (merge (deepCopy (index . 2).podLabels) $root.Values.labels) "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/part-of" }}
 {{- toYaml . }}
 {{ end -}}
 {{ include "ssr.selectorLabels" . }}
@@ -56,10 +57,19 @@ labels:
 {{/* The image of SSR's own services. */}}
 {{- define "ssr.image" -}}
 {{- $image := .Values.image -}}
-{{- if $image.digest -}}
-{{ $image.repository }}@{{ $image.digest }}
+{{- $name := printf "%s:%s" $image.repository (default .Chart.AppVersion $image.tag) -}}
+{{- include "ssr.imageFrom" (list . (ternary (printf "%s@%s" $image.repository $image.digest) $name (ne $image.digest ""))) -}}
+{{- end -}}
+
+{{/* An image from where it is to come from: imageRegistry takes the place of its own registry. Of (list $ image). */}}
+{{- define "ssr.imageFrom" -}}
+{{- $registry := (index . 0).Values.imageRegistry -}}
+{{- $image := index . 1 -}}
+{{- if $registry -}}
+{{- $host := regexFind "^(localhost|[^/]*[.:][^/]*)/" $image -}}
+{{ $registry }}/{{ trimPrefix $host $image }}
 {{- else -}}
-{{ $image.repository }}:{{ default .Chart.AppVersion $image.tag }}
+{{ $image }}
 {{- end -}}
 {{- end -}}
 
@@ -67,6 +77,12 @@ labels:
 {{- define "ssr.services" -}}
 {{- $names := list "orchestrator" "selector" "drafter" "verifier" -}}
 {{- join "," (ternary (append $names "autoscaler") $names (eq .Values.autoscaling.kind "builtin")) -}}
+{{- end -}}
+
+{{/* The values of a service's pods, as YAML. Of (list $ service). */}}
+{{- define "ssr.serviceValues" -}}
+{{- $values := (index . 0).Values -}}
+{{- ternary $values.autoscaling.builtin (get $values.services (index . 1)) (eq (index . 1) "autoscaler") | toYaml -}}
 {{- end -}}
 
 {{/* The port that a service listens on. */}}

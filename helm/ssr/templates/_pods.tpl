@@ -1,31 +1,52 @@
 {{/* What the pods of all components have in common. */}}
 
-{{/* Only the autoscaler's pods have a token: nobody else talks to Kubernetes. Of (list $ component runAsUser). */}}
+{{/* The ServiceAccount of a component. Of (list $ component values). */}}
+{{- define "ssr.accountName" -}}
+{{- default (printf "%s-%s" (include "ssr.fullname" (index . 0)) (index . 1)) (index . 2).serviceAccount.name -}}
+{{- end -}}
+
+{{/* Only the autoscaler's pods have a token: nobody else talks to Kubernetes. `user` 0 is for servers whose image needs
+root. Of (list $ component values user). */}}
 {{- define "ssr.podSecurity" -}}
 {{- $root := index . 0 -}}
-serviceAccountName: {{ include "ssr.fullname" $root }}-{{ index . 1 }}
+{{- $values := index . 2 -}}
+{{- $user := index . 3 | int64 -}}
+serviceAccountName: {{ include "ssr.accountName" . }}
 automountServiceAccountToken: {{ eq (index . 1) "autoscaler" }}
 # A Service called ssr-orchestrator would set SSR_ORCHESTRATOR_PORT, one called vllm VLLM_PORT.
 enableServiceLinks: false
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- $context := dict "runAsNonRoot" (gt $user 0) "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- if or $root.Values.security.fixIds (eq $user 0) -}}
+{{- $context = merge $context (dict "runAsUser" $user "runAsGroup" $user) -}}
+{{- end -}}
+{{- if $root.Values.security.fixIds -}}
+{{- $group := ternary (int64 1000) $user (eq $user 0) -}}
+{{- $context = merge $context (dict "fsGroup" $group "fsGroupChangePolicy" "OnRootMismatch") -}}
+{{- end }}
 securityContext:
-  runAsNonRoot: true
-  runAsUser: {{ index . 2 | int64 }}
-  runAsGroup: {{ index . 2 | int64 }}
-  fsGroup: {{ index . 2 | int64 }}
-  fsGroupChangePolicy: OnRootMismatch
-  seccompProfile: {type: RuntimeDefault}
+  {{- mergeOverwrite $context (deepCopy $values.podSecurityContext) | toYaml | nindent 2 }}
 {{- with $root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Of a container. The argument tells whether its root file system may be written to. */}}
+{{/* Of a container. Of (list changes writable): whether its root file system may be written to. */}}
 {{- define "ssr.containerSecurity" -}}
+{{- $context := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" (not (index . 1)) "capabilities" (dict "drop" (list "ALL")) -}}
 securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: {{ not . }}
-  capabilities: {drop: [ALL]}
+  {{- mergeOverwrite $context (deepCopy (index . 0)) | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/* Annotations of a pod: the user's, and checksums of what it must be started anew for. Of (list $ component values). */}}
+{{- define "ssr.podAnnotations" -}}
+{{- with merge (include "ssr.checksums" . | fromJson) (index . 2).podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* Where a pod may and should run. Of (list $ component values). */}}
@@ -44,6 +65,9 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 topologySpreadConstraints:
+  {{- with $values.topologySpreadConstraints }}
+  {{- toYaml . | nindent 2 }}
+  {{- else }}
   {{- range $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
   - topologyKey: {{ $key }}
     maxSkew: 1
@@ -52,6 +76,7 @@ topologySpreadConstraints:
       matchLabels:
         {{- include "ssr.selectorLabels" (list (index $ 0) (index $ 1)) | nindent 8 }}
     matchLabelKeys: [pod-template-hash]
+  {{- end }}
   {{- end }}
 {{- end -}}
 
@@ -110,8 +135,10 @@ livenessProbe:
 {{- if eq (include "ssr.hasTls" .) "true" -}}
 {{- $secrets = append $secrets (printf "tls=%s" (include "ssr.tlsSecret" .)) -}}
 {{- end -}}
-{{- if and (eq (index . 1) "orchestrator") $root.Values.api.keysSecret -}}
-{{- $secrets = append $secrets (printf "keys=%s" $root.Values.api.keysSecret) -}}
+{{- if eq (index . 1) "orchestrator" -}}
+{{- with include "ssr.keysSecret" $root -}}
+{{- $secrets = append $secrets (printf "keys=%s" .) -}}
+{{- end -}}
 {{- end -}}
 {{- if and (eq (include "ssr.usesRedis" .) "true") (eq $root.Values.redis.kind "external") $root.Values.redis.external.tlsSecret.name -}}
 {{- $secrets = append $secrets (printf "redis-tls=%s" $root.Values.redis.external.tlsSecret.name) -}}
@@ -119,13 +146,26 @@ livenessProbe:
 {{- join "," $secrets -}}
 {{- end -}}
 
-{{/* Objects that each component has: its ServiceAccount and PodDisruptionBudget. Of (list $ component). */}}
+{{/* How a Deployment is rolled. */}}
+{{- define "ssr.strategy" -}}
+{{- toYaml (ternary (omit . "rollingUpdate") . (eq (default "" .type) "Recreate")) -}}
+{{- end -}}
+
+{{/* Objects that each component has: its ServiceAccount, unless it has one of the user's, and its PodDisruptionBudget. Of
+(list $ component values). */}}
 {{- define "ssr.account" -}}
+{{- $account := (index . 2).serviceAccount -}}
+{{- if not $account.name -}}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  {{- include "ssr.metadata" . | nindent 2 }}
+  {{- include "ssr.metadata" (list (index . 0) (index . 1) "" $account.labels) | nindent 2 }}
+  {{- with $account.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 automountServiceAccountToken: false
+{{- end -}}
 {{- end -}}
 
 {{- define "ssr.disruptionBudget" -}}

@@ -15,11 +15,16 @@ podSelector:
     - {protocol: TCP, port: {{ index . 2 }}}
 {{- end -}}
 
-{{/* Look-ups of names: by whatever resolves them, a node's own cache too. */}}
+{{/* Look-ups of names, by whatever resolves them, a node's own cache too; and the rules that the user adds for all. */}}
 {{- define "ssr.dns" -}}
 - ports:
-    - {protocol: UDP, port: 53}
-    - {protocol: TCP, port: 53}
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - {protocol: UDP, port: {{ int . }}}
+    - {protocol: TCP, port: {{ int . }}}
+    {{- end }}
+{{- with .Values.networkPolicy.extraEgress }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* Calls out of the release, as an egress rule. Of (list peers ports). */}}
@@ -111,4 +116,15 @@ podSelector:
 
 {{- define "ssr.callers.autoscaler" -}}
 {{- include "ssr.callsOfPrometheus" (list (index . 0) (include "ssr.metricsPort" .)) -}}
+{{- end -}}
+
+{{/* An engine's calls for its model's files, as egress rules: the hub's addresses change. */}}
+{{- define "ssr.downloads" -}}
+{{- $downloads := .Values.networkPolicy.engineDownloads -}}
+{{- if and $downloads.ports (not .Values.offline) }}
+{{- include "ssr.callsOut" (list $downloads.peers $downloads.ports) }}
+{{- with .Values.proxy.https }}
+{{ include "ssr.callsOut" (list list (splitList "," (include "ssr.urlPorts" (list .)))) }}
+{{- end }}
+{{- end -}}
 {{- end -}}

@@ -5,12 +5,48 @@
 {{- range $name := keys .Values.engines | sortAlpha -}}
 {{- include "ssr.validateEngine" (list $ $name) -}}
 {{- include "ssr.validateConsensus" (list $ $name) -}}
+{{- include "ssr.validateNodes" (list $ $name) -}}
 {{- end -}}
 {{- include "ssr.validateScaling" . -}}
 {{- include "ssr.validateTls" .Values.tls -}}
+{{- include "ssr.validateApi" .Values.api -}}
 {{- include "ssr.validateWatching" .Values -}}
-{{- if and .Values.test.apiKeySecret.name (not .Values.api.keysSecret) -}}
-{{- fail "test.apiKeySecret.name is set, and api.keysSecret is empty: name the Secret with the keys that are good, or leave both empty." -}}
+{{- if and .Values.test.apiKeySecret.name (not (include "ssr.keysSecret" .)) -}}
+{{- fail "test.apiKeySecret.name is set, and api.keys is none: name the Secret with the keys that are good in api.keysSecret, or leave both empty." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ssr.validateApi" -}}
+{{- if and (eq .keys "secret") (not .keysSecret) -}}
+{{- fail "api.keys is secret, and api.keysSecret is empty: name the Secret with the keys, or let the chart make one with api.keys=made." -}}
+{{- end -}}
+{{- if and (eq .keys "none") .keysSecret -}}
+{{- fail "api.keysSecret is set, and api.keys is none: set api.keys=secret, or leave the Secret's name empty." -}}
+{{- end -}}
+{{- if and .route.enabled (not .route.parentRefs) -}}
+{{- fail "api.route.enabled is true, and api.route.parentRefs is empty: name the gateway that it belongs to." -}}
+{{- end -}}
+{{- if and .ingress.enabled (not .ingress.hosts) -}}
+{{- fail "api.ingress.enabled is true, and api.ingress.hosts is empty: name the host that it answers to." -}}
+{{- end -}}
+{{- if and (or .loadBalancerClass .loadBalancerSourceRanges) (ne .serviceType "LoadBalancer") -}}
+{{- fail (printf "api.loadBalancerClass or api.loadBalancerSourceRanges is set, and api.serviceType is %s: set api.serviceType=LoadBalancer." .serviceType) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ssr.validateNodes" -}}
+{{- $engine := get (index . 0).Values.engines (index . 1) -}}
+{{- $name := printf "engines.%s" (index . 1) -}}
+{{- if gt (int $engine.multiNode.size) 1 -}}
+{{- if not (has $engine.kind (list "vllm" "sglang")) -}}
+{{- fail (printf "%s.multiNode.size is %d, and %s.kind is %s: only vllm and sglang span nodes." $name (int $engine.multiNode.size) $name $engine.kind) -}}
+{{- end -}}
+{{- if eq (int $engine.gpus) 0 -}}
+{{- fail (printf "%s.multiNode.size is %d, and %s.gpus is 0: say how many GPUs a node gives." $name (int $engine.multiNode.size) $name) -}}
+{{- end -}}
+{{- if and (eq (include "ssr.scaled" .) "true") (eq (index . 0).Values.autoscaling.kind "builtin") -}}
+{{- fail (printf "%s.multiNode.size is %d, and autoscaling.kind is builtin, which scales Deployments alone: set autoscaling.kind=keda." $name (int $engine.multiNode.size)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -42,7 +78,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and .clientCertificates (eq .kind "none") -}}
-{{- fail "tls.clientCertificates is true, and tls.kind is none: choose tls.kind=secrets or tls.kind=certManager." -}}
+{{- fail "tls.clientCertificates is true, and tls.kind is none: choose another tls.kind." -}}
 {{- end -}}
 {{- end -}}
 
@@ -58,23 +94,29 @@
 {{- define "ssr.validateEngine" -}}
 {{- $engine := get (index . 0).Values.engines (index . 1) -}}
 {{- $name := printf "engines.%s" (index . 1) -}}
-{{- $pods := int (include "ssr.mostPods" .) -}}
-{{- $served := has $engine.kind (list "tgi" "vllm") -}}
+{{- $pods := mul (int (include "ssr.mostPods" .)) (int $engine.multiNode.size) -}}
+{{- $served := has $engine.kind (list "tgi" "vllm" "sglang") -}}
 {{- if and $served (not $engine.model) -}}
 {{- fail (printf "%s.model is empty: name a model of the Hugging Face hub, such as Qwen/QwQ-32B, or choose a preset with -f helm/ssr/presets/NAME.yaml." $name) -}}
 {{- end -}}
 {{- if and (eq $engine.kind "external") (not $engine.external.urls) -}}
 {{- fail (printf "%s.external.urls is empty: give the engine's URL, such as http://gpu-1:8080, or choose another kind than external." $name) -}}
 {{- end -}}
-{{- if and $served $engine.cache.enabled (gt $pods 1) (not $engine.cache.existingClaim) (ne $engine.cache.accessMode "ReadWriteMany") -}}
+{{- if and $served $engine.cache.enabled (gt $pods 1) (not $engine.cache.existingClaim) (not $engine.cache.hostPath) (has $engine.cache.accessMode (list "ReadWriteOnce" "ReadWriteOncePod")) -}}
 {{- fail (printf "%s may have %d replicas and has one cache that only one node may mount: set %s.cache.accessMode=ReadWriteMany, or %s.cache.enabled=false." $name $pods $name $name) -}}
+{{- end -}}
+{{- if and $served $engine.cache.existingClaim $engine.cache.hostPath -}}
+{{- fail (printf "%s.cache has an existingClaim and a hostPath: leave one of them empty." $name) -}}
+{{- end -}}
+{{- if and $engine.priority (not (has $engine.kind (list "vllm" "sglang"))) -}}
+{{- fail (printf "%s.priority is true, and %s.kind is %s: only vllm and sglang have priorities." $name $name $engine.kind) -}}
 {{- end -}}
 {{- if hasKey $engine.env "HF_TOKEN" -}}
 {{- fail (printf "%s.env has HF_TOKEN, which would be readable in the Deployment: put it into a Secret, and name that in %s.hfToken.existingSecret." $name $name) -}}
 {{- end -}}
 {{- range $engine.args -}}
 {{- $flag := first (splitList "=" .) -}}
-{{- if has $flag (list "--model-id" "--model" "--revision" "--port" "--host" "--hostname" "--num-shard" "--tensor-parallel-size" "--max-top-n-tokens" "--api-key") -}}
+{{- if has $flag (list "--model-id" "--model" "--revision" "--port" "--host" "--hostname" "--num-shard" "--tensor-parallel-size" "--max-top-n-tokens" "--api-key" "--model-path" "--tp-size" "--tp" "--nnodes" "--node-rank") -}}
 {{- fail (printf "%s.args has %s, which the chart sets or cannot use: see model, revision and gpus of %s." $name $flag $name) -}}
 {{- end -}}
 {{- end -}}

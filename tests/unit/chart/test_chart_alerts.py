@@ -233,6 +233,12 @@ CASES = (
     ),
     Case("Redis would drop jobs", of("ssr_redis_evicts", "1x60"), "10m", fires("SsrRedisEvicts")),
     Case("calls wait, and no engine answers", engines("1x5 0x60", "0x5 4x60"), "10m", fires("SsrEnginesAway")),
+    Case(
+        "paths are parked, and no engine answers",
+        engines("1x5 0x60", "0x60") | of("ssr_worker_calls_parked", "0x5 7x60", pool="target"),
+        "10m",
+        fires("SsrEnginesAway"),
+    ),
     Case("no engine answers, for less than a quarter of a step", engines("1x9 0x60", "0x9 4x60"), "10m"),
     Case("a sleeping pool that nobody asks", engines("0x60", "0x60"), "30m"),
     Case("calls wait for engines that are full", engines("2x60", "40x60", "60x60"), "30m"),
@@ -347,7 +353,7 @@ def test_engines_may_be_away_for_a_quarter_of_a_step() -> None:
     assert away_for({}) == f"{AWAY_FOR_S}s"
     assert away_for(values_of(**{"services.orchestrator.settings.step_timeout_s": 1000})) == "250s"
     asleep = all_of(BUILTIN, values_of(**{"autoscaling.settings.target.min_replicas": 0}))
-    assert away_for(asleep) == f"{(1800 + 300) // 4}s", "a pool that starts is not away"
+    assert away_for(asleep) == f"{(3600 + 300) // 4}s", "a pool that starts is not away"
     assert away_for(preset("kind")) == f"{AWAY_FOR_S}s"
 
 

@@ -55,14 +55,14 @@ def test_tgi_takes_the_limit_that_was_given() -> None:
     assert [arg for arg in args if arg.startswith("--max-concurrent-requests")] == ["--max-concurrent-requests=9"]
 
 
-def test_vllm_is_asked_as_openai() -> None:
+def test_vllm_is_asked_as_vllm() -> None:
     manifests = render(preset("qwen3"))
     engine = manifests.container("engine-target")
     assert engine["command"] == ["vllm", "serve"]
     assert engine["args"][0] == "Qwen/Qwen3-32B"
     assert "--tensor-parallel-size=2" in engine["args"]
-    assert manifests.environment("verifier")["SSR_VERIFIER_ENGINE__KIND"] == "openai"
-    assert manifests.environment("drafter")["SSR_DRAFTER_ENGINE__KIND"] == "openai"
+    assert manifests.environment("verifier")["SSR_VERIFIER_ENGINE__KIND"] == "vllm"
+    assert manifests.environment("drafter")["SSR_DRAFTER_ENGINE__KIND"] == "vllm"
 
 
 def test_services_find_all_addresses_of_their_engine() -> None:
@@ -81,7 +81,7 @@ def test_the_selector_asks_the_targets_engine_unless_it_has_its_own() -> None:
     assert not any(component == "engine-selector" for component, _ in shared.pods())
     own = render(values_of(**{"engines.selector.kind": "vllm", "engines.selector.model": "Qwen/Qwen3-4B"}))
     assert own.environment("selector")["SSR_SELECTOR_ENGINE__URLS"] == "dns://ssr-engine-selector:8080"
-    assert own.environment("selector")["SSR_SELECTOR_ENGINE__KIND"] == "openai"
+    assert own.environment("selector")["SSR_SELECTOR_ENGINE__KIND"] == "vllm"
     assert own.container("engine-selector")["args"][0] == "Qwen/Qwen3-4B"
 
 

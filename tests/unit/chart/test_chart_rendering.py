@@ -18,6 +18,7 @@ from chart_manifests import (
     KEDA,
     KEYS,
     MANAGED_CERTIFICATES,
+    OPEN,
     OWN_CERTIFICATES,
     PODS_BY_CPU,
     PRESETS,
@@ -160,7 +161,7 @@ COMBINATIONS |= {
         values_of(
             **{
                 "tls.certManager.issuer": {"name": "inner", "kind": "ClusterIssuer"},
-                "tls.certManager.dnsNames": ["ssr.example.com"],
+                "tls.dnsNames": ["ssr.example.com"],
             }
         ),
     ),
@@ -305,9 +306,15 @@ def test_the_notes_say_how_to_call_it_and_what_is_open() -> None:
     notes = render(over(preset("kind"), values_of(**{"networkPolicy.enabled": False}))).notes
     assert "kubectl -n ssr port-forward svc/ssr-orchestrator 7600" in notes
     assert "helm test ssr -n ssr" in notes
-    assert "WARNING: networkPolicy.enabled is false" in notes
+    assert "OPEN: engines, Redis can be called by every pod of the cluster, because networkPolicy.enabled" in notes
     assert "Engines are scaled by: its own autoscaler, draft 1 to 3, target 1 to 3" in notes
-    assert "Calls are not encrypted" in notes
+    assert "callers              show an API key: an entry of the Secret ssr-api-keys each" in notes
+    assert "get secret ssr-api-keys -o jsonpath='{.data.default}'" in notes
+    assert "calls                are encrypted; the parts show each other certificates (made by the chart)" in notes
+    opened = render(over(preset("kind"), OPEN)).notes
+    assert "OPEN: callers        are not asked who they are, because api.keys is none" in opened
+    assert "OPEN: calls          are not encrypted, because tls.kind is none" in opened
+    assert "ssr solve --server 127.0.0.1:7600" in opened
 
 
 def test_the_notes_say_how_to_call_it_over_tls() -> None:

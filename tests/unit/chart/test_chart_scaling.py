@@ -10,6 +10,7 @@ from chart_manifests import (
     BUILTIN,
     KEDA,
     MANAGED_CERTIFICATES,
+    OPEN,
     PODS_BY_CPU,
     SERVICES,
     Manifests,
@@ -116,7 +117,7 @@ def test_who_tells_of_its_load() -> None:
 
 def test_keda_asks_the_orchestrator_and_does_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"target": {"min_replicas": 0, "max_replicas": 5}}
-    manifests = render(all_of(KEDA, {"autoscaling": {"settings": limits}}), namespace="maths")
+    manifests = render(all_of(OPEN, KEDA, {"autoscaling": {"settings": limits}}), namespace="maths")
     spec = manifests.one("ScaledObject", "ssr-engine-target")["spec"]
     assert spec["scaleTargetRef"] == {"name": "ssr-engine-target"}
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (0, 5)

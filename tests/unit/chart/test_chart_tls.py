@@ -9,6 +9,7 @@ from chart_manifests import (
     BUILTIN,
     KEYS,
     MANAGED_CERTIFICATES,
+    OPEN,
     OWN_CERTIFICATES,
     SERVICES,
     Manifest,
@@ -36,7 +37,7 @@ def mounted(manifests: Manifests, component: str) -> dict[str, str]:
 def test_every_service_has_its_certificate_and_asks_for_those_of_callers(values: dict[str, Any], secret: str) -> None:
     manifests = render(values)
     for service in SERVICES:
-        assert mounted(manifests, service) == {"/tls": secret.format(service)}
+        assert mounted(manifests, service)["/tls"] == secret.format(service)
         told = {
             name.removeprefix(f"SSR_{service.upper()}_TLS__"): value
             for name, value in manifests.environment(service).items()
@@ -56,7 +57,7 @@ def test_probes_go_where_no_tls_is() -> None:
         }
     assert probed(manifests.container("autoscaler")) == {7604}, "nobody calls it: it has no TLS"
     assert not any("TLS" in name for name in manifests.environment("autoscaler"))
-    assert probed(render({}).container("drafter")) == {7602}
+    assert probed(render(OPEN).container("drafter")) == {7602}
 
 
 def probed(container: Manifest) -> set[int]:
@@ -64,7 +65,7 @@ def probed(container: Manifest) -> set[int]:
 
 
 def test_certificates_have_all_names_by_which_services_are_called() -> None:
-    manifests = render(all_of(MANAGED_CERTIFICATES, values_of(**{"tls.certManager.dnsNames": ["ssr.example.com"]})))
+    manifests = render(all_of(MANAGED_CERTIFICATES, values_of(**{"tls.dnsNames": ["ssr.example.com"]})))
     called = {
         value.removeprefix("dns:///").partition(":")[0]
         for name, value in manifests.environment("orchestrator").items()
@@ -73,7 +74,7 @@ def test_certificates_have_all_names_by_which_services_are_called() -> None:
     assert called == {"ssr-selector", "ssr-drafter", "ssr-verifier"}
     for host in called:
         names = manifests.one("Certificate", f"{host}-tls")["spec"]["dnsNames"]
-        assert names == [host, f"{host}.ssr", f"{host}.ssr.svc", f"{host}.ssr.svc.cluster.local"]
+        assert names == [host, f"{host}.ssr", f"{host}.ssr.svc", f"{host}.ssr.svc.cluster.local", "localhost"]
     public = manifests.one("Certificate", "ssr-orchestrator-tls")["spec"]
     assert {"ssr-orchestrator", "ssr-orchestrator.ssr.svc", "ssr-orchestrator-headless.ssr", "localhost"} <= set(
         public["dnsNames"]
@@ -106,7 +107,7 @@ def test_secrets_of_ones_own_need_no_cert_manager() -> None:
 
 
 def test_the_test_calls_as_callers_must() -> None:
-    assert "--tls-ca" not in render({}).container("test")["command"]
+    assert "--tls-ca" not in render(OPEN).container("test")["command"]
     manifests = render(all_of(MANAGED_CERTIFICATES, MUTUAL, KEYS))
     command = manifests.container("test")["command"]
     assert command[command.index("--tls-ca") + 1] == "/tls/ca.crt"
@@ -120,14 +121,14 @@ def test_the_test_calls_as_callers_must() -> None:
 
 
 def test_the_service_of_callers_says_what_it_speaks() -> None:
-    (port,) = render({}).one("Service", "ssr-orchestrator")["spec"]["ports"]
+    (port,) = render(OPEN).one("Service", "ssr-orchestrator")["spec"]["ports"]
     assert port["appProtocol"] == "kubernetes.io/h2c"
     (port,) = render(MANAGED_CERTIFICATES).one("Service", "ssr-orchestrator")["spec"]["ports"]
     assert "appProtocol" not in port, "h2c is without TLS"
 
 
 def test_api_keys_are_files_of_the_orchestrator_alone() -> None:
-    manifests = render(KEYS)
+    manifests = render(all_of(OPEN, KEYS, values_of(**{"api.keys": "secret"})))
     assert manifests.environment("orchestrator")["SSR_ORCHESTRATOR_API_KEYS"] == "/keys"
     assert mounted(manifests, "orchestrator") == {"/keys": "keys"}
     assert not any(mounted(manifests, service) for service in SERVICES[1:])
@@ -141,7 +142,7 @@ def test_the_certificates_of_redis_are_where_redis_is_called() -> None:
             "redis.external.tlsSecret": {"name": "redis-ca", "clientCertificate": True},
         }
     )
-    manifests = render(all_of(BUILTIN, redis))
+    manifests = render(all_of(OPEN, BUILTIN, redis))
     for component in ("orchestrator", "autoscaler", "drafter", "verifier", "selector"):
         assert mounted(manifests, component) == {"/redis-tls": "redis-ca"}
         assert manifests.environment(component)[f"SSR_{component.upper()}_REDIS_URL"] == (
@@ -150,6 +151,6 @@ def test_the_certificates_of_redis_are_where_redis_is_called() -> None:
         )
         read = read_redis_url(manifests.environment(component)[f"SSR_{component.upper()}_REDIS_URL"])
         assert read.options["ssl_ca_certs"] == "/redis-tls/ca.crt"
-    alone = render(redis)
+    alone = render(all_of(OPEN, redis))
     assert mounted(alone, "orchestrator") == {"/redis-tls": "redis-ca"}
     assert mounted(alone, "drafter") == {}

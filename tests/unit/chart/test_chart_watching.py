@@ -164,7 +164,7 @@ def test_jobs_of_the_alerts_are_the_components_names() -> None:
 def test_without_metrics_nothing_listens_for_prometheus() -> None:
     manifests = render({})
     assert not any("METRICS_PORT" in name for name in manifests.environment("drafter"))
-    assert [port["name"] for port in manifests.container("drafter")["ports"]] == ["grpc"]
+    assert [port["name"] for port in manifests.container("drafter")["ports"]] == ["grpc", "health"]
     assert manifests.of("ServiceMonitor") + manifests.of("PrometheusRule") + manifests.of("ConfigMap") == []
 
 
