@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_within
 from ssr.core.solve import Stages
@@ -95,7 +96,7 @@ class TimedStages:
             accepted=False,
         )
 
-    async def same(self, a: str, b: str) -> bool:
+    async def same(self, a: str, b: str, asked: Asked = ANYBODY) -> bool:
         return a == b
 
     @asynccontextmanager

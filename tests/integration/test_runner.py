@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
+from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import LostGround, Unavailable
 from ssr.core.job import Event, JobStatus, Priority, Started
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
@@ -66,7 +67,7 @@ class Writer:
     async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
         raise Unavailable("nobody verifies here")
 
-    async def same(self, first: str, second: str) -> bool:
+    async def same(self, first: str, second: str, asked: Asked = ANYBODY) -> bool:
         return first == second
 
 

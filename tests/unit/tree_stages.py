@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import SsrError, Unavailable
 from ssr.core.run import Decision, Run, StepCommitted
 from ssr.core.solve import Outcome, Stages, solve
@@ -115,7 +116,7 @@ class TreeCrew:
         for _ in range(self._random.randrange(6)):
             await asyncio.sleep(0)
 
-    async def same(self, a: str, b: str) -> bool:
+    async def same(self, a: str, b: str, asked: Asked = ANYBODY) -> bool:
         return a == b
 
     def stages(self) -> Stages:

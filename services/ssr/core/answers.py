@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 # Possessive quantifiers keep the scan linear: a run of backslashes or blanks is read once and never given back.
@@ -23,10 +24,25 @@ _BOX_BEGUN = re.compile(r"\\(?:b|bo|box|boxe|f|fb|fbo|(?:boxed|fbox)(?![A-Za-z])
 _EDGES = string.whitespace + "$"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks whether answers are equal, and of what.
+
+    `job_id`: the questions of many jobs are served fairly, job by job. `problem`: what it offers and asks for says how
+    an answer is meant (C is a choice, a percentage, a ratio); "" where it is not known.
+    """
+
+    job_id: str = ""
+    problem: str = ""
+
+
+ANYBODY = Asked()
+
+
 class Equivalence(Protocol):
     """Decides whether two final answers are the same mathematics."""
 
-    async def same(self, a: str, b: str) -> bool:
+    async def same(self, a: str, b: str, asked: Asked = ANYBODY) -> bool:
         """Whether `a` and `b` name the same thing. Symmetric, and true for equal texts; not always transitive."""
         ...
 
@@ -62,23 +78,38 @@ def answer_of(steps: Sequence[str]) -> str | None:
     return next((answer for step in reversed(steps) if (answer := boxed(step)) is not None), None)
 
 
-async def classes(answers: Sequence[str | None], equivalence: Equivalence) -> list[list[int]]:
+async def classes(answers: Sequence[str | None], equivalence: Equivalence, asked: Asked = ANYBODY) -> list[list[int]]:
     """Group the indices of equal answers; groups and their members are in order of first appearance.
 
-    Every answer is compared with the first member of each group, so that a relation which is not quite transitive
-    cannot chain different answers together. None (a path without an answer) is in no group.
+    An answer joins the first group whose every text it is equal to: where the relation is not transitive (5 equals
+    both 5 hours and 5 minutes), it cannot chain different answers together. Equal texts are one and not compared. None
+    (a path without an answer) is in no group.
     """
-    groups: list[tuple[str, list[int]]] = []
+    groups: list[tuple[list[str], list[int]]] = []
+    of_text: dict[str, list[int]] = {}
     for index, answer in enumerate(answers):
         if answer is None:
             continue
-        for representative, members in groups:
-            if await equivalence.same(representative, answer):
+        if answer in of_text:
+            of_text[answer].append(index)
+            continue
+        for texts, members in groups:
+            if await _same_as_all(answer, texts, equivalence, asked):
+                texts.append(answer)
                 members.append(index)
                 break
         else:
-            groups.append((answer, [index]))
+            members = [index]
+            groups.append(([answer], members))
+        of_text[answer] = members
     return [members for _, members in groups]
+
+
+async def _same_as_all(answer: str, texts: Sequence[str], equivalence: Equivalence, asked: Asked) -> bool:
+    for text in texts:
+        if not await equivalence.same(text, answer, asked):
+            return False
+    return True
 
 
 def _boxes(text: str) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Protocol
 
 from ssr.core.ahead import DraftsAhead
-from ssr.core.answers import Equivalence, classes
+from ssr.core.answers import Asked, Equivalence, classes
 from ssr.core.errors import ContextFull, SsrError
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted, answered, path_end
 from ssr.core.types import (
@@ -107,13 +107,13 @@ async def solve(job_id: str, problem: str, options: Options, stages: Stages, jou
     return await _Solving(job_id, problem, options, stages, journal, await journal.load()).outcome()
 
 
-async def conclude(stages: Stages, journal: Journal, reason: str) -> Outcome:
+async def conclude(job_id: str, problem: str, stages: Stages, journal: Journal, reason: str) -> Outcome:
     """End a run that is not being solved any more with what it has: its running paths stop, the others vote.
 
     Raises: whatever the journal raises.
     """
     run = await _stopped(await journal.load(), journal, reason)
-    return Outcome(run, await _tallied(run, stages))
+    return Outcome(run, await _tallied(run, stages, Asked(job_id, problem)))
 
 
 class _Solving:
@@ -137,7 +137,10 @@ class _Solving:
         run = await _stopped(self._run, self._journal, "the vote was already decided")
         failed = [path for path in run.paths if path.status is PathStatus.FAILED]
         error = failed[0].reason if len(failed) == len(run.paths) else ""
-        return Outcome(run, await _tallied(run, self._stages), error)
+        return Outcome(run, await self._tally(run), error)
+
+    async def _tally(self, run: Run) -> tuple[Vote, ...]:
+        return await _tallied(run, self._stages, Asked(self._job_id, self._problem))
 
     async def _select(self) -> Selection:
         options = self._options
@@ -175,12 +178,12 @@ class _Solving:
         always as with the early stop: sparing them is what a reserve is for.
         """
         options, rule = self._options, self._options.stop_rule
-        if settled(rule, await _tallied(run, self._stages), run.running, early_stop=options.early_stop):
+        if settled(rule, await self._tally(run), run.running, early_stop=options.early_stop):
             return True
         others = run.first(options.paths - options.reserve)
         if others.running or self._reserve_begins.is_set():
             return False
-        if settled(rule, await _tallied(others, self._stages), options.reserve, early_stop=True):
+        if settled(rule, await self._tally(others), options.reserve, early_stop=True):
             return True
         self._reserve_begins.set()
         return False
@@ -288,6 +291,6 @@ async def _stopped(run: Run, journal: Journal, reason: str) -> Run:
     return run
 
 
-async def _tallied(run: Run, stages: Stages) -> tuple[Vote, ...]:
-    groups = await classes([ballot.answer for ballot in run.ballots], stages.equivalence)
+async def _tallied(run: Run, stages: Stages, asked: Asked) -> tuple[Vote, ...]:
+    groups = await classes([ballot.answer for ballot in run.ballots], stages.equivalence, asked)
     return tally(run.ballots, groups)

@@ -12,6 +12,7 @@ from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.servicer import ReasoningServicer
 from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
+from ssr.orchestrator.metrics.equivalence import EquivalenceMetrics
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.metrics.redis_memory import MemoryMetrics
 from ssr.orchestrator.queue.job_queue import JobQueue, QueueLimits
@@ -50,7 +51,9 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         watch = JobRecords.of(telemetry)
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
         await check_access(redis)
-        equivalence = await stack.enter_async_context(MathVerifyEquivalence())
+        equivalence = await stack.enter_async_context(
+            MathVerifyEquivalence(settings.equivalence, EquivalenceMetrics(telemetry.registry))
+        )
         parking = Parking()
         stages = await stack.enter_async_context(open_stages(settings, equivalence, watch, parking))
         wakeups = await stack.enter_async_context(running_wakeups(redis))

@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from ssr.autoscaler.policy.settings import ScalingSettings
 from ssr.core.limits import MAX_LOOKAHEAD, MAX_PATH_TOKENS, MAX_PATHS, MAX_STEP_TOKENS
 from ssr.core.types import MAX_SCORE, Options
+from ssr.orchestrator.equivalence.limits import EquivalenceSettings
 from ssr.runtime.settings import Seconds, ServiceSettings, replica_name
 
 
@@ -100,6 +101,8 @@ class OrchestratorSettings(ServiceSettings):
     #: Seconds by which each path of a job begins behind the one before it, for engines whose requests draft for each
     #: other (`ssr.consensus`): what is ahead helps most. The last of n paths begins (n - 1) times as late.
     stagger_s: Annotated[float, Field(ge=0, le=60)] = 0.0
+    #: The worker processes that compare answers, and their limits.
+    equivalence: EquivalenceSettings = EquivalenceSettings()
     #: A folder with the API keys of callers, one file each: its name (A-Z a-z 0-9 _ -) is the caller's, its lines are
     #: keys that are good, of 16 characters at least (two while one is replaced). It is read again when it changes, and
     #: hidden files are none. A caller acts for the tenants NAME and NAME.ANYTHING. None: anybody may call, for all.

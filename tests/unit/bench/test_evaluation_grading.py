@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ssr.orchestrator.equivalence.notation import same_text
+from ssr.core.answers import ANYBODY, Asked
+from ssr.orchestrator.equivalence.comparison.context import Context
+from ssr.orchestrator.equivalence.decision import Decision
 from ssr_bench.evaluation.dataset import Problem
 from ssr_bench.evaluation.grading import is_right
 
@@ -12,8 +14,8 @@ CHOICES = Problem("a", "Which?", "B", (("A", "12"), ("B", "7"), ("C", "B")))
 
 
 class Texts:
-    async def same(self, a: str, b: str) -> bool:
-        return same_text(a, b)
+    async def same(self, a: str, b: str, asked: Asked = ANYBODY) -> bool:
+        return bool(Decision(Context.of(asked.problem)).verdict(a, b))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import Conflict, InvalidRequest, SsrError, Unavailable
 from ssr.core.job import Event, Finished, Job, JobStatus
 from ssr.core.run import Path as JobPath
@@ -31,7 +32,7 @@ STEP = Step(0, "work", Source.TARGET, 5)
 
 
 class Texts:
-    async def same(self, a: str, b: str) -> bool:
+    async def same(self, a: str, b: str, asked: Asked = ANYBODY) -> bool:
         return a == b
 
 

@@ -206,7 +206,7 @@ async def test_limits_end_it_before_and_within_the_reserve(max_steps: int, answe
         with pytest.raises(LimitReached):
             await run(ReserveCrew("abc"), options, MemoryJournal(journal.decisions))
         if answer:
-            assert (await conclude(stages.stages(), journal, "limit")).answer == answer
+            assert (await conclude("job", "problem", stages.stages(), journal, "limit")).answer == answer
     else:
         assert (await run(stages, options, journal)).answer == answer
     assert journal.run.committed_steps == max_steps

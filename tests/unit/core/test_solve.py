@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from tree_stages import MemoryJournal
 
+from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import ContextFull, StaleOwner, Unavailable
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
 from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
@@ -32,7 +33,7 @@ Script = Mapping[int, Sequence[str | Exception]]
 
 
 class Same:
-    async def same(self, a: str, b: str) -> bool:
+    async def same(self, a: str, b: str, asked: Asked = ANYBODY) -> bool:
         return a == b
 
 
@@ -319,7 +320,7 @@ async def test_concluding_lets_those_vote_that_have_an_answer() -> None:
     solving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await solving
-    outcome = await conclude(stages.stages(), journal, "the deadline has passed")
+    outcome = await conclude("job", "problem", stages.stages(), journal, "the deadline has passed")
     assert (outcome.answer, [vote.paths for vote in outcome.votes]) == ("7", [(0,)])
     assert [path.status for path in outcome.run.paths][1:] == [PathStatus.STOPPED] * 2
     assert outcome.run.paths[1].reason == "the deadline has passed"
@@ -327,5 +328,5 @@ async def test_concluding_lets_those_vote_that_have_an_answer() -> None:
 
 
 async def test_concluding_a_run_without_strategies() -> None:
-    outcome = await conclude(ScriptedCrew({}).stages(), MemoryJournal(), "why")
+    outcome = await conclude("job", "problem", ScriptedCrew({}).stages(), MemoryJournal(), "why")
     assert (outcome.answer, outcome.run.paths) == ("", ())

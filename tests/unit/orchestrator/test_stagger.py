@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from tree_stages import MemoryJournal
 
+from ssr.core.answers import ANYBODY, Asked
 from ssr.core.run import PathEnded, Selected
 from ssr.core.solve import Outcome, Stages, solve
 from ssr.core.types import (
@@ -46,7 +47,7 @@ class _TimedCrew:
     async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
         raise AssertionError("nothing is verified here")
 
-    async def same(self, first: str, second: str) -> bool:
+    async def same(self, first: str, second: str, asked: Asked = ANYBODY) -> bool:
         return first == second
 
 

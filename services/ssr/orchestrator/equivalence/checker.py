@@ -1,139 +1,159 @@
-"""`Equivalence` by math-verify: spelling first, then a worker process that may hang or die without harm."""
+"""`Equivalence`: reading and exact arithmetic first, then a worker that may hang or die without harm."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Self
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Generic, Protocol, Self, TypeVar
 
-from ssr.core.errors import TimedOut, Unavailable
-from ssr.orchestrator.equivalence.notation import aligned, normalise, same_text, settled
-from ssr.orchestrator.equivalence.process import WORKER_COMMAND, WorkerProcess
+from ssr.core.answers import ANYBODY, Asked
+from ssr.core.errors import Unavailable
+from ssr.orchestrator.equivalence.comparison.context import Context
+from ssr.orchestrator.equivalence.decision import Decision
+from ssr.orchestrator.equivalence.limits import EquivalenceSettings
+from ssr.orchestrator.equivalence.pool import PoolRecords, WorkerPool
+from ssr.orchestrator.equivalence.process import WORKER_COMMAND
+from ssr.orchestrator.equivalence.reading.spelling import plain
 
 logger = logging.getLogger(__name__)
 
 #: Longer answers are prose or a runaway generation; they are compared as text.
-MAX_ANSWER_CHARS = 500
+MAX_ANSWER_CHARS = 1000
 
-_ATTEMPTS = 2  # the second one with a fresh process
-_START_PAUSE_S = 30.0  # after a failed start, so that not every question waits for the next one
+#: Problems whose choices are remembered.
+_PROBLEMS = 256
+_COSTLY = (
+    re.compile(r"\^[^^]{0,12}\^|\d{5,}!|!\s?!|\^\s?\{?\d{4,}"),
+    re.compile(r"\\(?:int|sum|prod|lim)|\^.*\^.*\^.*\^"),
+)
+
+
+class Way(StrEnum):
+    """How a question was decided."""
+
+    READING = "reading"  #: in this process: the same text, or read and computed
+    CACHE = "cache"
+    WORKER = "worker"
+    KILLED = "killed"  #: it ran into its limits: unequal unless the same text
+    TEXT = "text"  #: no worker could be started, or the answer is too long
+
+
+class EquivalenceRecords(PoolRecords, Protocol):
+    """Who counts how questions are decided."""
+
+    def decided(self, way: Way) -> None: ...
+
+
+class _Unrecorded:
+    def decided(self, way: Way) -> None: ...
+    def waited(self, seconds: float) -> None: ...
+    def killed(self, limit: str) -> None: ...
+    def restarted(self) -> None: ...
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class _Recent(Generic[Key, Value]):
+    """The last `size` values."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+
+    def get(self, key: Key) -> Value | None:
+        if key in self._values:
+            self._values.move_to_end(key)
+        return self._values.get(key)
+
+    def put(self, key: Key, value: Value) -> None:
+        self._values[key] = value
+        if len(self._values) > self._size:
+            self._values.popitem(last=False)
 
 
 class MathVerifyEquivalence:
-    """Decides with math-verify whether answers are equal; implements `ssr.core.answers.Equivalence`.
+    """Decides whether answers are the same mathematics; implements `ssr.core.answers.Equivalence`.
 
-    An async context manager that owns one worker process, started at the first question that needs it (or by
-    `warm`). Questions are answered in turn, so any number of callers may ask at once. A question gets `limit_s`
-    seconds of the worker, waiting and start-up (`start_limit_s`) not counted; past them, or when the worker dies
-    over it twice, the answers are compared as normalised text. The last `cache_size` verdicts are remembered.
+    An async context manager that owns the worker pool. What reading and bounded exact arithmetic decide, which is
+    nearly everything, is decided here and at once; the rest is asked of the pool, fairly among jobs (`asked.job_id`).
+    A question that runs into its limits is unequal unless its answers have the same text: whoever asked it caused it,
+    and two answers that nothing can compare are no agreement. Verdicts are remembered, killed ones too.
     """
 
     def __init__(
         self,
+        settings: EquivalenceSettings | None = None,
+        records: EquivalenceRecords | None = None,
         *,
-        limit_s: float = 5.0,
-        start_limit_s: float = 30.0,
-        cache_size: int = 4096,
         command: Sequence[str] = WORKER_COMMAND,
     ) -> None:
-        self._limit_s = limit_s
-        self._start_limit_s = start_limit_s
-        self._cache_size = cache_size
-        self._command = tuple(command)
-        self._verdicts: OrderedDict[tuple[str, str], bool] = OrderedDict()
-        self._turn = asyncio.Lock()
-        self._worker: WorkerProcess | None = None
-        self._no_start_before = 0.0  # loop time
-        self._open = False
+        settings = settings or EquivalenceSettings()
+        self._records: EquivalenceRecords = records or _Unrecorded()
+        self._pool = WorkerPool(settings, self._records, command)
+        self._verdicts: _Recent[tuple[str, str, str], bool] = _Recent(settings.cache_size)
+        self._decisions: _Recent[str, tuple[Context, Decision]] = _Recent(_PROBLEMS)
 
     async def __aenter__(self) -> Self:
-        self._open = True
+        await self._pool.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._open = False
-        await self._drop()
+        await self._pool.__aexit__(*exc)
 
-    async def warm(self) -> None:
-        """Start the worker now. Raises `Unavailable` when that fails; `same` then still works, on text."""
-        async with self._turn:
-            await self._ready_worker()
+    @property
+    def waiting(self) -> int:
+        """Questions that no worker has yet."""
+        return self._pool.waiting
 
-    async def same(self, a: str, b: str) -> bool:
-        """Whether two answers are the same mathematics. Never fails: without a worker, text decides."""
+    async def same(self, a: str, b: str, asked: Asked = ANYBODY) -> bool:
+        """Whether two answers to a problem are the same. Never fails: without any worker, text decides."""
         if max(len(a), len(b)) > MAX_ANSWER_CHARS:
-            return same_text(a, b)
-        first, second = sorted((normalise(a), normalise(b)))
-        verdict = settled(first, second)
-        if verdict is not None:
-            return verdict
-        question = aligned(first, second)
-        known = self._recalled(question)
+            self._records.decided(Way.TEXT)
+            return plain(a) == plain(b)
+        first, second = sorted((a, b))
+        key = (first, second, asked.problem)
+        known = self._verdicts.get(key)
         if known is not None:
+            self._records.decided(Way.CACHE)
             return known
-        async with self._turn:
-            known = self._recalled(question)  # the caller before us may have asked the same
-            return await self._judged(*question) if known is None else known
+        context, decision = self._decision(asked.problem)
+        verdict = decision.verdict(first, second)
+        if verdict is not None:
+            self._records.decided(Way.READING)
+            self._verdicts.put(key, verdict)
+            return verdict
+        return await self._asked(key, context, asked.job_id)
 
-    async def _judged(self, a: str, b: str) -> bool:
-        for _ in range(_ATTEMPTS):
-            try:
-                worker = await self._ready_worker()
-            except Unavailable as error:
-                logger.warning("Comparing %r and %r as text: %s", a, b, error)
-                return same_text(a, b)
-            try:
-                return self._remembered((a, b), await worker.ask(a, b, limit_s=self._limit_s))
-            except TimedOut:
-                logger.info("Comparing %r and %r as text: no verdict within %g s", a, b, self._limit_s)
-                await self._drop()
-                break
-            except Unavailable as error:
-                logger.warning("Restarting the equivalence worker over %r and %r: %s", a, b, error)
-                await self._drop()
-        # Remembered as well: what hung or killed the worker would do so again.
-        return self._remembered((a, b), same_text(a, b))
+    def _decision(self, problem: str) -> tuple[Context, Decision]:
+        known = self._decisions.get(problem)
+        if known is None:
+            context = Context.of(problem)
+            known = context, Decision(context)
+            self._decisions.put(problem, known)
+        return known
 
-    async def _ready_worker(self) -> WorkerProcess:
-        """The worker, owing nobody a reply. Raises `Unavailable` when there is none and none can be started."""
-        if self._worker is not None:
-            try:
-                await self._worker.settle()
-            except (TimedOut, Unavailable):
-                await self._drop()
-        if self._worker is None:
-            self._worker = await self._started()
-            if not self._open:  # closed while it started
-                await self._drop()
-                raise Unavailable("the equivalence checker was closed")
-        return self._worker
-
-    async def _started(self) -> WorkerProcess:
-        loop = asyncio.get_running_loop()
-        if not self._open:
-            raise Unavailable("the equivalence checker is closed: use it inside its `async with`")
-        if loop.time() < self._no_start_before:
-            raise Unavailable(f"the equivalence worker failed to start less than {_START_PAUSE_S:g} s ago")
+    async def _asked(self, key: tuple[str, str, str], context: Context, job: str) -> bool:
+        """The pool's verdict."""
+        a, b, _ = key
         try:
-            return await WorkerProcess.start(self._command, limit_s=self._start_limit_s)
-        except Unavailable:
-            self._no_start_before = loop.time() + _START_PAUSE_S
-            raise
+            question = {"a": a, "b": b, "context": asdict(context)}
+            reply = await self._pool.ask(job, question, suspicion=_suspicion(a, b))
+        except Unavailable as error:
+            logger.error("an answer is compared as text: %s", error)
+            self._records.decided(Way.TEXT)
+            return plain(a) == plain(b)
+        same = plain(a) == plain(b) if reply.same is None else reply.same
+        self._records.decided(Way.WORKER if reply.same is not None else Way.KILLED)
+        self._verdicts.put(key, same)
+        return same
 
-    async def _drop(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            await worker.kill()
 
-    def _recalled(self, question: tuple[str, str]) -> bool | None:
-        if question in self._verdicts:
-            self._verdicts.move_to_end(question)
-        return self._verdicts.get(question)
-
-    def _remembered(self, question: tuple[str, str], verdict: bool) -> bool:
-        self._verdicts[question] = verdict
-        if len(self._verdicts) > self._cache_size:
-            self._verdicts.popitem(last=False)
-        return verdict
+def _suspicion(*answers: str) -> int:
+    """How many levels later a question comes for looking costly."""
+    return max(sum(bool(pattern.search(answer)) for pattern in _COSTLY) for answer in answers)

@@ -2,73 +2,172 @@ r"""The process that does the algebra: `python -m ssr.orchestrator.equivalence.w
 
 It reads one JSON object a line from stdin and writes one a line to stdout:
 
-    -> {"id": 7, "a": "\\frac12", "b": "2^{-1}", "limit_s": 5.0}
-    <- {"id": 7, "same": true}
+    -> {"id": 7, "a": "\\int_0^1 x dx", "b": "1/2", "cpu_s": 0.3, "wall_s": 4.0, "memory_mib": 512, "nice": 0}
+    <- {"id": 7, "same": true, "cpu_s": 0.08}        or {"id": 8, "same": null, "killed": "cpu", "cpu_s": 0.3}
 
-The first line it writes is {"ready": true}. End of input ends it. A question that runs past its limit is killed by
-the parent; the alarm here is for the case that no parent is left to do it.
+The first line it writes is {"ready": true}. End of input ends it, in the middle of a question too.
+
+Every question has a child of its own, forked from this small process without threads, where everything is imported
+already: its limits end the child, and the next question finds everything as it was.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
 import resource
+import select
 import signal
 import sys
-from typing import TextIO
+import time
+from pathlib import Path
+from typing import Any
 
-#: An expression like 9^{9^{9^9}} takes all memory there is before it takes all the time.
-MEMORY_LIMIT_BYTES = 2 << 30
+from ssr.orchestrator.equivalence.algebra import equivalent
 
-_ALARM_GRACE_S = 2.0
+_OUT_OF_MEMORY = 3
+_FAILED = 4
+#: What of the parent's memory counts as the child's from the start, where the system does not say, in bytes.
+_ASSUMED_SIZE = 1 << 30
+#: Compiles the parser's patterns and imports what sympy imports late: start-up, and nobody's question.
+_WARM_UP = (
+    (r"\int_0^1 x dx", r"\frac12"),
+    (r"\sum_{k=1}^{n} k", r"\frac{n(n+1)}{2}"),
+    (r"\lim_{x\to0}\frac{\sin x}{x}", "1"),
+    (r"\int_0^1 e^x dx", "e-1"),
+    (r"\prod_{k=1}^{4} \sqrt{k}", r"\log_2 \begin{vmatrix}1&2\\3&4\end{vmatrix}"),
+)
 
 
-def equivalent(a: str, b: str) -> bool:
-    """Whether math-verify holds two LaTeX answers for the same, seen from either side (its `verify` has sides)."""
-    from math_verify import parse, verify  # type: ignore[import-untyped]
+class Input:
+    """Lines of a file descriptor, without a buffer that hides from `select`."""
 
-    # Its own time limits use SIGALRM and end only Python code; ours is a kill from outside.
-    read_a, read_b = (parse(f"${text}$", parsing_timeout=None) for text in (a, b))
-    return any(verify(gold, given, timeout_seconds=None) for gold, given in ((read_a, read_b), (read_b, read_a)))
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._rest = b""
+
+    def line(self) -> bytes:
+        """The next line; b"" at the end of input."""
+        while b"\n" not in self._rest:
+            more = os.read(self.descriptor, 1 << 16)
+            if not more:
+                return b""
+            self._rest += more
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
 
 
-def serve(questions: TextIO, replies: TextIO) -> None:
+def serve(questions: Input, replies: int) -> None:
     """Answer until the end of input."""
-    equivalent("1", "x")  # compiles the parser's patterns, which is start-up and nobody's question
+    for pair in _WARM_UP:
+        with contextlib.suppress(Exception):
+            equivalent({"a": pair[0], "b": pair[1]})
+    gc.collect()
+    gc.freeze()  # a child's collections would copy every page that it shares
     _write(replies, {"ready": True})
-    for line in questions:
+    while line := questions.line():
         question = json.loads(line)
-        signal.setitimer(signal.ITIMER_REAL, question["limit_s"] + _ALARM_GRACE_S)
-        same = equivalent(question["a"], question["b"])
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        _write(replies, {"id": question["id"], "same": same})
+        reply = _answer(question, questions)
+        if reply is None:
+            return
+        _write(replies, {"id": question["id"], **reply})
 
 
-def main() -> None:
-    """Serve stdin and stdout within the memory limit."""
-    logging.disable(logging.CRITICAL)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the kernel ends us, even inside one endless multiplication
-    _limit_memory()
-    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the protocol
-    sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-    with replies:
-        serve(sys.stdin, replies)
+def _answer(question: dict[str, Any], questions: Input) -> dict[str, Any] | None:
+    """The reply of a child; None when the input ends meanwhile."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(ours)
+        _child(question, theirs)
+    os.close(theirs)
+    try:
+        ended = _await(ours, questions.descriptor, time.monotonic() + question["wall_s"])
+        written = os.read(ours, 16) if ended == "written" else b""
+    finally:
+        os.close(ours)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    _, status, usage = os.wait4(child, 0)
+    if ended == "abandoned":
+        return None
+    cpu_s = round(usage.ru_utime + usage.ru_stime, 4)
+    if written in (b"1", b"0"):
+        return {"same": written == b"1", "cpu_s": cpu_s}
+    return {"same": None, "killed": "time" if ended == "late" else _cause(status), "cpu_s": cpu_s}
 
 
-def _limit_memory() -> None:
+def _await(child: int, questions: int, until: float) -> str:
+    """Wait for the child's word or end ("written"), the limit ("late") or the end of input ("abandoned")."""
+    watched = [child, questions]
+    while (left := until - time.monotonic()) > 0:
+        ready, _, _ = select.select(watched, [], [], left)
+        if child in ready:
+            return "written"
+        if ready:  # nobody asks before the last question is answered: this is the end
+            return "abandoned"
+    return "late"
+
+
+def _cause(status: int) -> str:
+    """Which limit ended a child that said nothing."""
+    if os.WIFSIGNALED(status):
+        return "cpu" if os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU) else "memory"
+    return "memory" if os.WEXITSTATUS(status) == _OUT_OF_MEMORY else "crash"
+
+
+def _child(question: dict[str, Any], out: int) -> None:
+    """Decide one question within its limits, and end."""
+    code = _FAILED
+    try:
+        with contextlib.suppress(OSError):
+            os.nice(question.get("nice", 0))
+        _limit(question["cpu_s"], question["memory_mib"])
+        os.write(out, b"1" if equivalent(question) else b"0")
+        code = 0
+    except MemoryError:
+        code = _OUT_OF_MEMORY
+    except Exception:
+        code = _FAILED
+    finally:
+        os._exit(code)
+
+
+def _limit(cpu_s: float, memory_mib: int) -> None:
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # the kernel ends us, even inside one endless multiplication
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    ceiling = _size() + (memory_mib << 20)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    ceiling = MEMORY_LIMIT_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_LIMIT_BYTES, hard)
+    if hard != resource.RLIM_INFINITY:
+        ceiling = min(ceiling, hard)
     with contextlib.suppress(ValueError, OSError):  # macOS has the limit and refuses to set it
         resource.setrlimit(resource.RLIMIT_AS, (ceiling, hard))
 
 
-def _write(replies: TextIO, message: dict[str, object]) -> None:
-    replies.write(json.dumps(message) + "\n")
-    replies.flush()
+def _size() -> int:
+    """The address space in use, in bytes."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:
+        return _ASSUMED_SIZE
+    return pages * resource.getpagesize()
+
+
+def main() -> None:
+    """Serve stdin and stdout."""
+    logging.disable(logging.CRITICAL)
+    replies = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the protocol
+    serve(Input(sys.stdin.fileno()), replies)
+
+
+def _write(replies: int, message: dict[str, object]) -> None:
+    data = json.dumps(message).encode() + b"\n"
+    while data:
+        data = data[os.write(replies, data) :]
 
 
 if __name__ == "__main__":

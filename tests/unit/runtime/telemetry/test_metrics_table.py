@@ -20,6 +20,8 @@ from ssr.core.types import Mode, Source, Step
 from ssr.engines import metrics as engine_metrics
 from ssr.engines.load import Load, Pool
 from ssr.engines.metrics import EngineMetrics
+from ssr.orchestrator.equivalence.checker import Way
+from ssr.orchestrator.metrics.equivalence import EquivalenceMetrics
 from ssr.orchestrator.metrics.jobs import JobMetrics
 from ssr.orchestrator.metrics.redis_memory import MemoryMetrics, RedisMemory
 from ssr.orchestrator.metrics.stages import Stage, StageMetrics
@@ -63,6 +65,11 @@ async def use(registry: CollectorRegistry) -> None:
     for happened in (jobs.handed_back, jobs.moved, jobs.lost, jobs.lost_ground):
         happened()
     StepMetrics(registry).committed(Mode.SSR, StepCommitted(0, Step(0, "x", Source.DRAFT, 3, 8.0)), 0.1)
+    equivalence = EquivalenceMetrics(registry)
+    equivalence.decided(Way.WORKER)
+    equivalence.waited(0.1)
+    equivalence.killed("cpu")
+    equivalence.restarted()
     stages = StageMetrics(registry)
     stages.succeeded(Stage.DRAFT, 0.1)
     stages.tried_again(Stage.DRAFT, Unavailable("away"))

@@ -1,0 +1,1 @@
+"""Whether two answers that were read say the same, by value."""

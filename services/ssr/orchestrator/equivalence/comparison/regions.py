@@ -1,0 +1,146 @@
+"""Sets of real numbers as intervals in order: what bounds, unions and inequalities of one variable come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ssr.orchestrator.equivalence.comparison.formulas import real_value, same_value
+from ssr.orchestrator.equivalence.reading.expression import Expression, constant
+from ssr.orchestrator.equivalence.reading.forms import Form, Interval, Items, Joined, Named, Quantity, Reals, Relation
+
+_HIGH = constant("inf")
+_LOW = Expression("neg", (_HIGH,))
+
+Region = list[Interval]
+
+
+def region_of(form: Form) -> Region | None:
+    """The intervals that a form is, in order; None where it is no such set, or their order is not known."""
+    pieces = _pieces(form)
+    if pieces is None:
+        return None
+    ends = [real_value(piece.low) for piece in pieces]
+    if len(pieces) > 1 and None in ends:
+        return None
+    ordered = [piece for _, piece in sorted(zip(ends, pieces, strict=True), key=lambda item: item[0] or 0.0)]
+    return _merged(ordered)
+
+
+def same_region(a: Sequence[Interval], b: Sequence[Interval]) -> bool:
+    return len(a) == len(b) and all(
+        (x.low_closed, x.high_closed) == (y.low_closed, y.high_closed)
+        and same_value(x.low, y.low)
+        and same_value(x.high, y.high)
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def variable_of(form: Form) -> str | None:
+    """The variable that an inequality bounds, or a named set is about; None where there is none."""
+    if isinstance(form, Named):
+        return form.name
+    if isinstance(form, Relation):
+        return next(iter(form.left.names | form.right.names), None)
+    if isinstance(form, Items | Joined):
+        names = {name for part in form.parts if (name := variable_of(part)) is not None}
+        return names.pop() if len(names) == 1 else None
+    return None
+
+
+def is_region(form: Form) -> bool:
+    """Whether it can be nothing but a set of real numbers."""
+    if isinstance(form, Named):
+        return is_region(form.form)
+    if isinstance(form, Items):
+        return form.kind == "list" and any(map(is_region, form.parts))
+    if isinstance(form, Relation):
+        return form.op != "=" and _bound(form) is not None
+    return isinstance(form, Interval | Joined) or form == Reals("R")
+
+
+def _pieces(form: Form) -> Region | None:
+    if isinstance(form, Interval):
+        return [form]
+    if isinstance(form, Named):
+        return _pieces(form.form)
+    if isinstance(form, Relation):
+        return _bound(form)
+    if isinstance(form, Joined):
+        return _joined(form)
+    if isinstance(form, Items):
+        return _items(form)
+    return [Interval(_LOW, _HIGH, False, False)] if form == Reals("R") else None
+
+
+def _items(form: Items) -> Region | None:
+    if form.kind == "tuple":
+        ends = [part.formula for part in form.parts if isinstance(part, Quantity) and part.unit is None]
+        return [Interval(ends[0], ends[1], False, False)] if len(ends) == len(form.parts) == 2 else None
+    pieces: Region = []
+    for part in form.parts:
+        if isinstance(part, Quantity):
+            pieces.append(Interval(part.formula, part.formula, True, True))
+        elif (more := _pieces(part)) is not None:
+            pieces.extend(more)
+        else:
+            return None
+    return pieces
+
+
+def _joined(form: Joined) -> Region | None:
+    parts = [_pieces(part) for part in form.parts]
+    pieces = [piece for part in parts if part is not None for piece in part]
+    if None in parts or form.op == "cap":
+        return None
+    if form.op == "cup":
+        return pieces
+    whole, *points = pieces
+    if any(not same_value(point.low, point.high) for point in points):
+        return None
+    return _without(whole, [point.low for point in points])
+
+
+def _without(whole: Interval, points: list[Expression]) -> Region | None:
+    """An interval without some of its inner points."""
+    values = [real_value(point) for point in points]
+    if None in values:
+        return None if len(points) > 1 else _cut(whole, points)
+    return _cut(
+        whole, [point for _, point in sorted(zip(values, points, strict=True), key=lambda item: item[0] or 0.0)]
+    )
+
+
+def _cut(whole: Interval, points: list[Expression]) -> Region:
+    pieces, low, closed = [], whole.low, whole.low_closed
+    for point in points:
+        pieces.append(Interval(low, point, closed, False))
+        low, closed = point, False
+    return [*pieces, Interval(low, whole.high, closed, whole.high_closed)]
+
+
+def _bound(form: Relation) -> Region | None:
+    """x < 5 as an interval; None where no side is a variable alone."""
+    left, right, closed = form.left, form.right, form.op == "<="
+    if form.op == "=":
+        return None
+    if left.op == "var" and not right.names:
+        if form.op == "!=":
+            return _cut(Interval(_LOW, _HIGH, False, False), [right])
+        return [Interval(_LOW, right, False, closed)]
+    if right.op == "var" and not left.names:
+        if form.op == "!=":
+            return _cut(Interval(_LOW, _HIGH, False, False), [left])
+        return [Interval(left, _HIGH, closed, False)]
+    return None
+
+
+def _merged(pieces: Region) -> Region:
+    """Neighbours that touch in a point which belongs to one of them are one interval."""
+    merged: Region = []
+    for piece in pieces:
+        last = merged[-1] if merged else None
+        if last and (last.high_closed or piece.low_closed) and same_value(last.high, piece.low):
+            merged[-1] = Interval(last.low, piece.high, last.low_closed, piece.high_closed)
+        else:
+            merged.append(piece)
+    return merged

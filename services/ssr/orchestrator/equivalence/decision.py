@@ -1,0 +1,58 @@
+"""The verdict on two answers as far as reading and arithmetic give it: exact, bounded, and without a worker."""
+
+from __future__ import annotations
+
+from ssr.orchestrator.equivalence.comparison.context import Context
+from ssr.orchestrator.equivalence.comparison.evaluation import cost
+from ssr.orchestrator.equivalence.comparison.forms import Comparison
+from ssr.orchestrator.equivalence.reading.answer import parts_of, read
+from ssr.orchestrator.equivalence.reading.choices import labelled, named
+from ssr.orchestrator.equivalence.reading.forms import Choice, Form
+from ssr.orchestrator.equivalence.reading.spelling import plain
+
+#: What the formulas of a question may cost to stay out of the workers: some milliseconds.
+EVENT_LOOP_BUDGET = 120
+
+
+class Decision:
+    """Reads and compares answers to one problem; a worker's `budget` is none."""
+
+    def __init__(self, context: Context, *, budget: int | None = EVENT_LOOP_BUDGET) -> None:
+        self._context, self._budget = context, budget
+        self._compare = Comparison(context)
+
+    def verdict(self, a: str, b: str) -> bool | None:
+        """Whether they are equal; None: a worker has to find out."""
+        x, y = plain(a), plain(b)
+        if x == y:
+            return True
+        if not x or not y:
+            return False
+        if self._context.choices:
+            x_label, y_label = (self.chosen(answer) for answer in (a, b))
+            if x_label or y_label:
+                return x_label == y_label
+        forms = [self._form(a, x), self._form(b, y)]
+        form_a, form_b = forms
+        if form_a is None or form_b is None or self._too_dear(form_a, form_b):
+            return None
+        return self._compare.same(form_a, form_b)
+
+    def chosen(self, answer: str) -> str | None:
+        """The choice that an answer names, by its label, or by its text where that is one choice's alone."""
+        if label := labelled(self._context.choices, plain(answer)):
+            return label
+        texts = {label: text for label, text in self._context.choices.items() if text}
+        without = Decision(Context(), budget=self._budget)
+        found = [label for label, text in texts.items() if without.verdict(text, answer)]
+        return found[0] if len(found) == 1 else None
+
+    def _form(self, answer: str, spelled: str) -> Form | None:
+        if not self._context.known and (label := named(spelled)) and label[1] and label[0] <= "J":
+            return Choice(*label)
+        return read(answer, ratios=self._context.ratios)
+
+    def _too_dear(self, *forms: Form) -> bool:
+        if self._budget is None:
+            return False
+        return sum(cost(tree) for form in forms for tree in parts_of(form)) > self._budget

@@ -1,0 +1,56 @@
+"""Who is next: jobs that have used little go first, and those that have used as little take turns."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+#: Jobs whose use is remembered.
+_REMEMBERED = 4096
+
+
+class FairQueue(Generic[Item]):
+    """Items of many jobs; one job's cannot keep another's waiting for more than its turn.
+
+    The level of an item is the doublings of `unit_s` seconds that its job has been served, and what `put` adds. Lower
+    levels go first; on one level the jobs take turns, each with its items in order.
+    """
+
+    def __init__(self, unit_s: float) -> None:
+        self._unit_s = unit_s
+        self._levels: dict[int, OrderedDict[str, deque[Item]]] = {}
+        self._served: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(len(items) for jobs in self._levels.values() for items in jobs.values())
+
+    def put(self, job: str, item: Item, *, above: int = 0) -> None:
+        """Add an item, `above` levels over those that its job has come to."""
+        jobs = self._levels.setdefault(self._level(job) + above, OrderedDict())
+        jobs.setdefault(job, deque()).append(item)
+
+    def take(self) -> Item | None:
+        """The next item; None when there is none."""
+        if not self._levels:
+            return None
+        level = min(self._levels)
+        jobs = self._levels[level]
+        job, items = jobs.popitem(last=False)
+        item = items.popleft()
+        if items:
+            jobs[job] = items  # behind the others
+        elif not jobs:
+            del self._levels[level]
+        return item
+
+    def served(self, job: str, seconds: float) -> None:
+        """A job has been served for so long; it counts for what is put from now on."""
+        self._served[job] = self._served.pop(job, 0.0) + seconds
+        if len(self._served) > _REMEMBERED:
+            self._served.popitem(last=False)
+
+    def _level(self, job: str) -> int:
+        return int(math.log2(1 + self._served.get(job, 0.0) / self._unit_s))

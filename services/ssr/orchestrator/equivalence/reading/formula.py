@@ -1,0 +1,385 @@
+r"""Formulas from tokens: LaTeX's and plain notation in one grammar.
+
+sum      = ["+" | "-" | \pm | \mp] product { ("+" | "-" | \pm | \mp) product }
+product  = factor { [ "*" | \cdot | \times | "/" | \div ] factor }        a blank or nothing: times
+factor   = primary { "!" | "%" | "°" } [ "^" exponent ]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from ssr.orchestrator.equivalence.reading.expression import Expression, constant, number, variable
+from ssr.orchestrator.equivalence.reading.tokens import NotRead, Token, source
+
+_MAX_DEPTH = 40
+
+_CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
+_FUNCTIONS = {
+    **{name: name for name in (*_CIRCULAR, "sinh", "cosh", "tanh", "coth", "exp", "ln", "log", "lg")},
+    **{f"arc{name}": f"arc{name}" for name in _CIRCULAR},
+    **{f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan")},
+    **{name: f"ar{name[-4:]}" for form in ("ar", "arc", "a") for name in (f"{form}sinh", f"{form}cosh", f"{form}tanh")},
+    **{name: name for name in ("max", "min", "gcd", "lcm", "abs", "sgn", "floor", "ceil", "det", "Re", "Im")},
+}  # fmt: skip
+_READ_FUNCTIONS = set(_FUNCTIONS) - {"det", "Re", "Im"}
+_CONSTANTS = {"pi": "pi", "infinity": "inf", "infty": "inf", "inf": "inf", "e": "e", "i": "i"}
+_GREEK = set(
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Pi",
+        "Sigma",
+        "Upsilon",
+        "Phi",
+        "Psi",
+        "Omega",
+        "ell",
+        "hbar",
+    ]
+)
+_ACCENTS = {"overline", "bar", "hat", "vec", "tilde", "dot", "ddot", "widehat", "mathcal", "mathscr", "boldsymbol"}
+_ACCENTS |= {"overrightarrow", "mathfrak", "bm", "underline"}
+_TIMES, _OVER = ("*", r"\cdot", r"\times", r"\ast"), ("/", r"\div")
+_SUMS = {"+": 0, "-": 0, r"\pm": 1, r"\mp": -1}
+_CLOSES = {"(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
+_KNOWN_WORDS = sorted((*_READ_FUNCTIONS, "pi", "infinity", "sqrt", "cbrt", "mod"), key=len, reverse=True)
+_END = Token("end", "")
+
+
+def expression(tokens: Sequence[Token]) -> Expression:
+    """The formula that all of `tokens` are. Raises NotRead."""
+    parser = _Parser(tokens)
+    tree = parser.sum()
+    if parser.here is not _END:
+        raise NotRead(f"cannot read on at {parser.here.text!r}")
+    return tree
+
+
+def _words_apart(tokens: Sequence[Token]) -> list[Token]:
+    """Runs of letters as the functions and variables that they are: `2xsinx` is 2 x sin x."""
+    out: list[Token] = []
+    for token in tokens:
+        rest, first = token.text, token
+        if token.kind == "text" and len(token.text.strip()) == 1:
+            token, rest = replace(token, kind="name", text=token.text.strip()), token.text.strip()
+        if token.kind != "name":
+            out.append(token)
+            continue
+        letters = 0
+        while rest:
+            word = next((word for word in _KNOWN_WORDS if rest.startswith(word)), rest[0])
+            letters = letters + 1 if len(word) == 1 else 0
+            if letters > 4:
+                raise NotRead(f"{token.text!r} is a word")
+            out.append(replace(first, kind="name", text=word))
+            first, rest = replace(first, spaced=False), rest[len(word) :]
+    return out
+
+
+class _Parser:
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self._tokens = _words_apart(tokens)
+        self._at = self._depth = self._bars = 0
+        self._special: dict[str, Callable[[], Expression]] = {
+            r"\frac": lambda: Expression("/", (self._argument(), self._argument())),
+            r"\binom": lambda: Expression("binom", (self._argument(), self._argument())),
+            r"\sqrt": self._root,
+            "sqrt": self._root,
+            "√": lambda: Expression("root", (self._tight(), number(2))),
+            "∛": lambda: Expression("root", (self._tight(), number(3))),
+            "cbrt": lambda: Expression("root", (self._tight(), number(3))),
+            "∜": lambda: Expression("root", (self._tight(), number(4))),
+            r"\lfloor": lambda: Expression("floor", (self._until(r"\rfloor"),)),
+            r"\lceil": lambda: Expression("ceil", (self._until(r"\rceil"),)),
+            "|": self._absolute,
+        }
+
+    @property
+    def here(self) -> Token:
+        return self._tokens[self._at] if self._at < len(self._tokens) else _END
+
+    def _next(self) -> Token:
+        token = self.here
+        self._at += 1
+        return token
+
+    def _took(self, *texts: str) -> bool:
+        if self.here.among(*texts):
+            self._at += 1
+            return True
+        return False
+
+    def sum(self) -> Expression:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise NotRead("too many brackets in each other")
+        tree = self._first_product()
+        while self.here.text in _SUMS and self.here.kind != "text":
+            sign = self._next().text
+            right = self._product()
+            if _SUMS[sign]:
+                tree = Expression("pm", (tree, right), str(_SUMS[sign]))
+            else:
+                tree = Expression("+", (tree, right if sign == "+" else Expression("neg", (right,))))
+        self._depth -= 1
+        return tree
+
+    def _first_product(self) -> Expression:
+        if self.here.kind != "text" and _SUMS.get(self.here.text):
+            sign = _SUMS[self._next().text]
+            return Expression("pm", (number(0), self._product()), str(sign))
+        return self._product()
+
+    def _product(self) -> Expression:
+        if self.here.among("-", "+"):
+            negative = self._next().text == "-"
+            tree = self._product()
+            return Expression("neg", (tree,)) if negative else tree
+        tree = self._factor()
+        while True:
+            if self._took(*_TIMES):
+                tree = Expression("*", (tree, self._signed_factor()))
+            elif self._took(*_OVER):
+                tree = Expression("/", (tree, self._signed_factor()))
+            elif self._took(r"\bmod", "mod"):
+                tree = Expression("mod", (tree, self._factor()))
+            elif self._begins():
+                tree = Expression("*", (tree, self._factor()))
+            else:
+                return tree
+
+    def _signed_factor(self) -> Expression:
+        if self._took("-"):
+            return Expression("neg", (self._signed_factor(),))
+        self._took("+")
+        return self._factor()
+
+    def _begins(self) -> bool:
+        """Whether a factor begins here without a sign of multiplication; a number after something is none."""
+        token = self.here
+        if token.kind == "name":
+            return token.text != "mod"
+        if token.kind == "cmd":
+            name = token.text[1:]
+            return token.text in self._special or name in (_READ_FUNCTIONS | _GREEK | _ACCENTS | {"pi", "infty"})
+        return token.among("(", "[", "{", "√", "∛", "∜") or (token.among("|") and not self._bars)
+
+    def _factor(self) -> Expression:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise NotRead("too many brackets in each other")
+        tree = self._postfixed(self._primary())
+        if self._took("^"):
+            tree = self._postfixed(Expression("^", (tree, self._exponent())))
+        self._depth -= 1
+        return tree
+
+    def _postfixed(self, tree: Expression) -> Expression:
+        while self.here.among("!", "%", r"\%", "°"):
+            sign = self._next().text
+            if sign == "!" and not self.here.among("!"):
+                tree = Expression("!", (tree,))
+            elif sign in ("%", r"\%"):
+                tree = Expression("/", (tree, number(100)))
+            elif sign == "°":
+                tree = Expression("*", (tree, Expression("/", (constant("pi"), number(180)))))
+            else:
+                raise NotRead("a double factorial")
+        return tree
+
+    def _exponent(self) -> Expression:
+        if self._took("-"):
+            return Expression("neg", (self._exponent(),))
+        self._took("+")
+        return self._factor() if not self.here.among("{") else self._braced_exponent()
+
+    def _braced_exponent(self) -> Expression:
+        self._next()
+        tree = self._until("}")
+        return Expression("^", (tree, self._exponent())) if self._took("^") else tree
+
+    def _primary(self) -> Expression:
+        token = self._next()
+        if token.kind == "num":
+            return self._number(token)
+        if token.among(*self._special):
+            return self._special[token.text]()
+        if token.among("(", "[", "{"):
+            return self._until(_CLOSES[token.text])
+        name = token.text[1:] if token.kind == "cmd" else token.text
+        if token.kind in ("cmd", "name"):
+            return self._named(name, command=token.kind == "cmd")
+        raise NotRead(f"cannot read {token.text!r}")
+
+    def _named(self, name: str, *, command: bool) -> Expression:
+        if name in _READ_FUNCTIONS and (command or len(name) > 1):
+            return self._function(_FUNCTIONS[name])
+        if name in _CONSTANTS and not (self.here.among("_") and len(name) == 1):
+            return constant(_CONSTANTS[name])
+        if command and name in _ACCENTS:
+            return self._subscripted(f"{name} {self._source_of_argument()}")
+        if command and name not in _GREEK:
+            raise NotRead(f"the command {name!r}")
+        return self._subscripted(name)
+
+    def _subscripted(self, name: str) -> Expression:
+        if self._took("_"):
+            name = f"{name}_{self._source_of_argument()}"
+        while self._took("'"):
+            name += "'"
+        return variable(name)
+
+    def _number(self, token: Token) -> Expression:
+        assert token.value is not None
+        if self._took("_"):
+            return _in_base(token.text, self._source_of_argument())
+        mixed = self._fraction_part() if token.text.isdigit() else None
+        return number(token.value + (mixed or 0))
+
+    def _fraction_part(self) -> Fraction | None:
+        r"""The 1/2 of `3 1/2` and `3\frac{1}{2}`, which is added and not multiplied: a proper fraction of integers."""
+        ahead = [token.text for token in self._tokens[self._at : self._at + 7]]
+        if ahead[:1] == [r"\frac"]:
+            if len(ahead) == 7 and (ahead[1], ahead[3], ahead[4], ahead[6]) == ("{", "}", "{", "}"):
+                return self._proper(ahead[2], ahead[5], 7)
+            if len(ahead) > 1 and ahead[1].isdigit() and len(ahead[1]) == 2:
+                return self._proper(ahead[1][0], ahead[1][1], 2)
+        elif len(ahead) > 2 and self.here.kind == "num" and self.here.spaced and ahead[1] == "/":
+            return self._proper(ahead[0], ahead[2], 3)
+        return None
+
+    def _proper(self, top: str, bottom: str, length: int) -> Fraction | None:
+        if not (top.isdigit() and bottom.isdigit()) or not 0 < int(top) < int(bottom):
+            return None
+        self._at += length
+        return Fraction(int(top), int(bottom))
+
+    def _until(self, closing: str) -> Expression:
+        bars, self._bars = self._bars, 0
+        tree = self.sum()
+        self._bars = bars
+        if not self._took(closing):
+            raise NotRead(f"{closing} is missing")
+        return tree
+
+    def _absolute(self) -> Expression:
+        self._bars += 1
+        tree = self.sum()
+        self._bars -= 1
+        if not self._took("|"):
+            raise NotRead("| is missing")
+        return Expression("abs", (tree,))
+
+    def _argument(self) -> Expression:
+        r"""What a command like `\frac` takes: a group, or one digit or sign."""
+        if self._took("{"):
+            return self._until("}")
+        token = self.here
+        if token.kind == "num" and len(token.text) > 1 and token.text.isdigit():
+            rest = token.text[1:]
+            self._tokens[self._at] = Token("num", rest, value=Fraction(rest))
+            return number(int(token.text[0]))
+        return self._primary()
+
+    def _source_of_argument(self) -> str:
+        """The text of a group or of one token: of a subscript, or under an accent."""
+        if not self._took("{"):
+            return self._next().text
+        start, depth = self._at, 1
+        while depth and self.here is not _END:
+            token = self._next()
+            depth += token.among("{") - token.among("}")
+        return source(self._tokens[start : self._at - 1]).replace(" ", "")
+
+    def _root(self) -> Expression:
+        degree = number(2)
+        if self._took("["):
+            degree = self._until("]")
+        return Expression("root", (self._argument() if self.here.among("{") else self._tight(), degree))
+
+    def _tight(self) -> Expression:
+        """What a root sign without a bar over it covers: one number, name or bracket."""
+        return self._postfixed(self._primary()) if not self.here.among("(") else self._primary()
+
+    def _function(self, name: str) -> Expression:
+        base: Expression | None = None
+        power: Expression | None = None
+        while self.here.among("_", "^"):
+            if self._next().text == "_":
+                base = self._log_base()
+            else:
+                power = self._exponent()
+        if power == Expression("neg", (number(1),)) and name in _CIRCULAR:
+            name, power = f"arc{name}", None
+        arguments = self._arguments()
+        tree = Expression(name, arguments)
+        if name in ("log", "lg"):
+            base = number(10) if name == "lg" else base
+            tree = Expression("log", (arguments[0],) if base is None else (arguments[0], base))
+        elif base is not None:
+            raise NotRead(f"a subscript of {name}")
+        return tree if power is None else Expression("^", (tree, power))
+
+    def _log_base(self) -> Expression:
+        r"""`log_10 100` has the base 10, `\log_28` the base 2."""
+        token = self.here
+        last = self._at + 1 >= len(self._tokens)
+        if token.kind == "num" and token.value is not None and not (last and len(token.text) > 1):
+            return number(self._next().value or 0)
+        return self._argument()
+
+    def _arguments(self) -> tuple[Expression, ...]:
+        if self.here.among("(", "[", "{"):
+            closing = _CLOSES[self._next().text]
+            arguments = [self.sum()]
+            while self._took(","):
+                arguments.append(self.sum())
+            if not self._took(closing):
+                raise NotRead(f"{closing} is missing")
+            return tuple(arguments)
+        tree = self._signed_factor()
+        while self._begins() and self.here.text.removeprefix("\\") not in _READ_FUNCTIONS:
+            tree = Expression("*", (tree, self._factor()))
+        if self.here.among("/") and self._at + 1 < len(self._tokens) and self._tokens[self._at + 1].kind == "num":
+            self._next()  # sin pi/3, not (sin pi)/3
+            tree = Expression("/", (tree, self._factor()))
+        return (tree,)
+
+
+def _in_base(digits: str, base: str) -> Expression:
+    words = {"two": 2, "three": 3, "eight": 8, "ten": 10, "sixteen": 16}
+    size = words.get(base.strip("()⟦⟧ "), int(base.strip("()")) if base.strip("()").isdigit() else 0)
+    if not 2 <= size <= 36 or not digits.isdigit():
+        raise NotRead(f"the base {base!r}")
+    try:
+        return number(int(digits, size))
+    except ValueError as error:
+        raise NotRead(f"{digits} in base {base}") from error

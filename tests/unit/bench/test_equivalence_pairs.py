@@ -1,0 +1,31 @@
+"""The verdicts on generated pairs: no two answers that differ are merged, hardly any that agree are split."""
+
+from __future__ import annotations
+
+import pytest
+
+from ssr.orchestrator.equivalence.comparison.context import Context
+from ssr.orchestrator.equivalence.decision import Decision
+from ssr_bench.equivalence.pairs import Pair, pairs
+
+PAIRS = 1_000
+MOST_SPLITS = PAIRS // 100
+
+
+def verdict(pair: Pair) -> bool | None:
+    return Decision(Context.of(pair.problem), budget=None).verdict(pair.a, pair.b)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_generated_pairs(seed: int) -> None:
+    generated = list(pairs(seed, PAIRS))
+    agree, differ = ([pair for pair in generated if pair.same is same] for same in (True, False))
+    assert (len(agree), len(differ)) == (PAIRS, PAIRS)
+    assert [pair for pair in differ if verdict(pair) is not False] == []
+    splits = [pair for pair in agree if verdict(pair) is not True]
+    assert len(splits) <= MOST_SPLITS, splits
+    assert len({pair.kind for pair in generated}) > 20
+
+
+def test_the_same_seed_gives_the_same_pairs() -> None:
+    assert list(pairs(3, 50)) == list(pairs(3, 50)) != list(pairs(4, 50))
