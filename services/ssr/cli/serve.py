@@ -38,6 +38,8 @@ def prepare() -> None:
         tether.hold_tether()
     # gRPC's C core prints lines of its own for failures that we report.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Nor may its fork handlers run: they crash the child of a process that serves.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 
 @serve_app.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.posterior import Posterior
 from ssr.core.evidence.prior import Author, Prior
@@ -20,7 +21,7 @@ from ssr_bench.replay.summary import Prices, cost_at, priors_of, replay_all, sum
 
 
 class Text:
-    async def same(self, a: str, b: str) -> bool:
+    async def same(self, a: str, b: str, asked: Asked = ANYBODY) -> bool:
         return a == b
 
 
