@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Self
 
+from opentelemetry.trace import SpanKind
+
 from ssr.engines.base import (
     ANYONE,
     GREEDY,
@@ -28,7 +30,7 @@ from ssr.engines.pool import EnginePool
 from ssr.engines.settings import EngineSettings
 from ssr.runtime.telemetry.reasons import reason_of
 from ssr.runtime.telemetry.telemetry import Telemetry
-from ssr.runtime.telemetry.tracing import Span, SpanRole, Tracing
+from ssr.runtime.telemetry.tracing import Span, Tracing
 
 
 @asynccontextmanager
@@ -198,6 +200,6 @@ class WatchedPool(_Watched):
     @contextmanager
     def _watched(self, kind: EngineCallKind) -> Iterator[Span]:
         began = time.perf_counter()
-        with self._tracing.span(f"engine {kind}", SpanRole.CLIENT) as span:
+        with self._tracing.span(f"engine {kind}", SpanKind.CLIENT) as span:
             yield span
         self._metrics.called(kind, time.perf_counter() - began)

@@ -16,11 +16,9 @@ from ssr.orchestrator.metrics.stages import Stage, StageMetrics
 from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.peer import Peer
 from ssr.runtime.rpc.errors import to_status
-from ssr.runtime.telemetry.tracing import NO_SPAN, Span, Tracing, make_current
+from ssr.runtime.telemetry.tracing import NO_SPAN, Tracing, make_current, remote_span
 
-
-class InTrace(Span):
-    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Method:
@@ -128,11 +126,11 @@ async def test_without_time_for_another_try_the_error_is_the_last_one(registry: 
 
 
 async def test_the_call_carries_its_trace_if_it_is_in_one(registry: CollectorRegistry) -> None:
-    make_current(InTrace())
+    make_current(remote_span(TRACEPARENT))
     traced = Method()
     await call(registry, traced)
     make_current(NO_SPAN)
     plain = Method()
     await call(CollectorRegistry(), plain)
-    assert traced.metadata == [(("traceparent", InTrace.traceparent),)]
+    assert traced.metadata == [(("traceparent", TRACEPARENT),)]
     assert plain.metadata == [None]

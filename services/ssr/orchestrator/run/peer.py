@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
 from grpc import aio
+from opentelemetry.trace import SpanKind
 
 from ssr.core.errors import NoEngine, Retryable, SsrError, TimedOut
 from ssr.core.retry import Backoff, FailuresInARow
@@ -17,7 +18,7 @@ from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.stages import Stage, StageMetrics
 from ssr.orchestrator.run.parking import Parking
 from ssr.runtime.rpc.errors import remote_errors
-from ssr.runtime.telemetry.tracing import TRACEPARENT, Span, SpanRole, Tracing, current_span
+from ssr.runtime.telemetry.tracing import TRACEPARENT, Span, Tracing, current_span
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
@@ -42,12 +43,12 @@ class Peer:
 
     def span(self, stage: Stage, job_id: str) -> AbstractContextManager[Span]:
         """The span of a call for a whole job."""
-        return self._tracing.span(stage, SpanRole.CLIENT, job=job_id)
+        return self._tracing.span(stage, SpanKind.CLIENT, job=job_id)
 
     def step_span(self, stage: Stage, context: PathContext) -> AbstractContextManager[Span]:
         """The span of a call for the next step of a path."""
         return self._tracing.span(
-            stage, SpanRole.CLIENT, job=context.job_id, path=context.path, step=len(context.steps)
+            stage, SpanKind.CLIENT, job=context.job_id, path=context.path, step=len(context.steps)
         )
 
     async def call(

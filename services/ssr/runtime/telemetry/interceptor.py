@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc import aio
+from opentelemetry.trace import SpanKind
 
 from ssr.runtime.telemetry.grpc_metrics import GrpcMetrics, MethodMetrics
-from ssr.runtime.telemetry.tracing import SpanRole, Tracing, traceparent_in
+from ssr.runtime.telemetry.tracing import Tracing, traceparent_in
 
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 #: gRPC's own: health is asked by everybody all the time, and watched for ever.
@@ -83,7 +84,7 @@ class WatchingInterceptor(aio.ServerInterceptor):
         begun, code = metrics.begun(), "OK"
         try:
             parent = traceparent_in(context.invocation_metadata()) if self._tracing.on else None
-            with self._tracing.span(name[1:], SpanRole.SERVER, parent=parent, begins=name in self._begins):
+            with self._tracing.span(name[1:], SpanKind.SERVER, parent=parent, begins=name in self._begins):
                 yield
         except BaseException as error:
             code = _code(error, context)

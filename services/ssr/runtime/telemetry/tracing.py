@@ -1,95 +1,106 @@
 """Spans: what a job's time went into, across all services. Without an endpoint for them there are none, at no cost.
 
-The context is W3C's traceparent. It travels as metadata of gRPC calls and, with a job, through Redis: whichever replica
-goes on with a job adds to the same trace. There is no global tracer; the span of now is the task's own.
+They are OpenTelemetry's. The context is W3C's traceparent: it travels as metadata of gRPC calls and, with a job,
+through Redis, so that whichever replica goes on with a job adds to the same trace. There is no global tracer; the
+current span is the task's own.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
-from contextvars import ContextVar
-from enum import Enum, auto
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
-#: The name of the metadata, and its form: version, trace id, span id, flags.
+from grpc import aio
+from opentelemetry import trace
+from opentelemetry.context import Context, attach
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+#: The name of the metadata.
 TRACEPARENT = "traceparent"
-_FORM = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_propagator = TraceContextTextMapPropagator()
+_NO_CONTEXT = Context()
 
 Attribute = str | int | float | bool
 
 
-class SpanRole(Enum):
-    """What a span's time is, as OpenTelemetry has it."""
-
-    INTERNAL = auto()  #: work of this process
-    SERVER = auto()  #: a call that came in
-    CLIENT = auto()  #: a call that went out
-
-
+@dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of work in a trace; this one is in none."""
+    """A piece of work in a trace."""
 
-    __slots__ = ()
+    inner: trace.Span = trace.INVALID_SPAN
 
     @property
     def traceparent(self) -> str:
-        """What goes on from this span is told; "" when it is in no trace."""
-        return ""
+        """What goes on from this span is given; "" when it is in no trace."""
+        carrier: dict[str, str] = {}
+        _propagator.inject(carrier, trace.set_span_in_context(self.inner, _NO_CONTEXT))
+        return carrier.get(TRACEPARENT, "")
 
     @property
     def trace_id(self) -> str:
         """32 hexadecimal digits; "" when it is in no trace."""
-        return ""
+        context = self.inner.get_span_context()
+        return trace.format_trace_id(context.trace_id) if context.is_valid else ""
+
+    @property
+    def sampled(self) -> bool:
+        return self.inner.get_span_context().trace_flags.sampled
 
     def set(self, **attributes: Attribute) -> None:
-        """Tell more of it; a name becomes "ssr.<name>"."""
+        """Add what is known of it; a name becomes "ssr.<name>"."""
+        self.inner.set_attributes(_named(attributes))
 
 
 NO_SPAN = Span()
 _nothing = nullcontext(NO_SPAN)
-_current: ContextVar[Span] = ContextVar("ssr-span", default=NO_SPAN)
 
 
 def current_span() -> Span:
     """The span that the current task is in."""
-    return _current.get()
+    return Span(trace.get_current_span())
 
 
 def make_current(span: Span) -> Span:
-    """From now on the current task is in `span`; gives the one it was in."""
-    before = _current.get()
-    _current.set(span)
+    """From now on the current task is in `span`; gives the one it was in.
+
+    The former context is not restored by OpenTelemetry's token: a stream may end in another task than it began in.
+    """
+    before = current_span()
+    attach(trace.set_span_in_context(span.inner))
     return before
 
 
 def traceparent_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
-    """What a call's metadata tells of its caller's trace; "" when that is nothing, or makes no sense."""
+    """The traceparent in a call's metadata; "" when there is none, or it makes no sense."""
     for key, value in metadata or ():
         if key == TRACEPARENT:
-            return value if isinstance(value, str) and parse_traceparent(value) else ""
+            return value if isinstance(value, str) and remote_span(value) != NO_SPAN else ""
     return ""
 
 
-def parse_traceparent(text: str) -> tuple[int, int, int] | None:
-    """Trace id, span id and flags; None for what is no traceparent."""
-    found = _FORM.fullmatch(text)
-    if found is None or text.startswith("ff") or (text.startswith("00") and found[4]):
-        return None
-    trace_id, span_id, flags = (int(part, 16) for part in found.groups()[:3])
-    return (trace_id, span_id, flags) if trace_id and span_id else None
+def remote_span(traceparent: str) -> Span:
+    """Somebody else's span; NO_SPAN for what is no traceparent."""
+    return Span(trace.get_current_span(_propagator.extract({TRACEPARENT: traceparent}, _NO_CONTEXT)))
 
 
 class Tracing:
-    """Makes spans; this one makes none."""
+    """Makes spans; without a tracer, none."""
 
-    #: Whether anybody sees the spans.
-    on = False
+    def __init__(self, tracer: trace.Tracer | None = None) -> None:
+        self._tracer = tracer
+
+    @property
+    def on(self) -> bool:
+        """Whether anybody sees the spans."""
+        return self._tracer is not None
 
     def span(
         self,
         name: str,
-        kind: SpanRole = SpanRole.INTERNAL,
+        kind: SpanKind = SpanKind.INTERNAL,
         *,
         parent: str | None = None,
         begins: bool = False,
@@ -97,7 +108,45 @@ class Tracing:
     ) -> AbstractContextManager[Span]:
         """The current task is in this span while the block runs.
 
-        It is a child of the span of now, or of `parent`, a traceparent. Without either it is none, unless it `begins` a
-        trace. An error that leaves the block is told in the span.
+        It is a child of the current span, or of `parent`, a traceparent. Without either it is none, unless it `begins`
+        a trace. An error that leaves the block is recorded in the span.
         """
-        return _nothing
+        if self._tracer is None:
+            return _nothing
+        above = remote_span(parent) if parent else current_span()
+        if above == NO_SPAN and not begins:
+            return _within(NO_SPAN)
+        if above != NO_SPAN and not above.sampled:
+            return _within(above)  # nothing below it is sampled: its trace goes on, and costs nothing
+        context = trace.set_span_in_context(above.inner, _NO_CONTEXT)
+        return _recorded(Span(self._tracer.start_span(name, context, kind, _named(attributes))))
+
+
+def _named(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    return {f"ssr.{name}": value for name, value in attributes.items()}
+
+
+@contextmanager
+def _within(span: Span) -> Iterator[Span]:
+    before = make_current(span)
+    try:
+        yield span
+    finally:
+        make_current(before)
+
+
+@contextmanager
+def _recorded(span: Span) -> Iterator[Span]:
+    """The current task is in the span, which ends with the block."""
+    try:
+        with _within(span):
+            yield span
+    except asyncio.CancelledError:
+        span.set(cancelled=True)
+        raise
+    except Exception as error:
+        cause = error.__context__ if isinstance(error, aio.AbortError) and error.__context__ else error
+        span.inner.set_status(Status(StatusCode.ERROR, f"{type(cause).__name__}: {cause}"))
+        raise
+    finally:
+        span.inner.end()

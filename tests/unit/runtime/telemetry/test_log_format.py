@@ -12,11 +12,9 @@ import pytest
 from ssr.core.types import NO_STRATEGY, PathContext
 from ssr.runtime.telemetry.log_context import about, about_next_step, ids
 from ssr.runtime.telemetry.log_format import JsonLineFormatter, TextFormatter
-from ssr.runtime.telemetry.tracing import NO_SPAN, Span, make_current
+from ssr.runtime.telemetry.tracing import NO_SPAN, make_current, remote_span
 
-
-class Sampled(Span):
-    trace_id = "0af7651916cd43dd8448eb211c80319c"
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 
 def record(message: str = "it is %s", *args: object, **more: object) -> logging.LogRecord:
@@ -55,10 +53,10 @@ def test_a_line_tells_what_it_is_about() -> None:
 
 
 def test_a_line_within_a_span_has_its_trace() -> None:
-    make_current(Sampled())
+    make_current(remote_span(f"00-{TRACE_ID}-b7ad6b7169203331-01"))
     line = as_json(record())
     make_current(NO_SPAN)
-    assert line["trace_id"] == Sampled.trace_id
+    assert line["trace_id"] == TRACE_ID
     assert "trace_id" not in as_json(record())
 
 

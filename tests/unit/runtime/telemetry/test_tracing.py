@@ -1,4 +1,4 @@
-"""Spans by the SDK, kept in memory: who is whose child, and what is told of failures."""
+"""Spans by the SDK, kept in memory: who is whose child, and what is recorded of failures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 
 from ssr.core.errors import Unavailable
-from ssr.runtime.telemetry.otlp import OtlpTracing
-from ssr.runtime.telemetry.tracing import NO_SPAN, SpanRole, Tracing, current_span, parse_traceparent, traceparent_in
+from ssr.runtime.telemetry.tracing import NO_SPAN, Tracing, current_span, remote_span, traceparent_in
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = CALLER[:-1] + "0"
@@ -27,7 +26,7 @@ class Recorder:
         self._exporter = InMemorySpanExporter()
         provider = TracerProvider(sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.tracing = OtlpTracing(provider.get_tracer("test"))
+        self.tracing = Tracing(provider.get_tracer("test"))
 
     @property
     def spans(self) -> dict[str, ReadableSpan]:
@@ -40,24 +39,24 @@ def recorder() -> Recorder:
 
 
 def test_spans_nest_below_the_callers(recorder: Recorder) -> None:
-    with recorder.tracing.span("outer", SpanRole.SERVER, parent=CALLER, job="job-1") as outer:
-        assert current_span() is outer
+    with recorder.tracing.span("outer", SpanKind.SERVER, parent=CALLER, job="job-1") as outer:
+        assert current_span() == outer
         assert outer.traceparent.startswith("00-0af7651916cd43dd8448eb211c80319c-")
         with recorder.tracing.span("inner", score=7.5) as inner:
             inner.set(accepted=True)
-    assert current_span() is NO_SPAN
-    told = recorder.spans
-    assert told["outer"].kind is SpanKind.SERVER
-    assert told["outer"].parent is not None
-    assert f"{told['outer'].parent.span_id:016x}" == "b7ad6b7169203331"
-    assert told["inner"].parent == told["outer"].context
-    assert dict(told["outer"].attributes or {}) == {"ssr.job": "job-1"}
-    assert dict(told["inner"].attributes or {}) == {"ssr.score": 7.5, "ssr.accepted": True}
+    assert current_span() == NO_SPAN
+    found = recorder.spans
+    assert found["outer"].kind is SpanKind.SERVER
+    assert found["outer"].parent is not None
+    assert f"{found['outer'].parent.span_id:016x}" == "b7ad6b7169203331"
+    assert found["inner"].parent == found["outer"].context
+    assert dict(found["outer"].attributes or {}) == {"ssr.job": "job-1"}
+    assert dict(found["inner"].attributes or {}) == {"ssr.score": 7.5, "ssr.accepted": True}
 
 
 def test_nothing_begins_a_trace_unless_it_says_so(recorder: Recorder) -> None:
     with recorder.tracing.span("lonely") as span:
-        assert span is NO_SPAN
+        assert span == NO_SPAN
     with recorder.tracing.span("first", begins=True) as span:
         assert span.trace_id
     assert set(recorder.spans) == {"first"}
@@ -69,16 +68,16 @@ def test_what_the_caller_does_not_sample_is_passed_on_and_not_recorded(recorder:
     assert not recorder.spans
 
 
-def test_failures_are_told_and_cancellation_is_none(recorder: Recorder) -> None:
+def test_failures_are_recorded_and_cancellation_is_none(recorder: Recorder) -> None:
     with pytest.raises(Unavailable), recorder.tracing.span("failed", begins=True):
         raise Unavailable("engine away")
     with pytest.raises(asyncio.CancelledError), recorder.tracing.span("left", begins=True):
         raise asyncio.CancelledError
-    told = recorder.spans
-    assert told["failed"].status.status_code is StatusCode.ERROR
-    assert told["failed"].status.description == "Unavailable: engine away"
-    assert told["left"].status.status_code is StatusCode.UNSET
-    assert dict(told["left"].attributes or {}) == {"ssr.cancelled": True}
+    found = recorder.spans
+    assert found["failed"].status.status_code is StatusCode.ERROR
+    assert found["failed"].status.description == "Unavailable: engine away"
+    assert found["left"].status.status_code is StatusCode.UNSET
+    assert dict(found["left"].attributes or {}) == {"ssr.cancelled": True}
 
 
 async def test_tasks_go_on_in_the_span_that_made_them(recorder: Recorder) -> None:
@@ -90,8 +89,8 @@ async def test_tasks_go_on_in_the_span_that_made_them(recorder: Recorder) -> Non
         async with asyncio.TaskGroup() as group:
             for name in ("a", "b"):
                 group.create_task(work(name))
-    told = recorder.spans
-    assert told["a"].parent == told["b"].parent == told["job"].context
+    found = recorder.spans
+    assert found["a"].parent == found["b"].parent == found["job"].context
 
 
 def test_without_tracing_there_is_no_span() -> None:
@@ -113,17 +112,18 @@ def test_without_tracing_there_is_no_span() -> None:
     ],
 )
 def test_what_is_no_traceparent_is_not_believed(text: str) -> None:
-    assert parse_traceparent(text) is None
+    assert remote_span(text) == NO_SPAN
     assert traceparent_in([("traceparent", text)]) == ""
 
 
 def test_a_later_version_of_traceparent_is_read_as_far_as_it_is_known() -> None:
-    assert parse_traceparent("01" + CALLER[2:] + "-more") == parse_traceparent(CALLER)
+    later, known = remote_span("01" + CALLER[2:] + "-more"), remote_span(CALLER)
+    assert later.inner.get_span_context() == known.inner.get_span_context()
     assert traceparent_in([("x-ssr-tenant", "a"), ("traceparent", CALLER)]) == CALLER
     assert traceparent_in(None) == ""
 
 
-def test_what_grpc_aborted_is_told_by_its_cause(recorder: Recorder) -> None:
+def test_what_grpc_aborted_is_recorded_by_its_cause(recorder: Recorder) -> None:
     with pytest.raises(aio.AbortError), recorder.tracing.span("call", begins=True):
         try:
             raise Unavailable("engine away")
