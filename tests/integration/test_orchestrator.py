@@ -417,7 +417,12 @@ async def test_nothing_is_left_in_the_queue(stub: Stub, system: System) -> None:
         assert len(jobs) == 2 * 8
         for key in jobs:
             assert await redis.ttl(key) > 0, f"{key!r} would stay for ever"
-        assert keys - jobs <= {b"ssr:{queue}:interactive", b"ssr:{queue}:batch", b"ssr:{queue}:index"}
+        assert keys - jobs <= {
+            b"ssr:{queue}:interactive",
+            b"ssr:{queue}:batch",
+            b"ssr:{queue}:index",
+            b"ssr:{queue}:listed",
+        }
 
 
 async def test_any_replica_answers_for_any_job(system: System, stub: Stub) -> None:

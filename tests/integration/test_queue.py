@@ -118,7 +118,7 @@ async def test_a_job_can_be_dropped_wherever_it_is(redis: Redis) -> None:
     assert entry.job_id == "next"
     await queue.done(entry)
     keys = {key async for key in redis.scan_iter("ssr:*")}
-    assert keys == {stream("interactive").encode(), b"ssr:{queue}:index"}
+    assert keys == {stream("interactive").encode(), b"ssr:{queue}:index", b"ssr:{queue}:listed"}
     assert await redis.xlen(stream("interactive")) == 0
 
 

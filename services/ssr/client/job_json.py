@@ -24,6 +24,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "status": str(job.status),
         "priority": str(job.priority),
         "tenant": job.tenant,
+        "labels": dict(job.labels),
         "problem": job.problem,
         "answer": job.answer,
         "votes": [

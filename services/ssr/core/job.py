@@ -46,8 +46,8 @@ class Job:
     """A job as it is at one moment.
 
     `votes`: the winner first; `error`: why it FAILED or is PARKED; `reason`: which limit made it PARTIAL;
-    `cursor`: the last event this state includes; `waiting_for`: the engine pools without a ready replica that its paths
-    wait for.
+    `labels`: keys and values, by key; `cursor`: the last event this state includes; `waiting_for`: the engine pools
+    without a ready replica that its paths wait for.
     """
 
     job_id: str
@@ -62,6 +62,7 @@ class Job:
     reason: str = ""
     priority: Priority = Priority.INTERACTIVE
     tenant: str = DEFAULT_TENANT
+    labels: tuple[tuple[str, str], ...] = ()
     created: datetime | None = None
     started: datetime | None = None
     finished: datetime | None = None

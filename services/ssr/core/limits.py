@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import InvalidRequest, Violations, echoed, plain
@@ -20,6 +21,11 @@ MAX_KEY_CHARS = 128
 #: Of all paths together: with it, what a job leaves behind is bounded.
 MAX_STEPS = 4096
 MAX_LOOKAHEAD = 4
+MAX_LABELS = 16
+MAX_LABEL_CHARS = 256
+_LABEL = re.compile(r"[A-Za-z0-9._/-]{1,63}")
+#: Labels that the server gives.
+OWN_LABELS = "ssr/"
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: Categories of characters that show nothing: separators, and controls and formats, those of zero width among them.
 _BLANK = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
@@ -108,6 +114,29 @@ def check_key(key: str) -> None:
     check_text("idempotency_key", key)
     if len(key) > MAX_KEY_CHARS:
         raise InvalidRequest("idempotency_key", f"has {len(key)} characters; at most {MAX_KEY_CHARS} are allowed")
+
+
+def check_labels(labels: Mapping[str, str], field: str = "labels") -> None:
+    """Raises: InvalidRequest with every label that is wrong."""
+    with Violations() as gather:
+        gather(_check_count, field, len(labels))
+        for key, value in labels.items():
+            gather(_check_label, field, key, value)
+
+
+def _check_count(field: str, labels: int) -> None:
+    if labels > MAX_LABELS:
+        raise InvalidRequest(field, f"are {labels}; at most {MAX_LABELS} are allowed")
+
+
+def _check_label(field: str, key: str, value: str) -> None:
+    if not _LABEL.fullmatch(key) or key.startswith(OWN_LABELS):
+        raise InvalidRequest(
+            field, f"the key {echoed(key)} is none; give 1..63 of A-Z a-z 0-9 . _ / -, not beginning with {OWN_LABELS}"
+        )
+    check_text(field, value)
+    if len(value) > MAX_LABEL_CHARS:
+        raise InvalidRequest(field, f"{key} has {len(value)} characters; at most {MAX_LABEL_CHARS} are allowed")
 
 
 def check_tenant(tenant: str) -> None:

@@ -9,12 +9,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from ssr.orchestrator.api.admission import Admission
+from ssr.orchestrator.api.batches import Batches
 from ssr.orchestrator.api.intake import Intake
-from ssr.orchestrator.api.servicer import ReasoningServicer
+from ssr.orchestrator.api.server_info import ServerInformation
+from ssr.orchestrator.api.servicer import MAX_LIST, ReasoningServicer
+from ssr.orchestrator.api.visibility import Visibility
 from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
 from ssr.orchestrator.metrics.equivalence import EquivalenceMetrics
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.metrics.redis_memory import MemoryMetrics
+from ssr.orchestrator.queue.batch_store import BatchStore
 from ssr.orchestrator.queue.job_queue import JobQueue, QueueLimits
 from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.wakeups import running_wakeups
@@ -83,7 +87,18 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             stages.selector, stages.drafter.measure, stages.verifier.measure, settings.defaults.options()
         )
         intake = Intake(admission, store, queue, workload, watch, _now_ms, retention_s=settings.retention_s)
-        servicer = ReasoningServicer(store, wakeups, intake)
+        batch_store = BatchStore(redis, retention_s=settings.retention_s)
+        batches = Batches(admission, intake, store, queue, batch_store, _now_ms)
+        information = ServerInformation(
+            stages.selector,
+            stages.drafter.measure,
+            stages.verifier.measure,
+            settings.defaults.options(),
+            max_list=MAX_LIST,
+            max_unfinished=settings.max_unfinished,
+        )
+        visibility = Visibility(apart=settings.subtenants_apart)
+        servicer = ReasoningServicer(store, wakeups, intake, batches, information, visibility)
         add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)
         scalers, ending = await stack.enter_async_context(taking_part(settings, redis, workload, queue, telemetry))
         keys = None if settings.api_keys is None else await stack.enter_async_context(open_api_keys(settings.api_keys))

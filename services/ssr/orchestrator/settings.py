@@ -107,6 +107,9 @@ class OrchestratorSettings(ServiceSettings):
     #: keys that are good, of 16 characters at least (two while one is replaced). It is read again when it changes, and
     #: hidden files are none. A caller acts for the tenants NAME and NAME.ANYTHING. None: anybody may call, for all.
     api_keys: Path | None = None
+    #: With API keys: a call sees the jobs of the tenant that it names alone (x-ssr-tenant; none: the caller's own
+    #: name), not those of all the tenants under its key.
+    subtenants_apart: bool = False
     #: Tell KEDA how many engines each pool needs (externalscaler.ExternalScaler); one replica at a time decides.
     keda: bool = False
     #: For KEDA: how each pool may be scaled, as SSR_AUTOSCALER_SCALING__*.

@@ -71,6 +71,7 @@ EVERYTHING: dict[str, Any] = {
         "orchestrator": {
             "settings": {
                 "grace_s": 2.5,
+                "subtenants_apart": True,
                 "log_level": "DEBUG",
                 "log_texts": True,
                 "defaults": {

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from ssr.core.errors import InvalidRequest, NoEngine, Violations, echoed
-from ssr.core.limits import check_key, check_options, check_problem
+from ssr.core.limits import check_key, check_labels, check_options, check_problem
 from ssr.core.types import Mode, Options
 from ssr.runtime.rpc.job_wire import asked_priority
 from ssr.runtime.rpc.wire import asked_options, options_to_wire
@@ -51,6 +51,7 @@ class Admission:
             gather(check_problem, request.problem)
             gather(check_key, request.idempotency_key)
             gather(asked_priority, request.priority)
+            gather(check_labels, request.labels)
             gather(self._check_options, request.options)
         options = asked_options(request.options, fallback_seed=secrets.randbits(31), defaults=self._defaults)
         if options.mode.selects:
@@ -58,7 +59,7 @@ class Admission:
         if len(request.problem.encode()) > _SURELY_FITS_BYTES:
             await self._check_fits(request.problem, options)
         return reasoning_pb2.SolveRequest(
-            problem=request.problem, options=options_to_wire(options), priority=request.priority
+            problem=request.problem, options=options_to_wire(options), priority=request.priority, labels=request.labels
         )
 
     def _check_options(self, options: reasoning_pb2.Options) -> None:

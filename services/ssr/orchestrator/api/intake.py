@@ -6,7 +6,9 @@ import asyncio
 import base64
 import hashlib
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 from ssr.core.errors import SsrError
 from ssr.core.job import JobStatus
@@ -14,11 +16,14 @@ from ssr.core.limits import check_tenant
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.queue.job_queue import JobQueue
-from ssr.orchestrator.queue.job_store import LATE, LEFT, Clock, JobStore, Made, Waiter, fingerprint_of
+from ssr.orchestrator.queue.job_store import LATE, LEFT, Clock, JobStore, Made, Waiter
+from ssr.orchestrator.queue.stored_job import fingerprint_of
 from ssr.orchestrator.workload import WorkloadEstimate
 from ssr.runtime.rpc.job_wire import PRIORITY, asked_priority, priority_from_wire
 from ssr.runtime.telemetry.tracing import current_span
 from ssr.v1 import reasoning_pb2
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 class Intake:
@@ -39,7 +44,13 @@ class Intake:
         self._workload_adapter, self._watch = workload, watch
         self._retention_ms = retention_s * 1000
 
-    async def submit(self, request: reasoning_pb2.SolveRequest, tenant: str, waiter: Waiter | None = None) -> str:
+    async def submit(
+        self,
+        request: reasoning_pb2.SolveRequest,
+        tenant: str,
+        waiter: Waiter | None = None,
+        own_labels: Mapping[str, str] = NO_LABELS,
+    ) -> str:
         """Queue a request, or join the job it names; answers with the job's id.
 
         With a waiter the job is that waiter's and others' who wait for it: it ends when all of them have left it.
@@ -53,9 +64,10 @@ class Intake:
         """
         try:
             check_tenant(tenant)
-            priority = asked_priority(request.priority)
-            request.priority = PRIORITY.number(priority)  # said or not, it is the same request
             resolved = await self._admission.check(request)
+            # Said or not, it is the same request.
+            request.priority = resolved.priority = PRIORITY.number(asked_priority(request.priority))
+            resolved.labels.update(own_labels)
             making = asyncio.ensure_future(self._make(request, resolved, tenant, waiter))
             try:
                 return await asyncio.shield(making)
@@ -76,13 +88,13 @@ class Intake:
         """The job in Redis and in the queue: the newest attempt of its key."""
         key, attempt = request.idempotency_key, 0
         while True:
-            job_id = _job_id(tenant, key, attempt)
+            job_id = job_id_of(tenant, key, attempt)
             made = await self._make_attempt(job_id, request, resolved, tenant, waiter)
             if not made.left:
                 break
             attempt = max(attempt + 1, made.latest)
         if attempt:
-            await self._store.redirect(_job_id(tenant, key, 0), attempt)
+            await self._store.redirect(job_id_of(tenant, key, 0), attempt)
         return job_id
 
     async def _make_attempt(
@@ -108,7 +120,9 @@ class Intake:
         )
         if not made.left and (made.new or not await self._store.final(job_id)):
             oldest = now - 2 * self._retention_ms
-            await self._queue.enqueue(job_id, priority, tenant, options.paths, now_ms=now, oldest_ms=oldest)
+            await self._queue.enqueue(
+                job_id, priority, tenant, options.paths, now_ms=now, oldest_ms=oldest, labels=resolved.labels
+            )
             await self._store.keep(job_id)
         if made.new:
             self._workload_adapter.submitted(options.paths)
@@ -147,7 +161,7 @@ class Intake:
             await self._queue.drop(job_id)
 
 
-def _job_id(tenant: str, idempotency_key: str, attempt: int) -> str:
+def job_id_of(tenant: str, idempotency_key: str, attempt: int = 0) -> str:
     """A random id, or the one that belongs to an attempt of a tenant's key."""
     name = f"{tenant}\n{idempotency_key}" + (f"\n{attempt}" if attempt else "")
     raw = hashlib.sha256(name.encode()).digest()[:15] if idempotency_key else uuid.uuid4().bytes[:15]

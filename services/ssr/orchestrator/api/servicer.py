@@ -11,21 +11,26 @@ from contextlib import asynccontextmanager, suppress
 from grpc import aio
 
 from ssr.core.errors import InvalidRequest, NotFound, Unavailable
+from ssr.orchestrator.api.batches import Batches
 from ssr.orchestrator.api.intake import Intake
+from ssr.orchestrator.api.server_info import ServerInformation
+from ssr.orchestrator.api.visibility import Visibility, wanted_of
 from ssr.orchestrator.api.watch import ended, follow
 from ssr.orchestrator.queue.identifiers import check_cursor, check_job_id
 from ssr.orchestrator.queue.job_store import JobStore, Waiter
-from ssr.orchestrator.queue.listing import Shown, all_shown, place_of, token_of
+from ssr.orchestrator.queue.listing import ALL_SHOWN, place_of, token_of
 from ssr.orchestrator.queue.wakeups import Wakeups
 from ssr.runtime.rpc.job_wire import job_to_wire
-from ssr.runtime.rpc.tenant import CALLER, tenant_of, waiter_of
+from ssr.runtime.rpc.tenant import tenant_of, waiter_of
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
 
 #: What of a caller's own deadline is kept for ending the job and bringing the answer back: a share, at most so much.
 _ANSWER_SHARE = 0.2
 _ANSWER_S = 1.0
 _DEFAULT_LIST = 50
-_MAX_LIST = 500
+MAX_LIST = 500
+#: For a job that is to be deleted to end.
+_DELETE_S = 20.0
 
 _Context = aio.ServicerContext[reasoning_pb2.SolveRequest, reasoning_pb2.Job]
 
@@ -33,8 +38,17 @@ _Context = aio.ServicerContext[reasoning_pb2.SolveRequest, reasoning_pb2.Job]
 class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     """Takes problems in, tells of their jobs. Any replica can answer for any job."""
 
-    def __init__(self, store: JobStore, wakeups: Wakeups, intake: Intake) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        wakeups: Wakeups,
+        intake: Intake,
+        batches: Batches,
+        information: ServerInformation,
+        visibility: Visibility,
+    ) -> None:
         self._store, self._wakeups, self._intake = store, wakeups, intake
+        self._batches, self._information, self._visibility = batches, information, visibility
 
     async def Submit(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: _Context
@@ -60,20 +74,20 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     async def Get(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.GetRequest, context: _Context
     ) -> reasoning_pb2.Job:
-        return job_to_wire(await self._store.get(await self._shown(request.job_id)))
+        return job_to_wire(await self._store.get(await self._shown(request.job_id, context)))
 
     async def Watch(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.WatchRequest, context: _Context
     ) -> AsyncIterator[reasoning_pb2.Event]:
         check_cursor(request.cursor)
-        job_id = await self._shown(request.job_id)
+        job_id = await self._shown(request.job_id, context)
         async for event in follow(self._store, self._wakeups, job_id, request.cursor):
             yield event
 
     async def Cancel(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.CancelRequest, context: _Context
     ) -> reasoning_pb2.Job:
-        job_id = await self._shown(request.job_id)
+        job_id = await self._shown(request.job_id, context)
         if waiter := waiter_of(context):
             await self._intake.leave(job_id, waiter)
         else:
@@ -83,16 +97,45 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     async def List(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.ListRequest, context: _Context
     ) -> reasoning_pb2.ListResponse:
-        if request.limit > _MAX_LIST:
-            raise InvalidRequest("limit", f"must be within 1..{_MAX_LIST}; got {request.limit}")
-        before = place_of(request.page_token)
-        jobs, following = await self._store.page(request.limit or _DEFAULT_LIST, before, _shown_to_caller())
+        if request.limit > MAX_LIST:
+            raise InvalidRequest("limit", f"must be within 1..{MAX_LIST}; got {request.limit}")
+        before, wanted = place_of(request.page_token), wanted_of(request, self._visibility.shown(context))
+        jobs, following = await self._store.page(request.limit or _DEFAULT_LIST, before, wanted)
         return reasoning_pb2.ListResponse(jobs=[job_to_wire(job) for job in jobs], next_page_token=token_of(following))
 
-    async def _shown(self, job_id: str) -> str:
+    async def CreateBatch(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.CreateBatchRequest, context: _Context
+    ) -> reasoning_pb2.Batch:
+        batch_id = await self._batches.create(request, tenant_of(context))
+        return await self._batches.get(reasoning_pb2.GetBatchRequest(batch_id=batch_id), ALL_SHOWN)
+
+    async def GetBatch(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.GetBatchRequest, context: _Context
+    ) -> reasoning_pb2.Batch:
+        return await self._batches.get(request, self._visibility.shown(context))
+
+    async def DeleteJob(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.DeleteJobRequest, context: _Context
+    ) -> reasoning_pb2.DeleteJobResponse:
+        job_id = await self._shown(request.job_id, context)
+        await self._intake.cancel(job_id)
+        try:
+            async with asyncio.timeout(_DELETE_S):
+                await ended(self._store, self._wakeups, job_id)
+        except TimeoutError:
+            raise Unavailable(f"job_id: the job is cancelled and has not ended within {_DELETE_S:g} s") from None
+        await self._store.delete(job_id)
+        return reasoning_pb2.DeleteJobResponse()
+
+    async def GetServerInfo(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.GetServerInfoRequest, context: _Context
+    ) -> reasoning_pb2.ServerInfo:
+        return await self._information.get()
+
+    async def _shown(self, job_id: str, context: _Context) -> str:
         """The id of a job that the caller may see. Raises: InvalidRequest, NotFound."""
         check_job_id(job_id)
-        if (shown := _shown_to_caller()) is not all_shown:
+        if (shown := self._visibility.shown(context)) is not ALL_SHOWN:
             await self._store.check_shown(job_id, shown)
         return job_id
 
@@ -132,9 +175,3 @@ def _within_s(context: _Context) -> float | None:
     """How many seconds a job may take for its caller to get the answer in time; None without a deadline."""
     left_s = context.time_remaining()
     return None if left_s is None else max(left_s - min(_ANSWER_SHARE * left_s, _ANSWER_S), 0.001)
-
-
-def _shown_to_caller() -> Shown:
-    """Which tenants' jobs the call may see: its caller's, or all where no key is needed."""
-    caller = CALLER.get()
-    return all_shown if caller is None else caller.acts_for

@@ -19,8 +19,13 @@ def check_job_id(job_id: str) -> None:
     """Raises: InvalidRequest where there is none; NotFound for what is no job's id."""
     if not job_id:
         raise InvalidRequest("job_id", "is empty")
-    if not _JOB_ID.fullmatch(job_id):
+    if not is_identifier(job_id):
         raise no_job(job_id)
+
+
+def is_identifier(name: str) -> bool:
+    """Whether it may be one that we made."""
+    return _JOB_ID.fullmatch(name) is not None
 
 
 def no_job(job_id: str) -> NotFound:
@@ -33,5 +38,6 @@ def check_cursor(cursor: str) -> None:
     if not cursor:
         return
     found = _CURSOR.fullmatch(cursor)
-    if found is None or any(int(part) > _MAX_PART for part in found.groups()):
+    parts = [] if found is None else [int(part) for part in found.groups()]
+    if not parts or max(parts) > _MAX_PART or min(parts) == _MAX_PART:  # behind the last of all there is nothing
         raise InvalidRequest("cursor", f"{echoed(cursor)} is no cursor; send one from an event, or none")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
-from ssr.orchestrator.queue.keys import GROUP, INDEX, NOTICES, QUEUE_TAG, UNFINISHED, stream
+from ssr.orchestrator.queue.keys import GROUP, INDEX, LISTED, NOTICES, QUEUE_TAG, UNFINISHED, stream
+from ssr.orchestrator.queue.listing import summary
 from ssr.runtime.redis.client import RedisClient, Script
 from ssr.runtime.redis.failures import redis_errors
 
@@ -80,25 +82,36 @@ class JobQueue:
         self._done = Script(redis, "orchestrator/queue/scripts/queue/done")
         self._backlog = Script(redis, "orchestrator/queue/scripts/queue/backlog")
 
-    async def check_room(self, job_id: str) -> None:
-        """Raises: Overloaded when there is no room for this job and it is not in the queue yet."""
+    async def check_room(self, job_id: str, jobs: int = 1) -> None:
+        """Raises: Overloaded when there is no room for so many jobs and this one is not in the queue yet."""
         with redis_errors():
-            full = await self._redis.hlen(UNFINISHED) >= self._limits.unfinished
+            full = await self._redis.hlen(UNFINISHED) + jobs > self._limits.unfinished
             if full and not await self._redis.hexists(UNFINISHED, job_id):
                 raise self._overloaded()
 
     async def enqueue(
-        self, job_id: str, priority: Priority, tenant: str, paths: int, *, now_ms: int, oldest_ms: int
+        self,
+        job_id: str,
+        priority: Priority,
+        tenant: str,
+        paths: int,
+        *,
+        now_ms: int,
+        oldest_ms: int,
+        labels: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Queue a job, once. Jobs created before `oldest_ms` leave the list of jobs.
+        """Queue a job, once; a list finds it by its labels. Jobs created before `oldest_ms` leave the list of jobs.
 
         Raises: Overloaded.
         """
         limits = self._limits
         waiting = f"{QUEUE_TAG}waiting:{priority} {tenant}"
         reply = await self._enqueue(
-            [UNFINISHED, _TENANTS, INDEX, stream(priority), waiting],
-            [job_id, priority, tenant, paths, limits.unfinished, limits.tenant(tenant), now_ms, oldest_ms, NOTICES],
+            [UNFINISHED, _TENANTS, INDEX, stream(priority), waiting, LISTED],
+            [
+                *(job_id, priority, tenant, paths, limits.unfinished, limits.tenant(tenant), now_ms, oldest_ms),
+                *(NOTICES, summary(tenant, labels)),
+            ],
         )
         if reply == b"full":
             raise self._overloaded()

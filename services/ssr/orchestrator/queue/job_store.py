@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from ssr.core.errors import BadReply, Conflict, LostGround, StaleOwner
-from ssr.core.job import Finished, Happening, Job, JobStatus, Queued, Started
+from ssr.core.job import Finished, Job, JobStatus, Queued, Started
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.orchestrator.queue.identifiers import no_job
 from ssr.orchestrator.queue.keys import NOTICES, JobKeys
-from ssr.orchestrator.queue.listing import Place, Shown, all_shown, listed
+from ssr.orchestrator.queue.listing import EVERYTHING, JobListing, Place, Shown, Wanted
+from ssr.orchestrator.queue.stored_job import folded, payload_of, stored_event, stored_job
 from ssr.runtime.redis.client import RedisClient, Script
 from ssr.runtime.redis.failures import redis_errors
 from ssr.runtime.rpc.job_wire import (
-    happening_from_wire,
-    happening_to_wire,
-    job_from_wire,
     job_to_wire,
-    priority_from_wire,
 )
-from ssr.runtime.rpc.wire import options_from_wire
 from ssr.v1 import reasoning_pb2
 
 #: A job whose caller died between creating and queueing it is forgotten after so many seconds.
@@ -84,6 +78,7 @@ class JobStore:
 
     def __init__(self, redis: RedisClient, now: Clock, *, retention_s: int) -> None:
         self._redis, self._now, self._retention_s = redis, now, retention_s
+        self._listing = JobListing(redis)
         self._create = Script(redis, "orchestrator/queue/scripts/job/create")
         self._keep = Script(redis, "orchestrator/queue/scripts/job/keep")
         self._claim = Script(redis, "orchestrator/queue/scripts/job/claim")
@@ -116,7 +111,7 @@ class JobStore:
         Raises: Conflict when the id belongs to another request.
         """
         who = ("", "") if waiter is None else (waiter.name, "" if waiter.deadline_ms is None else waiter.deadline_ms)
-        sent, queued = request.SerializeToString(), _payload(Queued())
+        sent, queued = request.SerializeToString(), payload_of(Queued())
         arguments = [fingerprint, sent, tenant, now_ms, queued, _UNQUEUED_S, traceparent, same, *who, _WAITERS_S]
         made, *latest = await self._create(JobKeys(job_id).all, arguments)
         if made == b"conflict":
@@ -181,7 +176,7 @@ class JobStore:
             case PathEnded(path):
                 place = ("once", f"end:{path}")
         reply = await self._append(
-            JobKeys(claim.job_id).both, [claim.epoch, NOTICES, claim.job_id, _payload(happening), *place]
+            JobKeys(claim.job_id).both, [claim.epoch, NOTICES, claim.job_id, payload_of(happening), *place]
         )
         _check_written(reply, claim.job_id)
 
@@ -202,7 +197,7 @@ class JobStore:
                 claim.epoch,
                 NOTICES,
                 claim.job_id,
-                _payload(Finished(final)),
+                payload_of(Finished(final)),
                 str(final.status),
                 job_to_wire(final, steps=False).SerializeToString(),
                 now,
@@ -255,7 +250,7 @@ class JobStore:
     async def get(self, job_id: str) -> Job:
         """The job as it is now. Raises: NotFound."""
         meta, run, cursor = await self._snapshot(job_id)
-        return replace(_job(job_id, meta), paths=run.paths, usage=run.ledger.usage(), cursor=cursor)
+        return replace(stored_job(job_id, meta), paths=run.paths, usage=run.ledger.usage(), cursor=cursor)
 
     async def check_shown(self, job_id: str, shown: Shown) -> None:
         """Raises: NotFound for a job that is not there, and just so for one that is not shown."""
@@ -264,78 +259,49 @@ class JobStore:
         if tenant is None or not shown(tenant.decode()):
             raise no_job(job_id)
 
-    async def page(self, limit: int, before: Place | None, shown: Shown = all_shown) -> tuple[list[Job], Place | None]:
-        """Jobs without paths as `listed` finds them; and where the next page begins, if any."""
-        ids, following = await listed(self._redis, limit, before, shown)
+    async def page(
+        self, limit: int, before: Place | None, wanted: Wanted = EVERYTHING
+    ) -> tuple[list[Job], Place | None]:
+        """Jobs without paths as `JobListing.page` finds them; and where the next page begins, if any."""
+        found, following = await self._listing.page(limit, before, wanted)
+        return [stored_job(job_id, meta) for job_id, meta in found], following
+
+    async def jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
+        """These jobs without their paths, all in one round trip; None for one that is gone."""
         with redis_errors():
-            metas = [await self._redis.hgetall(JobKeys(job_id).meta) for job_id in ids]
-        return [_job(job_id, meta) for job_id, meta in zip(ids, metas, strict=True) if meta], following
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for job_id in job_ids:
+                    pipe.hgetall(JobKeys(job_id).meta)
+                metas = await pipe.execute()
+        return [stored_job(job_id, meta) if meta else None for job_id, meta in zip(job_ids, metas, strict=True)]
+
+    async def statuses(self, job_ids: Sequence[str]) -> list[JobStatus | None]:
+        """How these jobs stand, in one round trip; None for one that is gone."""
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for job_id in job_ids:
+                    pipe.hget(JobKeys(job_id).meta, "status")
+                found = await pipe.execute()
+        return [None if status is None else JobStatus(status.decode()) for status in found]
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a job that has ended, and all that was kept of it."""
+        with redis_errors():
+            await self._redis.delete(*JobKeys(job_id).all)
+        await self._listing.forget([job_id])
 
     async def events(self, job_id: str, cursor: str) -> list[reasoning_pb2.Event]:
         """The job's events behind a cursor ("": from the beginning), as the API sends them."""
         with redis_errors():
             entries = await self._redis.xrange(JobKeys(job_id).events, min=f"({cursor}" if cursor else "-")
-        return [_event(job_id, entry_id.decode(), fields[b"e"]) for entry_id, fields in entries]
+        return [stored_event(job_id, entry_id.decode(), fields[b"e"]) for entry_id, fields in entries]
 
     async def _snapshot(self, job_id: str) -> tuple[dict[bytes, bytes], Run, str]:
         """The job's fields, the fold of its decisions, and its last event's cursor, all of one moment."""
         pairs, entries = await self._read(JobKeys(job_id).both, [])
         if not pairs:
             raise no_job(job_id)
-        return dict(zip(pairs[::2], pairs[1::2], strict=True)), _folded(entries), entries[-1][0].decode()
-
-
-def fingerprint_of(request: reasoning_pb2.SolveRequest) -> str:
-    """Equal for requests that ask for the same."""
-    return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
-
-
-def _folded(entries: list[Any]) -> Run:
-    """The run that a job's events tell of; an entry is [id, [field, value]]."""
-    run = Run()
-    for _, (_, payload) in entries:
-        happening = happening_from_wire(reasoning_pb2.Event.FromString(payload))
-        if isinstance(happening, Selected | StepCommitted | PathEnded):
-            run = run.apply(happening)
-    return run
-
-
-def _payload(happening: Happening) -> bytes:
-    return happening_to_wire(happening).SerializeToString(deterministic=True)
-
-
-def _event(job_id: str, cursor: str, payload: bytes) -> reasoning_pb2.Event:
-    message = reasoning_pb2.Event.FromString(payload)
-    message.cursor, message.job_id = cursor, job_id
-    message.time.FromMilliseconds(int(cursor.partition("-")[0]))
-    return message
-
-
-def _job(job_id: str, meta: dict[bytes, bytes]) -> Job:
-    """The job without its paths."""
-    if b"result" in meta:
-        job = replace(job_from_wire(reasoning_pb2.Job.FromString(meta[b"result"])), paths=())
-    else:
-        request = reasoning_pb2.SolveRequest.FromString(meta[b"request"])
-        job = Job(
-            job_id,
-            JobStatus(meta[b"status"].decode()),
-            request.problem,
-            options_from_wire(request.options, 0),
-            priority=priority_from_wire(request.priority),
-            tenant=meta[b"tenant"].decode(),
-        )
-    return replace(
-        job,
-        created=_time(meta.get(b"created")),
-        started=_time(meta.get(b"started")),
-        finished=_time(meta.get(b"finished")),
-        waiting_for=tuple(meta.get(b"waits", b"").decode().split()),
-    )
-
-
-def _time(milliseconds: bytes | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+        return dict(zip(pairs[::2], pairs[1::2], strict=True)), await folded(entries), entries[-1][0].decode()
 
 
 def _check_written(reply: bytes, job_id: str) -> None:

@@ -8,6 +8,9 @@ one tag only, which is what a Redis Cluster asks for.
     ssr:{queue}:tenants       Hash: "<priority> <tenant>" -> how many of its jobs have an entry
     ssr:{queue}:waiting:<priority> <tenant>    List: its jobs that wait for a turn, first come first
     ssr:{queue}:index         Sorted set: job ids by the time they were created (ms since 1970)
+    ssr:{<batch>}:batch       Hash: tenant, created, total (jobs), fingerprint of the request; its jobs have the keys
+                              "<batch>/<number>"
+    ssr:{queue}:listed        Hash: job id -> JSON {"t": tenant, "l": {labels}}, to find jobs by
     ssr:notices               Pub/sub channel: "<what> <job id>", what = event | finished | cancel, and "queued queue"
                               | "released queue". A hint, never the truth: whoever listens also looks for itself
     ssr:{<job>}:meta          Hash, see below
@@ -49,7 +52,12 @@ GROUP = "orchestrators"
 QUEUE_TAG = "ssr:{queue}:"
 UNFINISHED = f"{QUEUE_TAG}jobs"
 INDEX = f"{QUEUE_TAG}index"
+LISTED = f"{QUEUE_TAG}listed"
 NOTICES = "ssr:notices"
+
+
+def batch_key(batch_id: str) -> str:
+    return f"ssr:{{{batch_id}}}:batch"
 
 
 def stream(priority: str) -> str:

@@ -2,27 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from ssr.core.errors import InvalidRequest
-from ssr.orchestrator.queue.keys import INDEX, JobKeys
-from ssr.runtime.redis.client import RedisClient, pipelined
+from ssr.core.errors import InvalidRequest, echoed
+from ssr.core.job import JobStatus
+from ssr.orchestrator.queue.keys import INDEX, LISTED, UNFINISHED, JobKeys
+from ssr.runtime.redis.client import RedisClient, Script
 from ssr.runtime.redis.failures import redis_errors
 
 #: Where a job is in the list: when it was created (ms), and its id. Newer ones are greater.
 Place = tuple[int, str]
-#: Whether jobs of a tenant are shown.
-Shown = Callable[[str], bool]
+#: The fields of a job that a list shows.
+Meta = dict[bytes, bytes]
 
-#: Jobs that are looked at together, and for one page at most, where most are not shown.
-_CHUNK = 500
+#: Entries that one script looks at, and all of them for one page, where few are wanted.
+_CHUNK = 2_000
 _LOOKED_AT = 20_000
 #: Of a time in milliseconds.
 _MAX_DIGITS = 15
+_FIELDS = ("tenant", "status", "request", "result", "created", "started", "finished", "waits")
+_UNFINISHED = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
 
 
-def all_shown(tenant: str) -> bool:
-    return True
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Whose jobs are shown: of all tenants (`tenant` None), of one, or of one and those under it ("acme.eu")."""
+
+    tenant: str | None = None
+    below: bool = True
+
+    def __call__(self, tenant: str) -> bool:
+        if self.tenant is None or tenant == self.tenant:
+            return True
+        return self.below and tenant.startswith(f"{self.tenant}.")
+
+
+ALL_SHOWN = Shown()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs a list is to have: of a tenant ("": all that are shown), with any of the statuses (none: any), with
+    all of the labels, created at `from_ms` or later and before `before_ms` (None: at any time).
+    """
+
+    shown: Shown = ALL_SHOWN
+    tenant: str = ""
+    statuses: frozenset[JobStatus] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    from_ms: int | None = None
+    before_ms: int | None = None
+
+    def fits(self, meta: Meta) -> bool:
+        """Whether a job is shown, and has the tenant and the status; the rest is the index's to say."""
+        tenant, status = meta[b"tenant"].decode(), meta[b"status"].decode()
+        named = not self.tenant or tenant == self.tenant
+        return named and self.shown(tenant) and (not self.statuses or status in self.statuses)
+
+    @property
+    def unfinished(self) -> bool:
+        return bool(self.statuses) and self.statuses <= _UNFINISHED
+
+
+EVERYTHING = Wanted()
 
 
 def place_of(token: str) -> Place | None:
@@ -31,7 +75,7 @@ def place_of(token: str) -> Place | None:
         return None
     created, _, job_id = token.partition("-")
     if not (created.isascii() and created.isdecimal() and len(created) <= _MAX_DIGITS):
-        raise InvalidRequest("page_token", "is not one that a page before gave")
+        raise InvalidRequest("page_token", f"{echoed(token)} is not one that a page before gave")
     return int(created), job_id
 
 
@@ -39,50 +83,68 @@ def token_of(place: Place | None) -> str:
     return "" if place is None else f"{place[0]}-{place[1]}"
 
 
-async def listed(
-    redis: RedisClient, limit: int, before: Place | None, shown: Shown = all_shown
-) -> tuple[list[str], Place | None]:
-    """Up to `limit` ids of jobs that are shown, newest first, from behind `before`; and where to go on, if anywhere.
-
-    Where shown jobs are rare there may be fewer, and still more to come. Jobs that have expired leave the list.
-    Raises: Unavailable.
-    """
-    ids: list[str] = []
-    place, looked_at, size = before, 0, limit
-    while True:
-        with redis_errors():
-            found, more = await _behind(redis, place, size)
-            tenants = await _tenants(redis, found)
-            if gone := [entry[1] for entry, tenant in zip(found, tenants, strict=True) if tenant is None]:
-                await redis.zrem(INDEX, *gone)
-        for place, tenant in zip(found, tenants, strict=True):
-            if tenant is not None and shown(tenant):
-                ids.append(place[1])
-            if len(ids) == limit:
-                return ids, place if more or place != found[-1] else None
-        looked_at += len(found)
-        if not more or looked_at >= _LOOKED_AT:
-            return ids, place if more else None
-        size = _CHUNK
+def summary(tenant: str, labels: Mapping[str, str]) -> str:
+    """What the index keeps of a job to find it by."""
+    return json.dumps({"t": tenant, **({"l": dict(labels)} if labels else {})}, ensure_ascii=True)
 
 
-async def _behind(redis: RedisClient, place: Place | None, size: int) -> tuple[list[Place], bool]:
-    """About so many entries behind a place, at least one if there is any; and whether there may be more."""
-    highest, offset = "+inf" if place is None else place[0], 0
-    while True:
-        entries = await redis.zrange(
-            INDEX, highest, "-inf", desc=True, byscore=True, offset=offset, num=size, withscores=True
+class JobListing:
+    """Finds jobs. Every method raises Unavailable while Redis cannot be reached."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+        self._list = Script(redis, "orchestrator/queue/scripts/queue/list")
+
+    async def page(
+        self, limit: int, before: Place | None, wanted: Wanted
+    ) -> tuple[list[tuple[str, Meta]], Place | None]:
+        """Up to `limit` jobs with their fields, newest first, from behind `before`; and where to go on, if anywhere.
+
+        Two round trips, as a rule: the index, and all jobs together. Where wanted jobs are rare there may be fewer, and
+        still more to come. Jobs that have expired leave the list.
+        """
+        jobs: list[tuple[str, Meta]] = []
+        place, looked_at = before, 0
+        while True:
+            found, place, more = await self._find(limit - len(jobs), place, wanted)
+            jobs += await self._read(found, wanted)
+            looked_at += _CHUNK
+            if not more or len(jobs) >= limit or looked_at >= _LOOKED_AT:
+                return jobs, place if more else None
+
+    async def _find(self, limit: int, place: Place | None, wanted: Wanted) -> tuple[list[Place], Place | None, bool]:
+        shown = wanted.shown
+        tenant = wanted.tenant or shown.tenant or ""
+        below = f"{shown.tenant}." if shown.tenant and shown.below and not wanted.tenant else ""
+        times = ["" if ms is None else ms for ms in (wanted.from_ms, wanted.before_ms)]
+        labels, unfinished = json.dumps(dict(wanted.labels)), "1" if wanted.unfinished else ""
+        found, ms, job_id, more = await self._list(
+            [INDEX, LISTED, UNFINISHED],
+            [*(place or ("", "")), limit, _CHUNK, tenant, below, *times, labels, unfinished],
         )
-        found = [(int(created), job_id.decode()) for job_id, created in entries]
-        behind = [entry for entry in found if place is None or entry < place]  # not those of the same ms before it
-        more = len(found) == size
-        if behind or not more:
-            return behind, more
-        offset += size
+        places = [(int(created), name.decode()) for created, name in zip(found[::2], found[1::2], strict=True)]
+        return places, (int(ms), job_id.decode()) if ms else None, bool(more)
 
+    async def _read(self, places: Sequence[Place], wanted: Wanted) -> list[tuple[str, Meta]]:
+        if not places:
+            return []
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for _, job_id in places:
+                    pipe.hmget(JobKeys(job_id).meta, _FIELDS)
+                rows = await pipe.execute()
+            metas = [
+                (job_id, {name.encode(): value for name, value in zip(_FIELDS, row, strict=True) if value is not None})
+                for (_, job_id), row in zip(places, rows, strict=True)
+            ]
+            await self.forget([job_id for job_id, meta in metas if b"tenant" not in meta])
+        return [(job_id, meta) for job_id, meta in metas if b"tenant" in meta and wanted.fits(meta)]
 
-async def _tenants(redis: RedisClient, entries: Sequence[Place]) -> list[str | None]:
-    if not entries:
-        return []
-    tenants = await pipelined(redis, [("HGET", JobKeys(job_id).meta, "tenant") for _, job_id in entries])
-    return [None if tenant is None else tenant.decode() for tenant in tenants]
+    async def forget(self, job_ids: Sequence[str]) -> None:
+        """Take jobs that are gone off the list."""
+        if job_ids:
+            with redis_errors():
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    pipe.zrem(INDEX, *job_ids)
+                    pipe.hdel(LISTED, *job_ids)
+                    await pipe.execute()

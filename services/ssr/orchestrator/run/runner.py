@@ -26,7 +26,7 @@ from ssr.orchestrator.run.stagger import staggered
 from ssr.orchestrator.run.step_barrier import StepBarrier
 from ssr.orchestrator.workload import WorkloadEstimate
 from ssr.runtime.redis.patience import briefly, patiently, set_within
-from ssr.runtime.rpc.job_wire import priority_from_wire
+from ssr.runtime.rpc.job_wire import labels_from_wire, priority_from_wire
 from ssr.runtime.rpc.wire import options_from_wire
 from ssr.runtime.telemetry.log_context import about
 from ssr.runtime.telemetry.private_texts import private
@@ -160,6 +160,7 @@ class Runner:
             reason=end.reason,
             priority=priority_from_wire(claim.request.priority),
             tenant=claim.tenant,
+            labels=labels_from_wire(claim.request.labels),
         )
 
     async def _end(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:

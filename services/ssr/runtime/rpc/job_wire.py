@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -44,6 +46,20 @@ def asked_priority(number: int) -> Priority:
     return PRIORITY.member(Priority, number, Priority.INTERACTIVE)
 
 
+def asked_status(number: int) -> JobStatus:
+    """Raises: InvalidRequest for one that means nothing."""
+    return _JOB_STATUS.member(JobStatus, number)
+
+
+def status_number(status: JobStatus) -> Any:
+    return _JOB_STATUS.number(status)
+
+
+def labels_from_wire(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """By key: a map has no order on the wire."""
+    return tuple(sorted(labels.items()))
+
+
 def job_to_wire(job: Job, *, steps: bool = True) -> reasoning_pb2.Job:
     """`steps` False leaves the paths' steps out; their mean scores stay."""
     return reasoning_pb2.Job(
@@ -60,6 +76,7 @@ def job_to_wire(job: Job, *, steps: bool = True) -> reasoning_pb2.Job:
         reason=job.reason,
         priority=PRIORITY.number(job.priority),
         tenant=job.tenant,
+        labels=dict(job.labels),
         created=_time_to_wire(job.created),
         started=_time_to_wire(job.started),
         finished=_time_to_wire(job.finished),
@@ -84,6 +101,7 @@ def job_from_wire(message: reasoning_pb2.Job) -> Job:
         reason=message.reason,
         priority=priority_from_wire(message.priority),
         tenant=message.tenant,
+        labels=labels_from_wire(message.labels),
         created=_time_from_wire(message.created) if message.HasField("created") else None,
         started=_time_from_wire(message.started) if message.HasField("started") else None,
         finished=_time_from_wire(message.finished) if message.HasField("finished") else None,

@@ -1,0 +1,212 @@
+"""Lists with filters, labels, batches, deletion and what a server tells of itself, over the whole system."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import System
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc import StatusCode, aio
+from grpc_status import rpc_status
+from redis.asyncio import Redis
+
+from ssr import __version__
+from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
+from ssr.engine_server.simulated.script import truth
+from ssr.orchestrator.queue.keys import LISTED, JobKeys
+from ssr.v1 import reasoning_pb2 as pb
+from ssr.v1 import reasoning_pb2_grpc
+
+if TYPE_CHECKING:
+    Stub = reasoning_pb2_grpc.ReasoningServiceAsyncStub
+
+HANG = FaultPlan(rates={FaultKind.HANG: 1.0})
+LIMIT_S = 30
+
+
+@pytest.fixture
+async def stub(system: System) -> AsyncIterator[Stub]:
+    async with aio.insecure_channel(system.address) as channel:
+        yield reasoning_pb2_grpc.ReasoningServiceStub(channel)
+
+
+def request(number: int = 1, **more: Any) -> pb.SolveRequest:
+    return pb.SolveRequest(problem=f"What is ({number} * 7) + 19?", options=pb.Options(paths=2, seed=1), **more)
+
+
+async def solve(stub: Stub, tenant: str = "", **more: Any) -> pb.Job:
+    metadata = (("x-ssr-tenant", tenant),) if tenant else ()
+    return await stub.Solve(request(**more), metadata=metadata, timeout=LIMIT_S)
+
+
+async def found(stub: Stub, **wanted: Any) -> list[str]:
+    return [job.job_id for job in (await stub.List(pb.ListRequest(**wanted), timeout=LIMIT_S)).jobs]
+
+
+async def refused(call: Any) -> aio.AioRpcError:
+    with pytest.raises(aio.AioRpcError) as caught:
+        await call
+    return caught.value
+
+
+def violations(error: aio.AioRpcError) -> list[str]:
+    bad = error_details_pb2.BadRequest()
+    assert any(detail.Unpack(bad) for detail in rpc_status.from_call(error).details)  # type: ignore[arg-type]
+    return [violation.field for violation in bad.field_violations]
+
+
+async def test_a_list_has_what_is_asked_for(stub: Stub, system: System) -> None:
+    red = await solve(stub, "acme", labels={"colour": "red", "course": "algebra/1"})
+    blue = await solve(stub, "acme", labels={"colour": "blue", "course": "algebra/1"})
+    other = await solve(stub, "school")
+    system.draft.faults.set(HANG)
+    waiting = await stub.Submit(request(labels={"colour": "red"}), timeout=LIMIT_S)
+    everything = [waiting.job_id, other.job_id, blue.job_id, red.job_id]
+    assert dict(red.labels) == {"colour": "red", "course": "algebra/1"}
+    assert await found(stub) == everything
+    assert await found(stub, tenant="acme") == [blue.job_id, red.job_id]
+    assert await found(stub, labels={"colour": "red"}) == [waiting.job_id, red.job_id]
+    assert await found(stub, labels={"colour": "red", "course": "algebra/1"}) == [red.job_id]
+    assert await found(stub, labels={"course": "algebra"}) == []
+    unfinished = [pb.JOB_STATUS_QUEUED, pb.JOB_STATUS_RUNNING]
+    assert await found(stub, statuses=unfinished) == [waiting.job_id]
+    assert await found(stub, statuses=[pb.JOB_STATUS_ANSWERED]) == everything[1:]
+    assert await found(stub, created_from=blue.created) == everything[:3]
+    assert await found(stub, created_before=blue.created) == [red.job_id]
+    assert await found(stub, tenant="acme", labels={"colour": "red"}, statuses=[pb.JOB_STATUS_FAILED]) == []
+    page = await stub.List(pb.ListRequest(limit=1, tenant="acme"), timeout=LIMIT_S)
+    assert await found(stub, limit=1, tenant="acme", page_token=page.next_page_token) == [red.job_id]
+    listed = await stub.List(pb.ListRequest(labels={"colour": "blue"}), timeout=LIMIT_S)
+    assert dict(listed.jobs[0].labels) == dict(blue.labels)
+    await stub.Cancel(pb.CancelRequest(job_id=waiting.job_id), timeout=LIMIT_S)
+
+
+async def test_a_page_takes_two_round_trips(stub: Stub, system: System) -> None:
+    """The index, and all jobs of the page together."""
+    for _ in range(5):
+        await solve(stub)
+    async with Redis.from_url(system.redis_url) as redis:
+        await redis.config_resetstat()
+        assert len(await found(stub)) == 5
+        calls = {name: row["calls"] for name, row in (await redis.info("commandstats")).items()}
+    assert calls["cmdstat_evalsha"] <= 3, "the list, and at most two looks of others"
+    assert calls["cmdstat_hmget"] <= 5 + 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({"tenant": "a b"}, "tenant"),
+        ({"labels": {"ssr/mine": "x"}}, "labels"),
+        ({"labels": {"": "x"}}, "labels"),
+        ({"statuses": [99]}, "job_status"),
+        ({"created_from": Timestamp(seconds=2**60)}, "created_from"),
+        ({"created_before": Timestamp(nanos=-5)}, "created_before"),
+        ({"page_token": "x" * 900}, "page_token"),
+        ({"limit": 501}, "limit"),
+    ],
+)
+async def test_a_list_that_cannot_be(stub: Stub, wanted: dict[str, Any], field: str) -> None:
+    error = await refused(stub.List(pb.ListRequest(**wanted), timeout=LIMIT_S))
+    assert (error.code(), violations(error)) == (StatusCode.INVALID_ARGUMENT, [field])
+    assert len(error.details() or "") < 400
+
+
+async def test_labels_have_limits(stub: Stub) -> None:
+    for labels in ({"a b": "x"}, {"a": "x" * 257}, {"ssr/batch": "x"}, {str(n): "" for n in range(17)}, {"a": "\0"}):
+        error = await refused(stub.Submit(request(labels=labels), timeout=LIMIT_S))
+        assert set(violations(error)) == {"labels"}
+
+
+async def test_all_that_is_wrong_is_said_at_once(stub: Stub) -> None:
+    wrong = pb.SolveRequest(
+        problem="\u200b",
+        idempotency_key="k" * 129,
+        priority=9,  # type: ignore[arg-type]
+        options=pb.Options(paths=99, top_p=3),
+        labels={"": ""},
+    )
+    error = await refused(stub.Submit(wrong, timeout=LIMIT_S))
+    assert violations(error) == ["problem", "idempotency_key", "priority", "labels", "paths", "top_p"]
+
+
+async def test_a_batch_is_one_object(stub: Stub) -> None:
+    asked = pb.CreateBatchRequest(
+        requests=[request(number, labels={"number": str(number)}) for number in range(5)],
+        idempotency_key="homework",
+        labels={"course": "algebra"},
+    )
+    batch = await stub.CreateBatch(asked, timeout=LIMIT_S)
+    assert (batch.total, len(batch.jobs)) == (5, 5)
+    for job in batch.jobs:
+        async for _ in stub.Watch(pb.WatchRequest(job_id=job.job_id), timeout=LIMIT_S):
+            pass
+    done = await stub.GetBatch(pb.GetBatchRequest(batch_id=batch.batch_id), timeout=LIMIT_S)
+    assert (done.total, done.finished, done.gone) == (5, 5, 0)
+    assert [(count.status, count.jobs) for count in done.counts] == [(pb.JOB_STATUS_ANSWERED, 5)]
+    right = [job.answer == truth(one.problem) for job, one in zip(done.jobs, asked.requests, strict=True)]
+    assert sum(right) >= 4, "in the order of the requests"
+    assert {job.priority for job in done.jobs} == {pb.PRIORITY_BATCH}
+    assert dict(done.jobs[3].labels) == {"number": "3", "course": "algebra", "ssr/batch": batch.batch_id}
+    assert len(await found(stub, labels={"ssr/batch": batch.batch_id})) == 5
+    again = await stub.CreateBatch(asked, timeout=LIMIT_S)
+    assert [job.job_id for job in again.jobs] == [job.job_id for job in batch.jobs]
+    page = await stub.GetBatch(pb.GetBatchRequest(batch_id=batch.batch_id, limit=2), timeout=LIMIT_S)
+    assert [job.job_id for job in page.jobs] == [job.job_id for job in done.jobs[:2]]
+    rest = pb.GetBatchRequest(batch_id=batch.batch_id, page_token=page.next_page_token)
+    assert [job.job_id for job in (await stub.GetBatch(rest, timeout=LIMIT_S)).jobs] == [
+        job.job_id for job in done.jobs[2:]
+    ]
+    await stub.DeleteJob(pb.DeleteJobRequest(job_id=done.jobs[0].job_id), timeout=LIMIT_S)
+    left = await stub.GetBatch(pb.GetBatchRequest(batch_id=batch.batch_id), timeout=LIMIT_S)
+    assert (left.finished, left.gone) == (4, 1)
+    other = pb.CreateBatchRequest(requests=[request()], idempotency_key="homework")
+    assert (await refused(stub.CreateBatch(other, timeout=LIMIT_S))).code() is StatusCode.ALREADY_EXISTS
+
+
+async def test_a_batch_is_checked_as_a_whole(stub: Stub) -> None:
+    good = request()
+    bad = pb.SolveRequest(problem=" ", options=pb.Options(paths=40))
+    keyed = request(idempotency_key="k")
+    error = await refused(stub.CreateBatch(pb.CreateBatchRequest(requests=[good, bad, keyed]), timeout=LIMIT_S))
+    assert violations(error) == ["requests[1].paths", "requests[1].problem", "requests[2].idempotency_key"]
+    assert await found(stub) == []
+    for empty in (pb.CreateBatchRequest(), pb.CreateBatchRequest(requests=[good] * 1001)):
+        assert violations(await refused(stub.CreateBatch(empty, timeout=LIMIT_S))) == ["requests"]
+    for missing in ("batch-none", "{}", "x" * 9_000):
+        error = await refused(stub.GetBatch(pb.GetBatchRequest(batch_id=missing), timeout=LIMIT_S))
+        assert error.code() is StatusCode.NOT_FOUND
+
+
+async def test_nothing_is_left_of_a_deleted_job(stub: Stub, system: System) -> None:
+    finished = await solve(stub, labels={"a": "b"}, idempotency_key="key")
+    system.draft.faults.set(HANG)
+    running = await stub.Submit(request(), timeout=LIMIT_S)
+    async with Redis.from_url(system.redis_url) as redis:
+        for job_id in (finished.job_id, running.job_id):
+            await stub.DeleteJob(pb.DeleteJobRequest(job_id=job_id), timeout=LIMIT_S)
+            assert (await refused(stub.Get(pb.GetRequest(job_id=job_id)))).code() is StatusCode.NOT_FOUND
+            assert await redis.exists(*JobKeys(job_id).all) == 0
+        assert await redis.hlen(LISTED) == 0
+    assert await found(stub) == []
+    system.draft.faults.set(FaultPlan())
+    assert (await solve(stub, idempotency_key="key")).status == pb.JOB_STATUS_ANSWERED
+    for missing in ("job-none", "{}", "}{"):
+        error = await refused(stub.DeleteJob(pb.DeleteJobRequest(job_id=missing), timeout=LIMIT_S))
+        assert error.code() is StatusCode.NOT_FOUND
+
+
+async def test_a_server_tells_what_it_is(stub: Stub) -> None:
+    info = await stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=LIMIT_S)
+    assert info.version == __version__
+    assert {"ssr", "baseline"} <= set(info.modes)
+    assert "unknown" not in (*info.modes, *info.stop_rules)
+    assert "competition" in info.strategy_sets
+    assert "judge" in info.scorers
+    assert [(model.role, model.max_total_tokens) for model in info.models] == [("draft", 4096), ("target", 4096)]
+    assert (info.limits.max_paths, info.limits.max_batch_requests, info.limits.max_list_limit) == (16, 1000, 500)
+    assert info.defaults.paths == 5
+    assert not info.defaults.HasField("seed")
