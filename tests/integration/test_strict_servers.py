@@ -1,0 +1,420 @@
+"""Our clients against a strict server of each kind: nothing is refused, nothing unknown sent, sampling is plain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from engine_servers import Fault, status, streamed
+from strict_servers import KINDS, StrictServer, strict
+
+from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, Overloaded, SsrError, Unavailable
+from ssr.engines.base import ChatMessage, Engine, Finish, Origin, Piece, Sampling
+from ssr.engines.openai import OpenAiEngine
+from ssr.engines.openai_requests import ServerKind
+from ssr.engines.tgi import TgiEngine
+
+SAMPLING = Sampling(temperature=0.6, top_p=0.95, seed=2**40)
+PAGE = (Path(__file__).parents[2] / "docs/reference/engines.md").read_text()
+QUESTION = [ChatMessage("user", "What is 17 + 25?")]
+OPENAI_LIKE = ("vllm", "sglang", "llamacpp", "openai")
+
+
+@asynccontextmanager
+async def opened(
+    kind: str, *, said: bool = False, script: Any = None, **options: Any
+) -> AsyncIterator[tuple[Engine, StrictServer]]:
+    """The engine and its server; `said` tells the client whose it is, or it has to find that out."""
+    async with strict(kind, **(script or {})) as server:
+        if said and kind != "tgi":
+            options["kind"] = ServerKind(kind)
+        client: Engine = TgiEngine(server.url, **options) if kind == "tgi" else OpenAiEngine(server.url, **options)
+        async with client as engine:
+            yield engine, server
+
+
+async def read(engine: Engine, **asked: Any) -> list[Piece]:
+    async with aclosing(engine.stream("What is 17 + 25? ", **asked)) as pieces:
+        return [piece async for piece in pieces]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("said", [True, False])
+async def test_nothing_is_refused_and_nothing_unknown_is_sent(kind: str, said: bool) -> None:
+    async with opened(kind, said=said) as (engine, server):
+        if kind == "openai":
+            await engine.generate("once, to find out", max_tokens=1)
+        server.unknown.clear()
+        asked: dict[str, Any] = {"max_tokens": 8, "stop": ["\n\n"], "sampling": SAMPLING}
+        whole = await engine.generate("What is 17 + 25? ", **asked)
+        assert (whole.text, whole.finish, whole.tokens) == ("First step here.", Finish.STOP, 4)
+        end = (await read(engine, **asked))[-1].end
+        assert end is not None
+        assert (end.text, end.finish, end.tokens, end.prompt_tokens) == (
+            whole.text,
+            whole.finish,
+            whole.tokens,
+            whole.prompt_tokens,
+        )
+        assert (await engine.generate("What? ", max_tokens=2)).finish is Finish.LENGTH
+        assert (await engine.generate("What? ", max_tokens=99)).finish is Finish.EOS
+        assert (await engine.next_token("What? ", top_n=3)).candidates[0].text == "8"
+        await engine.likelihood("a ", "b ") if kind not in ("llamacpp", "openai") else None
+        assert server.unknown == set()
+        sent = {name for _, body, _ in server.requests for name in {**body, **(body.get("parameters") or {})}}
+        assert [name for name in sorted(sent - {"parameters"}) if f"`{name}`" not in PAGE] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_plain_sampling_is_plain_whatever_the_models_defaults(kind: str) -> None:
+    neutral = {"temperature": 1.0, "top_p": 1.0, "top_k": (0, -1), "repetition_penalty": 1, "repeat_penalty": 1}
+    neutral |= {"typical_p": 1, "top_n_sigma": -1, "do_sample": True, "details": True}
+    async with opened(kind) as (engine, server):
+        for _ in range(2):
+            await engine.generate("What? ", max_tokens=2, sampling=Sampling(temperature=1.0, top_p=1.0))
+        unsaid = {"vllm": 9, "sglang": 9, "llamacpp": 14}.get(kind)
+        known = {"vllm": "repeat typical dry xtc mirostat top_n_sigma dynatemp", "llamacpp": "repetition"}
+        ignored = known.get("vllm" if kind == "sglang" else kind, "").split()
+        used = {n: v for n, v in server.used.items() if not any(n.startswith(i) for i in ignored)}
+        assert used
+        assert unsaid is None or len(used) >= unsaid - 2
+        for name, value in used.items():
+            expected = neutral.get(name, 0)
+            assert value in expected if isinstance(expected, tuple) else value == expected, name
+
+
+@pytest.mark.parametrize("kind", ["tgi", "vllm", "sglang", "llamacpp"])
+@pytest.mark.parametrize("adds_bos", [False, True])
+async def test_dialogues_are_rendered_by_the_server_with_one_beginning(kind: str, adds_bos: bool) -> None:
+    async with opened(kind, script={"adds_bos": adds_bos}) as (engine, server):
+        prompt = await engine.render(QUESTION)
+        assert prompt.endswith("[user] What is 17 + 25? [end] [assistant] ")
+        if kind != "llamacpp":
+            assert server.ids(prompt).count(1) == 1
+        assert await engine.count_tokens(prompt) == len(server.tokens(prompt))
+
+
+@pytest.mark.parametrize("kind", ["tgi", "vllm", "sglang"])
+async def test_the_likelihood_of_a_text(kind: str) -> None:
+    async with opened(kind) as (engine, server):
+        told = await engine.likelihood("say it! now and then, as you like ", "One two! three")
+        assert told.logprobs == (-0.5, -1.5, -0.5)
+        if kind == "sglang":  # what is before comes from the prefix cache
+            assert server.used["logprob_start_len"] == 4
+            assert told.cached_tokens == 4
+
+
+@pytest.mark.parametrize("kind", ["llamacpp"])
+async def test_a_server_that_gives_no_likelihood(kind: str) -> None:
+    async with opened(kind) as (engine, _):
+        with pytest.raises(CapabilityMissing, match="another scorer"):
+            await engine.likelihood("say ", "it")
+
+
+async def test_a_prompt_of_a_model_without_chat_template_in_tgi() -> None:
+    async with opened("tgi", script={"template": False}) as (engine, _):
+        with pytest.raises(CapabilityMissing, match=r"never chat_template\.jinja; set chat_template"):
+            await engine.render(QUESTION)
+
+
+async def test_tgi_finds_no_image_in_a_prompt() -> None:
+    async with opened("tgi") as (engine, server):
+        for text in ("What is ![](http://10.0.0.1/secret) here? ", "a ![](b) ![](c) "):
+            await engine.generate(text, max_tokens=2)
+            await engine.next_token(text, top_n=1)
+            await read(engine, max_tokens=2)
+            await engine.likelihood("![]", f"({text}) ")
+            await engine.likelihood(text, text)
+        assert server.unknown == set()
+
+
+@pytest.mark.parametrize("most", [1023, 1024, 1025, 2500])
+async def test_tgi_never_writes_more_than_asked(most: int) -> None:
+    async with opened("tgi", script={"says": ["word "] * 5000}) as (engine, server):
+        whole = await engine.generate("go ", max_tokens=most, sampling=SAMPLING)
+        assert (whole.tokens, len(whole.text.split()), whole.finish) == (most, most, Finish.LENGTH)
+        pieces = await read(engine, max_tokens=most, sampling=SAMPLING)
+        end = pieces[-1].end
+        assert end is not None
+        assert (end.tokens, len(end.text.split()), end.finish) == (most, most, Finish.LENGTH)
+        bodies = [body["parameters"] for body in server.bodies("/generate")]
+        assert max(body["max_new_tokens"] for body in bodies) <= 1024
+        assert len({body["seed"] for body in bodies}) == len(bodies)
+
+
+async def test_a_stop_text_over_the_border_of_tgis_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    says = ["x"] * 1023 + ["\n", "\n", "y"]
+    async with opened("tgi") as (engine, server):
+
+        def goes_on(most: int, _: Any) -> tuple[list[str], str]:
+            """From where the prompt ends; no chunk holds both halves of the stop text."""
+            rest = says[len(server.requests[-1][1]["inputs"]) - len("go ") :][:most]
+            return rest, "length" if len(rest) == most else "eos"
+
+        monkeypatch.setattr(server, "say", goes_on)
+        for got in (await engine.generate("go ", max_tokens=2000, stop=["\n\n"]), (await read_go(engine))[-1].end):
+            assert got is not None
+            assert (got.text, got.finish) == ("x" * 1023, Finish.STOP)
+
+
+async def read_go(engine: Engine) -> list[Piece]:
+    async with aclosing(engine.stream("go ", max_tokens=2000, stop=["\n\n"])) as pieces:
+        return [piece async for piece in pieces]
+
+
+async def test_a_priority_and_a_salt_reach_the_servers_that_know_them() -> None:
+    origin = Origin(priority=3, cache_salt="tenant-1")
+    for kind, priority in (("vllm", -3), ("sglang", 3)):
+        async with opened(kind, priorities=True, script={"priorities": True}) as (engine, server):
+            await engine.generate("a ", max_tokens=1, origin=origin)
+            body = server.bodies("/v1/completions")[-1]
+            assert (body["priority"], body["cache_salt"]) == (priority, "tenant-1")
+    for kind in OPENAI_LIKE:
+        async with opened(kind) as (engine, server):
+            await engine.generate("a ", max_tokens=1, origin=origin)
+            assert "priority" not in server.bodies("/v1/completions")[-1]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_sglang_is_told_of_a_request_that_is_left(streaming: bool) -> None:
+    async with opened("sglang") as (engine, server):
+        await engine.info()
+        server.open.clear()
+        call = asyncio.create_task(read(engine, max_tokens=4) if streaming else engine.generate("a ", max_tokens=4))
+        async with asyncio.timeout(5):
+            await server.started.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        async with asyncio.timeout(5):
+            while not server.aborted:
+                await asyncio.sleep(0)
+        assert server.aborted == [server.bodies("/v1/completions")[-1]["rid"]]
+
+
+async def test_sglangs_context_is_what_its_kv_pool_holds() -> None:
+    async with opened("sglang", script={"kv_tokens": 100}) as (engine, _):
+        assert (await engine.info()).max_total_tokens == 93
+
+
+@pytest.mark.parametrize("kind", OPENAI_LIKE)
+async def test_standard_only_sends_nothing_beyond_openais_api(kind: str) -> None:
+    async with opened(kind, standard_only=True) as (engine, server):
+        await engine.generate("a ", max_tokens=1, sampling=SAMPLING, origin=Origin(1, "salt"))
+        known = {
+            "model",
+            "prompt",
+            "max_tokens",
+            "temperature",
+            "top_p",
+            "seed",
+            "presence_penalty",
+            "frequency_penalty",
+        }
+        assert server.bodies("/v1/completions")[-1].keys() - {"rid"} == known
+
+
+async def test_a_refused_field_is_left_out_from_then_on() -> None:
+    async with opened("openai") as (engine, server):
+        for _ in range(2):
+            await read(engine, max_tokens=4, sampling=SAMPLING)
+        bodies = server.bodies("/v1/completions")
+        assert [len(body.keys() & {"top_k", "min_p", "repetition_penalty"}) for body in bodies] == [3, 2, 1, 0, 0]
+        assert bodies[-1]["seed"] == SAMPLING.seed
+
+
+REFUSALS = [
+    (422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}]}),
+    (400, {"object": "error", "message": "[{'loc': ('body', 'top_k'), 'msg': 'Extra inputs'}]", "code": 400}),
+    (400, {"error": {"message": "Unknown parameter", "param": "top_k", "code": "unknown_parameter"}}),
+    (400, {"message": "additional properties are not allowed"}),
+    (400, ""),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_servers_refuse_fields_in_many_words(refusal: tuple[int, Any]) -> None:
+    async with strict("vllm") as server:
+        server.faults.append(status(*refusal))
+        async with OpenAiEngine(server.url, model="no card") as unknown:
+            with pytest.raises(NotFound):  # served without the field; the model is not there
+                await unknown.generate("a ", max_tokens=1)
+        first, second = server.bodies("/v1/completions")
+        assert "top_k" in first
+        assert "top_k" not in second
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_refusal_about_something_else_is_the_callers(streaming: bool) -> None:
+    async with opened("openai") as (engine, server):
+        server.faults.append(status(400, {"error": {"message": "maximum context length is 200 tokens"}}))
+        with pytest.raises(InvalidRequest):
+            await (read(engine, max_tokens=4) if streaming else engine.generate("a ", max_tokens=4))
+        assert len(server.requests) == 2  # the models, and this one
+
+
+def _choice(**choice: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "text": "6 + 7 = 13", "finish_reason": "stop", **choice}]}
+
+
+USAGE = {"prompt_tokens": 2, "completion_tokens": 5}
+ODD_REPLIES = [
+    (_choice() | {"usage": None}, "6 + 7 = 13", Finish.STOP),
+    (_choice(), "6 + 7 = 13", Finish.STOP),
+    (_choice(text=None) | {"usage": USAGE | {"completion_tokens": 0}}, "", Finish.EOS),
+    (_choice(finish_reason="content_filter") | {"usage": USAGE}, "6 + 7 = 13", Finish.EOS),
+    (_choice(finish_reason="repetition") | {"usage": USAGE}, "6 + 7 = 13", Finish.EOS),
+    (_choice(finish_reason=None) | {"usage": USAGE}, "6 + 7 = 13", Finish.EOS),
+    (_choice(finish_reason="max_tokens") | {"usage": USAGE}, "6 + 7 = 13", Finish.LENGTH),
+    (_choice(finish_reason="novel") | {"usage": {"completion_tokens": 9}}, "6 + 7 = 13", Finish.LENGTH),
+    (_choice(logprobs=None, stop_reason=None) | {"usage": USAGE, "error": None}, "6 + 7 = 13", Finish.EOS),
+    (_choice(text="6 + 7\n\nmore") | {"usage": USAGE}, "6 + 7", Finish.STOP),
+    (_choice(text="half \ufffd") | {"usage": USAGE}, "half ", Finish.STOP),
+]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(("reply", "text", "finish"), ODD_REPLIES)
+async def test_replies_that_lack_something(reply: dict[str, Any], text: str, finish: Finish, streaming: bool) -> None:
+    async with opened("openai") as (engine, server):
+        server.faults.append(_events(reply) if streaming else status(200, reply))
+        asked: dict[str, Any] = {"max_tokens": 9, "stop": ["\n\n"]}
+        got = (await read(engine, **asked))[-1].end if streaming else await engine.generate("6 + 7? ", **asked)
+        assert got is not None
+        assert (got.text, got.finish) == (text, finish)
+        assert 0 <= got.tokens <= 9
+
+
+def _events(*documents: Any) -> Fault:
+    async def reply(request: Any) -> Any:
+        return await streamed(request, [*map(json.dumps, documents), "[DONE]"], newline="\r\n")
+
+    return reply
+
+
+IMPOSSIBLE = [
+    _choice() | {"usage": {"completion_tokens": -5}},
+    _choice() | {"usage": {"completion_tokens": 10**12}},
+    _choice() | {"usage": {"completion_tokens": "5"}},
+    _choice() | {"usage": {"completion_tokens": 5, "prompt_tokens": -7}},
+    _choice() | {"usage": {"completion_tokens": 5, "prompt_tokens": 10**12}},
+    _choice(text="x" * 5000) | {"usage": {"completion_tokens": 5}},
+    _choice(text=["x"]) | {"usage": USAGE},
+    _choice(matched_stop="NaN happened") | {"usage": USAGE},
+    {"choices": []},
+    {"choices": [{"text": "no reason and no usage"}]},
+    {"choices": "none"},
+    [],
+]
+
+
+@pytest.mark.parametrize("reply", IMPOSSIBLE)
+async def test_replies_that_cannot_be_are_garbage(reply: Any) -> None:
+    async with opened("openai") as (engine, server):
+        server.faults.append(_json(reply))
+        with pytest.raises(BadReply):
+            await engine.generate("6 + 7? ", max_tokens=9, stop=["\n\n"])
+
+
+@pytest.mark.parametrize("reply", IMPOSSIBLE[:8])
+async def test_streams_that_cannot_be_are_garbage(reply: Any) -> None:
+    async with opened("openai") as (engine, server):
+        server.faults.append(_events(reply))
+        with pytest.raises(BadReply):
+            await read(engine, max_tokens=9, stop=["\n\n"])
+
+
+def _json(document: Any) -> Fault:
+    async def reply(_: Any) -> Any:
+        return web.json_response(document)
+
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        ({"error": {"message": "The request queue is full.", "code": 503}}, Overloaded),
+        ({"error": {"message": "too long", "code": 400}}, InvalidRequest),
+        ({"object": "error", "message": "died", "code": 500}, Unavailable),
+        (_choice(finish_reason="abort") | {"usage": USAGE}, Unavailable),
+    ],
+)
+async def test_errors_inside_a_stream(event: Any, error: type[SsrError]) -> None:
+    async with opened("vllm") as (engine, server):
+        server.faults.append(_events({"choices": [{"index": 0, "text": "6 "}]}, event))
+        with pytest.raises(error):
+            await read(engine, max_tokens=9)
+
+
+async def test_a_stream_that_breaks_off_is_an_engine_that_went_away() -> None:
+    async with opened("vllm") as (engine, server):
+
+        async def half(request: Any) -> Any:
+            return await streamed(request, ['{"choices": [{"index": 0, "text": "6 "}]}'])
+
+        server.faults.append(half)
+        with pytest.raises(Unavailable, match="ended before"):
+            await read(engine, max_tokens=9)
+
+
+async def test_a_server_that_does_not_stream_answers_in_one_piece() -> None:
+    async with opened("openai") as (engine, server):
+        server.faults.append(status(200, _choice() | {"usage": USAGE}))
+        pieces = await read(engine, max_tokens=9)
+        assert [piece.text for piece in pieces if piece.text] == ["6 + 7 = 13"]
+        assert pieces[-1].tokens == 5
+
+
+LOGPROBS = [
+    {"tokens": ["7"], "token_logprobs": [-0.5], "top_logprobs": None},
+    {"tokens": ["7"], "token_logprobs": [-0.5]},
+    {"tokens": ["7"], "token_logprobs": [-0.5], "top_logprobs": [{"7": -0.5, "8": None}]},
+    {"content": [{"token": "7", "logprob": -0.5, "top_logprobs": []}]},
+]
+
+
+@pytest.mark.parametrize("logprobs", LOGPROBS)
+async def test_log_probabilities_in_all_shapes(logprobs: Any) -> None:
+    async with opened("openai") as (engine, server):
+        server.faults.append(status(200, _choice(logprobs=logprobs) | {"usage": USAGE}))
+        (candidate,) = (await engine.next_token("a ", top_n=5)).candidates
+        assert (candidate.text, candidate.logprob) == ("7", -0.5)
+
+
+@pytest.mark.parametrize("logprob", [1.0, float("nan"), "x"])
+async def test_log_probabilities_that_cannot_be(logprob: Any) -> None:
+    async with opened("openai") as (engine, server):
+        server.faults.append(_json(_choice(logprobs={"top_logprobs": [{"7": logprob}]}) | {"usage": USAGE}))
+        with pytest.raises(BadReply):
+            await engine.next_token("a ", top_n=5)
+
+
+async def test_no_log_probabilities() -> None:
+    async with opened("openai") as (engine, server):
+        server.faults.append(status(200, _choice(logprobs=None) | {"usage": USAGE}))
+        with pytest.raises(CapabilityMissing):
+            await engine.next_token("a ", top_n=5)
+
+
+async def test_another_model_behind_the_same_url_is_noticed() -> None:
+    async with opened("vllm") as (engine, server):
+        assert (await engine.info()).max_total_tokens == 200
+        asks = len(server.requests)
+        await engine.info()
+        assert len(server.requests) == asks
+
+        async def dies(request: Any) -> Any:
+            request.transport.close()
+            await asyncio.Event().wait()
+
+        server.faults.append(dies)
+        with pytest.raises(Unavailable):
+            await engine.generate("a ", max_tokens=1)
+        await engine.info()
+        assert server.requests[-1][0] == "/v1/models"
