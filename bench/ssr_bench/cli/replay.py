@@ -57,7 +57,7 @@ def replay(
     calibration: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Priors, from `ssr bench calibrate`. Default: the built-in.")
     ] = None,
-    domain: Annotated[str, typer.Option(metavar="NAME", help="Which of the calibration's domains.")] = "",
+    domain: Annotated[str, typer.Option(metavar="NAME", help="Which of the calibration's domains.")] = "mathematics",
     cross_validate: Annotated[
         int, typer.Option("--cross-validate", metavar="K", help="Fit the prior on the other of K folds of problems.")
     ] = 0,
@@ -191,4 +191,4 @@ def _prior(file: Path | None, domain: str) -> Prior | None:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest("calibration", f"{file} cannot be read ({error})") from error
-    return parse_calibration(text).entry("", "", domain).prior
+    return parse_calibration(text).entry(domain=domain).prior

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
-from ssr.core.evidence.prior import Author, Fluency, Prior, Sign, Skill
+from ssr.core.evidence.prior import Author, Fluency, Length, Prior, Sign, Skill
 from ssr_bench.replay.pool import PooledProblem, Sample
 
 #: Concentrations of wrong answers that are told apart: traps, usual problems, scattered guesses.
@@ -24,11 +26,23 @@ def fit_prior(problems: Sequence[PooledProblem]) -> Prior:
 
     The verified author, of whom a pool has no samples, is put half-way between the others.
     """
+    length = _length(problems)
     counts = Counter(
-        (sum(one.right for one in p.drafts), len(p.drafts), sum(one.right for one in p.targets), len(p.targets))
+        _Count(
+            sum(one.right for one in p.drafts),
+            len(p.drafts),
+            sum(one.right for one in p.targets),
+            len(p.targets),
+            length.strangeness([one.tokens for one in p.drafts or p.targets]),
+        )
         for p in problems
     )
-    mean_d, log_d, mean_t, log_t, bend = _least(lambda at: _surprise(at, counts), [0.0, 0.7, 1.0, 0.7, 1.2])
+    at = _least(lambda at: _surprise(at, counts, length), [0.0, 0.7, 1.0, 0.7, 1.2])
+    length = min(
+        (replace(length, correlation=number / 10) for number in range(6)),
+        key=lambda one: _surprise(at, counts, one) + _PSEUDO * (one.correlation - length.correlation) ** 2,
+    )
+    mean_d, log_d, mean_t, log_t, bend = at
     draft, target = Skill(mean_d, math.exp(log_d)), Skill(mean_t, math.exp(log_t))
     middle = Skill((draft.mean + target.mean) / 2, (draft.spread + target.spread) / 2)
     skills = {Author.DRAFT: draft, Author.VERIFIED: middle, Author.TARGET: target}
@@ -40,10 +54,31 @@ def fit_prior(problems: Sequence[PooledProblem]) -> Prior:
         )
         if (one := _fluency(samples, Prior().fluency[author].slope)) is not None
     }
-    return Prior(skills, abs(math.tanh(bend)), _concentrations(problems), _sign(problems), fluency)
+    return Prior(skills, abs(math.tanh(bend)), _concentrations(problems), _sign(problems), fluency, length)
 
 
-def _surprise(at: Sequence[float], counts: Counter[tuple[int, int, int, int]]) -> float:
+class _Count(NamedTuple):
+    """How many samples of each author are right, of how many, and how much longer than usual they are."""
+
+    right_d: int
+    all_d: int
+    right_t: int
+    all_t: int
+    strangeness: float
+
+
+def _length(problems: Sequence[PooledProblem]) -> Length:
+    """Mean and spread over problems of the drafts' mean log length, or the target's where there are no drafts."""
+    logs = []
+    for problem in problems:
+        counts = [one.tokens for one in problem.drafts or problem.targets if one.tokens > 0]
+        logs += [math.fsum(map(math.log, counts)) / len(counts)] if counts else []
+    mean = math.fsum(logs) / len(logs)
+    spread = math.sqrt(math.fsum((one - mean) ** 2 for one in logs) / len(logs))
+    return Length(mean, max(spread, 0.05))
+
+
+def _surprise(at: Sequence[float], counts: Counter[_Count], length: Length) -> float:
     """Minus the log posterior of the skills, up to a constant."""
     mean_d, log_d, mean_t, log_t, bend = at
     if max(map(abs, at)) > 15 or max(log_d, log_t) > 2.5:
@@ -51,13 +86,17 @@ def _surprise(at: Sequence[float], counts: Counter[tuple[int, int, int, int]]) -
     prior = Prior(
         {Author.DRAFT: Skill(mean_d, math.exp(log_d)), Author.TARGET: Skill(mean_t, math.exp(log_t))},
         abs(math.tanh(bend)),
+        length=length,
     )
-    nodes = [(weight, chances[Author.DRAFT], chances[Author.TARGET]) for weight, chances in prior.nodes()]
+    nodes = {
+        one: [(weight, chances[Author.DRAFT], chances[Author.TARGET]) for weight, chances in prior.nodes(one)]
+        for one in {count.strangeness for count in counts}
+    }
     loss = (log_d - 0.5) ** 2 + (log_t - 0.5) ** 2 + (bend - 1) ** 2
-    for (right_d, all_d, right_t, all_t), times in counts.items():
+    for (right_d, all_d, right_t, all_t, strangeness), times in counts.items():
         chance = math.fsum(
             w * d**right_d * (1 - d) ** (all_d - right_d) * t**right_t * (1 - t) ** (all_t - right_t)
-            for w, d, t in nodes
+            for w, d, t in nodes[strangeness]
         )
         loss -= times * math.log(max(chance, 1e-300))
     return loss

@@ -57,7 +57,7 @@ PRESETS: Mapping[str, Method] = {
         Method("cascade", EvidenceRule(), drafts=4),
         Method("target-evidence", EvidenceRule()),
         Method("adaptive-consistency", EvidenceRule(Estimate.BETA, 0.8, 0.0)),
-        Method("esc", EvidenceRule(Estimate.UNANIMOUS, 1.0, 0.0, first=2, batch=2)),
+        Method("esc", EvidenceRule(Estimate.UNANIMOUS, 1.0, 0.0, batch=2, first=2)),
         Method("deepconf", EvidenceRule(Estimate.SHARE, 0.95, 0.0, first=2)),
         Method("fixed", EvidenceRule(Estimate.BETA, NEVER, 0.0)),
         Method("target-alone", EvidenceRule(Estimate.BETA, NEVER, 0.0), targets=1),

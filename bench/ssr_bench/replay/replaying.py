@@ -77,7 +77,7 @@ class Replayer:
     def _standing(self, method: Method, drafts: Sequence[Sample], targets: Sequence[Sample], left: int) -> Standing:
         numbers: dict[int | None, int] = {answer: number for number, answer in enumerate(_answers(drafts, targets))}
         votes = [
-            PathVote(author, numbers.get(one.answer), self._ratio(author, one), one.confidence or 1.0)
+            PathVote(author, numbers.get(one.answer), self._ratio(author, one), one.confidence or 1.0, one.tokens)
             for author, samples in ((Author.DRAFT, drafts), (Author.TARGET, targets))
             for one in samples
         ]

@@ -16,7 +16,7 @@ from ssr.cli.ledger_view import ratios_text, tokens_text, usage_view, vote_view
 from ssr.cli.path_view import LEGEND, Space, path_view
 from ssr.cli.wording import one_line, plural
 from ssr.core.job import JobStatus
-from ssr.core.types import Options
+from ssr.core.types import Options, StopRule
 
 _PROBLEM_LINES = 3
 #: Lines of the live view that no path takes: the problem's frame and text, and the line below the paths.
@@ -62,6 +62,10 @@ def _problem(view: JobView, width: int) -> RenderableType:
 def options_text(options: Options) -> str:
     """The options that shape a job, in a line."""
     parts = [f"mode {options.mode}", plural(options.paths, "path"), f"stop {options.stop_rule}"]
+    if options.draft_paths:
+        parts.insert(2, f"{options.draft_paths} drafted")
+    if options.stop_rule is StopRule.EVIDENCE:
+        parts.append(f"confidence {options.confidence:g}")
     if options.mode.drafts:
         parts.append(f"threshold {options.threshold:g}")
         if options.lookahead:

@@ -33,12 +33,12 @@ def vote_view(job: Job) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("vote", no_wrap=True, overflow="ellipsis", max_width=40)
     table.add_column("paths", no_wrap=True, overflow="ellipsis")
-    table.add_column("mean score", justify="right", no_wrap=True)
+    sure = any(vote.posterior is not None for vote in job.votes)
+    table.add_column("sure" if sure else "mean score", justify="right", no_wrap=True)
     for place, vote in enumerate(job.votes):
         paths = ", ".join(map(str, vote.paths))
-        table.add_row(
-            Text(one_line(vote.answer, 60)), paths, score_text(vote.mean_score), style="" if place else "green"
-        )
+        last = f"{vote.posterior or 0.0:.0%}" if sure else score_text(vote.mean_score)
+        table.add_row(Text(one_line(vote.answer, 60)), paths, last, style="" if place else "green")
     return Group(table, outcome)
 
 

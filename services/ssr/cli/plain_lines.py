@@ -6,6 +6,7 @@ from ssr.cli.ledger_view import ratios_text, steps_text, tokens_text
 from ssr.cli.wording import flops_text, one_line, origin, plural, score_text
 from ssr.core.job import Event, Finished, Job, Queued, Started
 from ssr.core.run import PathEnded, Selected, StepCommitted
+from ssr.core.vote import Vote
 
 
 def lines_of(event: Event) -> list[str]:
@@ -37,7 +38,7 @@ def _outcome(job: Job) -> list[str]:
     usage = job.usage
     lines = [
         f"vote: {one_line(vote.answer, 200)} by {plural(len(vote.paths), 'path')} "
-        f"({', '.join(map(str, vote.paths))}), mean score {score_text(vote.mean_score)}"
+        f"({', '.join(map(str, vote.paths))}), {_worth(vote)}"
         for vote in job.votes
     ]
     lines.append(f"tokens: {tokens_text(usage)}")
@@ -53,3 +54,8 @@ def _outcome(job: Job) -> list[str]:
     detail = "; ".join(part for part in (job.answer, job.error, job.reason) if part)
     word = "answer" if job.answer else job.status.replace("_", " ")
     return [*lines, f"{word}: {one_line(detail, 400)}" if detail else word]
+
+
+def _worth(vote: Vote) -> str:
+    """How sure it is where that is known, else its score."""
+    return f"mean score {score_text(vote.mean_score)}" if vote.posterior is None else f"{vote.posterior:.0%} sure"

@@ -59,7 +59,7 @@ def solve(
     ] = None,
     mode: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="baseline, parallel, parallel-spm, ssd or ssr (default)."),
+        typer.Option(metavar="NAME", help="baseline, parallel, parallel-spm, ssd, ssr (default), cascade or draft."),
     ] = None,
     paths: Annotated[
         int | None,
@@ -69,7 +69,8 @@ def solve(
         str | None,
         typer.Option(
             metavar="RULE",
-            help="Stop when all paths ended (full, the default), at one answer (fast-1) or two equal ones (fast-2).",
+            help="Stop when all paths ended (full, the default), at one answer (fast-1), two equal ones (fast-2), or "
+            "when the votes make one sure enough (evidence, the default of mode cascade).",
         ),
     ] = None,
     threshold: Annotated[
@@ -136,6 +137,37 @@ def solve(
             "Default: the server's (0).",
         ),
     ] = None,
+    draft_paths: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Mode cascade: so many of the paths, the first ones, are drafts. Default: 4."),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Rule evidence: how sure the answer must be, up to 1. Default: 0.9."),
+    ] = None,
+    min_gain: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Rule evidence: how much a further path must be expected to raise the chance of a right answer. "
+            "Default: 0.04.",
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(metavar="N", help="Rule evidence: paths that begin together. Default: 1.")
+    ] = None,
+    estimate: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Rule evidence: posterior (default), beta, unanimous or share."),
+    ] = None,
+    vote: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="majority, evidence, or weighted- or best- before mean, min, last or product of step scores. "
+            "Default: evidence with rule evidence, else majority.",
+        ),
+    ] = None,
     priority: Annotated[
         str, typer.Option(metavar="NAME", help="interactive (goes first) or batch (when there is room).")
     ] = Priority.INTERACTIVE.value,
@@ -182,6 +214,12 @@ def solve(
         "max_steps": max_steps,
         "lookahead": lookahead,
         "reserve": reserve,
+        "draft_paths": draft_paths,
+        "confidence": confidence,
+        "min_gain": min_gain,
+        "batch": batch,
+        "estimate": estimate,
+        "vote": vote,
     }
     with refusing():
         target = destination_of(wanted_server(ctx, server, preset), preset)

@@ -10,6 +10,7 @@ from ssr.core.job import Job
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import Path
 from ssr.core.types import NO_STRATEGY, Step, Strategy
+from ssr.core.vote import Vote
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
@@ -27,9 +28,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "labels": dict(job.labels),
         "problem": job.problem,
         "answer": job.answer,
-        "votes": [
-            {"answer": vote.answer, "paths": list(vote.paths), "mean_score": vote.mean_score} for vote in job.votes
-        ],
+        "votes": [_vote(vote) for vote in job.votes],
         "strategies": [_strategy(path.strategy) for path in job.paths if path.strategy != NO_STRATEGY],
         "paths": [_path(path) for path in job.paths],
         "usage": _usage(job.usage),
@@ -46,6 +45,11 @@ def job_to_json(job: Job) -> dict[str, Any]:
 def _strategy(strategy: Strategy) -> dict[str, str]:
     """Without its examples, which are the pool's and long."""
     return {"code": strategy.code, "name": strategy.name, "hint": strategy.hint}
+
+
+def _vote(vote: Vote) -> dict[str, Any]:
+    """`posterior` and `weight` are null where the job's rules have no such thing."""
+    return {**asdict(vote), "paths": list(vote.paths)}
 
 
 def _path(path: Path) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypedDict, TypeVar
 
+from ssr.core.cascade import CascadeShape, stop_rule_of
 from ssr.core.errors import InvalidRequest, echoed
+from ssr.core.evidence.rule import Estimate
 from ssr.core.job import Priority
 from ssr.core.limits import check_key, check_options, check_problem
 from ssr.core.types import Mode, Options, StopRule, choices, chosen
@@ -41,6 +43,12 @@ class SolveOptions(TypedDict, total=False):
     max_steps: int
     lookahead: int
     reserve: int
+    draft_paths: int
+    confidence: float
+    min_gain: float
+    batch: int
+    estimate: Estimate | str
+    vote: str
 
 
 def resolved(given: SolveOptions) -> Options:
@@ -53,9 +61,10 @@ def resolved(given: SolveOptions) -> Options:
         if name not in Options.__dataclass_fields__:
             raise InvalidRequest(name, f"is no option; known are {', '.join(Options.__dataclass_fields__)}")
     fields["mode"] = mode = _member(Mode, "mode", given.get("mode", Options().mode))
-    fields["stop_rule"] = _member(StopRule, "stop_rule", given.get("stop_rule", Options().stop_rule))
-    if mode.single_path:
-        fields.setdefault("paths", 1)
+    fields["stop_rule"] = _member(StopRule, "stop_rule", given.get("stop_rule", stop_rule_of(mode, Options())))
+    fields["estimate"] = _member(Estimate, "estimate", given.get("estimate", Options().estimate))
+    shape = CascadeShape().fill(mode, given.get("paths"), given.get("draft_paths"), Options().paths)
+    fields["paths"], fields["draft_paths"] = shape
     options = replace(Options(), **fields)
     check_options(options)
     return options

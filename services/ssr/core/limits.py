@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import InvalidRequest, Violations, echoed, plain
 from ssr.core.types import MAX_SCORE, Mode, Options
+from ssr.core.vote_rule import VoteRule
 
 MAX_PROBLEM_CHARS = 20_000
 MAX_PATHS = 16
@@ -70,6 +71,8 @@ def check_options(options: Options) -> None:
         gather(check_within, "max_steps", options.max_steps, 1, MAX_STEPS)
         gather(check_within, "lookahead", options.lookahead, 0, MAX_LOOKAHEAD)
         gather(_check_reserve, options)
+        gather(_check_draft_paths, options)
+        gather(_check_evidence, options)
         gather(check_text, "strategy_set", options.strategy_set)
         gather(_check_scorer, options.scorer)
 
@@ -107,6 +110,23 @@ def _check_reserve(options: Options) -> None:
         raise InvalidRequest("reserve", f"must be 0 in mode {options.mode}: only ssr has one; got {reserve}")
     if reserve and not 0 <= reserve < paths:
         raise InvalidRequest("reserve", f"must be within 0..{paths - 1}, below paths={paths}; got {reserve}")
+
+
+def _check_draft_paths(options: Options) -> None:
+    drafts, paths = options.draft_paths, options.paths
+    if drafts and options.mode is not Mode.CASCADE:
+        raise InvalidRequest("draft_paths", f"must be 0 in mode {options.mode}: only cascade has them; got {drafts}")
+    if options.mode is Mode.CASCADE:
+        check_within("draft_paths", drafts, 0, paths)
+
+
+def _check_evidence(options: Options) -> None:
+    if not 0 < options.confidence <= 1:
+        raise InvalidRequest("confidence", f"must be over 0 and at most 1; got {plain(options.confidence)}")
+    check_within("min_gain", options.min_gain, 0, 1)
+    check_within("batch", options.batch, 1, MAX_PATHS)
+    if options.vote:
+        VoteRule.named(options.vote)
 
 
 def check_key(key: str) -> None:

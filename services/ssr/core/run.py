@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from ssr.core.ledger import Ledger
 from ssr.core.progress import Progress
+from ssr.core.steps import BOUNDARY
+from ssr.core.thinking import opens, said
 from ssr.core.types import Call, Options, PathContext, PathStatus, Source, Step, Strategy
 from ssr.core.vote import Ballot
 
@@ -33,12 +35,17 @@ class StepCommitted:
 
 @dataclass(frozen=True, slots=True)
 class PathEnded:
-    """A path takes no further step. `answer` is "" unless ANSWERED; `reason` is for people."""
+    """A path takes no further step. `answer` is "" unless ANSWERED; `reason` is for people.
+
+    With stop rule evidence, `leader` is the answer that leads with this path, and `confidence` how sure it is, 0..1.
+    """
 
     path: int
     status: PathStatus
     answer: str = ""
     reason: str = ""
+    leader: str = ""
+    confidence: float | None = None
 
 
 Decision = Selected | StepCommitted | PathEnded
@@ -74,10 +81,35 @@ class Path:
         return self.progress.tokens
 
     @property
+    def scores(self) -> tuple[float, ...]:
+        """Of the scored steps, 0..9."""
+        return tuple(step.score for step in self.steps if step.score is not None)
+
+    @property
     def mean_score(self) -> float | None:
         """Mean of the scored steps, 0..9; None if none was scored."""
-        scores = [step.score for step in self.steps if step.score is not None]
+        scores = self.scores
         return sum(scores) / len(scores) if scores else None
+
+    @property
+    def logprob(self) -> float | None:
+        """The mean log probability of its tokens; None where the engine did not tell of all steps."""
+        known = [(step.logprob, step.tokens) for step in self.steps if step.logprob is not None]
+        tokens = sum(count for _, count in known)
+        if not tokens or len(known) < len(self.steps):
+            return None
+        return sum(logprob * count for logprob, count in known) / tokens
+
+    @property
+    def text(self) -> str:
+        """What all of its steps say, without the model's thinking."""
+        whole = BOUNDARY.join(step.text for step in self.steps)
+        return said(whole, thinking=opens(whole))
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was done for it."""
+        return bool(self.steps) or self.status not in (PathStatus.RUNNING, PathStatus.STOPPED)
 
     @property
     def by_target(self) -> bool:
@@ -122,7 +154,7 @@ class Run:
     def ballots(self) -> tuple[Ballot, ...]:
         """The answers that vote, in the order of their paths."""
         return tuple(
-            Ballot(path.index, path.answer, path.mean_score, path.by_target)
+            Ballot(path.index, path.answer, path.mean_score, path.by_target, path.scores)
             for path in self.paths
             if path.status is PathStatus.ANSWERED
         )

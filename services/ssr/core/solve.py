@@ -3,8 +3,9 @@
 `solve` is one resumable coroutine for all modes. Everything it decides goes through the `Journal` before it acts
 on it, and everything it knows comes from there: after a crash, calling it again with the same journal goes on behind
 the last committed step. Paths advance independently; nothing waits for the slowest. With a lookahead the drafter does
-not wait for the verifier either (`core.ahead`), and the same steps are committed. Paths in reserve are the exception:
-the target writes them alone, once all others have ended without deciding the vote.
+not wait for the verifier either (`core.ahead`), and the same steps are committed. Paths begin in waves
+(`Options.waves`): all at once, but for those in reserve, those of mode cascade that the target writes, and those of
+stop rule evidence. These begin once all before them have ended and left the vote open.
 Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
 """
 
@@ -12,27 +13,31 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
 from ssr.core.ahead import DraftsAhead
-from ssr.core.answers import Asked, Equivalence, classes
+from ssr.core.answers import Asked, Equivalence
 from ssr.core.errors import ContextFull, SsrError
+from ssr.core.evidence.posterior import Posterior
+from ssr.core.evidence.prior import Author, Prior
+from ssr.core.evidence.rule import Estimate
+from ssr.core.poll_run import Pollster
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted, answered, path_end
 from ssr.core.types import (
     MAX_SCORE,
     NO_STRATEGY,
-    Mode,
     Options,
     PathContext,
     PathStatus,
     Selection,
     Step,
+    StopRule,
     Verdict,
     Written,
 )
-from ssr.core.vote import Vote, settled, tally
+from ssr.core.vote import Vote, settled
 
 #: How long a cancelled path waits for the decision it is just making durable, in seconds.
 _SETTLE_S = 5.0
@@ -74,13 +79,17 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Who does the work. `drafter` writes with the draft model, `writer` with the target."""
+    """Who does the work. `drafter` writes with the draft model, `writer` with the target.
+
+    `posterior` weighs the votes for stop rule evidence.
+    """
 
     selector: Selector
     drafter: StepWriter
     writer: StepWriter
     verifier: Verifier
     equivalence: Equivalence
+    posterior: Posterior = field(default_factory=lambda: Posterior(Prior()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +116,16 @@ async def solve(job_id: str, problem: str, options: Options, stages: Stages, jou
     return await _Solving(job_id, problem, options, stages, journal, await journal.load()).outcome()
 
 
-async def conclude(job_id: str, problem: str, stages: Stages, journal: Journal, reason: str) -> Outcome:
+async def conclude(
+    job_id: str, problem: str, options: Options, stages: Stages, journal: Journal, reason: str
+) -> Outcome:
     """End a run that is not being solved any more with what it has: its running paths stop, the others vote.
 
     Raises: whatever the journal raises.
     """
     run = await _stopped(await journal.load(), journal, reason)
-    return Outcome(run, await _tallied(run, stages, Asked(job_id, problem)))
+    pollster = Pollster(Asked(job_id, problem), options, stages.equivalence, stages.posterior)
+    return Outcome(run, (await pollster.count(run, len(run.paths))).votes)
 
 
 class _Solving:
@@ -124,7 +136,11 @@ class _Solving:
         self._stages, self._journal, self._run = stages, journal, run
         self._steps_left = asyncio.Semaphore(max(0, options.max_steps - run.committed_steps))
         self._news = asyncio.Event()  # a path has ended, or the run has reached a limit
-        self._reserve_begins = asyncio.Event()
+        self._waves = [asyncio.Event() for _ in options.waves]
+        self._waves[0].set()
+        self._ending = asyncio.Lock()
+        self._decided = "the vote was already decided"
+        self._pollster = Pollster(Asked(job_id, problem), options, stages.equivalence, stages.posterior)
 
     async def outcome(self) -> Outcome:
         if not self._run.paths:
@@ -134,13 +150,10 @@ class _Solving:
             await self._grow_all()
         except ExceptionGroup as errors:  # of the journal, or a limit, which comes last: any one of them ends the run
             raise errors.exceptions[0] from None
-        run = await _stopped(self._run, self._journal, "the vote was already decided")
+        run = await _stopped(self._run, self._journal, self._decided)
         failed = [path for path in run.paths if path.status is PathStatus.FAILED]
         error = failed[0].reason if len(failed) == len(run.paths) else ""
-        return Outcome(run, await self._tally(run), error)
-
-    async def _tally(self, run: Run) -> tuple[Vote, ...]:
-        return await _tallied(run, self._stages, Asked(self._job_id, self._problem))
+        return Outcome(run, (await self._pollster.count(run, len(run.paths))).votes, error)
 
     async def _select(self) -> Selection:
         options = self._options
@@ -172,26 +185,43 @@ class _Solving:
             await self._news.wait()
 
     async def _settled(self, run: Run) -> bool:
-        """Whether the vote is decided. If not, and only paths in reserve are left, those begin.
+        """Whether the vote is decided. If not, and all paths that have begun have ended, the next wave begins.
 
-        Whether they are needed is decided by the other paths' votes alone, so a resumed run decides the same, and
-        always as with the early stop: sparing them is what a reserve is for.
+        Whether a wave is needed is decided by the votes of the paths before it alone, so a resumed run decides the
+        same; and always as with the early stop, for sparing paths is what waves are for.
         """
-        options, rule = self._options, self._options.stop_rule
-        if settled(rule, await self._tally(run), run.running, early_stop=options.early_stop):
-            return True
-        others = run.first(options.paths - options.reserve)
-        if others.running or self._reserve_begins.is_set():
-            return False
-        if settled(rule, await self._tally(others), options.reserve, early_stop=True):
-            return True
-        self._reserve_begins.set()
-        return False
+        for wave, begun in enumerate(self._options.waves):
+            first = run.first(begun)
+            needless = len(run.paths) - begun
+            if first.running:
+                return await self._decided_by(run, begun, first.running + needless, early_stop=self._options.early_stop)
+            if begun == len(run.paths):
+                break
+            if not self._begun(run, wave + 1) and await self._decided_by(run, begun, needless, early_stop=True):
+                break
+            self._waves[wave + 1].set()
+        return True
+
+    def _begun(self, run: Run, wave: int) -> bool:
+        """Whether the journal has anything of a wave: then it was needed, whatever would be decided today."""
+        return any(path.begun for path in run.paths[self._options.waves[wave - 1] : self._options.waves[wave]])
+
+    async def _decided_by(self, run: Run, begun: int, running: int, *, early_stop: bool) -> bool:
+        """Whether the paths that have begun decide the vote, although `running` ones are at work or to come."""
+        rule = self._options.stop_rule
+        count = await self._pollster.count(run, begun)
+        if rule is not StopRule.EVIDENCE:
+            return settled(rule, count.votes, running, early_stop=early_stop)
+        whole = self._options.estimate is Estimate.UNANIMOUS  # it is about all of a wave
+        surely = count.standing.confidence >= self._options.confidence and not whole
+        stop = early_stop and (surely if run.first(begun).running else count.standing.stop)
+        if stop:
+            self._decided = count.standing.reason
+        return stop
 
     async def _grow(self, index: int) -> None:
         """Step by step to the end of one path; at a limit it stays as it is, and `_until_settled` ends the run."""
-        if self._options.in_reserve(index):
-            await self._reserve_begins.wait()
+        await self._waves[next(wave for wave, begun in enumerate(self._options.waves) if index < begun)].wait()
         async with self._drafts_ahead(index) as drafts:
             while (end := path_end(self._run.paths[index], self._options)) is None:
                 await self._steps_left.acquire()  # the last ones may be in the making on other paths
@@ -207,21 +237,29 @@ class _Solving:
                 await self._decide(committed)
                 if self._limit(self._run):
                     self._news.set()
-        await self._decide(end)
+        async with self._ending:  # each end says how the votes stand with all before it
+            await self._decide(await self._told(end))
         self._news.set()
+
+    async def _told(self, end: PathEnded) -> PathEnded:
+        """With stop rule evidence, the end of a path says how the votes stand with it."""
+        if self._options.stop_rule is not StopRule.EVIDENCE:
+            return end
+        run = self._run.apply(end)
+        begun = next(begun for begun in self._options.waves if end.path < begun)
+        count = await self._pollster.count(run, begun)
+        leader = count.votes[0].answer if count.votes else ""
+        return replace(end, leader=leader, confidence=count.standing.confidence)
 
     async def _next_step(self, index: int, drafts: DraftsAhead) -> StepCommitted:
         context, options = self._asked(index, self._run)
-        if options.in_reserve(index):
-            written = await self._stages.writer.write(context, options)
+        author = options.author(index)
+        if author is not Author.VERIFIED:
+            writer = self._stages.drafter if author is Author.DRAFT else self._stages.writer
+            written = await writer.write(context, options)
             # The target's own step counts as its rewrites do (paper section 3.3), which are not scored either.
-            return StepCommitted(index, replace(written.step, score=MAX_SCORE), written.calls)
-        if not options.mode.drafts:
-            if options.mode is Mode.DRAFT:
-                written = await self._stages.drafter.write(context, options)
-            else:
-                written = await self._stages.writer.write(context, options)
-            return StepCommitted(index, written.step, written.calls)
+            step = replace(written.step, score=MAX_SCORE) if options.in_reserve(index) else written.step
+            return StepCommitted(index, step, written.calls)
         draft = await drafts.next(self._run)
         step = draft.step
         if self._run.paths[index].with_step(step).progress.repeats:
@@ -289,8 +327,3 @@ async def _stopped(run: Run, journal: Journal, reason: str) -> Run:
             await journal.append(stopped)
             run = run.apply(stopped)
     return run
-
-
-async def _tallied(run: Run, stages: Stages, asked: Asked) -> tuple[Vote, ...]:
-    groups = await classes([ballot.answer for ballot in run.ballots], stages.equivalence, asked)
-    return tally(run.ballots, groups)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from ssr.core.evidence.prior import Author
+from ssr.core.evidence.rule import Estimate, EvidenceRule
 from ssr.core.steps import CutText
 
 MAX_SCORE = 9.0
@@ -38,6 +40,7 @@ class Mode(StrEnum):
     SSD = "ssd"  #: one path, drafted and verified
     SSR = "ssr"  #: N paths with selected strategies, drafted and verified
     DRAFT = "draft"  #: the draft model alone, one path: the floor that the others are measured against
+    CASCADE = "cascade"  #: paths of the draft model alone, then of the target alone, while the votes leave doubt
     UNKNOWN = "unknown"  #: one of a newer version; never asked for
 
     @property
@@ -61,6 +64,7 @@ class StopRule(StrEnum):
     FULL = "full"  #: when all paths have ended
     FAST_1 = "fast-1"  #: at the first answer
     FAST_2 = "fast-2"  #: at two equal answers
+    EVIDENCE = "evidence"  #: when the votes make an answer sure enough, or no further path is worth it
     UNKNOWN = "unknown"  #: one of a newer version; never asked for
 
 
@@ -109,6 +113,11 @@ class Options:
     answer (0: not at all; None: `thinking_budget`). `lookahead` is how many steps are drafted ahead of the one that is
     being scored. `reserve` (mode ssr) is how many paths, the last ones, the target writes alone; they begin only when
     all others have ended and the vote is still open.
+    a job with what it has. `lookahead` is how many steps are drafted ahead of the one that is being scored. `reserve`
+    (mode ssr) is how many paths, the last ones, the target writes alone; they begin only when all others have ended
+    and the vote is still open. `draft_paths` (mode cascade) is how many paths, the first ones, the draft model writes
+    alone. `estimate`, `confidence`, `min_gain` and `batch` are those of `core.evidence.rule`, for stop rule evidence;
+    `vote` is how the winner is found (`core.vote_rule`), "" for the stop rule's own way.
     Defaults: paper section 4 (temperature 0.6, top_p 0.95, threshold 7, 512 tokens a step, 8192 a path).
     """
 
@@ -130,6 +139,12 @@ class Options:
     max_steps: int = 4096
     lookahead: int = 0
     reserve: int = 0
+    draft_paths: int = 0
+    estimate: Estimate = Estimate.POSTERIOR
+    confidence: float = 0.9
+    min_gain: float = 0.04
+    batch: int = 1
+    vote: str = ""
 
     @property
     def thinking_budget(self) -> int:
@@ -140,6 +155,28 @@ class Options:
 
     def in_reserve(self, path: int) -> bool:
         return self.paths - self.reserve <= path < self.paths
+
+    def author(self, path: int) -> Author:
+        """Who writes a path."""
+        if self.mode is Mode.DRAFT or (self.mode is Mode.CASCADE and path < self.draft_paths):
+            return Author.DRAFT
+        return Author.VERIFIED if self.mode.drafts and not self.in_reserve(path) else Author.TARGET
+
+    @property
+    def waves(self) -> tuple[int, ...]:
+        """How many of the paths, the first ones, may have begun: with the first wave, the second, ... and all of them.
+
+        A wave begins when all paths before it have ended and their votes leave doubt.
+        """
+        first = self.draft_paths if self.mode is Mode.CASCADE and self.draft_paths else self.paths - self.reserve
+        if self.stop_rule is StopRule.EVIDENCE:
+            first = self.draft_paths or min(self.batch, self.paths)
+            return (*range(first, self.paths, self.batch), self.paths)
+        return (first, self.paths) if first < self.paths else (self.paths,)
+
+    @property
+    def rule(self) -> EvidenceRule:
+        return EvidenceRule(self.estimate, self.confidence, self.min_gain, batch=self.batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +210,9 @@ class Step:
     A `text` that its token limit cut is a `core.steps.CutText`: the next step goes on right behind it. `score` is the
     target's (0..9) of an accepted draft, 9 for a rewrite (paper: a rewrite is not scored again) and for a step of a
     path in reserve, None where nothing scored it. `draft_score` is, for a rewrite, that of the draft it replaced.
+    `score` is the target's (0..9) of an accepted draft, 9 for a rewrite (paper: a rewrite is not scored again) and for
+    a step of a path in reserve, None where nothing scored it. `draft_score` is, for a rewrite, what the draft it
+    replaced was given. `logprob` is the mean log probability of its tokens, None where the engine does not tell.
     """
 
     index: int
@@ -182,6 +222,7 @@ class Step:
     score: float | None = None
     ends_turn: bool = False
     draft_score: float | None = None
+    logprob: float | None = None
 
     @property
     def cut(self) -> bool:

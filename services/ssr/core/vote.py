@@ -1,4 +1,7 @@
-"""The vote of the paths (paper section 3.3): most paths win; ties go to the higher mean step score."""
+"""The vote of the paths (paper section 3.3): most paths win; ties go to the higher mean step score.
+
+Other rules order by a weight (`core.vote_rule`) or by the evidence (`core.evidence`) first.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +9,64 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ssr.core.types import StopRule
+from ssr.core.vote_rule import EVIDENCE, MAJORITY, VoteRule
+
+_MAJORITY = VoteRule(MAJORITY)
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A path's answer. `mean_score`: of its steps, 0..9; None if none was scored. `target`: it alone wrote the path."""
+    """A path's answer. `mean_score`: of its steps, 0..9; None if none was scored. `target`: it alone wrote the path.
+
+    `scores`: of its scored steps, in order.
+    """
 
     path: int
     answer: str
     mean_score: float | None
     target: bool = False
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One answer, as the first of its paths wrote it, and the paths that gave it."""
+    """One answer, as the first of its paths wrote it, and the paths that gave it.
+
+    `posterior`: how sure the stop rule's estimate makes it, 0..1; `weight`: its weight in a weighted vote. None where
+    the rule has no such thing.
+    """
 
     answer: str
     paths: tuple[int, ...]
     mean_score: float | None
+    posterior: float | None = None
+    weight: float | None = None
 
 
-def tally(ballots: Sequence[Ballot], classes: Sequence[Sequence[int]]) -> tuple[Vote, ...]:
-    """The votes, the winner first.
+def tally(
+    ballots: Sequence[Ballot],
+    classes: Sequence[Sequence[int]],
+    rule: VoteRule = _MAJORITY,
+    posteriors: Sequence[float] = (),
+) -> tuple[Vote, ...]:
+    """The votes, the winner first. `posteriors`: one a class, where there is an estimate.
 
     `classes` groups positions in `ballots` whose answers are the same mathematics; each position is in one class.
-    Order: more paths, then the higher mean score, then a path of the target's own (a reserve is there to break ties),
-    then the earliest path.
+    Order: what the rule orders by, if not the number of paths; more paths, then the higher mean score, then a path of
+    the target's own (a reserve is there to break ties), then the earliest path.
     """
     own = {ballot.path for ballot in ballots if ballot.target}
-    votes = [_count([ballots[i] for i in group]) for group in classes if group]
-    return tuple(
-        sorted(votes, key=lambda v: (-len(v.paths), -(v.mean_score or 0.0), own.isdisjoint(v.paths), v.paths[0]))
-    )
+    votes = [
+        _count([ballots[i] for i in group], rule, posteriors[number] if posteriors else None)
+        for number, group in enumerate(classes)
+        if group
+    ]
+
+    def order(vote: Vote) -> tuple[float, int, float, bool, int]:
+        first = vote.posterior if rule.name == EVIDENCE else vote.weight
+        return -(first or 0.0), -len(vote.paths), -(vote.mean_score or 0.0), own.isdisjoint(vote.paths), vote.paths[0]
+
+    return tuple(sorted(votes, key=order))
 
 
 def settled(rule: StopRule, votes: Sequence[Vote], running: int, *, early_stop: bool) -> bool:
@@ -58,8 +86,9 @@ def settled(rule: StopRule, votes: Sequence[Vote], running: int, *, early_stop: 
     return early_stop and leader > runner_up + running
 
 
-def _count(group: Sequence[Ballot]) -> Vote:
+def _count(group: Sequence[Ballot], rule: VoteRule, posterior: float | None) -> Vote:
     ordered = sorted(group, key=lambda ballot: ballot.path)
     scores = [ballot.mean_score for ballot in ordered if ballot.mean_score is not None]
     mean = sum(scores) / len(scores) if scores else None
-    return Vote(ordered[0].answer, tuple(ballot.path for ballot in ordered), mean)
+    weight = rule.weight([ballot.scores for ballot in ordered])
+    return Vote(ordered[0].answer, tuple(ballot.path for ballot in ordered), mean, posterior, weight)

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from ssr.core.evidence.posterior import Posterior
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.api.batches import Batches
 from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.server_info import ServerInformation
 from ssr.orchestrator.api.servicer import MAX_LIST, ReasoningServicer
 from ssr.orchestrator.api.visibility import Visibility
+from ssr.orchestrator.calibration import cascade_shape, load_calibration
 from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
 from ssr.orchestrator.metrics.equivalence import EquivalenceMetrics
 from ssr.orchestrator.metrics.job_records import JobRecords
@@ -59,7 +61,9 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             MathVerifyEquivalence(settings.equivalence, EquivalenceMetrics(telemetry.registry))
         )
         parking = Parking()
-        stages = await stack.enter_async_context(open_stages(settings, equivalence, watch, parking))
+        calibration = load_calibration(settings.calibration)
+        posterior = Posterior(calibration.entry().prior)
+        stages = await stack.enter_async_context(open_stages(settings, equivalence, posterior, watch, parking))
         wakeups = await stack.enter_async_context(running_wakeups(redis))
         store = JobStore(redis, _now_ms, retention_s=settings.retention_s)
         limits = QueueLimits(settings.max_unfinished, settings.tenant_jobs, settings.tenant_limits)
@@ -84,7 +88,11 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         measure_replica(telemetry, redis, worker, queue, parking, settings)
         await stack.enter_async_context(watching_memory(redis, MemoryMetrics(telemetry.registry)))
         admission = Admission(
-            stages.selector, stages.drafter.measure, stages.verifier.measure, settings.defaults.options()
+            stages.selector,
+            stages.drafter.measure,
+            stages.verifier.measure,
+            settings.defaults.options(),
+            cascade_shape(calibration.entry()),
         )
         intake = Intake(admission, store, queue, workload, watch, _now_ms, retention_s=settings.retention_s)
         batch_store = BatchStore(redis, retention_s=settings.retention_s)

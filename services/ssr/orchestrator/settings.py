@@ -52,6 +52,11 @@ class DefaultOptions(BaseModel):
     #: Of the paths in mode ssr, those that the target writes alone, and only where the others leave the vote open.
     reserve: Annotated[int, Field(ge=0, lt=MAX_PATHS)] = Options().reserve
 
+    #: Stop rule evidence: how sure an answer must be, what a further path must gain, and paths that begin together.
+    confidence: Annotated[float, Field(gt=0, le=1)] = Options().confidence
+    min_gain: Annotated[float, Field(ge=0, le=1)] = Options().min_gain
+    batch: Annotated[int, Field(ge=1, le=MAX_PATHS)] = Options().batch
+
     @model_validator(mode="after")
     def _reserve_is_below_paths(self) -> Self:
         if self.reserve >= self.paths:
@@ -78,6 +83,9 @@ class OrchestratorSettings(ServiceSettings):
     replica: str = Field(default_factory=replica_name)
     #: What applies where a request does not say.
     defaults: DefaultOptions = DefaultOptions()
+    #: A file with what is known of the two models (`ssr bench calibrate` writes it): the weights of votes for stop rule
+    #: evidence, and the shape of mode cascade. None: what comes with SSR.
+    calibration: Path | None = None
     #: Paths in flight on this replica; more jobs wait in the queue. Room for the largest job (16) is a must.
     max_paths: Annotated[int, Field(ge=MAX_PATHS, le=65_536)] = 1024
     #: Those of them that batch jobs may have, at most; the rest is kept for interactive ones.

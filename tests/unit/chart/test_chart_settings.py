@@ -83,7 +83,11 @@ EVERYTHING: dict[str, Any] = {
                     "max_thinking_tokens": 512,
                     "lookahead": 1,
                     "reserve": 2,
+                    "confidence": 0.8,
+                    "min_gain": 0.02,
+                    "batch": 2,
                 },
+                "calibration": "/calibration/pair.yaml",
                 "max_paths": 2048,
                 "batch_paths": 1024,
                 "max_unfinished": 1_000_000,
@@ -181,6 +185,7 @@ def test_every_setting_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(orchestrator, OrchestratorSettings)
     given = EVERYTHING["services"]["orchestrator"]["settings"]
     told = orchestrator.model_dump(include=set(given))
+    told["calibration"] = str(told["calibration"])
     assert told == given | {"tenant_limits": {"acme": 200, "school-7": 20}}
     assert orchestrator.tls is not None
     assert str(orchestrator.tls.clients) == "/tls/ca.crt"

@@ -32,7 +32,8 @@ JOB = Job(
 
 def test_a_job_in_full() -> None:
     found = json.loads(json.dumps(job_to_json(JOB)))
-    assert found["votes"] == [{"answer": "42", "paths": [0], "mean_score": 9.0}]
+    vote = {"answer": "42", "paths": [0], "mean_score": 9.0, "posterior": None, "weight": None}
+    assert found["votes"] == [vote]
     assert found["strategies"] == [{"code": "B", "name": "Equation", "hint": "Call it x."}]
     step = {"index": 0, "source": "rewritten", "score": 9.0, "text": STEP.text, "tokens": 9}
     assert found["paths"] == [

@@ -115,7 +115,7 @@ async def test_an_answer_that_is_committed_when_the_run_is_cut_off_still_votes(s
     kept: list[Decision] = full.decisions[: end + (stopped_behind == "PathEnded")]
     journal = MemoryJournal(kept)
     stages = TreeCrew([2, 2])
-    outcome = await conclude("job", "problem", stages.stages(), journal, "the deadline has passed")
+    outcome = await conclude("job", "p", Options(), stages.stages(), journal, "the deadline has passed")
     answered = [path for path in outcome.run.paths if path.status is PathStatus.ANSWERED]
     assert answered
     assert outcome.answer == answered[0].answer

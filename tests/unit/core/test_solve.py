@@ -320,7 +320,7 @@ async def test_concluding_lets_those_vote_that_have_an_answer() -> None:
     solving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await solving
-    outcome = await conclude("job", "problem", stages.stages(), journal, "the deadline has passed")
+    outcome = await conclude("job", "p", Options(), stages.stages(), journal, "the deadline has passed")
     assert (outcome.answer, [vote.paths for vote in outcome.votes]) == ("7", [(0,)])
     assert [path.status for path in outcome.run.paths][1:] == [PathStatus.STOPPED] * 2
     assert outcome.run.paths[1].reason == "the deadline has passed"
@@ -328,5 +328,5 @@ async def test_concluding_lets_those_vote_that_have_an_answer() -> None:
 
 
 async def test_concluding_a_run_without_strategies() -> None:
-    outcome = await conclude("job", "problem", ScriptedCrew({}).stages(), MemoryJournal(), "why")
+    outcome = await conclude("job", "p", Options(), ScriptedCrew({}).stages(), MemoryJournal(), "why")
     assert (outcome.answer, outcome.run.paths) == ("", ())

@@ -12,6 +12,7 @@
         wrong: [[0.2, 1], [0.3, 4], [0.5, 24]]        # weight, concentration
         false_sum: {seen: -2.8, unseen: 0.2}          # log likelihood ratios
         fluency: {draft: {mean: -0.16, slope: 3}, target: {mean: -0.13, slope: 8}}   # a ratio for each nat
+        length: {mean: 5.4, spread: 0.5, correlation: 0.4}                           # log of a path's tokens
         suggestion: {draft_paths: 4, paths: 8, confidence: 0.9, min_gain: 0.04}
 
 The first entry that fits a request counts. Fields that are not known are ignored, so that a newer file can be read.
@@ -26,9 +27,11 @@ from typing import Any
 import yaml
 
 from ssr.core.errors import InvalidRequest
-from ssr.core.evidence.prior import Author, Fluency, Prior, Sign, Skill
+from ssr.core.evidence.prior import Author, Fluency, Length, Prior, Sign, Skill
 
 VERSION = 1
+#: Of requests that name none.
+DOMAIN = "mathematics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,10 @@ class Entry:
     note: str = ""
 
     def fits(self, draft: str, target: str, domain: str) -> bool:
-        models = self.draft.casefold() in draft.casefold() and self.target.casefold() in target.casefold()
-        return models and self.domain in ("", domain)
+        """Whether it is for these; a model that is not named ("") may be any."""
+        models = ((self.draft, draft), (self.target, target))
+        named = all(not name or part.casefold() in name.casefold() for part, name in models)
+        return named and self.domain in ("", domain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Calibration:
 
     entries: tuple[Entry, ...] = ()
 
-    def entry(self, draft: str, target: str, domain: str) -> Entry:
+    def entry(self, draft: str = "", target: str = "", domain: str = DOMAIN) -> Entry:
         """What is known of a pair in a domain; the defaults where nothing is."""
         return next((one for one in self.entries if one.fits(draft, target, domain)), Entry(Prior()))
 
@@ -104,7 +109,8 @@ def _entry(fields: Mapping[str, Any]) -> Entry:
         Author(name): Fluency(float(one["mean"]), float(one["slope"]))
         for name, one in (fields.get("fluency") or {}).items()
     }
-    prior = Prior(skills, float(fields["correlation"]), wrong, sign, fluency)
+    length = Length(**{name: float(fields["length"][name]) for name in Length.__dataclass_fields__})
+    prior = Prior(skills, float(fields["correlation"]), wrong, sign, fluency, length)
     said = fields.get("suggestion")
     suggestion = None
     if said:
@@ -126,6 +132,7 @@ def _fields(entry: Entry) -> dict[str, Any]:
         "false_sum": {"seen": round(prior.false_sum.seen, 3), "unseen": round(prior.false_sum.unseen, 3)},
         "fluency": {str(a): {"mean": round(f.mean, 4), "slope": round(f.slope, 2)} for a, f in prior.fluency.items()},
     }
+    fields["length"] = {name: round(getattr(prior.length, name), 3) for name in Length.__dataclass_fields__}
     if suggestion is not None:
         fields["suggestion"] = {name: getattr(suggestion, name) for name in Suggestion.__dataclass_fields__}
     return fields

@@ -19,13 +19,14 @@ class PathVote:
     """A finished path as a vote. `answer`: which of the answers it gave, from 0; None: it ended without one.
 
     `ratio`: what else the path shows, as log(P(shown | right) / P(shown | wrong)); `weight`: its share of a weighted
-    vote.
+    vote; `tokens`: its length, 0 if unknown.
     """
 
     author: Author
     answer: int | None
     ratio: float = 0.0
     weight: float = 1.0
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)

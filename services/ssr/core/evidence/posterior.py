@@ -15,6 +15,8 @@ HORIZON = 4
 #: Remembered values; past them all are forgotten, so that a process does not grow.
 _MEMORY = 50_000
 _LEAST = 1e-300
+#: What sums of floating-point numbers may differ by.
+_NOISE = 1e-12
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -39,13 +41,23 @@ class Posterior:
     problem's ease; times the chance of the wrong answers falling as they did; times what its paths show.
     """
 
-    def __init__(self, prior: Prior) -> None:
-        self._nodes = [(weight, tuple(chances[author] for author in Author)) for weight, chances in prior.nodes()]
+    def __init__(self, prior: Prior, strangeness: float = 0.0) -> None:
+        self.prior = prior
+        self._others: dict[float, Posterior] = {strangeness: self}
+        nodes = prior.nodes(strangeness)
+        self._nodes = [(weight, tuple(chances[author] for author in Author)) for weight, chances in nodes]
         self._wrong = prior.wrong
         self._chances: dict[tuple[Counts, Counts], float] = {}
         self._falls: dict[tuple[int, ...], float] = {}
         self._joints: dict[Poll, tuple[float, ...]] = {}
         self._values: dict[tuple[Poll, tuple[Author, ...], float], float] = {}
+
+    def given(self, tokens: Sequence[int]) -> Posterior:
+        """That of a problem whose paths have so many tokens each."""
+        strangeness = self.prior.length.strangeness(tokens)
+        if strangeness not in self._others:
+            self._others[strangeness] = Posterior(self.prior, strangeness)
+        return self._others[strangeness]
 
     def sureness(self, poll: Poll) -> Sureness:
         """The probabilities of all answers of a poll; they and `none` sum to 1."""
@@ -60,7 +72,8 @@ class Posterior:
         """
         poll = poll.plain
         now = max(self.sureness(poll).answers, default=0.0)
-        return max(0.0, self._value(poll, tuple(to_come[:HORIZON]), price) - now)
+        gain = self._value(poll, tuple(to_come[:HORIZON]), price) - now
+        return gain if gain > _NOISE else 0.0
 
     def _value(self, poll: Poll, to_come: tuple[Author, ...], price: float) -> float:
         """The chance of a right answer under the best way to go on or stop, less what going on costs."""

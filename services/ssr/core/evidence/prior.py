@@ -9,7 +9,7 @@ lower, the more often they agree (traps); a problem's concentration is one of a 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ from ssr.core.errors import InvalidRequest
 
 #: A finer ratio says no more, and coarse ones let like polls share their posterior.
 RATIO_STEP = 0.25
+LENGTH_STEP = 0.5
 #: The most that log probabilities may say, either way.
 MOST_FLUENT = 1.5
 
@@ -54,18 +55,39 @@ class Fluency:
 
 
 @dataclass(frozen=True, slots=True)
+class Length:
+    """What the length of a problem's paths says of its ease.
+
+    `mean` and `spread` are those of the paths' mean log of tokens over problems; `correlation` with the ease, 0..1: of
+    longer paths, with less of it.
+    """
+
+    mean: float = 5.32
+    spread: float = 0.53
+    correlation: float = 0.4
+
+    def strangeness(self, tokens: Sequence[int]) -> float:
+        """How much longer than usual paths are, in standard deviations, in steps of `LENGTH_STEP` within 1.5."""
+        logs = [math.log(count) for count in tokens if count > 0]
+        if not logs or not self.correlation:
+            return 0.0
+        score = (math.fsum(logs) / len(logs) - self.mean) / self.spread
+        return max(-1.5, min(1.5, round(score / LENGTH_STEP) * LENGTH_STEP))
+
+
+@dataclass(frozen=True, slots=True)
 class Prior:
     """See the module. `wrong`: (weight, concentration) pairs, the weights sum to 1; `false_sum`: see `core.arithmetic`;
-    `fluency`: of authors whose engines tell log probabilities.
+    `fluency`: of authors whose engines tell log probabilities; `length`: of paths, in tokens.
 
     The defaults are fitted to recorded samples of one pair (0.5B and 1.5B) on school and competition mathematics.
     """
 
     skills: Mapping[Author, Skill] = field(
         default_factory=lambda: {
-            Author.DRAFT: Skill(-0.54, 2.22),
-            Author.VERIFIED: Skill(0.75, 2.48),
-            Author.TARGET: Skill(2.03, 2.74),
+            Author.DRAFT: Skill(-0.56, 2.25),
+            Author.VERIFIED: Skill(0.72, 2.5),
+            Author.TARGET: Skill(2.0, 2.74),
         }
     )
     correlation: float = 0.88
@@ -74,6 +96,8 @@ class Prior:
     fluency: Mapping[Author, Fluency] = field(
         default_factory=lambda: {Author.DRAFT: Fluency(-0.16, 4.0), Author.TARGET: Fluency(-0.125, 8.0)}
     )
+
+    length: Length = Length()
 
     def ratio(self, author: Author, *, false_sum: bool, logprob: float | None = None) -> float:
         """What a path shows beside its answer: log(P(shown | right) / P(shown | wrong)), in steps of `RATIO_STEP`.
@@ -100,14 +124,23 @@ class Prior:
         for author, fluency in self.fluency.items():
             _check(f"fluency.{author}.mean", fluency.mean, -20, 0)
             _check(f"fluency.{author}.slope", fluency.slope, 0, 100)
+        _check("length.mean", self.length.mean, 0, 20)
+        _check("length.spread", self.length.spread, 0.01, 20)
+        _check("length.correlation", self.length.correlation, 0, 0.9)
         _check("false_sum", self.false_sum.seen, -20, 20)
         _check("false_sum", self.false_sum.unseen, -20, 20)
 
-    def nodes(self) -> tuple[tuple[float, dict[Author, float]], ...]:
-        """The eases as a quadrature: (weight, chance of each author to be right) pairs."""
+    def nodes(self, strangeness: float = 0.0) -> tuple[tuple[float, dict[Author, float]], ...]:
+        """The eases as a quadrature: (weight, chance of each author to be right) pairs.
+
+        `strangeness`: how much longer than usual the problem's paths are (`Length.strangeness`).
+        """
         rest = math.sqrt(max(0.0, 1 - self.correlation**2))
+        shift = -self.length.correlation * strangeness
+        known = math.sqrt(max(0.0, 1 - self.length.correlation**2))
         found = []
-        for x, weight in _EASES:
+        for node, weight in _EASES:
+            x = shift + known * node
             for y, more in _EASES if rest > 1e-6 else ((0.0, 1.0),):
                 other = self.correlation * x + rest * y
                 eases = {Author.DRAFT: x, Author.VERIFIED: other, Author.TARGET: other}

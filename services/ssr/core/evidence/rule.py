@@ -42,8 +42,8 @@ class EvidenceRule:
     estimate: Estimate = Estimate.POSTERIOR
     confidence: float = 0.9
     min_gain: float = 0.04
-    first: int = 1
     batch: int = 1
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ def standing(
     rule: EvidenceRule, posterior: Posterior, votes: Sequence[PathVote], to_come: Sequence[Author]
 ) -> Standing:
     """Where the votes stand, in the order in which their paths began; `to_come`: the authors of the paths not begun."""
+    posterior = posterior.given([vote.tokens for vote in votes])
     answers = _estimated(rule, posterior, votes)
     leader = max(range(len(answers)), key=answers.__getitem__, default=None)
     confidence = 0.0 if leader is None else answers[leader]

@@ -7,11 +7,13 @@ import secrets
 from collections.abc import Awaitable
 from typing import Protocol
 
+from ssr.core.cascade import CascadeShape
 from ssr.core.errors import InvalidRequest, NoEngine, Violations, echoed
+from ssr.core.evidence.prior import Author
 from ssr.core.limits import check_key, check_labels, check_options, check_problem
-from ssr.core.types import Mode, Options
+from ssr.core.types import Options
 from ssr.runtime.rpc.job_wire import asked_priority
-from ssr.runtime.rpc.wire import asked_options, options_to_wire
+from ssr.runtime.rpc.wire import CASCADE, asked_options, options_to_wire
 from ssr.v1 import reasoning_pb2, step_pb2
 
 #: A text has at most one token a byte: below this, no model of use is too small, and none is asked.
@@ -36,9 +38,14 @@ class Admission:
     """Checks requests where they enter the system, and fills their defaults in."""
 
     def __init__(
-        self, strategy_set_source: StrategySetSource, measure_draft: Measure, measure_target: Measure, defaults: Options
+        self,
+        strategy_set_source: StrategySetSource,
+        measure_draft: Measure,
+        measure_target: Measure,
+        defaults: Options,
+        cascade: CascadeShape = CASCADE,
     ) -> None:
-        self._strategy_set_source, self._defaults = strategy_set_source, defaults
+        self._strategy_set_source, self._defaults, self._cascade = strategy_set_source, defaults, cascade
         self._measure_draft, self._measure_target = measure_draft, measure_target
         self._strategy_sets: frozenset[str] = frozenset()
 
@@ -53,7 +60,7 @@ class Admission:
             gather(asked_priority, request.priority)
             gather(check_labels, request.labels)
             gather(self._check_options, request.options)
-        options = asked_options(request.options, fallback_seed=secrets.randbits(31), defaults=self._defaults)
+        options = self._asked(request.options, secrets.randbits(31))
         if options.mode.selects:
             await self._check_strategy_set(options.strategy_set)
         if len(request.problem.encode()) > _SURELY_FITS_BYTES:
@@ -62,8 +69,11 @@ class Admission:
             problem=request.problem, options=options_to_wire(options), priority=request.priority, labels=request.labels
         )
 
+    def _asked(self, options: reasoning_pb2.Options, seed: int) -> Options:
+        return asked_options(options, seed, self._defaults, self._cascade)
+
     def _check_options(self, options: reasoning_pb2.Options) -> None:
-        check_options(asked_options(options, fallback_seed=0, defaults=self._defaults))
+        check_options(self._asked(options, 0))
 
     async def _check_strategy_set(self, name: str) -> None:
         if name not in self._strategy_sets:  # an operator may have added it since
@@ -73,7 +83,7 @@ class Admission:
             raise InvalidRequest("strategy_set", f"there is no strategy set {echoed(name)}; known are {known}")
 
     async def _check_fits(self, problem: str, options: Options) -> None:
-        drafts = options.mode.drafts or options.mode is Mode.DRAFT
+        drafts = any(options.author(path) is not Author.TARGET for path in range(options.paths))
         measures = [self._measure_target, *([self._measure_draft] if drafts else [])]
         try:
             sizes = await asyncio.gather(*(measure(problem) for measure in measures))

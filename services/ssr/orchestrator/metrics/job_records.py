@@ -64,21 +64,21 @@ class RecordedJournal:
         self._journal, self._watch, self._options, self._age_s = journal, watch, options, age_s
         self._priority = priority
         self._none_yet = self._unanswered = False
-        self._began = self._reserve_began = time.perf_counter()
+        self._began = self._wave_began = time.perf_counter()
         self._last: dict[int, float] = {}
 
     async def load(self) -> Run:
         run = await self._journal.load()
         self._none_yet = not run.committed_steps
         self._unanswered = not any(path.status is PathStatus.ANSWERED for path in run.paths)
-        self._began = self._reserve_began = time.perf_counter()
+        self._began = self._wave_began = time.perf_counter()
         return run
 
     async def append(self, decision: Decision) -> None:
         await self._journal.append(decision)
         if isinstance(decision, StepCommitted):
             now = time.perf_counter()
-            began = self._reserve_began if self._options.in_reserve(decision.path) else self._began
+            began = self._began if decision.path < self._options.waves[0] else self._wave_began
             self._watch.steps.committed(self._options.mode, decision, now - self._last.get(decision.path, began))
             self._last[decision.path] = now
             if self._none_yet:
@@ -86,7 +86,7 @@ class RecordedJournal:
                 self._watch.jobs.first_step(self._options.mode, self._age_s())
         elif isinstance(decision, Selected):
             self._watch.steps.selected(decision)
-            self._began = self._reserve_began = time.perf_counter()
+            self._began = self._wave_began = time.perf_counter()
         elif isinstance(decision, PathEnded):
             self._ended(decision)
 
@@ -94,5 +94,4 @@ class RecordedJournal:
         if self._unanswered and path.status is PathStatus.ANSWERED:
             self._unanswered = False
             self._watch.jobs.first_answer(self._priority, self._age_s())
-        if not self._options.in_reserve(path.path):
-            self._reserve_began = time.perf_counter()  # if this was the last of the others
+        self._wave_began = time.perf_counter()  # of the next wave, if this was the last of this one

@@ -211,7 +211,7 @@ class Runner:
             raise
         except SsrError as error:
             return _End(JobStatus.FAILED, error=str(error))
-        outcome = await conclude(claim.job_id, claim.request.problem, self._stages[priority], journal, reason)
+        outcome = await conclude(claim.job_id, claim.request.problem, options, self._stages[priority], journal, reason)
         return _End(JobStatus.PARTIAL, outcome.votes, reason=reason)
 
     async def _show_waits(self, claim: Claim) -> None:

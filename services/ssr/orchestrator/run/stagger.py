@@ -12,7 +12,7 @@ from ssr.core.types import Options, PathContext, Written
 def staggered(stages: Stages, stagger_s: float) -> Stages:
     """The crew, writing the first step of each path `stagger_s` seconds later than that of the path before it.
 
-    Paths in reserve begin when all others have ended, and are not delayed further.
+    Paths of later waves begin when all before them have ended, and are not delayed further.
     """
     if not stagger_s:
         return stages
@@ -25,6 +25,6 @@ class _StaggeredWriter:
         self._writer, self._stagger_s = writer, stagger_s
 
     async def write(self, context: PathContext, options: Options) -> Written:
-        if not context.steps and not options.in_reserve(context.path):
+        if not context.steps and context.path < options.waves[0]:
             await asyncio.sleep(context.path * self._stagger_s)
         return await self._writer.write(context, options)

@@ -68,7 +68,7 @@ def job_to_wire(job: Job, *, steps: bool = True) -> reasoning_pb2.Job:
         problem=job.problem,
         options=options_to_wire(job.options),
         answer=job.answer,
-        votes=[reasoning_pb2.Vote(answer=v.answer, paths=v.paths, mean_score=v.mean_score) for v in job.votes],
+        votes=[_vote_to_wire(vote) for vote in job.votes],
         strategies=[strategy_to_wire(path.strategy) for path in job.paths],
         paths=[_path_to_wire(path, steps) for path in job.paths],
         usage=_usage_to_wire(job.usage),
@@ -92,9 +92,7 @@ def job_from_wire(message: reasoning_pb2.Job) -> Job:
         problem=message.problem,
         options=options_from_wire(message.options, 0),
         answer=message.answer,
-        votes=tuple(
-            Vote(v.answer, tuple(v.paths), v.mean_score if v.HasField("mean_score") else None) for v in message.votes
-        ),
+        votes=tuple(map(_vote_from_wire, message.votes)),
         paths=tuple(_path_from_wire(path) for path in message.paths),
         usage=_usage_from_wire(message.usage),
         error=message.error,
@@ -137,11 +135,8 @@ def happening_to_wire(happening: Happening) -> reasoning_pb2.Event:
             message.step_committed.path = path
             message.step_committed.step.CopyFrom(step_to_wire(step))
             message.step_committed.calls.extend(calls_to_wire(calls))
-        case PathEnded(path, status, answer, reason):
-            message.path_ended.path = path
-            message.path_ended.status = _PATH_STATUS.number(status)
-            message.path_ended.answer = answer
-            message.path_ended.reason = reason
+        case PathEnded():
+            message.path_ended.CopyFrom(_path_ended_to_wire(happening))
         case Finished(job):
             message.finished.job.CopyFrom(job_to_wire(job, steps=False))
     return message
@@ -161,12 +156,33 @@ def happening_from_wire(message: reasoning_pb2.Event) -> Happening:
             committed = message.step_committed
             return StepCommitted(committed.path, step_from_wire(committed.step), calls_from_wire(committed.calls))
         case "path_ended":
-            ended = message.path_ended
-            return PathEnded(ended.path, _PATH_STATUS.read(PathStatus, ended.status), ended.answer, ended.reason)
+            return _path_ended_from_wire(message.path_ended)
         case "finished":
             return Finished(job_from_wire(message.finished.job))
         case kind:
             raise ValueError(f"an event of unknown kind {kind}")
+
+
+def _path_ended_to_wire(ended: PathEnded) -> reasoning_pb2.Event.PathEnded:
+    return reasoning_pb2.Event.PathEnded(
+        path=ended.path,
+        status=_PATH_STATUS.number(ended.status),
+        answer=ended.answer,
+        reason=ended.reason,
+        leader=ended.leader,
+        confidence=ended.confidence,
+    )
+
+
+def _path_ended_from_wire(message: reasoning_pb2.Event.PathEnded) -> PathEnded:
+    return PathEnded(
+        message.path,
+        _PATH_STATUS.read(PathStatus, message.status),
+        message.answer,
+        message.reason,
+        message.leader,
+        message.confidence if message.HasField("confidence") else None,
+    )
 
 
 def _path_to_wire(path: Path, steps: bool) -> reasoning_pb2.Path:
@@ -189,6 +205,26 @@ def _path_from_wire(message: reasoning_pb2.Path) -> Path:
         status=_PATH_STATUS.read(PathStatus, message.status),
         answer=message.answer,
         reason=message.reason,
+    )
+
+
+def _vote_to_wire(vote: Vote) -> reasoning_pb2.Vote:
+    return reasoning_pb2.Vote(
+        answer=vote.answer,
+        paths=vote.paths,
+        mean_score=vote.mean_score,
+        posterior=vote.posterior,
+        weight=vote.weight,
+    )
+
+
+def _vote_from_wire(message: reasoning_pb2.Vote) -> Vote:
+    return Vote(
+        message.answer,
+        tuple(message.paths),
+        message.mean_score if message.HasField("mean_score") else None,
+        message.posterior if message.HasField("posterior") else None,
+        message.weight if message.HasField("weight") else None,
     )
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from ssr.core.errors import InvalidRequest, Violations
+from ssr.core.cascade import CascadeShape, stop_rule_of
+from ssr.core.errors import InvalidRequest, Violations, echoed
+from ssr.core.evidence.rule import Estimate
 from ssr.core.steps import CutText
 from ssr.core.types import (
     Call,
@@ -25,6 +27,7 @@ from ssr.v1 import reasoning_pb2, step_pb2
 
 #: The paper's settings.
 DEFAULTS = Options()
+CASCADE = CascadeShape()
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -87,6 +90,7 @@ def step_to_wire(step: Step) -> step_pb2.Step:
         ends_turn=step.ends_turn,
         draft_score=step.draft_score,
         cut=step.cut,
+        logprob=step.logprob,
     )
 
 
@@ -99,6 +103,7 @@ def step_from_wire(message: step_pb2.Step) -> Step:
         score=message.score if message.HasField("score") else None,
         ends_turn=message.ends_turn,
         draft_score=message.draft_score if message.HasField("draft_score") else None,
+        logprob=message.logprob if message.HasField("logprob") else None,
     )
 
 
@@ -181,18 +186,29 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
         max_steps=options.max_steps,
         lookahead=options.lookahead,
         reserve=options.reserve,
+        draft_paths=options.draft_paths,
+        confidence=options.confidence,
+        min_gain=options.min_gain,
+        batch=options.batch,
+        estimate=options.estimate,
+        vote=options.vote,
     )
 
 
-def asked_options(message: reasoning_pb2.Options, fallback_seed: int, defaults: Options = DEFAULTS) -> Options:
+def asked_options(
+    message: reasoning_pb2.Options, fallback_seed: int, defaults: Options = DEFAULTS, cascade: CascadeShape = CASCADE
+) -> Options:
     """What a request asks for, as `options_from_wire`. Raises: InvalidRequest for an unknown mode or stop rule."""
     with Violations() as gather:
         gather(_MODE.member, Mode, message.mode, defaults.mode)
         gather(_STOP_RULE.member, StopRule, message.stop_rule, defaults.stop_rule)
-    return options_from_wire(message, fallback_seed, defaults)
+        gather(_estimate, message.estimate)
+    return options_from_wire(message, fallback_seed, defaults, cascade)
 
 
-def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaults: Options = DEFAULTS) -> Options:
+def options_from_wire(
+    message: reasoning_pb2.Options, fallback_seed: int, defaults: Options = DEFAULTS, cascade: CascadeShape = CASCADE
+) -> Options:
     """The options with every default filled in; `fallback_seed` where the message has none.
 
     A mode or stop rule of a newer version is UNKNOWN. Limits are checked elsewhere (`core.limits`).
@@ -202,11 +218,16 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
     def given(name: Any) -> bool:
         return message.HasField(name)
 
-    paths = message.paths if given("paths") else (1 if mode.single_path else defaults.paths)
+    paths, draft_paths = cascade.fill(
+        mode,
+        message.paths if given("paths") else None,
+        message.draft_paths if given("draft_paths") else None,
+        defaults.paths,
+    )
     return Options(
         mode=mode,
         paths=paths,
-        stop_rule=_told(_STOP_RULE, StopRule, message.stop_rule, defaults.stop_rule),
+        stop_rule=_told(_STOP_RULE, StopRule, message.stop_rule, stop_rule_of(mode, defaults)),
         threshold=message.threshold if given("threshold") else defaults.threshold,
         strategy_set=message.strategy_set or defaults.strategy_set,
         scorer=message.scorer,
@@ -225,7 +246,21 @@ def options_from_wire(message: reasoning_pb2.Options, fallback_seed: int, defaul
         max_steps=message.max_steps if given("max_steps") else defaults.max_steps,
         lookahead=message.lookahead if given("lookahead") else defaults.lookahead,
         reserve=message.reserve if given("reserve") else _default_reserve(mode, paths, defaults),
+        draft_paths=draft_paths,
+        confidence=message.confidence if given("confidence") else defaults.confidence,
+        min_gain=message.min_gain if given("min_gain") else defaults.min_gain,
+        batch=message.batch if given("batch") else defaults.batch,
+        estimate=_estimate(message.estimate) if message.estimate in ("", *Estimate) else Estimate.POSTERIOR,
+        vote=message.vote,
     )
+
+
+def _estimate(name: str) -> Estimate:
+    """Raises: InvalidRequest."""
+    try:
+        return Estimate(name or Estimate.POSTERIOR)
+    except ValueError:
+        raise InvalidRequest("estimate", f"{echoed(name)} is unknown; known are {', '.join(Estimate)}") from None
 
 
 def _told(wire: EnumWire, kind: type[Member], number: int, default: Member) -> Member:

@@ -31,10 +31,10 @@ def test_the_first_entry_that_fits_counts() -> None:
 
 
 def test_fields_of_a_newer_writer_are_ignored() -> None:
-    text = calibration_text(WHOLE).replace("correlation:", "novelty: 3\n  correlation:")
-    assert parse_calibration(text).entries[0].prior.skills == {**HARD.skills} | {
-        author: skill for author, skill in parse_calibration(text).entries[0].prior.skills.items()
-    }
+    text = calibration_text(WHOLE)
+    newer = text.replace("  correlation: 0.88", "  novelty: 3\n  correlation: 0.88")
+    assert newer != text
+    assert parse_calibration(newer) == parse_calibration(text)
 
 
 @pytest.mark.parametrize(

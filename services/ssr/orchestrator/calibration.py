@@ -1,0 +1,28 @@
+"""The calibration file of SSR_ORCHESTRATOR_CALIBRATION, and what follows from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssr.core.cascade import CascadeShape
+from ssr.core.errors import InvalidRequest
+from ssr.core.evidence.calibration import Calibration, Entry, parse_calibration
+
+
+def load_calibration(file: Path | None) -> Calibration:
+    """The file's; without one, that nothing more is known than what comes with SSR.
+
+    Raises: InvalidRequest naming the file, and the field that is wrong.
+    """
+    if file is None:
+        return Calibration()
+    try:
+        return parse_calibration(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest("calibration", f"{file} cannot be read ({error}); name a file in UTF-8") from error
+
+
+def cascade_shape(entry: Entry) -> CascadeShape:
+    """What the calibration suggests for mode cascade."""
+    said = entry.suggestion
+    return CascadeShape() if said is None else CascadeShape(said.paths, said.draft_paths)
