@@ -20,7 +20,7 @@ from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.keys import GROUP, UNFINISHED, JobKeys, stream
 from ssr.orchestrator.service import running_orchestrator
-from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire, request_from_wire
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
 
@@ -148,7 +148,7 @@ async def test_a_job_whose_submission_broke_off_is_queued_by_the_next_try(servic
         meta: Any = await redis.hgetall(JobKeys(job_id).meta)
         await redis.delete(*JobKeys(job_id).both)
         store = JobStore(redis, lambda: int(meta[b"created"]), retention_s=60)
-        request = pb.SolveRequest.FromString(meta[b"request"])
+        request = request_from_wire(pb.SolveRequest.FromString(meta[b"request"]))
         await store.create(job_id, request, "default", meta[b"fingerprint"].decode(), int(meta[b"created"]))
         assert 0 < await redis.ttl(JobKeys(job_id).meta) <= 600, "it is forgotten when nobody tries again"
         assert (await stub.Submit(keyed, timeout=LIMIT_S)).job_id == job_id

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import LostGround, Unavailable
-from ssr.core.job import Event, JobStatus, Priority, Started
+from ssr.core.job import Event, JobRequest, JobStatus, Priority, Started
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
 from ssr.core.solve import Stages
 from ssr.core.types import (
@@ -37,9 +37,7 @@ from ssr.orchestrator.run.runner import Fate, Runner
 from ssr.orchestrator.workload import WorkloadEstimate
 from ssr.runtime.redis.client import open_redis
 from ssr.runtime.rpc.job_wire import event_from_wire
-from ssr.runtime.rpc.wire import options_to_wire
 from ssr.runtime.telemetry.telemetry import Telemetry
-from ssr.v1 import reasoning_pb2 as pb
 
 JOB = "job-1"
 LIMIT_S = 20
@@ -95,9 +93,7 @@ class Replica:
         )
 
     async def submit(self, asked: Options = ONE_PATH) -> QueuedJob:
-        options = options_to_wire(asked)
-        request = pb.SolveRequest(problem="What is 2 + 2?", options=options)
-        await self.store.create(JOB, request, "default", "f", 1_000_000)
+        await self.store.create(JOB, JobRequest("What is 2 + 2?", asked), "default", "f", 1_000_000)
         await self.queue.enqueue(JOB, Priority.INTERACTIVE, "default", 1, now_ms=1, oldest_ms=0)
         entry = await self.queue.take((Priority.INTERACTIVE,))
         assert entry is not None

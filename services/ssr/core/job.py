@@ -42,6 +42,20 @@ class JobStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What is asked of a job, with every default filled in.
+
+    `seeded`: whether the caller chose the seed; else it was chosen by chance. `labels`: keys and values, by key.
+    """
+
+    problem: str
+    options: Options
+    priority: Priority = Priority.INTERACTIVE
+    labels: tuple[tuple[str, str], ...] = ()
+    seeded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job as it is at one moment.
 

@@ -7,7 +7,7 @@ import pytest
 
 from ssr.core.errors import InvalidRequest, Unavailable
 from ssr.core.retry import Backoff
-from ssr.core.types import Options
+from ssr.core.types import Mode, Options
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.settings import DefaultOptions
 from ssr.runtime.redis.patience import patiently
@@ -43,8 +43,8 @@ async def test_defaults_are_filled_in() -> None:
     request = await Services().admission().check(pb.SolveRequest(problem="p", idempotency_key="k"))
     options = request.options
     assert (options.paths, options.strategy_set, options.threshold, options.early_stop) == (3, "school", 7.0, True)
-    assert options.HasField("seed")
-    assert options.mode == pb.MODE_SSR
+    assert not request.seeded
+    assert options.mode is Mode.SSR
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from typing import Protocol
 from ssr.core.cascade import CascadeShape
 from ssr.core.errors import InvalidRequest, NoEngine, Violations, echoed
 from ssr.core.evidence.prior import Author
+from ssr.core.job import JobRequest
 from ssr.core.limits import check_key, check_labels, check_options, check_problem
 from ssr.core.types import Options
-from ssr.runtime.rpc.job_wire import asked_priority
-from ssr.runtime.rpc.wire import CASCADE, asked_options, options_to_wire
+from ssr.runtime.rpc.job_wire import asked_priority, labels_from_wire
+from ssr.runtime.rpc.wire import CASCADE, asked_options
 from ssr.v1 import reasoning_pb2, step_pb2
 
 #: A text has at most one token a byte: below this, no model of use is too small, and none is asked.
@@ -49,7 +50,7 @@ class Admission:
         self._measure_draft, self._measure_target = measure_draft, measure_target
         self._strategy_sets: frozenset[str] = frozenset()
 
-    async def check(self, request: reasoning_pb2.SolveRequest) -> reasoning_pb2.SolveRequest:
+    async def check(self, request: reasoning_pb2.SolveRequest) -> JobRequest:
         """The request with every default filled in.
 
         Raises: InvalidRequest naming the field and its limit; Unavailable when a service that must be asked is away.
@@ -65,8 +66,12 @@ class Admission:
             await self._check_strategy_set(options.strategy_set)
         if len(request.problem.encode()) > _SURELY_FITS_BYTES:
             await self._check_fits(request.problem, options)
-        return reasoning_pb2.SolveRequest(
-            problem=request.problem, options=options_to_wire(options), priority=request.priority, labels=request.labels
+        return JobRequest(
+            request.problem,
+            options,
+            asked_priority(request.priority),
+            labels_from_wire(request.labels),
+            seeded=request.options.HasField("seed"),
         )
 
     def _asked(self, options: reasoning_pb2.Options, seed: int) -> Options:

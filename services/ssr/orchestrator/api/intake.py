@@ -8,10 +8,11 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ssr.core.errors import SsrError
-from ssr.core.job import JobStatus
+from ssr.core.job import JobRequest, JobStatus
 from ssr.core.limits import check_tenant
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.metrics.job_records import JobRecords
@@ -19,11 +20,20 @@ from ssr.orchestrator.queue.job_queue import JobQueue
 from ssr.orchestrator.queue.job_store import LATE, LEFT, Clock, JobStore, Made, Waiter
 from ssr.orchestrator.queue.stored_job import fingerprint_of
 from ssr.orchestrator.workload import WorkloadEstimate
-from ssr.runtime.rpc.job_wire import PRIORITY, asked_priority, priority_from_wire
+from ssr.runtime.rpc.job_wire import PRIORITY
 from ssr.runtime.telemetry.tracing import current_span
 from ssr.v1 import reasoning_pb2
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Which job a request is: `fingerprint` is that of the request as it came."""
+
+    key: str
+    fingerprint: str
+    tenant: str
 
 
 class Intake:
@@ -64,11 +74,11 @@ class Intake:
         """
         try:
             check_tenant(tenant)
-            resolved = await self._admission.check(request)
-            # Said or not, it is the same request.
-            request.priority = resolved.priority = PRIORITY.number(asked_priority(request.priority))
-            resolved.labels.update(own_labels)
-            making = asyncio.ensure_future(self._make(request, resolved, tenant, waiter))
+            asked = await self._admission.check(request)
+            request.priority = PRIORITY.number(asked.priority)  # said or not, it is the same request
+            asked = replace(asked, labels=tuple(sorted({**dict(asked.labels), **own_labels}.items())))
+            named = _Named(request.idempotency_key, fingerprint_of(request), tenant)
+            making = asyncio.ensure_future(self._make(named, asked, waiter))
             try:
                 return await asyncio.shield(making)
             except asyncio.CancelledError:
@@ -80,53 +90,50 @@ class Intake:
 
     async def _make(
         self,
-        request: reasoning_pb2.SolveRequest,
-        resolved: reasoning_pb2.SolveRequest,
-        tenant: str,
+        named: _Named,
+        asked: JobRequest,
         waiter: Waiter | None,
     ) -> str:
         """The job in Redis and in the queue: the newest attempt of its key."""
-        key, attempt = request.idempotency_key, 0
+        attempt = 0
         while True:
-            job_id = job_id_of(tenant, key, attempt)
-            made = await self._make_attempt(job_id, request, resolved, tenant, waiter)
+            job_id = job_id_of(named.tenant, named.key, attempt)
+            made = await self._make_attempt(job_id, named, asked, waiter)
             if not made.left:
                 break
             attempt = max(attempt + 1, made.latest)
         if attempt:
-            await self._store.redirect(job_id_of(tenant, key, 0), attempt)
+            await self._store.redirect(job_id_of(named.tenant, named.key, 0), attempt)
         return job_id
 
     async def _make_attempt(
         self,
         job_id: str,
-        request: reasoning_pb2.SolveRequest,
-        resolved: reasoning_pb2.SolveRequest,
-        tenant: str,
+        named: _Named,
+        asked: JobRequest,
         waiter: Waiter | None,
     ) -> Made:
-        now, options, priority = self._now(), resolved.options, priority_from_wire(request.priority)
+        now, paths = self._now(), asked.options.paths
         current_span().set(job=job_id)
         await self._queue.check_room(job_id)
         made = await self._store.create(
-            job_id,
-            resolved,
-            tenant,
-            fingerprint_of(request),
-            now,
-            current_span().traceparent,
-            same=_fingerprint_with_defaults(request, resolved),
-            waiter=waiter,
+            job_id, asked, named.tenant, named.fingerprint, now, current_span().traceparent, waiter=waiter
         )
         if not made.left and (made.new or not await self._store.final(job_id)):
             oldest = now - 2 * self._retention_ms
             await self._queue.enqueue(
-                job_id, priority, tenant, options.paths, now_ms=now, oldest_ms=oldest, labels=resolved.labels
+                job_id,
+                asked.priority,
+                named.tenant,
+                paths,
+                now_ms=now,
+                oldest_ms=oldest,
+                labels=dict(asked.labels),
             )
             await self._store.keep(job_id)
         if made.new:
-            self._workload_adapter.submitted(options.paths)
-            self._watch.jobs.submitted(priority)
+            self._workload_adapter.submitted(paths)
+            self._watch.jobs.submitted(asked.priority)
         return made
 
     async def _undo(self, making: asyncio.Future[str], key: str, waiter: Waiter | None) -> None:
@@ -166,12 +173,3 @@ def job_id_of(tenant: str, idempotency_key: str, attempt: int = 0) -> str:
     name = f"{tenant}\n{idempotency_key}" + (f"\n{attempt}" if attempt else "")
     raw = hashlib.sha256(name.encode()).digest()[:15] if idempotency_key else uuid.uuid4().bytes[:15]
     return "job-" + base64.b32encode(raw).decode().lower()
-
-
-def _fingerprint_with_defaults(request: reasoning_pb2.SolveRequest, resolved: reasoning_pb2.SolveRequest) -> str:
-    """Equal for requests that ask for the same, whether they write defaults out or not."""
-    asked = reasoning_pb2.SolveRequest()
-    asked.CopyFrom(resolved)
-    if not request.options.HasField("seed"):  # then it was chosen by chance
-        asked.options.ClearField("seed")
-    return fingerprint_of(asked)

@@ -16,7 +16,6 @@ from ssr.orchestrator.metrics.jobs import JobMetrics
 from ssr.orchestrator.metrics.stages import StageMetrics
 from ssr.orchestrator.metrics.steps import StepMetrics
 from ssr.orchestrator.queue.job_store import Claim
-from ssr.runtime.rpc.job_wire import priority_from_wire
 from ssr.runtime.telemetry.telemetry import Telemetry
 from ssr.runtime.telemetry.tracing import Span, Tracing
 
@@ -37,7 +36,7 @@ class JobRecords:
 
     def owned(self, claim: Claim, options: Options, age_s: float) -> AbstractContextManager[Span]:
         """A replica has become a job's owner; the span of its time with it, in the trace that the job came in."""
-        priority = priority_from_wire(claim.request.priority)
+        priority = claim.request.priority
         self.jobs.claimed(priority, age_s, first=claim.epoch == 1, taken_over=claim.taken_over)
         return self.tracing.span(
             "job",

@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ssr.core.errors import BadReply, Conflict, LostGround, StaleOwner
-from ssr.core.job import Finished, Job, JobStatus, Queued, Started
+from ssr.core.job import Finished, Job, JobRequest, JobStatus, Queued, Started
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.orchestrator.queue.identifiers import no_job
 from ssr.orchestrator.queue.keys import NOTICES, JobKeys
 from ssr.orchestrator.queue.listing import EVERYTHING, JobListing, Place, Shown, Wanted
-from ssr.orchestrator.queue.stored_job import folded, payload_of, stored_event, stored_job
+from ssr.orchestrator.queue.stored_job import fingerprint_of, folded, payload_of, stored_event, stored_job
 from ssr.runtime.redis.client import RedisClient, Script
 from ssr.runtime.redis.failures import redis_errors
 from ssr.runtime.rpc.job_wire import (
     job_to_wire,
+    request_from_wire,
+    request_to_wire,
 )
 from ssr.v1 import reasoning_pb2
 
@@ -44,7 +46,7 @@ class Claim:
 
     job_id: str
     epoch: int
-    request: reasoning_pb2.SolveRequest
+    request: JobRequest
     tenant: str
     end_wanted: str = ""
     takeovers: int = 0
@@ -94,24 +96,27 @@ class JobStore:
     async def create(
         self,
         job_id: str,
-        request: reasoning_pb2.SolveRequest,
+        request: JobRequest,
         tenant: str,
         fingerprint: str,
         now_ms: int,
         traceparent: str = "",
         *,
-        same: str = "",
         waiter: Waiter | None = None,
     ) -> Made:
         """Store a job, or join the one there is; once, however often it is called. It is forgotten unless it is kept.
 
-        `fingerprint` is that of the request as it came, `same` that with every default filled in: either makes it the
-        same request. Without a waiter the job is submitted: nobody who leaves it ends it.
+        `fingerprint` is that of the request as it came; with every default filled in it is the same request too.
+        Without a waiter the job is submitted: nobody who leaves it ends it.
 
         Raises: Conflict when the id belongs to another request.
         """
         who = ("", "") if waiter is None else (waiter.name, "" if waiter.deadline_ms is None else waiter.deadline_ms)
-        sent, queued = request.SerializeToString(), payload_of(Queued())
+        message = request_to_wire(request)
+        sent, queued = message.SerializeToString(), payload_of(Queued())
+        if not request.seeded:
+            message.options.ClearField("seed")
+        same = fingerprint_of(message)
         arguments = [fingerprint, sent, tenant, now_ms, queued, _UNQUEUED_S, traceparent, same, *who, _WAITERS_S]
         made, *latest = await self._create(JobKeys(job_id).all, arguments)
         if made == b"conflict":
@@ -146,7 +151,7 @@ class JobStore:
         return Claim(
             job_id,
             epoch,
-            reasoning_pb2.SolveRequest.FromString(request),
+            request_from_wire(reasoning_pb2.SolveRequest.FromString(request)),
             tenant.decode(),
             cancel.decode(),
             takeovers,
@@ -228,7 +233,7 @@ class JobStore:
         job = await self.get(job_id)
         if job.status is not JobStatus.QUEUED:
             return None
-        claim = Claim(job_id, int(epoch), reasoning_pb2.SolveRequest(), job.tenant)
+        claim = Claim(job_id, int(epoch), JobRequest(job.problem, job.options, job.priority), job.tenant)
         try:
             await self.finish(claim, replace(job, status=status, reason=reason))
         except StaleOwner:

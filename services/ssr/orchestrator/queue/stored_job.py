@@ -15,10 +15,8 @@ from ssr.runtime.rpc.job_wire import (
     happening_from_wire,
     happening_to_wire,
     job_from_wire,
-    labels_from_wire,
-    priority_from_wire,
+    request_from_wire,
 )
-from ssr.runtime.rpc.wire import options_from_wire
 from ssr.v1 import reasoning_pb2
 
 #: Events that are folded before others on the loop have their turn: a few milliseconds.
@@ -58,15 +56,15 @@ def stored_job(job_id: str, meta: dict[bytes, bytes]) -> Job:
     if b"result" in meta:
         job = replace(job_from_wire(reasoning_pb2.Job.FromString(meta[b"result"])), paths=())
     else:
-        request = reasoning_pb2.SolveRequest.FromString(meta[b"request"])
+        request = request_from_wire(reasoning_pb2.SolveRequest.FromString(meta[b"request"]))
         job = Job(
             job_id,
             JobStatus(meta[b"status"].decode()),
             request.problem,
-            options_from_wire(request.options, 0),
-            priority=priority_from_wire(request.priority),
+            request.options,
+            priority=request.priority,
             tenant=meta[b"tenant"].decode(),
-            labels=labels_from_wire(request.labels),
+            labels=request.labels,
         )
     return replace(
         job,

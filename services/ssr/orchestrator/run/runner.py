@@ -26,8 +26,6 @@ from ssr.orchestrator.run.stagger import staggered
 from ssr.orchestrator.run.step_barrier import StepBarrier
 from ssr.orchestrator.workload import WorkloadEstimate
 from ssr.runtime.redis.patience import briefly, patiently, set_within
-from ssr.runtime.rpc.job_wire import labels_from_wire, priority_from_wire
-from ssr.runtime.rpc.wire import options_from_wire
 from ssr.runtime.telemetry.log_context import about
 from ssr.runtime.telemetry.private_texts import private
 from ssr.runtime.telemetry.tracing import Span
@@ -96,7 +94,7 @@ class Runner:
             claim = await self._store.claim(entry.job_id, self._replica, entry.entry_id)
             if claim is None:
                 return Fate.ENDED
-            options = options_from_wire(claim.request.options, 0)
+            options = claim.request.options
             with (
                 about(claim.job_id, texts=(claim.request.problem,)),
                 self._watch.owned(claim, options, self._age_s(claim)) as span,
@@ -158,9 +156,9 @@ class Runner:
             usage=run.ledger.usage(),
             error=end.error,
             reason=end.reason,
-            priority=priority_from_wire(claim.request.priority),
+            priority=claim.request.priority,
             tenant=claim.tenant,
-            labels=labels_from_wire(claim.request.labels),
+            labels=claim.request.labels,
         )
 
     async def _end(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:
@@ -195,7 +193,7 @@ class Runner:
         return None if watching.cancelled() else _End(JobStatus.CANCELLED)
 
     async def _solve(self, claim: Claim, options: Options, barrier: StepBarrier, deadline: JobDeadline) -> _End:
-        priority = priority_from_wire(claim.request.priority)
+        priority = claim.request.priority
         durable = RedisJournal(self._store, claim)
         watched = RecordedJournal(durable, self._watch, options, priority, lambda: self._age_s(claim))
         journal = barrier.journal(watched)

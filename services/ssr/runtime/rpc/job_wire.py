@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Priority, Queued, Started
+from ssr.core.job import Event, Finished, Happening, Job, JobRequest, JobStatus, Priority, Queued, Started
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import Path, PathEnded, Selected, StepCommitted
 from ssr.core.types import PathStatus
@@ -39,6 +39,26 @@ _USAGE_FIELDS = tuple(
 def priority_from_wire(number: int) -> Priority:
     """What is told: interactive where that is nothing, or what only a newer version knows."""
     return PRIORITY.read(Priority, number, Priority.INTERACTIVE)
+
+
+def request_from_wire(message: reasoning_pb2.SolveRequest) -> JobRequest:
+    """A request that `request_to_wire` wrote, perhaps of another version: what only a newer one knows is UNKNOWN."""
+    return JobRequest(
+        message.problem,
+        options_from_wire(message.options, 0),
+        priority_from_wire(message.priority),
+        labels_from_wire(message.labels),
+    )
+
+
+def request_to_wire(request: JobRequest) -> reasoning_pb2.SolveRequest:
+    """Every default is written out."""
+    return reasoning_pb2.SolveRequest(
+        problem=request.problem,
+        options=options_to_wire(request.options),
+        priority=PRIORITY.number(request.priority),
+        labels=dict(request.labels),
+    )
 
 
 def asked_priority(number: int) -> Priority:
