@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from certificates import authority, issue, mount
 from conftest import Services
-from grpc import aio
+from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from reasoning_server import JOB_ID, PROBLEM, ScriptedReasoning
@@ -29,7 +30,7 @@ from ssr.runtime.rpc.api_keys import ApiKeyCheck, open_api_keys, read_keys
 from ssr.runtime.rpc.server import Servicer, running_server
 from ssr.runtime.rpc.tenant import tenant_of
 from ssr.runtime.settings import TlsSettings
-from ssr.v1 import reasoning_pb2
+from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
 
 ACME, ACME_NEXT, SCHOOL = "acme-key-0123456789", "acme-next-0123456789", "school-key-0123456789"
 LIMIT_S = 20
@@ -193,6 +194,45 @@ async def test_keys_are_read_again_when_they_change(
         assert script.tenants[-2:] == ["acme", "other"]
         with pytest.raises(errors.Unauthenticated):
             await get(address, SCHOOL)
+
+
+@pytest.mark.parametrize("method", ["Watch", "Submit"])
+async def test_a_revoked_key_ends_its_open_calls(
+    keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Those of other keys go on."""
+    monkeypatch.setattr(changes, "CHECK_S", 0.02)
+    write_keys(tmp_path / "second", acme=ACME_NEXT, **{"school-7": SCHOOL})
+    async with serving(keys) as (address, script), aio.insecure_channel(address) as channel:
+        stub = reasoning_pb2_grpc.ReasoningServiceStub(channel)
+        script.silent_after = 2
+        script.hold_submit = True
+
+        def opened(key: str) -> Any:
+            metadata = (("authorization", f"Bearer {key}"),)
+            if method == "Submit":
+                return asyncio.ensure_future(
+                    stub.Submit(reasoning_pb2.SolveRequest(problem=PROBLEM), metadata=metadata, timeout=LIMIT_S)
+                )
+            return stub.Watch(reasoning_pb2.WatchRequest(job_id=JOB_ID), metadata=metadata, timeout=LIMIT_S)
+
+        revoked = opened(ACME)
+        await asyncio.to_thread(script.silent.wait, LIMIT_S)
+        script.hold_submit, script.silent = True, threading.Event()
+        kept = opened(ACME_NEXT)
+        await asyncio.to_thread(script.silent.wait, LIMIT_S)
+        mount(tmp_path / "second", keys)
+        with pytest.raises(aio.AioRpcError) as caught:
+            if method == "Submit":
+                await revoked
+            async for _ in revoked:
+                pass
+        assert (caught.value.code(), caught.value.details()) == (
+            StatusCode.UNAUTHENTICATED,
+            "the API key was revoked",
+        )
+        assert not kept.done()
+        kept.cancel()
 
 
 @pytest.mark.parametrize(

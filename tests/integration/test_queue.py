@@ -68,14 +68,14 @@ async def test_the_preferred_priority_is_taken_first_and_the_other_one_else(redi
 async def test_a_full_queue_refuses_the_next_job_but_none_that_it_has(redis: Redis) -> None:
     queue = JobQueue(redis, "one", QueueLimits(unfinished=2))
     for job_id in ("a", "b"):
-        await queue.check_room(job_id)
+        await queue.check_room(job_id, "t")
         await put(queue, job_id)
     with pytest.raises(Overloaded) as refused:
-        await queue.check_room("c")
+        await queue.check_room("c", "t")
     assert refused.value.delay_s > 0
     with pytest.raises(Overloaded):
         await put(queue, "c")
-    await queue.check_room("a")
+    await queue.check_room("a", "t")
     await put(queue, "a")
     await queue.done(await taken(queue))
     await put(queue, "c")

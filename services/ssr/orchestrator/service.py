@@ -23,7 +23,9 @@ from ssr.orchestrator.metrics.redis_memory import MemoryMetrics
 from ssr.orchestrator.queue.batch_store import BatchStore
 from ssr.orchestrator.queue.job_queue import JobQueue, QueueLimits
 from ssr.orchestrator.queue.job_store import JobStore
+from ssr.orchestrator.queue.rates import RateLimits, Rates
 from ssr.orchestrator.queue.wakeups import running_wakeups
+from ssr.orchestrator.rate_settings import rates_of
 from ssr.orchestrator.readiness import check_access, redis_readiness
 from ssr.orchestrator.redis_memory import watching_memory
 from ssr.orchestrator.replica_metrics import measure_replica
@@ -66,8 +68,11 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         stages = await stack.enter_async_context(open_stages(settings, equivalence, posterior, watch, parking))
         wakeups = await stack.enter_async_context(running_wakeups(redis))
         store = JobStore(redis, _now_ms, retention_s=settings.retention_s)
-        limits = QueueLimits(settings.max_unfinished, settings.tenant_jobs, settings.tenant_limits)
+        limits = QueueLimits(
+            settings.max_unfinished, settings.tenant_jobs, settings.caller_jobs, settings.tenant_limits
+        )
         queue = JobQueue(redis, settings.replica, limits)
+        rates = Rates(redis, RateLimits(rates_of(settings.tenant_rates), rates_of(settings.caller_rates)))
         workload = WorkloadEstimate(settings.report_s)
         runner = Runner(
             store,
@@ -82,6 +87,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             drain_s=settings.grace_s,
             stagger_s=settings.stagger_s,
             batch_stages=stages.solving_batch,
+            rates=rates,
         )
         capacity = Capacity(settings.max_paths, settings.batch_paths)
         worker = QueueWorker(queue, runner, wakeups, capacity, lease_s=settings.lease_s)
@@ -94,7 +100,9 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             settings.defaults.options(),
             cascade_shape(calibration.entry()),
         )
-        intake = Intake(admission, store, queue, workload, watch, _now_ms, retention_s=settings.retention_s)
+        intake = Intake(
+            admission, store, queue, workload, watch, _now_ms, retention_s=settings.retention_s, rates=rates
+        )
         batch_store = BatchStore(redis, retention_s=settings.retention_s)
         batches = Batches(admission, intake, store, queue, batch_store, _now_ms)
         information = ServerInformation(

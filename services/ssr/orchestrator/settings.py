@@ -12,6 +12,7 @@ from ssr.autoscaler.policy.settings import ScalingSettings
 from ssr.core.limits import MAX_LOOKAHEAD, MAX_PATH_TOKENS, MAX_PATHS, MAX_STEP_TOKENS
 from ssr.core.types import MAX_SCORE, Options
 from ssr.orchestrator.equivalence.limits import EquivalenceSettings
+from ssr.orchestrator.rate_settings import NamedRates
 from ssr.runtime.settings import Seconds, ServiceSettings, replica_name
 
 
@@ -96,6 +97,13 @@ class OrchestratorSettings(ServiceSettings):
     tenant_jobs: Annotated[int, Field(gt=0)] | None = None
     #: Other limits for some tenants, as "acme=200,school-7=20".
     tenant_limits: TenantLimits = Field(default_factory=dict)
+    #: Jobs, paths and generated tokens a minute of a tenant and of a caller (whose API key it is: of a tenant's name
+    #: what is before the first dot), "*" for all that are not named, as "*=jobs:60,acme=jobs:600/tokens:1000000".
+    #: More is refused with the time to come back. Empty: any number.
+    tenant_rates: NamedRates = ""
+    caller_rates: NamedRates = ""
+    #: Unfinished jobs of one caller, of all its tenants together; more are refused. None: any number.
+    caller_jobs: Annotated[int, Field(gt=0)] | None = None
     #: A job that so many replicas lost without handing it back is parked: it may be what kills them.
     max_takeovers: Annotated[int, Field(gt=0)] = 5
     #: Seconds of silence after which another replica may take a job over.

@@ -56,7 +56,7 @@ class Batches:
         _check(request)
         await self._check_all(request)
         batch_id = _batch_id(tenant, request.idempotency_key)
-        await self._queue.check_room(job_id_of(tenant, _key(batch_id, 0)), len(request.requests))
+        await self._queue.check_room(job_id_of(tenant, _key(batch_id, 0)), tenant, len(request.requests))
         await self._batches.create(batch_id, _fingerprint(request), tenant, len(request.requests), self._now())
         made: list[str] = []
 

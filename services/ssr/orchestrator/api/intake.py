@@ -18,6 +18,7 @@ from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.queue.job_queue import JobQueue
 from ssr.orchestrator.queue.job_store import LATE, LEFT, Clock, JobStore, Made, Waiter
+from ssr.orchestrator.queue.rates import Rates
 from ssr.orchestrator.queue.stored_job import fingerprint_of
 from ssr.orchestrator.workload import WorkloadEstimate
 from ssr.runtime.rpc.job_wire import PRIORITY
@@ -49,10 +50,11 @@ class Intake:
         now: Clock,
         *,
         retention_s: int,
+        rates: Rates,
     ) -> None:
         self._admission, self._store, self._queue, self._now = admission, store, queue, now
         self._workload_adapter, self._watch = workload, watch
-        self._retention_ms = retention_s * 1000
+        self._retention_ms, self._rates = retention_s * 1000, rates
 
     async def submit(
         self,
@@ -115,7 +117,9 @@ class Intake:
     ) -> Made:
         now, paths = self._now(), asked.options.paths
         current_span().set(job=job_id)
-        await self._queue.check_room(job_id)
+        await self._queue.check_room(job_id, named.tenant)
+        if self._rates.limit(named.tenant) and not await self._store.known(job_id):
+            await self._rates.take(named.tenant, paths, now)
         made = await self._store.create(
             job_id, asked, named.tenant, named.fingerprint, now, current_span().traceparent, waiter=waiter
         )

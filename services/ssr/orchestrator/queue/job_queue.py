@@ -15,6 +15,7 @@ from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
 from ssr.orchestrator.queue.keys import GROUP, INDEX, LISTED, NOTICES, QUEUE_TAG, UNFINISHED, stream
 from ssr.orchestrator.queue.listing import summary
+from ssr.orchestrator.queue.rates import caller_of
 from ssr.runtime.redis.client import RedisClient, Script
 from ssr.runtime.redis.failures import redis_errors
 
@@ -59,10 +60,12 @@ class QueueLimits:
 
     `unfinished`: jobs waiting or running, of all tenants. `per_tenant`: jobs of one tenant and priority that the
     replicas have at a time (None: any number), unless `of_tenant` says otherwise; more wait for their turn.
+    `per_caller`: unfinished jobs of one caller, of all its tenants (None: any number); more are refused.
     """
 
     unfinished: int
     per_tenant: int | None = None
+    per_caller: int | None = None
     of_tenant: Mapping[str, int] = field(default_factory=dict)
 
     def tenant(self, name: str) -> int:
@@ -80,14 +83,21 @@ class JobQueue:
         self._take_over = Script(redis, "orchestrator/queue/scripts/queue/take_over")
         self._hold = Script(redis, "orchestrator/queue/scripts/queue/hold")
         self._done = Script(redis, "orchestrator/queue/scripts/queue/done")
+        self._count = Script(redis, "orchestrator/queue/scripts/queue/count")
         self._backlog = Script(redis, "orchestrator/queue/scripts/queue/backlog")
 
-    async def check_room(self, job_id: str, jobs: int = 1) -> None:
+    async def check_room(self, job_id: str, tenant: str, jobs: int = 1) -> None:
         """Raises: Overloaded when there is no room for so many jobs and this one is not in the queue yet."""
         with redis_errors():
             full = await self._redis.hlen(UNFINISHED) + jobs > self._limits.unfinished
             if full and not await self._redis.hexists(UNFINISHED, job_id):
                 raise self._overloaded()
+        limit = self._limits.per_caller
+        if limit is not None:
+            caller = caller_of(tenant)
+            held, there = await self._count([UNFINISHED], [caller, job_id])
+            if held + jobs > limit and not there:
+                raise Overloaded(f"caller {caller}: {limit} unfinished jobs are allowed, and there", _RETRY_S)
 
     async def enqueue(
         self,

@@ -240,6 +240,11 @@ class JobStore:
             return None
         return job
 
+    async def known(self, job_id: str) -> bool:
+        """Whether there is such a job."""
+        with redis_errors():
+            return bool(await self._redis.exists(JobKeys(job_id).meta))
+
     async def final(self, job_id: str) -> bool:
         """Whether the job has ended. Raises: NotFound."""
         with redis_errors():

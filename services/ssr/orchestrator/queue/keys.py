@@ -10,6 +10,8 @@ one tag only, which is what a Redis Cluster asks for.
     ssr:{queue}:index         Sorted set: job ids by the time they were created (ms since 1970)
     ssr:{<batch>}:batch       Hash: tenant, created, total (jobs), fingerprint of the request; its jobs have the keys
                               "<batch>/<number>"
+    ssr:{queue}:rate:<tenant or caller>:<name>:<jobs, paths or tokens>    String with a time to live: ms since 1970 when
+                              the minute's allowance would be full again
     ssr:{queue}:listed        Hash: job id -> JSON {"t": tenant, "l": {labels}}, to find jobs by
     ssr:notices               Pub/sub channel: "<what> <job id>", what = event | finished | cancel, and "queued queue"
                               | "released queue". A hint, never the truth: whoever listens also looks for itself
@@ -54,6 +56,10 @@ UNFINISHED = f"{QUEUE_TAG}jobs"
 INDEX = f"{QUEUE_TAG}index"
 LISTED = f"{QUEUE_TAG}listed"
 NOTICES = "ssr:notices"
+
+
+def rate_key(kind: str, name: str, what: str) -> str:
+    return f"{QUEUE_TAG}rate:{kind}:{name}:{what}"
 
 
 def batch_key(batch_id: str) -> str:

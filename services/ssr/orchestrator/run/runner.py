@@ -18,6 +18,7 @@ from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.job_records import JobRecords, RecordedJournal
 from ssr.orchestrator.queue.job_queue import QueuedJob
 from ssr.orchestrator.queue.job_store import LATE, Claim, Clock, JobStore
+from ssr.orchestrator.queue.rates import Rates
 from ssr.orchestrator.queue.wakeups import CANCEL, Wakeups
 from ssr.orchestrator.run.job_deadline import JobDeadline
 from ssr.orchestrator.run.journal import RedisJournal
@@ -75,13 +76,14 @@ class Runner:
         drain_s: float,
         stagger_s: float = 0.0,
         batch_stages: Stages | None = None,
+        rates: Rates | None = None,
     ) -> None:
         self._store, self._wakeups, self._now = store, wakeups, now
         self._stages = {Priority.INTERACTIVE: stages, Priority.BATCH: batch_stages or stages}
         self._parking = parking
         self._workload_adapter, self._watch = workload, watch
         self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
-        self._stagger_s = stagger_s
+        self._stagger_s, self._rates = stagger_s, rates
         self.leaving = asyncio.Event()
 
     async def run(self, entry: QueuedJob) -> Fate:
@@ -119,6 +121,8 @@ class Runner:
                 return Fate.LEFT
             job = await patiently(job_id, lambda: self._finished(claim, options, end))
             await patiently(job_id, lambda: self._store.finish(claim, job))
+            if self._rates is not None:
+                await briefly(self._rates.ended(job, self._now()))
             self._workload_adapter.ended(job)
             span.set(status=job.status)
             self._watch.jobs.ended(job.status, options.mode, self._age_s(claim))

@@ -7,8 +7,8 @@ import hashlib
 import inspect
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,17 +35,77 @@ OPEN_SERVICES = frozenset({health.SERVICE_NAME, *reflection.SERVICES, "externals
 
 #: Callers by the SHA-256 of their keys. A key is looked up by its digest, so how long that takes tells nothing of keys.
 _Keys = Mapping[bytes, Caller]
+_NO_MORE = object()
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
+class _Call:
+    """A call in progress, which ends when its key is revoked."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._revoked = self._working = False
+
+    def revoke(self) -> None:
+        self._revoked = True
+        if self._working and self._task is not None:  # while a message is on its way out, it ends behind that
+            self._task.cancel()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """What the call does. Raises: Unauthenticated once the key is revoked."""
+        self._check()
+        self._working = True
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._revoked and self._task is not None:
+                self._task.uncancel()
+            self._check()
+            raise
+        finally:
+            self._working = False
+
+    def _check(self) -> None:
+        if self._revoked:
+            raise Unauthenticated("the API key was revoked")
+
+
 class ApiKeys:
-    """The keys that are good now."""
+    """The keys that are good now, and the calls that were admitted with them."""
 
     def __init__(self, keys: _Keys) -> None:
-        self.keys = keys
+        self._keys = keys
+        self._calls: dict[bytes, set[_Call]] = {}
 
-    def caller_of(self, context: aio.ServicerContext[Any, Any]) -> Caller:
-        """Who has the key in a call's metadata: "x-api-key: KEY" or "authorization: Bearer KEY".
+    @property
+    def keys(self) -> _Keys:
+        return self._keys
+
+    def renew(self, keys: _Keys) -> None:
+        """These are the good ones now. Calls with others end."""
+        for revoked in self._keys.keys() - keys.keys():
+            for call in tuple(self._calls.get(revoked, ())):
+                call.revoke()
+        self._keys = keys
+
+    @contextmanager
+    def admitted(self, context: aio.ServicerContext[Any, Any]) -> Iterator[_Call]:
+        """Serves a call of this context inside. Raises: Unauthenticated, PermissionDenied."""
+        digest = self._digest_of(context)
+        CALLER.set(self._keys[digest])  # the task serves this call alone
+        tenant_of(context)
+        call = _Call()
+        self._calls.setdefault(digest, set()).add(call)
+        try:
+            yield call
+        finally:
+            self._calls[digest].discard(call)
+            if not self._calls[digest]:
+                del self._calls[digest]
+
+    def _digest_of(self, context: aio.ServicerContext[Any, Any]) -> bytes:
+        """That of the good key in a call's metadata: "x-api-key: KEY" or "authorization: Bearer KEY".
 
         Raises: Unauthenticated.
         """
@@ -57,10 +117,10 @@ class ApiKeys:
             raise Unauthenticated(
                 "this server takes calls with an API key; send the metadata authorization: Bearer KEY"
             )
-        caller = self.keys.get(_digest(key))
-        if caller is None:
+        digest = _digest(key)
+        if digest not in self._keys:
             raise Unauthenticated("the API key is not, or no longer, good")
-        return caller
+        return digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +148,7 @@ async def open_api_keys(folder: Path) -> AsyncIterator[ApiKeys]:
             async for renewed in renewals:
                 _report(renewed)
                 kept = {key: caller for key, caller in held.keys.items() if caller.name in renewed.faults}
-                held.keys = {**kept, **renewed.keys}
+                held.renew({**kept, **renewed.keys})
 
     async with beside(follow(), "API keys"):
         yield held
@@ -169,14 +229,7 @@ class ApiKeyCheck(aio.ServerInterceptor):
         service = handler_call_details.method.split("/")[1]
         if handler is None or service in OPEN_SERVICES:
             return handler
-        return _checked(handler, self._admit)
-
-    def _admit(self, context: aio.ServicerContext[Any, Any]) -> None:
-        CALLER.set(self._keys.caller_of(context))  # the task serves this call alone
-        tenant_of(context)
-
-
-_Admit = Callable[[aio.ServicerContext[Any, Any]], None]
+        return _checked(handler, self._keys)
 
 
 #: A handler's method by whether it takes and gives streams, and what makes such a handler.
@@ -188,25 +241,30 @@ _KINDS: Mapping[tuple[bool, bool], tuple[str, Callable[..., _Handler]]] = {
 }
 
 
-def _checked(handler: _Handler, admit: _Admit) -> _Handler:
+def _checked(handler: _Handler, keys: ApiKeys) -> _Handler:
     name, make = _KINDS[handler.request_streaming, handler.response_streaming]
     method = getattr(handler, name)
     checked = _checked_stream if inspect.isasyncgenfunction(method) else _checked_call
-    return make(checked(method, admit), handler.request_deserializer, handler.response_serializer)
+    return make(checked(method, keys), handler.request_deserializer, handler.response_serializer)
 
 
-def _checked_call(method: Any, admit: _Admit) -> Any:
+def _checked_call(method: Any, keys: ApiKeys) -> Any:
     async def checked(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
-        admit(context)
-        return await method(request, context)
+        with keys.admitted(context) as call, call.working():
+            return await method(request, context)
 
     return checked
 
 
-def _checked_stream(method: Any, admit: _Admit) -> Any:
+def _checked_stream(method: Any, keys: ApiKeys) -> Any:
     async def checked(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-        admit(context)
-        async for message in method(request, context):
-            yield message
+        with keys.admitted(context) as call:
+            async with aclosing(method(request, context)) as messages:
+                while True:
+                    with call.working():
+                        message = await anext(messages, _NO_MORE)
+                    if message is _NO_MORE:
+                        return
+                    yield message
 
     return checked
