@@ -64,7 +64,9 @@ class Author:
         if is_thinking(writing.turn) and await self._thought_enough(writing):
             return self._written(context, writing, THINKING_ENDS, ends_turn=False)
         text, finish = await self._step(writing, options.max_step_tokens)
-        if finish is Finish.EOS and _lacks_answer(writing, text):
+        if finish is Finish.EOS and _answers_in_anothers_thinking(writing, text):
+            text = f"{CLOSE}{BOUNDARY}{text}"
+        elif finish is Finish.EOS and _lacks_answer(writing, text):
             text = await self._asked_for_answer(writing, text)
         elif finish is not Finish.EOS and _spent(writing) and is_thinking(writing.turn + text):
             text = f"{text.rstrip()}\n{THINKING_ENDS}"
@@ -152,12 +154,18 @@ def _spent(writing: _Writing) -> bool:
     return writing.thinking_left is not None and writing.tokens >= writing.thinking_left
 
 
+def _answers_in_anothers_thinking(writing: _Writing, text: str) -> bool:
+    """Whether a model that does not think has given its answer for good, in a turn whose thinking another one began."""
+    thinking = is_thinking(writing.turn + text) and not writing.prompt.thinks
+    return thinking and not writing.unfinished and boxed(text) is not None
+
+
 def _lacks_answer(writing: _Writing, text: str) -> bool:
     """Whether a turn that has ended with `text` must be asked for its answer."""
     before, last = writing.turn.removesuffix(writing.unfinished), writing.unfinished + text
     if is_thinking(writing.turn + text):
         return True
-    return bool(last) and boxed(said(last, thinking=is_thinking(before))) is None
+    return bool(writing.turn or text) and boxed(said(last, thinking=is_thinking(before))) is None
 
 
 def affinity(context: PathContext) -> str:

@@ -70,7 +70,7 @@ class PromptRenderer:
 
     def __init__(self, engine: Engine, now: Callable[[], float] = time.monotonic) -> None:
         self._engine, self._now = engine, now
-        self._model = ""
+        self._model = ("", "")
         self._learnt_at = now()
         self._frames: dict[tuple[str, ...], _Frame] = {}
         self._thinks: bool | None = None
@@ -116,7 +116,8 @@ class PromptRenderer:
         return "".join(chain.from_iterable(zip(frame.pieces, (*contents, ""), strict=True))), frame.marks
 
     async def _forget_stale(self) -> None:
-        model, now = (await self._engine.info()).model, self._now()
+        info, now = await self._engine.info(), self._now()
+        model = (info.model, info.revision)
         if model != self._model or now - self._learnt_at >= FRESH_S:
             self._model, self._learnt_at = model, now
             self._frames.clear()

@@ -226,3 +226,10 @@ async def test_thinking_leaves_room_for_an_answer() -> None:
     thought = replace(FRESH, steps=("<think>\n" + "A thought. " * 130,))
     assert (await author(engine).write(thought, OPTIONS)).step.text == THINKING_ENDS
     assert engine.prompts == []
+
+
+async def test_a_model_that_does_not_think_answers_in_anothers_thinking() -> None:
+    engine = FakeEngine([Generation("So \\boxed{4}.", 5, Finish.EOS)])
+    step = (await author(engine).write(replace(FRESH, steps=("<think>\nLet x be 2.",)), OPTIONS)).step
+    assert engine.prompts[0].endswith("<assistant>Let x be 2.\n\n")
+    assert (step.text, step.ends_turn) == ("</think>\n\nSo \\boxed{4}.", True)

@@ -44,13 +44,14 @@ class TemplateEngine(FakeEngine):
 
     chat: ChatFormat = QWEN25
     model: str = "a-model"
+    revision: str = ""
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         self.renders += 1
         return self.chat.template().render(messages)
 
     async def info(self) -> EngineInfo:
-        return replace(await super().info(), model=self.model)
+        return replace(await super().info(), model=self.model, revision=self.revision)
 
 
 def renderer(chat: ChatFormat) -> PromptRenderer:
@@ -124,12 +125,15 @@ async def test_marks_that_are_words_are_the_templates_alone() -> None:
     assert marks(vicuna, rendered) == Counter({"USER:": 1, "ASSISTANT:": 1})
 
 
-async def test_a_template_is_asked_again_when_the_model_changes() -> None:
+@pytest.mark.parametrize("change", [{"model": "another"}, {"revision": "f00d"}])
+async def test_a_template_is_asked_again_when_the_model_changes(change: dict[str, str]) -> None:
     engine = TemplateEngine(chat=QWEN25)
     one = PromptRenderer(engine, now=lambda: 0.0)
     dialogue = solving("1+1?", NO_STRATEGY)
     assert "<|im_start|>" in await one.render(dialogue)
-    engine.chat, engine.model = GEMMA2, "another"
+    engine.chat = GEMMA2
+    assert "<|im_start|>" in await one.render(dialogue)
+    vars(engine).update(change)
     assert "<start_of_turn>" in await one.render(dialogue)
 
 

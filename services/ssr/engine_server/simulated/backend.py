@@ -43,6 +43,7 @@ class SimulatedBackend:
         self._now = now
         self._sleep = sleep
         self._model = SimulatedModel(settings)
+        self._thinking = settings.thinking
         self._latency = LatencyModel(settings.latency)
         self._prefill = PrefillLine()
         self._prefixes = PrefixCache(settings.prefix_cache_tokens)
@@ -130,7 +131,7 @@ class SimulatedBackend:
 
     async def render(self, messages: Sequence[ChatMessage], *, add_generation_prompt: bool = True) -> str:
         """See `Backend.render`."""
-        return template.render(messages, add_generation_prompt=add_generation_prompt)
+        return template.render(messages, add_generation_prompt=add_generation_prompt, thinking=self._thinking)
 
     async def tokenize(self, text: str, *, add_special: bool = True) -> Sequence[TokenPiece]:
         """See `Backend.tokenize`. The model knows no beginning-of-text token, so `add_special` changes nothing."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 from ssr.core.steps import BOUNDARY
+from ssr.core.thinking import CLOSE, OPEN
 from ssr.engine_server.server.backend import Token
 from ssr.engine_server.simulated import judge, wording
 from ssr.engine_server.simulated.dice import Dice
 from ssr.engine_server.simulated.reader import Judging, Scale, Selecting, Solving, read
-from ssr.engine_server.simulated.settings import SimulatedSettings
+from ssr.engine_server.simulated.settings import SimulatedSettings, Thinking
 from ssr.engine_server.simulated.template import parse
 from ssr.engine_server.simulated.tokenizer import END, SPECIAL_IDS, piece_id, pieces
-from ssr.engine_server.simulated.writer import next_step
+from ssr.engine_server.simulated.writer import answer_so_far, next_step
 
 #: One position: the token written there, and the most probable candidates for it, best first.
 Position = tuple[Token, tuple[Token, ...]]
@@ -31,6 +33,7 @@ class SimulatedModel:
     def __init__(self, settings: SimulatedSettings) -> None:
         self._quality = settings.quality
         self._identity = (settings.model_id, settings.seed)
+        self._thinking = settings.thinking
 
     def reply(self, prompt: str, *, seed: int | None, temperature: float = 1.0, top_n: int = 0) -> Iterator[Position]:
         """The tokens that follow `prompt`, up to the end of the turn. Never fails, whatever the prompt.
@@ -41,7 +44,10 @@ class SimulatedModel:
         reading = read(prompt)
         match reading.task:
             case Solving() as path:
-                return self._path(path, reading.lead, seed, top_n)
+                if prompt.endswith("\\boxed{") and (answer := answer_so_far(path)):
+                    return _last_words(f"{answer}}}.", top_n)
+                own = self._thinking is Thinking.OWN and not reading.begun
+                return self._path(replace(path, thinking=own or path.thinking), reading.lead, seed, top_n, opens=own)
             case Judging() as judged:
                 dice = Dice("judge", *self._identity, judged.path.problem, *judged.path.steps, BOUNDARY, judged.step)
                 shares = judge.judgement(judged, self._quality, dice)
@@ -84,17 +90,26 @@ class SimulatedModel:
             yield from _text(" " + wording.ramble_sentence(dice, sentence), top_n)
             sentence += 1
 
-    def _path(self, path: Solving, lead: str, seed: int | None, top_n: int) -> Iterator[Position]:
+    def _path(self, path: Solving, lead: str, seed: int | None, top_n: int, *, opens: bool) -> Iterator[Position]:
+        if opens:
+            yield from _text(f"{OPEN}\n", top_n)
         while True:
-            dice = Dice("write", *self._identity, path.problem, path.hint, *path.steps, BOUNDARY, seed)
+            dice = Dice("write", *self._identity, path.problem, path.hint, *path.all_steps, BOUNDARY, seed)
             step = next_step(path, self._quality, dice)
+            if path.thinking and step.ends_turn:
+                yield from _text(f"{lead}{step.text}\n{CLOSE}{BOUNDARY}", top_n)
+                path, lead = replace(path, thought=(*path.thought, step.text), thinking=False), ""
+                continue
             if step.text:
                 yield from _text(lead + step.text, top_n)
             if step.ends_turn:
                 yield _end(top_n)
                 return
             yield from _text(BOUNDARY, top_n)
-            path, lead = Solving(path.problem, path.hint, (*path.steps, step.text)), ""
+            if path.thinking:
+                path, lead = replace(path, thought=(*path.thought, step.text)), ""
+            else:
+                path, lead = replace(path, steps=(*path.steps, step.text)), ""
 
 
 def _answer(words: list[str], shares: judge.Distribution, lead: str, top_n: int) -> Iterator[Position]:
@@ -108,6 +123,11 @@ def _answer(words: list[str], shares: judge.Distribution, lead: str, top_n: int)
     yield chosen, tuple(ranked[:top_n])
     for word in words[1:]:
         yield from _text(f", {word}", top_n)
+    yield _end(top_n)
+
+
+def _last_words(text: str, top_n: int) -> Iterator[Position]:
+    yield from _text(text, top_n)
     yield _end(top_n)
 
 

@@ -39,11 +39,14 @@ class PathProgress:
         return Equation(left, operation.operator, Fraction(1), left)
 
 
-def progress(plan: SolutionPlan, steps: Sequence[str]) -> PathProgress:
-    """Read the path's steps; one that only repeats the one before it states nothing new."""
+def progress(plan: SolutionPlan, steps: Sequence[str], thought: Sequence[str] = ()) -> PathProgress:
+    """Read the path's steps; one that only repeats the one before it states nothing new.
+
+    What was `thought` before them counts for its calculations; an answer there is none yet.
+    """
     results: list[Fraction] = []
     previous = None
-    for step in steps:
+    for step in (*thought, *steps):
         equation = equation_in(step) if step != previous else None
         if equation is not None and len(results) < len(plan.operations):
             results.append(equation.result)

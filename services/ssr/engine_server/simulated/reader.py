@@ -20,6 +20,7 @@ from ssr.core.prompts import (
     YES_NO_QUESTION,
 )
 from ssr.core.steps import BOUNDARY
+from ssr.core.thinking import CLOSE, OPEN, opens
 from ssr.engine_server.simulated.quantity import equation_in
 from ssr.engine_server.simulated.template import Dialogue, parse
 
@@ -35,11 +36,20 @@ class Scale(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Solving:
-    """Write on. `hint` is the path's strategy ("" for none), `steps` are those written so far."""
+    """Write on. `hint` is the path's strategy ("" for none), `steps` are those written so far.
+
+    `thought` are the steps of the turn's thinking, `thinking` whether it goes on.
+    """
 
     problem: str
     hint: str = ""
     steps: tuple[str, ...] = ()
+    thought: tuple[str, ...] = ()
+    thinking: bool = False
+
+    @property
+    def all_steps(self) -> tuple[str, ...]:
+        return (*self.thought, *self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +82,20 @@ Task = Solving | Judging | Selecting
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a prompt asks for, and what has to be written between its end and the reply: a blank or nothing."""
+    """What a prompt asks for, and what has to be written between its end and the reply: a blank or nothing.
+
+    `begun`: something of the reply's turn is there already.
+    """
 
     task: Task
     lead: str
+    begun: bool
 
 
 def read(prompt: str) -> Reading:
     """What `prompt` asks for. Never fails."""
     dialogue = parse(prompt)
-    return Reading(_task(dialogue), " " if dialogue.midway else "")
+    return Reading(_task(dialogue), " " if dialogue.midway else "", bool(dialogue.written.strip()))
 
 
 def _task(dialogue: Dialogue) -> Task:
@@ -91,7 +105,15 @@ def _task(dialogue: Dialogue) -> Task:
             return _judging(user.removesuffix(question), scale)
     if user.endswith(SELECT_QUESTION) and (selecting := _selecting(user.removesuffix(SELECT_QUESTION))):
         return selecting
-    return Solving(*_problem_and_hint(user.removesuffix(BOUNDARY + SOLVING_REQUEST)), _steps_so_far(dialogue.written))
+    return _solving(*_problem_and_hint(user.removesuffix(BOUNDARY + SOLVING_REQUEST)), dialogue.written)
+
+
+def _solving(problem: str, hint: str, turn: str) -> Solving:
+    if not opens(turn):
+        return Solving(problem, hint, _steps_so_far(turn))
+    thought, closed, answer = turn.lstrip().removeprefix(OPEN).partition(CLOSE)
+    steps = _steps_so_far(answer.lstrip())
+    return Solving(problem, hint, steps, _steps_so_far(thought.lstrip()), thinking=not closed)
 
 
 def _judging(text: str, scale: Scale) -> Judging:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ssr.engine_server.simulated.faults import FaultPlan
+
+
+class Thinking(StrEnum):
+    """Whether the model thinks before it answers."""
+
+    NO = "no"
+    OPENED = "opened"  #: always: its chat template opens the thinking, as those of QwQ and DeepSeek-R1 do
+    OWN = "own"  #: as it likes, which is always: it writes the tag itself, as Qwen3 does
+
 
 Rate = Annotated[float, Field(ge=0, le=1)]
 
@@ -69,6 +79,7 @@ class SimulatedSettings(_Settings):
         default=None, ge=1, description="Size of the pretended model, in weights, for FLOPs."
     )
     seed: int = Field(default=0, description="Another seed is another model: it errs elsewhere. Replicas share one.")
+    thinking: Thinking = Field(default=Thinking.NO, description="no, opened (by the template), or own (by the model).")
     quality: Quality = Field(default_factory=Quality, description="How good the model is.")
     latency: Latency = Field(default_factory=Latency, description="How fast it is.")
     faults: FaultPlan = Field(default_factory=FaultPlan, description="What goes wrong from the start.")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ssr.core.prompts import ChatMessage
+from ssr.core.thinking import OPEN, said
+from ssr.engine_server.simulated.settings import Thinking
 from ssr.engine_server.simulated.tokenizer import END
 
 _TURN = re.compile(r"<\|(system|user|assistant)\|>")
@@ -24,15 +26,25 @@ class Dialogue:
     midway: bool
 
 
-def render(messages: Sequence[ChatMessage], *, add_generation_prompt: bool = True) -> str:
-    """The dialogue as text. With `add_generation_prompt` it ends inside an assistant's turn: a last message of the
-    assistant is left open to be continued, otherwise a new turn is opened."""
-    text = "".join(f"<|{message.role}|>{message.content}{END}" for message in messages)
+def render(
+    messages: Sequence[ChatMessage], *, add_generation_prompt: bool = True, thinking: Thinking = Thinking.NO
+) -> str:
+    """The dialogue as text; a thinking model's has nothing of what was thought in earlier turns.
+
+    With `add_generation_prompt` it ends inside an assistant's turn: a last message of the assistant is left open to be
+    continued, otherwise a new turn is opened.
+    """
+    contents = [message.content if thinking is Thinking.NO else _unthought(message) for message in messages]
+    text = "".join(f"<|{one.role}|>{content}{END}" for one, content in zip(messages, contents, strict=True))
     if not add_generation_prompt:
         return text
     if messages and messages[-1].role == "assistant":
         return text.removesuffix(END)
-    return f"{text}<|assistant|>"
+    return f"{text}<|assistant|>{OPEN}\n" if thinking is Thinking.OPENED else f"{text}<|assistant|>"
+
+
+def _unthought(message: ChatMessage) -> str:
+    return said(message.content, thinking=False).lstrip("\n") if message.role == "assistant" else message.content
 
 
 def parse(prompt: str) -> Dialogue:

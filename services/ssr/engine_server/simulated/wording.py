@@ -72,6 +72,11 @@ def answer(value: str, dice: Dice) -> str:
     return dice.pick("words", _ANSWER).format(answer=value)
 
 
+def supposed(value: str) -> str:
+    """The end of the thinking; the box is not the answer yet."""
+    return f"Hmm, that would make \\boxed{{{value}}}. I can answer now."
+
+
 def unanswered(dice: Dice) -> str:
     """A last step without an answer."""
     return dice.pick("words", _UNANSWERED)

@@ -45,17 +45,24 @@ class _Blemish(Enum):
 
 def next_step(path: Solving, quality: Quality, dice: Dice) -> WrittenStep:
     """What a model of that quality writes next; `dice` are of this path and this model's chance."""
-    state = progress(plan_of(path.problem), path.steps)
+    state = progress(plan_of(path.problem), path.steps, path.thought)
     if state.answered:
         return WrittenStep("", ends_turn=True)
     if dice.chance("blemish", quality.blemish_rate):
         return _blemished(path, dice)
     equation = state.next_equation()
     if equation is None:
-        return WrittenStep(wording.answer(format_number(state.results[-1]), dice), ends_turn=True)
+        answer = format_number(state.results[-1])
+        return WrittenStep(wording.supposed(answer) if path.thinking else wording.answer(answer, dice), ends_turn=True)
     if dice.chance("error", error_rate(path, quality)):
         equation = _mistaken(equation, path, state, dice)
     return WrittenStep(_worded(str(equation), path, state, dice))
+
+
+def answer_so_far(path: Solving) -> str:
+    """The path's last result, "" before the first: what it answers when it is made to."""
+    results = progress(plan_of(path.problem), path.steps, path.thought).results
+    return format_number(results[-1]) if results else ""
 
 
 def error_rate(path: Solving, quality: Quality) -> float:
@@ -65,9 +72,9 @@ def error_rate(path: Solving, quality: Quality) -> float:
 
 
 def _worded(equation: str, path: Solving, state: PathProgress, dice: Dice) -> str:
-    text = wording.calculation(equation, path.hint, opening=not path.steps, dice=dice)
+    text = wording.calculation(equation, path.hint, opening=not path.all_steps, dice=dice)
     # Two equal calculations ("1 × 1 = 1") must not look like a path that goes round in circles.
-    return wording.numbered_calculation(equation, len(state.results) + 1) if is_repeated(text, path.steps) else text
+    return wording.numbered_calculation(equation, len(state.results) + 1) if is_repeated(text, path.all_steps) else text
 
 
 def _mistaken(equation: Equation, path: Solving, state: PathProgress, dice: Dice) -> Equation:
@@ -88,8 +95,8 @@ def _mistaken(equation: Equation, path: Solving, state: PathProgress, dice: Dice
 
 def _blemished(path: Solving, dice: Dice) -> WrittenStep:
     kind = dice.pick("kind of blemish", tuple(_Blemish))
-    if kind is _Blemish.REPEATED and path.steps:
-        return WrittenStep(path.steps[-1])
+    if kind is _Blemish.REPEATED and path.all_steps:
+        return WrittenStep(path.all_steps[-1])
     if kind is _Blemish.EMPTY:
         return WrittenStep("")
     if kind is _Blemish.UNANSWERED:
