@@ -32,11 +32,13 @@ class FairQueue(Generic[Item]):
         jobs = self._levels.setdefault(self._level(job) + above, OrderedDict())
         jobs.setdefault(job, deque()).append(item)
 
-    def take(self) -> Item | None:
-        """The next item; None when there is none."""
+    def take(self, up_to: int | None = None) -> Item | None:
+        """The next item, of a level `up_to` at most; None when there is none."""
         if not self._levels:
             return None
         level = min(self._levels)
+        if up_to is not None and level > up_to:
+            return None
         jobs = self._levels[level]
         job, items = jobs.popitem(last=False)
         item = items.popleft()

@@ -18,7 +18,9 @@ logger = logging.getLogger(__name__)
 _ATTEMPTS = 2  # of a question that a worker died over; the second one with a fresh worker
 _FIRST_PAUSE_S = 0.1  # behind a failed start; it doubles
 _LONGEST_PAUSE_S = 10.0
-_NICE = 5  # of second tries: they give way to first ones and to whoever serves
+#: The first worker is kept for first tries of up to this level: of jobs that have used at most about one first try.
+_KEPT_FOR = 1
+_NICE = 5  # of questions on the other workers: they give way to the first one and to whoever serves
 
 
 class PoolRecords(Protocol):
@@ -52,7 +54,8 @@ class WorkerPool:
     A question has `quick_s` of CPU first. One that needs more is put back among those that do, with `limit_s`: they
     run only where no first try waits, and never on the first worker. So questions that take long, however many, keep
     nobody waiting for more than a first try. Within each kind, jobs that have used little go first and the others take
-    turns. Workers start when they are needed; a lost one is started again, with growing pauses while that fails.
+    turns; the first worker is kept for the former. Workers start when they are needed; a lost one is started again,
+    with growing pauses while that fails.
     """
 
     def __init__(
@@ -121,7 +124,7 @@ class WorkerPool:
                         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                         continue
                     pause_s = _FIRST_PAUSE_S
-                if not await self._answered(worker, asked, is_patient=is_patient):
+                if not await self._answered(worker, asked, is_patient=is_patient, patient=patient):
                     await worker.kill()
                     worker = None
         finally:
@@ -135,7 +138,7 @@ class WorkerPool:
             while True:
                 may_quick = running or not any(self._idle.values())
                 may_patient = patient and (running or not self._idle[True])
-                if may_quick and (asked := self._quick.take()) is not None:
+                if may_quick and (asked := self._quick.take(None if patient else _KEPT_FOR)) is not None:
                     found = asked, False
                 elif may_patient and (asked := self._patient.take()) is not None:
                     found = asked, True
@@ -168,7 +171,7 @@ class WorkerPool:
         self._failing_since = None
         return worker
 
-    async def _answered(self, worker: WorkerProcess, asked: _Asked, *, is_patient: bool) -> bool:
+    async def _answered(self, worker: WorkerProcess, asked: _Asked, *, is_patient: bool, patient: bool) -> bool:
         """Ask; whether the worker is good for another question."""
         settings = self._settings
         if not asked.seen:
@@ -176,7 +179,7 @@ class WorkerPool:
             self._records.waited(asyncio.get_running_loop().time() - asked.asked_at)
         cpu_s = settings.limit_s if is_patient else min(settings.quick_s, settings.limit_s)
         try:
-            nice = _NICE if is_patient else 0
+            nice = _NICE if patient else 0
             reply = await worker.ask(asked.question, cpu_s=cpu_s, memory_mib=settings.memory_mib, nice=nice)
         except Unavailable as error:
             await self._crashed(asked, error, is_patient=is_patient)

@@ -44,3 +44,12 @@ def test_little_use_makes_no_difference() -> None:
     queue.put("a", "a")
     queue.put("b", "b")
     assert taken(queue) == ["a", "b"]
+
+
+def test_only_low_levels_may_be_taken() -> None:
+    queue: FairQueue[str] = FairQueue(1.0)
+    queue.put("a", "tower", above=2)
+    assert queue.take(up_to=1) is None
+    queue.put("b", "plain", above=1)
+    assert queue.take(up_to=1) == "plain"
+    assert queue.take() == "tower"
