@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 
-from ssr.orchestrator.queue.job_store import JobStore
+from ssr.orchestrator.queue.job_store import EVENTS_AT_ONCE, JobStore
 from ssr.orchestrator.queue.wakeups import EVENT, FINISHED, Wakeups
 from ssr.runtime.redis.patience import set_within
 from ssr.v1.reasoning_pb2 import Event
 
-#: How often a follower looks for what it got no notice of, in seconds.
-_LOOK_S = 1.0
+#: How long a follower waits for a notice before it looks for itself, in seconds: at first, and doubled up to the second
+#: as long as nothing comes. Notices are seldom lost, and a thousand followers of silent jobs must cost next to nothing.
+_FIRST_LOOK_S, _LAST_LOOK_S = 1.0, 30.0
 
 
 async def follow(store: JobStore, wakeups: Wakeups, job_id: str, cursor: str = "") -> AsyncIterator[Event]:
@@ -18,10 +20,12 @@ async def follow(store: JobStore, wakeups: Wakeups, job_id: str, cursor: str = "
 
     Raises: NotFound; Unavailable while Redis is away.
     """
+    look_s = _FIRST_LOOK_S
     with wakeups.of(EVENT, job_id) as wakeup:
         while True:
             wakeup.clear()
             events = await store.events(job_id, cursor)
+            look_s = _FIRST_LOOK_S if events else min(2 * look_s, _LAST_LOOK_S)
             for event in events:
                 yield event
                 cursor = event.cursor
@@ -30,14 +34,17 @@ async def follow(store: JobStore, wakeups: Wakeups, job_id: str, cursor: str = "
             # A cursor behind the last event gets none; and events expire with their job.
             if not events and await store.final(job_id) and not await store.events(job_id, cursor):
                 return
-            await set_within(wakeup, _LOOK_S)
+            if len(events) < EVENTS_AT_ONCE:
+                await set_within(wakeup, look_s * random.uniform(0.8, 1.2))
 
 
 async def ended(store: JobStore, wakeups: Wakeups, job_id: str) -> None:
     """Wait until the job has ended. Raises: NotFound; Unavailable while Redis is away."""
+    look_s = _FIRST_LOOK_S
     with wakeups.of(FINISHED, job_id) as wakeup:
         while True:
             wakeup.clear()
             if await store.final(job_id):
                 return
-            await set_within(wakeup, _LOOK_S)
+            await set_within(wakeup, look_s * random.uniform(0.8, 1.2))
+            look_s = min(2 * look_s, _LAST_LOOK_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from ssr.core.errors import BadReply, Conflict, LostGround, StaleOwner
 from ssr.core.job import Finished, Job, JobRequest, JobStatus, Queued, Started
@@ -24,6 +25,9 @@ from ssr.v1 import reasoning_pb2
 
 #: A job whose caller died between creating and queueing it is forgotten after so many seconds.
 _UNQUEUED_S = 600
+
+#: Events that are read, and then folded or sent, at a time: a few milliseconds of the loop.
+EVENTS_AT_ONCE = 256
 
 #: Waiters of a replica that died are forgotten after so many seconds, and so long after their deadline at the latest.
 _WAITERS_S = 7 * 24 * 3600
@@ -301,17 +305,29 @@ class JobStore:
         await self._listing.forget([job_id])
 
     async def events(self, job_id: str, cursor: str) -> list[reasoning_pb2.Event]:
-        """The job's events behind a cursor ("": from the beginning), as the API sends them."""
-        with redis_errors():
-            entries = await self._redis.xrange(JobKeys(job_id).events, min=f"({cursor}" if cursor else "-")
+        """The next EVENTS_AT_ONCE events behind a cursor ("": from the beginning), as the API sends them."""
+        entries = await self._entries(job_id, cursor, "+")
         return [stored_event(job_id, entry_id.decode(), fields[b"e"]) for entry_id, fields in entries]
 
     async def _snapshot(self, job_id: str) -> tuple[dict[bytes, bytes], Run, str]:
         """The job's fields, the fold of its decisions, and its last event's cursor, all of one moment."""
-        pairs, entries = await self._read(JobKeys(job_id).both, [])
+        pairs, entries, last = await self._read(JobKeys(job_id).both, [EVENTS_AT_ONCE])
         if not pairs:
             raise no_job(job_id)
-        return dict(zip(pairs[::2], pairs[1::2], strict=True)), await folded(entries), entries[-1][0].decode()
+        run = await folded(Run(), [payload for _, (_, payload) in entries])
+        while entries[-1][0] != last:
+            entries = await self._entries(job_id, entries[-1][0].decode(), last.decode())
+            if not entries:
+                raise no_job(job_id)  # it expired meanwhile
+            run = await folded(run, [fields[b"e"] for _, fields in entries])
+        return dict(zip(pairs[::2], pairs[1::2], strict=True)), run, last.decode()
+
+    async def _entries(self, job_id: str, behind: str, last: str) -> list[Any]:
+        with redis_errors():
+            found: list[Any] = await self._redis.xrange(
+                JobKeys(job_id).events, min=f"({behind}" if behind else "-", max=last, count=EVENTS_AT_ONCE
+            )
+        return found
 
 
 def _check_written(reply: bytes, job_id: str) -> None:

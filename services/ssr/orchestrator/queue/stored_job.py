@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from ssr.core.job import Happening, Job, JobStatus
 from ssr.core.run import PathEnded, Run, Selected, StepCommitted
@@ -28,10 +27,9 @@ def fingerprint_of(request: reasoning_pb2.SolveRequest) -> str:
     return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
 
 
-async def folded(entries: Sequence[Any]) -> Run:
-    """The run that a job's events tell of; an entry is [id, [field, value]]. Never blocks the loop for long."""
-    run = Run()
-    for number, (_, (_, payload)) in enumerate(entries, 1):
+async def folded(run: Run, payloads: Sequence[bytes]) -> Run:
+    """The run behind these further events. Never blocks the loop for long."""
+    for number, payload in enumerate(payloads, 1):
         happening = happening_from_wire(reasoning_pb2.Event.FromString(payload))
         if isinstance(happening, Selected | StepCommitted | PathEnded):
             run = run.apply(happening)
