@@ -39,6 +39,7 @@ class StepRecord(_Model):
     score: float | None
     draft_score: float | None
     calls: tuple[Call, ...] = ()
+    cut: bool = False  #: by its token limit: the next step goes on right behind it
 
     @property
     def judged_score(self) -> float | None:
@@ -77,6 +78,7 @@ class PathRecord(_Model):
                     score=step.score,
                     draft_score=step.draft_score,
                     calls=calls.get((path.index, step.index), ()),
+                    cut=step.cut,
                 )
                 for step in path.steps
             ),

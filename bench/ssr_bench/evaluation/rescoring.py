@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import InvalidRequest
+from ssr.core.steps import CutText
 from ssr.core.strategy_sets import StrategySet
 from ssr.core.types import NO_STRATEGY, Call, Mode, PathContext, PathStatus, Source, Strategy
 from ssr.verifier.scorers import scorer_named
@@ -87,7 +88,7 @@ def past_paths(
 
 def _past(record: Record, path: PathRecord, pools: Mapping[str, StrategySet], all_steps: bool) -> PastPath:
     strategy = _strategy(record, path, pools)
-    texts = tuple(step.text for step in path.steps)
+    texts = tuple(CutText(step.text) if step.cut else step.text for step in path.steps)
     steps = tuple(
         PastStep(
             PathContext(record.job_id, path.index, record.problem, strategy, texts[: step.index], record.seed or 0),

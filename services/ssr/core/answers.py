@@ -73,11 +73,6 @@ def ends_in_box(text: str) -> bool:
     return "box" in text and _scanned(text)[1]
 
 
-def answer_of(steps: Sequence[str]) -> str | None:
-    """The answer of a path: the box of its last step that has one."""
-    return next((answer for step in reversed(steps) if (answer := boxed(step)) is not None), None)
-
-
 async def classes(answers: Sequence[str | None], equivalence: Equivalence, asked: Asked = ANYBODY) -> list[list[int]]:
     """Group the indices of equal answers; groups and their members are in order of first appearance.
 

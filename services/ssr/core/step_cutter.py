@@ -137,17 +137,6 @@ def normalise_step(text: str) -> str:
     return _without_blank_lines(text.rstrip())
 
 
-def split_steps(text: str) -> list[str]:
-    """The normalised, non-empty steps of a whole text.
-
-    Joining them with `BOUNDARY` and splitting again gives the same steps.
-    """
-    cutter = StepCutter()
-    steps = cutter.feed(text)
-    last = cutter.rest(cut=False)
-    return [*steps, last] if last else steps
-
-
 def _without_blank_lines(text: str) -> str:
     blank = _BLANK_FIRST_LINES.match(text)
     return text[blank.end() :] if blank else text

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.core.answers import ANYBODY, Asked, answer_of, boxed, classes
+from ssr.core.answers import ANYBODY, Asked, boxed, classes
 
 PLAIN = st.text(st.characters(exclude_characters="\\{}$", exclude_categories=["Cs"]), max_size=20)
 BALANCED = st.recursive(
@@ -102,12 +102,6 @@ def test_reading_takes_linear_time(unit: str) -> None:
     began = time.process_time()
     boxed(text)
     assert time.process_time() - began < 2
-
-
-def test_the_answer_of_a_path_is_in_its_last_step_with_a_box() -> None:
-    assert answer_of(["a", r"\boxed{1}", r"so \boxed{2}", "Done."]) == "2"
-    assert answer_of(["a", r"\boxed{"]) is None
-    assert answer_of([]) is None
 
 
 async def test_equal_answers_are_grouped_in_order_of_appearance() -> None:

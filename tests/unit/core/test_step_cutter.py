@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.core.step_cutter import MAX_BLANK_LINES, StepCutter, normalise_step, split_steps
+from ssr.core.step_cutter import MAX_BLANK_LINES, StepCutter, normalise_step
 from ssr.core.steps import BOUNDARY, CutText, join_path, open_text
 
 TEXT = st.text(st.sampled_from("ab \n\t\r.") | st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -19,6 +19,12 @@ MATHEMATICS = st.lists(
     ]),
     max_size=24,
 ).map("".join)  # fmt: skip
+
+
+def split_steps(text: str) -> list[str]:
+    """The steps of a whole text."""
+    steps, last = in_pieces(text, [])
+    return [*steps, last] if last else steps
 
 
 def in_pieces(text: str, cuts: list[int], before: str = "") -> tuple[list[str], str]:

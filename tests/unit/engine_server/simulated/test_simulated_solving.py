@@ -6,7 +6,7 @@ from collections import Counter
 from functools import cache
 
 from ssr.core.acceptance import expected_digit
-from ssr.core.answers import answer_of
+from ssr.core.answers import boxed
 from ssr.core.prompts import DIGIT_QUESTION, judging, solving
 from ssr.core.seeds import call_seed
 from ssr.core.steps import join_path
@@ -61,7 +61,7 @@ def answer(problem: str, who: str, path: int) -> str | None:
         steps.append(step)
         if ends:
             break
-    return answer_of(steps)
+    return next((found for step in reversed(steps) if (found := boxed(step)) is not None), None)
 
 
 def voted(problem: str, who: str) -> str | None:
