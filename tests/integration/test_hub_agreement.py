@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from engine_servers import scripted, tgi_app
 from huggingface_hub import AsyncInferenceClient
 
@@ -16,11 +19,12 @@ from ssr.engine_server.server.serving import running_server
 from ssr.engine_server.simulated.backend import SimulatedBackend
 from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
 from ssr.engine_server.simulated.template import render
-from ssr.engines.base import Engine, Sampling
+from ssr.engines.base import ChatMessage, Engine, Finish, Sampling
 from ssr.engines.stops import cut_at_stop
 from ssr.engines.tgi import TgiEngine
 
-PROMPT = render(solving("Tom has 17 apples and buys 25 more × 2. How many?", NO_STRATEGY))
+MESSAGES = solving("Tom has 17 apples and buys 25 more × 2. How many?", NO_STRATEGY)
+PROMPT = render(MESSAGES)
 #: What our client is asked, and how the hub's is asked for the same.
 GENERATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"max_tokens": 120}, {"max_new_tokens": 120, "do_sample": False}),
@@ -74,6 +78,94 @@ async def test_streams_are_equal(engine: tuple[Engine, str], ours: dict[str, Any
     assert events[-1].details is not None
     assert events[-1].details.generated_tokens == end.tokens == len(events)
     assert events[-1].details.input_length == end.prompt_tokens
+
+
+DIALOGUE = [{"role": m.role, "content": m.content} for m in MESSAGES]
+
+
+async def test_a_dialogue_is_completed_as_its_prompt_is(engine: tuple[Engine, str]) -> None:
+    told = await engine[0].generate(PROMPT, max_tokens=120)
+    async with AsyncInferenceClient(base_url=engine[1]) as client:
+        output = await client.chat_completion(
+            DIALOGUE, max_tokens=120, temperature=0.0, logprobs=True, top_logprobs=3, seed=None
+        )
+    (choice,) = output.choices
+    assert (choice.message.role, choice.message.content) == ("assistant", told.text)
+    assert choice.finish_reason == {Finish.EOS: "stop", Finish.LENGTH: "length"}[told.finish]
+    assert (output.usage.prompt_tokens, output.usage.completion_tokens) == (told.prompt_tokens, told.tokens)
+    assert choice.logprobs is not None
+    assert len(choice.logprobs.content) == told.tokens
+    assert len(choice.logprobs.content[0].top_logprobs) == 3
+
+
+async def test_a_dialogue_is_streamed(engine: tuple[Engine, str]) -> None:
+    told = await engine[0].generate(PROMPT, max_tokens=120)
+    async with AsyncInferenceClient(base_url=engine[1]) as client:
+        events = [
+            event
+            async for event in await client.chat_completion(
+                DIALOGUE, max_tokens=120, temperature=0.0, stream=True, stream_options={"include_usage": True}
+            )
+        ]
+    assert "".join(choice.delta.content or "" for event in events for choice in event.choices) == told.text
+    assert events[-2].choices[0].finish_reason == "stop"
+    assert events[-1].usage.completion_tokens == told.tokens
+
+
+async def test_a_sampled_dialogue_that_stops_at_a_text(engine: tuple[Engine, str]) -> None:
+    async with AsyncInferenceClient(base_url=engine[1]) as client:
+        output = await client.chat_completion(
+            DIALOGUE, model="any", max_tokens=120, temperature=0.6, top_p=1.0, seed=7, stop=["\n\n"]
+        )
+        listed = await client.chat_completion(DIALOGUE, max_tokens=2)
+    assert output.choices[0].message.content.endswith("\n\n")
+    assert output.choices[0].finish_reason == "stop_sequence"
+    assert listed.usage.completion_tokens == 2
+
+
+@pytest.mark.parametrize(
+    "asked", [{"tools": [{"type": "function"}]}, {"n": 2}, {"messages": []}, {"max_tokens": 10**9}, {"temperature": -1}]
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_dialogues_that_are_refused(engine: tuple[Engine, str], asked: dict[str, Any], stream: bool) -> None:
+    async with ClientSession() as session:
+        url = f"{engine[1]}/v1/chat/completions"
+        async with session.post(url, json={"messages": DIALOGUE, "stream": stream, **asked}) as response:
+            text = await response.text()
+    assert response.status == 422 or (stream and '"http_status_code":422' in text)
+
+
+async def test_the_hubs_client_works_with_the_embedded_engine() -> None:
+    models = Path(os.environ.get("SSR_MODELS_DIR", "~/.cache/ssr/models")).expanduser()
+    path = models / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    if not path.exists():
+        pytest.skip(f"the model is not at {path}")
+    pytest.importorskip("xllamacpp")
+    from ssr.engine_server.embedded.backend import EmbeddedBackend
+    from ssr.engine_server.embedded.settings import EmbeddedSettings
+
+    settings = EmbeddedSettings(
+        model_path=path, model_id="SmolLM2", slots=1, threads=1, context_tokens=512, max_total_tokens=512
+    )
+    asked: dict[str, Any] = {"max_new_tokens": 12, "do_sample": False, "details": True}
+    chat: dict[str, Any] = {"max_tokens": 12, "temperature": 0.0}
+    async with running_server(EmbeddedBackend(settings)) as url, TgiEngine(url) as ours:
+        prompt = await ours.render([ChatMessage("user", "What is 17 + 25?")])
+        told = await ours.generate(prompt, max_tokens=12)
+        async with AsyncInferenceClient(model=url) as client:
+            whole = await client.text_generation(prompt, **asked)
+            events = [event async for event in await client.text_generation(prompt, stream=True, **asked)]
+        async with AsyncInferenceClient(base_url=url) as client:
+            turns = [{"role": "user", "content": "What is 17 + 25?"}]
+            answer = await client.chat_completion(turns, **chat)
+            chunks = [chunk async for chunk in await client.chat_completion(turns, stream=True, **chat)]
+    assert whole.generated_text == told.text != ""
+    assert whole.details is not None
+    assert len(whole.details.tokens) == told.tokens
+    assert "".join(event.token.text for event in events if not event.token.special) == told.text
+    assert answer.choices[0].message.content == told.text
+    assert answer.usage.prompt_tokens == told.prompt_tokens
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == told.text
 
 
 async def test_requests_are_equal() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 from aiohttp import web
 from engine_servers import ScriptedServer, scripted
 
-from ssr.core.errors import BadReply, TimedOut, Unavailable
-from ssr.engines import json_connection
+from ssr.core.errors import BadReply, Overloaded, TimedOut, Unavailable
+from ssr.engines import event_stream, json_connection
 from ssr.engines.json_connection import JsonConnection
 
 Answer = Callable[[asyncio.StreamWriter], None]
@@ -131,6 +132,94 @@ async def test_a_whole_reply_that_is_no_json(body: bytes) -> None:
     async with RawServer(says(answer)).running() as server, connection(server.url) as engine:
         with pytest.raises(BadReply, match="no JSON"):
             (await engine.get("/info")).document()
+
+
+async def test_json_that_is_too_deep_is_garbage() -> None:
+    body = b"[" * 200_000
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    async with RawServer(says(answer)).running() as server, connection(server.url) as engine:
+        with pytest.raises(BadReply, match="no JSON"):
+            (await engine.get("/info")).document()
+
+
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+async def read(engine: JsonConnection) -> list[bytes]:
+    async with aclosing(engine.events("/generate_stream", {"inputs": "a"})) as events:
+        return [event async for event in events]
+
+
+@pytest.mark.parametrize("line", [b"data: ", b": comment ", b""])
+async def test_a_line_that_never_ends_is_given_up(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "MAX_EVENT_BYTES", 100_000)
+    async with RawServer(says(EVENTS, line, b"x" * 1_000_000)).running() as server, connection(server.url) as engine:
+        with pytest.raises(BadReply, match="more than 100000 bytes"):
+            await read(engine)
+        await server.closed.wait()
+
+
+async def test_a_stream_of_too_many_bytes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_connection, "MAX_REPLY_BYTES", 100_000)
+    async with RawServer(says(EVENTS, b"data: 1\n\n" * 20_000)).running() as server, connection(server.url) as engine:
+        with pytest.raises(BadReply, match="more than 100000 bytes"):
+            await read(engine)
+
+
+@pytest.mark.parametrize("signs", [b"", b": still here\n\n", b"event: ping\n\n"])
+async def test_a_stream_without_data_times_out_whatever_else_comes(signs: bytes) -> None:
+    sent = asyncio.Event()
+
+    class Pinging(RawServer):
+        async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.open += 1
+            await reader.readuntil(b"}")
+            writer.write(EVENTS + b"data: 1\n\n")
+            with contextlib.suppress(ConnectionError):
+                while not reader.at_eof() and not writer.is_closing():
+                    writer.write(signs)
+                    await writer.drain()
+                    sent.set()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(0.02):
+                            await reader.read(1)
+            self.open -= 1
+            self.closed.set()
+            writer.close()
+
+    async with Pinging(says()).running() as server, connection(server.url, timeout_s=0.2) as engine:
+        with pytest.raises(TimedOut):
+            await read(engine)
+        assert sent.is_set()
+
+
+async def test_a_stream_that_is_left_closes_its_connection() -> None:
+    async with RawServer(says(EVENTS, b"data: 1\n\n")).running() as server, connection(server.url) as engine:
+        async with aclosing(engine.events("/generate_stream", {})) as events:
+            assert await anext(events) == b"1"
+        async with asyncio.timeout(5):
+            await server.closed.wait()
+
+
+async def test_an_error_in_place_of_a_stream() -> None:
+    answer = b"HTTP/1.1 429 Full\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"
+    async with RawServer(says(answer)).running() as server, connection(server.url) as engine:
+        with pytest.raises(Overloaded) as raised:
+            await read(engine)
+        assert raised.value.delay_s == 3
+
+
+async def test_what_we_cannot_send_is_our_bug_and_no_bad_reply() -> None:
+    async with RawServer(says(OK)).running() as server, connection(server.url) as engine:
+        with pytest.raises(TypeError):
+            await engine.post("/generate", {"inputs": object()})
+
+
+async def test_a_connection_that_broke_is_counted() -> None:
+    async with connection("http://127.0.0.1:9") as engine:
+        with pytest.raises(Unavailable):
+            await engine.get("/info")
+        assert engine.losses == 1
 
 
 async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:

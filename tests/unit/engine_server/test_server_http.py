@@ -385,7 +385,7 @@ async def test_info_health_and_metrics(http: aiohttp.ClientSession, backend: Fak
 
 
 async def test_other_endpoints_say_what_to_use(http: aiohttp.ClientSession) -> None:
-    status, reply = await post(http, "/v1/chat/completions", {})
+    status, reply = await post(http, "/v1/completions", {})
     assert (status, "/generate" in reply["error"]) == (404, True)
     async with http.get("/generate") as response:
         assert (response.status, response.headers["allow"]) == (405, "POST")

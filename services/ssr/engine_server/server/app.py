@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from ssr.engine_server.server.backend import Backend
+from ssr.engine_server.server.chatting import Chatting
 from ssr.engine_server.server.errors import ErrorReply, reply_for
 from ssr.engine_server.server.generating import Generating
 from ssr.engine_server.server.inspecting import Inspecting
@@ -24,7 +25,9 @@ def build_app(backend: Backend) -> web.Application:
     """The application over an entered backend. Run it with `handler_cancellation=True` (see `serving`)."""
     metrics = ServerMetrics()
     app = web.Application(middlewares=[shape_errors], client_max_size=MAX_BODY_BYTES)
-    app.add_routes(Generating(backend, metrics).routes())
+    generating = Generating(backend, metrics)
+    app.add_routes(generating.routes())
+    app.add_routes(Chatting(backend, generating, metrics).routes())
     app.add_routes(Inspecting(backend, metrics).routes())
     app.router.add_route("*", "/v1/{rest:.*}", _no_openai)
     return app

@@ -6,6 +6,7 @@ and gives the permit back: nothing here may swallow `CancelledError`.
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from time import monotonic
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from aiohttp import web
 from pydantic_core import to_json
 
-from ssr.engine_server.server.backend import Backend, GenerationEnd
+from ssr.engine_server.server.backend import Backend, GenerationEnd, TokenEvent
 from ssr.engine_server.server.errors import INCOMPLETE, INCOMPLETE_STREAM, ErrorReply, RefusalError, invalid, reply_for
 from ssr.engine_server.server.generation import ServedGeneration
 from ssr.engine_server.server.metrics import ServerMetrics
@@ -57,9 +58,9 @@ class Generating:
     async def _whole(self, body: GenerateBody, received: float, *, listed: bool) -> web.StreamResponse:
         self._metrics.request()
         try:
-            generation, end = await self._generate(body, received)
+            generation, end = await self.generated(body, received)
         except Exception as error:
-            failure = self._failed(error)
+            failure = self.failed(error)
             return web.json_response(failure.body(), status=failure.status)
         timings = generation.timings(end)
         self._metrics.success(generation, end, timings)
@@ -71,7 +72,8 @@ class Generating:
             charset="utf-8",
         )
 
-    async def _generate(self, body: GenerateBody, received: float) -> tuple[ServedGeneration, GenerationEnd]:
+    async def generated(self, body: GenerateBody, received: float) -> tuple[ServedGeneration, GenerationEnd]:
+        """The whole generation for a request received at that time (monotonic). Raises: RefusalError; the backend's."""
         with self._permits:
             generation = ServedGeneration(await validated(body, self._backend), received)
             async with aclosing(generation.follow(self._backend)) as arriving:
@@ -94,26 +96,34 @@ class Generating:
             # The client is gone: there is nobody to tell.
             self._metrics.failure("disconnected")
         except Exception as error:
-            await _send(response, self._failed(error).body())
+            await _send(response, self.failed(error).body())
         return response
 
     async def _send_tokens(self, response: web.StreamResponse, body: GenerateBody, received: float) -> None:
         if body.parameters.decoder_input_details:
             raise invalid("`decoder_input_details` == true is not supported when streaming tokens")
+        prefix, details, sent = _prefix(body), body.parameters.details, 0
+        async with aclosing(self.arriving(body, received)) as arriving:
+            async for generation, event in arriving:
+                sent += 1
+                await _send(response, stream_reply(generation, event, sent, prefix=prefix, details=details))
+
+    async def arriving(
+        self, body: GenerateBody, received: float
+    ) -> AsyncGenerator[tuple[ServedGeneration, TokenEvent], None]:
+        """Its tokens as they come, and the generation so far. Raises: as `generated`."""
         with self._permits:
             generation = ServedGeneration(await validated(body, self._backend), received)
-            prefix, details = _prefix(body), body.parameters.details
-            sent = 0
             async with aclosing(generation.follow(self._backend)) as arriving:
                 async for events in arriving:
                     for event in events:
-                        sent += 1
-                        await _send(response, stream_reply(generation, event, sent, prefix=prefix, details=details))
+                        yield generation, event
         if (end := generation.end) is None:
             raise RefusalError(INCOMPLETE_STREAM)
         self._metrics.success(generation, end, generation.timings(end))
 
-    def _failed(self, error: Exception) -> ErrorReply:
+    def failed(self, error: Exception) -> ErrorReply:
+        """The reply to an error, which is counted."""
         reply = reply_for(error)
         self._metrics.failure(reply.error_type)
         return reply

@@ -88,6 +88,42 @@ class ChatBody(_Body):
     tools: list[dict[str, Any]] | None = None
 
 
+class StreamOptions(_Body):
+    include_usage: bool = False
+
+
+class CompletionBody(ChatBody):
+    """POST /v1/chat/completions, as TGI takes it; null is "not given"."""
+
+    max_tokens: U32 | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: U64 | None = None
+    stop: list[str] | None = None
+    frequency_penalty: float | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    logprobs: bool | None = None
+    top_logprobs: U32 | None = None
+    n: U32 | None = None
+    response_format: JsonValue = None
+
+    def parameters(self) -> Parameters:
+        """A temperature of 0 is greedy; everything else samples, also when there is none."""
+        greedy = self.temperature == 0
+        return Parameters(
+            do_sample=not greedy,
+            temperature=None if greedy else self.temperature,
+            top_p=self.top_p if self.top_p is not None and self.top_p < 1 else None,
+            seed=self.seed,
+            stop=self.stop or [],
+            frequency_penalty=self.frequency_penalty,
+            max_new_tokens=self.max_tokens,
+            top_n_tokens=self.top_logprobs if self.logprobs else None,
+            details=True,
+        )
+
+
 B = TypeVar("B", bound=_Body)
 
 
