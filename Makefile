@@ -24,7 +24,7 @@ demo: setup ## Fetch the models, start everything, solve three problems, stop ev
 ##@ Develop
 # Two processes, a file's tests in one of them: they share what is started or rendered once.
 PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
-.PHONY: test test-unit test-integration test-faults lint type imports proto format clean
+.PHONY: fuzz test test-unit test-integration test-faults lint type imports proto format clean
 test: test-unit test-integration ## Install what the tests need and run all of them
 
 test-unit: $(VENV)/.ready-dev ## The inner loop: what needs no server (under a minute on two cores)
@@ -33,6 +33,9 @@ test-unit: $(VENV)/.ready-dev ## The inner loop: what needs no server (under a m
 test-integration: $(VENV)/.ready-dev ## What starts servers and processes: tests/integration, e2e and faults (short)
 	@$(BIN)/ssr models pull smollm2-135m || echo "The small test model cannot be fetched: its tests are skipped."
 	$(PYTEST) tests/integration tests/e2e tests/faults
+
+fuzz: $(VENV)/.ready-dev ## 30,000 inputs that nobody should send, to all methods and over the wire (FUZZ="INPUTS SEED")
+	$(BIN)/python tests/fuzz $(FUZZ)
 
 test-faults: $(VENV)/.ready-dev ## Kill and freeze everything at random for minutes (SSR_FAULTS_SEED=n: otherwise)
 	SSR_FAULTS=full $(BIN)/python -m pytest tests/faults

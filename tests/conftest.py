@@ -5,6 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("unit", "integration", "faults")]
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("unit", "integration", "faults", "fuzz")]
 
 pytest_plugins = ["fault_scale"]
