@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ssr_bench.evaluation.run_directory import Evaluation
 
 DirsArgument = Annotated[list[Path], typer.Argument(metavar="DIR...", help="What `ssr bench accuracy --out` made.")]
+PoolArgument = Annotated[
+    list[Path], typer.Argument(metavar="DIR...", help="What `ssr bench record` or `ssr bench accuracy --out` made.")
+]
 BaselineOption = Annotated[
     Path | None,
     typer.Option("--baseline", metavar="DIR", help="Take the baseline's runs from there. Default: from each DIR."),
@@ -50,7 +53,7 @@ def report(
 
 
 def calibrate(
-    dirs: DirsArgument,
+    dirs: PoolArgument,
     accuracy: Annotated[
         float | None,
         typer.Option(metavar="SHARE", help="The wanted accuracy, 0..1. Default: the baseline's."),
@@ -60,18 +63,42 @@ def calibrate(
     ] = 1.0,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write calibration.md and figures there.")] = None,
     baseline: BaselineOption = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of samples: write the calibration there (YAML).")
+    ] = None,
+    draft: Annotated[str, typer.Option(metavar="NAME", help="Of samples: the draft model's name. Default: any.")] = "",
+    target: Annotated[str, typer.Option(metavar="NAME", help="Of samples: the target's name. Default: any.")] = "",
+    domain: Annotated[str, typer.Option(metavar="NAME", help="Of samples: their domain. Default: any.")] = "",
+    draft_cost: Annotated[
+        float, typer.Option("--draft-cost", metavar="R", help="Of samples: price of a draft token in target tokens.")
+    ] = 0.047,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """How well scores tell right from wrong, and the threshold to use.
+    """What the votes, or the scores, of a pair of models are worth.
 
-    From recorded runs of ssd and ssr. What was measured is suggested before what
-    can only be estimated. Exit status: 3 when nothing gives the wanted trade.
+    Of recorded samples (`ssr bench record`): fits how often each model is right,
+    how their mistakes agree and what their paths show; tries settings of mode
+    cascade, and of the target alone, by cross-validation; says whether drafting
+    pays. The file that --write makes is for the orchestrator
+    (SSR_ORCHESTRATOR_CALIBRATION): an entry it has for the same models and domain
+    is replaced.
 
-    Example:
+    Of recorded runs of ssd and ssr (`ssr bench accuracy`): how well scores tell
+    right from wrong, and the threshold to use. Exit status: 3 when nothing gives
+    the wanted trade.
 
+    Examples:
+
+      ssr bench calibrate traces --write pair.yaml
       ssr bench calibrate runs/gsm8k --accuracy 0.55 --decode-ratio 0.8
     """
-    run(_calibrate(dirs, accuracy, decode_ratio, out, baseline, as_json))
+    from ssr_bench.cli.calibrate_pair import Pair, calibrate_samples, has_samples
+
+    if any(has_samples(folder) for folder in dirs):
+        pair = Pair(tuple(dirs), draft, target, domain, draft_cost, write, as_json)
+        run(calibrate_samples(pair))
+    else:
+        run(_calibrate(dirs, accuracy, decode_ratio, out, baseline, as_json))
 
 
 async def _report(dirs: Sequence[Path], out: Path | None, baseline: Path | None) -> ExitStatus:

@@ -94,9 +94,11 @@ def replay_all(
     orders: int,
     seed: int,
     progress: Callable[[], None] = lambda: None,
+    *,
+    rivals: bool = True,
 ) -> dict[str, list[Replayed]]:
     """The replays of each method by its label, and of the rivals, in the order of the problems."""
-    wanted = {method.label: method for method in (*methods, *(map(read_method, RIVALS)))}
+    wanted = {method.label: method for method in (*methods, *(map(read_method, RIVALS) if rivals else ()))}
     replayers: dict[int, Replayer] = {}
     found: dict[str, list[Replayed]] = {label: [] for label in wanted}
     for problem in problems:

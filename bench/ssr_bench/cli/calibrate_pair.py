@@ -1,0 +1,103 @@
+"""`ssr bench calibrate` of recorded samples: what the votes of a pair are worth, and whether drafting pays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ssr.cli.exit_status import ExitStatus
+from ssr.core.errors import InvalidRequest
+from ssr.core.evidence.calibration import Calibration, Entry, calibration_text, parse_calibration
+from ssr.core.limits import check_within
+
+if TYPE_CHECKING:
+    from ssr_bench.replay.calibrating import PairCalibration
+
+_WIDTH = 140
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What is asked for: pools, the models' names, their domain, and where the file goes."""
+
+    dirs: tuple[Path, ...]
+    draft: str
+    target: str
+    domain: str
+    draft_cost: float
+    write: Path | None
+    as_json: bool
+
+
+def has_samples(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("target.jsonl.gz", "target.jsonl"))
+
+
+async def calibrate_samples(pair: Pair) -> ExitStatus:
+    """Fit, try, tell, and write. Raises: InvalidRequest."""
+    from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
+    from ssr_bench.replay.calibrating import calibrate_pair
+    from ssr_bench.replay.pool import read_pool
+    from ssr_bench.report_json import report_json
+
+    check_within("draft-cost", pair.draft_cost, 0, 10)
+    async with MathVerifyEquivalence() as equivalence:
+        problems = [one for folder in pair.dirs for one in await read_pool(folder, equivalence)]
+    names = Entry(prior=Calibration().entry().prior, draft=pair.draft, target=pair.target, domain=pair.domain)
+    with Console(stderr=True).status("fitting and replaying …"):
+        found = await asyncio.to_thread(calibrate_pair, problems, pair.draft_cost, names)
+    if pair.write is not None:
+        await asyncio.to_thread(_write, pair.write, found.entry)
+    if pair.as_json:
+        typer.echo(json.dumps(report_json(found), indent=2))
+    else:
+        _print(found, pair)
+    return ExitStatus.DONE
+
+
+def _write(file: Path, entry: Entry) -> None:
+    """Put the entry in the place of the one for the same models and domain, or before those that are less special."""
+    entries: tuple[Entry, ...] = ()
+    if file.exists():
+        try:
+            entries = parse_calibration(file.read_text(encoding="utf-8")).entries
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidRequest("write", f"{file} cannot be read ({error})") from error
+    key = (entry.draft, entry.target, entry.domain)
+    others = tuple(one for one in entries if (one.draft, one.target, one.domain) != key)
+    ordered = sorted((*others, entry), key=lambda one: -sum(map(bool, (one.draft, one.target, one.domain))))
+    file.write_text(calibration_text(replace(Calibration(), entries=tuple(ordered))), encoding="utf-8")
+
+
+def _print(found: PairCalibration, pair: Pair) -> None:
+    from ssr_bench.evaluation.grid import Grid
+
+    rows = [
+        (one.method.label, f"{one.accuracy:.1%}", f"{one.target:.2f}", f"{one.total:.2f}", "yes" if one.good else "no")
+        for one in sorted(found.candidates, key=lambda one: one.total)
+    ]
+    console = Console(width=_WIDTH)
+    columns = ("method", "right", "target paths", f"total at {pair.draft_cost:g}", "accurate enough")
+    console.print(Grid("Tried, by cross-validation", columns, rows).rich(), "", highlight=False)
+    skills = ", ".join(f"{a} {s.mean:+.2f} ± {s.spread:.2f}" for a, s in found.entry.prior.skills.items())
+    console.print(Text(f"log-odds of being right, and their spread over problems: {skills}"))
+    console.print(Text(f"vote of the target {found.vote:.1%}, one path of it {found.alone:.1%}"))
+    console.print(Text(found.reason, "bold"))
+    said = found.entry.suggestion
+    if said is not None:
+        mode = f"cascade --draft-paths {said.draft_paths}" if said.draft_paths else "parallel --stop-rule evidence"
+        console.print(
+            Text(
+                f"  ssr solve --mode {mode} --paths {said.paths} --confidence {said.confidence:g} "
+                f"--min-gain {said.min_gain:g} ..."
+            )
+        )
+    if pair.write is not None:
+        console.print(Text(f"  SSR_ORCHESTRATOR_CALIBRATION={pair.write}"))
