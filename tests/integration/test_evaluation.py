@@ -229,6 +229,17 @@ async def test_a_dataset_of_the_hub_is_fetched_page_by_page_once(tmp_path: Path)
         ),
         ("aime2024", {"id": 60, "problem": "x?", "answer": "204", "year": "2024"}, ("aime2024-60", "x?", "204")),
         (
+            "svamp",
+            {"ID": "chal-7", "Body": "There are 8 hens", "Question": "How many?", "Answer": "8.0", "Type": "t"},
+            ("svamp-chal-7", "There are 8 hens. How many?", "8"),
+        ),
+        (
+            "asdiv",
+            {"body": "Ann has 3.", "question": "How many?", "answer": "3 (apples)"},
+            ("asdiv-0", "Ann has 3. How many?", "3"),
+        ),
+        ("multiarith", {"question": " How many? ", "final_ans": "3"}, ("multiarith-0", "How many?", "3")),
+        (
             "livemathbench",
             {"question": "x?", "answer": "B", "question_type": "single-choice", "options": ["A. 1", "B. 2"]},
             ("livemathbench-0", "x?\nA. 1\nB. 2", "B"),
@@ -284,5 +295,7 @@ async def test_a_busy_hub_is_asked_again(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 async def test_a_name_that_is_no_dataset() -> None:
-    with pytest.raises(InvalidRequest, match="give gsm8k, math500, aime2024, livemathbench, or a .jsonl file"):
+    with pytest.raises(
+        InvalidRequest, match="give gsm8k, math500, aime2024, svamp, asdiv, multiarith, livemathbench, or a .jsonl file"
+    ):
         await load_dataset("gsm9k")

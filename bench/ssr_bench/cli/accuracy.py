@@ -52,7 +52,11 @@ def add_to(app: typer.Typer) -> None:
 def accuracy(
     ctx: typer.Context,
     dataset: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="gsm8k, math500, aime2024, livemathbench, or a .jsonl file.")
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="gsm8k, svamp, asdiv, multiarith, math500, aime2024, livemathbench, or a .jsonl file.",
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the plan and the records go, or are gone on with.")],
     modes: Annotated[

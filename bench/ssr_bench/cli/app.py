@@ -16,6 +16,7 @@ from ssr.cli.running import run
 from ssr_bench.cli import accuracy as bench_accuracy
 from ssr_bench.cli import consensus as bench_consensus
 from ssr_bench.cli import equivalence as bench_equivalence
+from ssr_bench.cli import record as bench_record
 from ssr_bench.cli import replay as bench_replay
 from ssr_bench.cli import scorers as bench_scorers
 from ssr_bench.cli.evaluation_input import numbers
@@ -36,6 +37,7 @@ bench_app = typer.Typer(
 bench_accuracy.add_to(bench_app)
 bench_consensus.add_to(bench_app)
 bench_equivalence.add_to(bench_app)
+bench_record.add_to(bench_app)
 bench_replay.add_to(bench_app)
 bench_scorers.add_to(bench_app)
 

@@ -90,7 +90,7 @@ def scorers(
             raise InvalidRequest("scorers", f"are none; name some of {', '.join(ScorerName)}")
         asked = _Asked(
             dirs=tuple(dirs),
-            engine=_engine(engine, kind, model, parameters, chat_template, engine_key_file, timeout),
+            engine=engine_settings(engine, kind, model, parameters, chat_template, engine_key_file, timeout),
             scorers=chosen,
             modes=tuple(_mode(name) for name in names(modes)),
             all_steps=all_steps,
@@ -188,7 +188,7 @@ def _plain(comparison: ScorerComparison) -> dict[str, Any]:
     }
 
 
-def _engine(
+def engine_settings(
     urls: str,
     kind: str,
     model: str | None,
@@ -197,7 +197,7 @@ def _engine(
     key_file: Path | None,
     timeout_s: float,
 ) -> EngineSettings:
-    """Raises: InvalidRequest naming the option."""
+    """The settings of an engine, from options. Raises: InvalidRequest naming the option."""
     from ssr.engines.settings import EngineSettings
 
     try:

@@ -73,11 +73,38 @@ def _livemathbench(number: int, row: Row) -> dict[str, Any]:
     return {"id": f"livemathbench-{number}", "problem": question, "answer": row["answer"]}
 
 
+def _svamp(number: int, row: Row) -> dict[str, Any]:
+    body = str(row["Body"]).strip()
+    problem = f"{body if body.endswith(('.', '?', '!')) else body + '.'} {str(row['Question']).strip()}"
+    return {"id": f"svamp-{row['ID']}", "problem": problem, "answer": _plain_number(str(row["Answer"]))}
+
+
+def _asdiv(number: int, row: Row) -> dict[str, Any]:
+    problem = f"{str(row['body']).strip()} {str(row['question']).strip()}"
+    return {"id": f"asdiv-{number}", "problem": problem, "answer": str(row["answer"]).partition("(")[0].strip()}
+
+
+def _multiarith(number: int, row: Row) -> dict[str, Any]:
+    return {
+        "id": f"multiarith-{number}",
+        "problem": str(row["question"]).strip(),
+        "answer": _plain_number(str(row["final_ans"])),
+    }
+
+
+def _plain_number(text: str) -> str:
+    """`8.0` as 8."""
+    return text.strip().removesuffix(".0")
+
+
 HUB_DATASETS: Mapping[str, HubDataset] = MappingProxyType(
     {
         "gsm8k": HubDataset("openai/gsm8k", "main", "test", _gsm8k),
         "math500": HubDataset("HuggingFaceH4/MATH-500", "default", "test", _math500),
         "aime2024": HubDataset("HuggingFaceH4/aime_2024", "default", "train", _aime2024),
+        "svamp": HubDataset("ChilleD/SVAMP", "default", "test", _svamp),
+        "asdiv": HubDataset("EleutherAI/asdiv", "asdiv", "validation", _asdiv),
+        "multiarith": HubDataset("ChilleD/MultiArith", "default", "test", _multiarith),
         "livemathbench": HubDataset("opencompass/LiveMathBench", "v202412_AMC_en", "test", _livemathbench),
     }
 )

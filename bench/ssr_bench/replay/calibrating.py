@@ -1,7 +1,7 @@
 """What pays for a pair of models: candidates tried by cross-validation, the cheapest one that is accurate enough.
 
-Accurate enough is, on the whole pool, at most a point below the vote of all the target's paths, and on no set more than
-a point below one path of the target. Drafting pays where the best cascade is cheaper than the best way without drafts.
+Accurate enough is, on the whole pool, not below the vote of all the target's paths, and on no set more than a point
+below one path of the target. Drafting pays where the best cascade is cheaper than the best way without drafts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ssr_bench.replay.replaying import Replayed
 from ssr_bench.replay.summary import priors_of, replay_all
 
 FOLDS = 5
-#: What accuracy may be given up, as a share.
+#: What accuracy may be given up to one path of the target, on a set, as a share.
 TOLERANCE = 0.01
 #: Drafting must save so much, as a share of the cost without it: less is within the noise, and one more thing to run.
 WORTHWHILE = 0.03
@@ -108,7 +108,7 @@ def _candidate(
     paths = [lengths[problem.group] for problem in problems]
     target = sum(row.target_tokens / path for row, path in zip(rows, paths, strict=True)) / len(rows)
     draft = sum(row.draft_tokens / path for row, path in zip(rows, paths, strict=True)) / len(rows)
-    good = _accuracy(rows) >= vote - TOLERANCE and all(
+    good = _accuracy(rows) >= vote and all(
         _accuracy([rows[i] for i in members]) >= _accuracy([alone[i] for i in members]) - TOLERANCE
         for members in _indices(problems)
     )

@@ -54,7 +54,7 @@ class Method:
 PRESETS: Mapping[str, Method] = {
     one.name: one
     for one in (
-        Method("cascade", EvidenceRule(), drafts=4),
+        Method("cascade", EvidenceRule(), drafts=3),
         Method("target-evidence", EvidenceRule()),
         Method("adaptive-consistency", EvidenceRule(Estimate.BETA, 0.8, 0.0)),
         Method("esc", EvidenceRule(Estimate.UNANIMOUS, 1.0, 0.0, batch=2, first=2)),
@@ -62,7 +62,7 @@ PRESETS: Mapping[str, Method] = {
         Method("fixed", EvidenceRule(Estimate.BETA, NEVER, 0.0)),
         Method("target-alone", EvidenceRule(Estimate.BETA, NEVER, 0.0), targets=1),
         Method("drafts-alone", EvidenceRule(Estimate.BETA, NEVER, 0.0), drafts=4, targets=0),
-        Method("oracle", EvidenceRule(), drafts=4, oracle=Oracle.STOP),
+        Method("oracle", EvidenceRule(), drafts=3, oracle=Oracle.STOP),
     )
 }
 

@@ -139,7 +139,7 @@ def solve(
     ] = None,
     draft_paths: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Mode cascade: so many of the paths, the first ones, are drafts. Default: 4."),
+        typer.Option(metavar="N", help="Mode cascade: so many of the paths, the first ones, are drafts. Default: 3."),
     ] = None,
     confidence: Annotated[
         float | None,

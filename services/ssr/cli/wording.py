@@ -47,6 +47,8 @@ def plural(count: int, noun: str) -> str:
 def origin(step: Step) -> str:
     """Who wrote a step, and what the target thought of the draft."""
     match step.source:
+        case Source.DRAFT if step.score is None:
+            return "draft"
         case Source.DRAFT:
             return f"draft accepted with {score_text(step.score)}"
         case Source.REWRITTEN:

@@ -11,8 +11,8 @@ from ssr.core.types import Mode, Options, StopRule
 class CascadeShape:
     """Paths of mode cascade, all and drafted, where a request says neither."""
 
-    paths: int = 8
-    draft_paths: int = 4
+    paths: int = 7
+    draft_paths: int = 3
 
     def fill(self, mode: Mode, paths: int | None, draft_paths: int | None, others: int) -> tuple[int, int]:
         """All paths and drafted ones; None: not said. `others`: the default of other modes with several paths."""

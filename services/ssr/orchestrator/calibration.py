@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ssr.core.cascade import CascadeShape
 from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.calibration import Calibration, Entry, parse_calibration
+from ssr.core.types import Options
+from ssr.orchestrator.settings import DefaultOptions
 
 
 def load_calibration(file: Path | None) -> Calibration:
@@ -20,6 +23,16 @@ def load_calibration(file: Path | None) -> Calibration:
         return parse_calibration(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest("calibration", f"{file} cannot be read ({error}); name a file in UTF-8") from error
+
+
+def calibrated(defaults: DefaultOptions, entry: Entry) -> Options:
+    """The defaults, with what the calibration suggests where the settings do not say."""
+    options, said = defaults.options(), entry.suggestion
+    if said is None:
+        return options
+    if "confidence" not in defaults.model_fields_set:
+        options = replace(options, confidence=said.confidence)
+    return options if "min_gain" in defaults.model_fields_set else replace(options, min_gain=said.min_gain)
 
 
 def cascade_shape(entry: Entry) -> CascadeShape:

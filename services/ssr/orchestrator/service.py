@@ -15,7 +15,7 @@ from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.server_info import ServerInformation
 from ssr.orchestrator.api.servicer import MAX_LIST, ReasoningServicer
 from ssr.orchestrator.api.visibility import Visibility
-from ssr.orchestrator.calibration import cascade_shape, load_calibration
+from ssr.orchestrator.calibration import calibrated, cascade_shape, load_calibration
 from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
 from ssr.orchestrator.metrics.equivalence import EquivalenceMetrics
 from ssr.orchestrator.metrics.job_records import JobRecords
@@ -64,7 +64,8 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         )
         parking = Parking()
         calibration = load_calibration(settings.calibration)
-        posterior = Posterior(calibration.entry().prior)
+        known = calibration.entry()
+        posterior, defaults = Posterior(known.prior), calibrated(settings.defaults, known)
         stages = await stack.enter_async_context(open_stages(settings, equivalence, posterior, watch, parking))
         wakeups = await stack.enter_async_context(running_wakeups(redis))
         store = JobStore(redis, _now_ms, retention_s=settings.retention_s)
@@ -97,8 +98,8 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             stages.selector,
             stages.drafter.measure,
             stages.verifier.measure,
-            settings.defaults.options(),
-            cascade_shape(calibration.entry()),
+            defaults,
+            cascade_shape(known),
         )
         intake = Intake(
             admission, store, queue, workload, watch, _now_ms, retention_s=settings.retention_s, rates=rates
@@ -109,7 +110,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             stages.selector,
             stages.drafter.measure,
             stages.verifier.measure,
-            settings.defaults.options(),
+            defaults,
             max_list=MAX_LIST,
             max_unfinished=settings.max_unfinished,
         )

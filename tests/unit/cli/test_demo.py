@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ssr.cli.demo import DemoOutcome, exit_status, summary
+from ssr.cli.demo import DemoOutcome, comparison, exit_status, summary
 from ssr.cli.demo_problems import demo_problems
 from ssr.cli.exit_status import ExitStatus
 from ssr.core.job import Job, JobStatus
@@ -41,6 +41,17 @@ def test_summary_is_honest() -> None:
     assert "1 of 3 answers are right" in text
     assert "no answer" in text
     assert text.count("yes") == 1
+
+
+def test_the_comparison_tells_what_each_way_took() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    right, wrong = outcome(JobStatus.ANSWERED, "60", True), outcome(JobStatus.ANSWERED, "59", False)
+    console.print(comparison({"cascade": [right, right], "one path of the large model": [right, wrong]}))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[1].split()[:4] == ["cascade", "2", "of", "2"]
+    assert "1 of 2" in lines[2]
+    assert "3.0" in lines[2]
 
 
 @pytest.mark.parametrize(
