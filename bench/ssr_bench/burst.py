@@ -84,23 +84,23 @@ class BurstReport:
         return not (self.died or self.refused_without_delay or bad & self.outcomes.keys())
 
 
-async def measure_burst(plan: BurstPlan, tell: Callable[[str], None] = lambda _: None) -> BurstReport:
+async def measure_burst(plan: BurstPlan, log: Callable[[str], None] = lambda _: None) -> BurstReport:
     """Bring up the stack and let the jobs come.
 
     Raises: what the stack's start raises; Unavailable when there is no room for the interactive job.
     """
-    tell("bringing up the simulated stack")
+    log("bringing up the simulated stack")
     settings = {"SSR_ORCHESTRATOR_MAX_UNFINISHED": str(plan.capacity)}
-    async with simulated_stack(settings, on_event=tell) as stack, reasoning_stub(stack.address) as stub:
+    async with simulated_stack(settings, on_event=log) as stack, reasoning_stub(stack.address) as stub:
         pids = _pids(stack)
-        tell(f"{plan.batch_jobs} batch jobs, and an interactive one behind them")
+        log(f"{plan.batch_jobs} batch jobs, and an interactive one behind them")
         batch = await _submit_all(stub, plan, 0, plan.batch_jobs, _BATCH)
         start_s, unfinished = await _interactive_behind(stub, plan)
         before = await _settled(stub, [one.job_id for one in batch if one.admitted])
-        tell(f"{plan.jobs} jobs in {plan.within_s:g} s")
+        log(f"{plan.jobs} jobs in {plan.within_s:g} s")
         began = time.perf_counter()
         burst = await _submit_all(stub, plan, plan.batch_jobs + 1, plan.jobs, _INTERACTIVE, plan.within_s)
-        tell("waiting for the admitted ones to end")
+        log("waiting for the admitted ones to end")
         outcomes = await _settled(stub, [one.job_id for one in burst if one.admitted])
         died = tuple(name for name, pid in _pids(stack).items() if pids[name] != pid)
         return _report(

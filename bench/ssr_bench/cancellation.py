@@ -92,21 +92,21 @@ class WatchedEngine:
 
 
 async def measure_cancellation(
-    plan: CancellationPlan, tell: Callable[[str], None] = lambda _: None
+    plan: CancellationPlan, log: Callable[[str], None] = lambda _: None
 ) -> CancellationReport:
     """Bring up the stack and measure, one job after the other.
 
     Raises: what the stack's start raises; Unavailable when a request never ends.
     """
-    tell("bringing up the simulated stack")
+    log("bringing up the simulated stack")
     async with (
-        simulated_stack({}, on_event=tell) as stack,
+        simulated_stack({}, on_event=log) as stack,
         reasoning_stub(stack.address) as stub,
         WatchedEngine.at(stack.part("draft-engine").address) as engine,
     ):
-        tell(f"cancelling {plan.trials} jobs")
+        log(f"cancelling {plan.trials} jobs")
         cancelled = [await _cancelled(stub, engine) for _ in range(plan.trials)]
-        tell(f"letting {plan.trials} deadlines pass")
+        log(f"letting {plan.trials} deadlines pass")
         overdue = [await _overdue(stub, engine, plan.deadline_s) for _ in range(plan.trials)]
     return CancellationReport(plan, Summary.of(cancelled), Summary.of(overdue))
 
@@ -126,7 +126,7 @@ async def _cancelled(stub: Stub, engine: WatchedEngine) -> float:
 async def _overdue(stub: Stub, engine: WatchedEngine, deadline_s: float) -> float:
     """Milliseconds from the job's deadline until the engine has lost the request.
 
-    The deadline is counted from the job's creation as the orchestrator tells it, by the clock that both share.
+    The deadline is counted from the job's creation as the orchestrator gives it, by the clock that both share.
     """
     job = await _hanging(stub, engine, deadline_s=deadline_s)
     await engine.until_in_flight(0)

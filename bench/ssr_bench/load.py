@@ -15,7 +15,7 @@ from ssr.runtime.rpc.errors import from_rpc_error
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc, step_pb2
 from ssr_bench.problems import sum_problem
 
-#: When no job has told anything for so long, those that are left are stuck, in seconds.
+#: When no job has reported anything for so long, those that are left are stuck, in seconds.
 SILENCE_S = 15.0
 _LOST = (reasoning_pb2.JOB_STATUS_FAILED, reasoning_pb2.JOB_STATUS_PARKED)
 

@@ -66,7 +66,7 @@ class Level:
     """One load's figures, of its window.
 
     `step_ms`: the time between the arrivals of two consecutive steps of one path at its caller. As the engines take no
-    time, all of it is added latency: draft, verification, rewrite if any, commit, and telling the caller.
+    time, all of it is added latency: draft, verification, rewrite if any, commit, and the reply to the caller.
     `cpu_ms_per_step`: CPU time of each part, whatever it was for (submitting, selecting and finishing jobs, too),
     divided by the committed steps; the measuring process is beside the parts. `floor_cpu_ms` and, for one job at a
     time, `floor_ms` are what the bare calls of one step come to: CPU time of both ends, and waiting. `stuck_jobs` had
@@ -110,21 +110,21 @@ class OverheadReport:
     levels: tuple[Level, ...]
 
 
-async def measure_overhead(plan: OverheadPlan, tell: Callable[[str], None] = lambda _: None) -> OverheadReport:
-    """Bring up the stack and measure it; `tell` hears what happens.
+async def measure_overhead(plan: OverheadPlan, log: Callable[[str], None] = lambda _: None) -> OverheadReport:
+    """Bring up the stack and measure it; `log` hears what happens.
 
     Raises: what the stack's start raises; Unavailable when a job fails; CapabilityMissing without /proc.
     """
-    tell("bringing up the simulated stack")
+    log("bringing up the simulated stack")
     settings = {"SSR_ORCHESTRATOR_MAX_PATHS": str(plan.paths * max(plan.jobs) + MAX_PATHS)}
-    async with simulated_stack(settings, on_event=tell) as stack:
-        tell("measuring bare calls")
+    async with simulated_stack(settings, on_event=log) as stack:
+        log("measuring bare calls")
         floor = await _floor(stack, plan.floor_s)
         numbers = itertools.count()
         levels = []
         async with reasoning_stub(stack.address) as stub:
             for jobs in plan.jobs:
-                tell(f"measuring {jobs} at a time")
+                log(f"measuring {jobs} at a time")
                 levels.append(await _Measuring(stack, plan, floor).level(stub, jobs, numbers))
         return OverheadReport(plan, _machine(), floor, tuple(levels))
 

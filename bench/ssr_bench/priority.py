@@ -67,24 +67,24 @@ class PriorityReport:
         return share(self.batch_steps_beside, self.batch_steps_alone)
 
 
-async def measure_priority(plan: PriorityPlan, tell: Callable[[str], None] = lambda _: None) -> PriorityReport:
+async def measure_priority(plan: PriorityPlan, log: Callable[[str], None] = lambda _: None) -> PriorityReport:
     """Bring up the stack and measure. Raises: what the stack's start raises."""
-    tell("bringing up the simulated stack")
+    log("bringing up the simulated stack")
     services = ("DRAFTER", "VERIFIER", "SELECTOR")
     settings = {f"SSR_{name}_ENGINE__MAX_IN_FLIGHT": str(plan.places) for name in services}
     settings["SSR_ENGINE_SIMULATED__LATENCY__DECODE_BASE_S"] = str(plan.pass_s)
     settings["SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE"] = "1"
-    async with simulated_stack(settings, on_event=tell) as stack, reasoning_stub(stack.address) as stub:
-        tell("interactive jobs alone")
+    async with simulated_stack(settings, on_event=log) as stack, reasoning_stub(stack.address) as stub:
+        log("interactive jobs alone")
         alone = [await _solve(stub, plan, number) for number in range(plan.trials)]
-        tell(f"{plan.batch_jobs} batch jobs")
+        log(f"{plan.batch_jobs} batch jobs")
         batch = [
             (await stub.Submit(burst_request(n, paths=16, steps=plan.steps, priority=_BATCH))).job_id
             for n in range(1_000, 1_000 + plan.batch_jobs)
         ]
         await asyncio.sleep(_FILL_S)
         by_itself = await _pace(stub, batch, 3 * _FILL_S)
-        tell("interactive jobs beside them")
+        log("interactive jobs beside them")
         began, before = time.perf_counter(), await _steps(stub, batch)
         beside = [await _solve(stub, plan, 500 + number) for number in range(plan.trials)]
         pace = (await _steps(stub, batch) - before) / (time.perf_counter() - began)

@@ -10,7 +10,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`count` values of one unit, which the field's name tells where a summary is used; all 0 when there are none."""
+    """`count` values of one unit, which the field's name says where a summary is used; all 0 when there are none."""
 
     count: int
     mean: float

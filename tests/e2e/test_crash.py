@@ -19,7 +19,7 @@ PROBLEM = "What is (12 * 7) + 19 - 3 * 4?"
 #: Slow enough to be hit in the middle, and leases short enough not to wait for.
 ENVIRONMENT = {"SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "3", "SSR_ORCHESTRATOR_LEASE_S": "1"}
 
-#: How many lines of each log are told of a test that failed.
+#: How many lines of each log are reported a test that failed.
 LAST_LINES = 60
 
 

@@ -54,7 +54,7 @@ class Blow:
 
 
 class Progress:
-    """Counts committed steps, tells when there are enough, and whether anything happens at all."""
+    """Counts committed steps, reports when there are enough, and whether anything happens at all."""
 
     def __init__(self) -> None:
         self.steps = 0

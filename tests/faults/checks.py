@@ -72,9 +72,9 @@ def _fold_faults(story: Story, job: Job) -> Iterator[str]:
     if last is not None and job.cursor != last.cursor:
         yield f"the job's cursor is {job.cursor}, its last event's {last.cursor}"
     if last is not None and isinstance(last.happening, Finished):
-        told = last.happening.job
-        if (told.status, told.answer, told.votes) != (job.status, job.answer, job.votes):
-            yield f"its last event tells of {told.status} {told.answer!r}, the job is {job.status} {job.answer!r}"
+        its = last.happening.job
+        if (its.status, its.answer, its.votes) != (job.status, job.answer, job.votes):
+            yield f"its last event reports {its.status} {its.answer!r}, the job is {job.status} {job.answer!r}"
 
 
 def _against_calm(job: Job, calm: CalmEnd, ending: Ending) -> Iterator[str]:
@@ -93,7 +93,7 @@ def _against_calm(job: Job, calm: CalmEnd, ending: Ending) -> Iterator[str]:
         yield f"has the votes {job.votes}, calmly {calm.votes}"
     for path, other in zip(job.paths, calm.paths, strict=False):
         if path != other:
-            yield f"path {path.index} is not the calm one: {_told(path)}, calmly {_told(other)}"
+            yield f"path {path.index} is not the calm one: {_reported(path)}, calmly {_reported(other)}"
     if len(job.paths) != len(calm.paths):
         yield f"has {len(job.paths)} paths, calmly {len(calm.paths)}"
 
@@ -106,5 +106,5 @@ def _beginnings(paths: Sequence[Path], calm: Sequence[Path]) -> Iterator[str]:
             yield f"path {path.index} ({path.status}, {path.reason}) is no beginning of the calm one"
 
 
-def _told(path: Path) -> str:
+def _reported(path: Path) -> str:
     return f"{len(path.steps)} steps, {path.status} {path.answer!r} {path.reason}"

@@ -20,7 +20,7 @@ class Lost(StrEnum):
     """What the cut takes away."""
 
     REQUEST = "request"  #: Redis never hears of it
-    REPLY = "reply"  #: Redis does what it is told, and nobody knows
+    REPLY = "reply"  #: Redis does what it is reported, and nobody knows
 
 
 class CuttingProxy:

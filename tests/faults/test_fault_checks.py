@@ -15,7 +15,7 @@ from ssr.core.run import PathEnded, Selected, StepCommitted
 from ssr.core.types import NO_STRATEGY, Options, PathStatus, Source, Step
 
 JOB = Job("job", JobStatus.ANSWERED, "What is 1 + 1?", Options(paths=1))
-#: What a job of one path with two steps tells, by a second owner from its second step on.
+#: What a job of one path with two steps reports, by a second owner from its second step on.
 GOOD: tuple[Happening, ...] = (
     Queued(),
     Started(1),
@@ -57,9 +57,9 @@ def test_a_doubled_event_is_found(index: int) -> None:
 
 
 def test_cursors_that_do_not_rise_are_found() -> None:
-    told = events(GOOD)
-    told[3], told[4] = told[4], told[3]
-    assert "the cursors do not rise" in list(sequence_faults(told))
+    reported = events(GOOD)
+    reported[3], reported[4] = reported[4], reported[3]
+    assert "the cursors do not rise" in list(sequence_faults(reported))
 
 
 def test_a_seed_fixes_the_schedule_and_every_part_is_hit() -> None:

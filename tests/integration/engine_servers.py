@@ -143,8 +143,8 @@ def tgi_app(server: ScriptedServer) -> web.Application:
         details: dict[str, Any] = {"generated_tokens": len(said), "tokens": tokens, "prefill": [], "seed": None}
         details["finish_reason"] = {"stop": "stop_sequence", "length": "length", "eos": "eos_token"}[why]
         if parameters.get("decoder_input_details"):
-            told = [(token, logprob if server.prompt_logprobs else None) for token, logprob in server.prefill(prompt)]
-            details["prefill"] = [{"id": 7, "text": token, "logprob": logprob} for token, logprob in told]
+            read = [(token, logprob if server.prompt_logprobs else None) for token, logprob in server.prefill(prompt)]
+            details["prefill"] = [{"id": 7, "text": token, "logprob": logprob} for token, logprob in read]
         if top_n:
             ranked = [{"id": 6, "text": text, "logprob": lp, "special": False} for text, lp in server.top[: top_n + 1]]
             details["top_tokens"] = [ranked for _ in said]

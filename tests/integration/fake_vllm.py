@@ -33,13 +33,13 @@ def main() -> None:
     parser.add_argument("--speculative-config", type=json.loads, default={"method": "none"})
     given = parser.parse_args()
     method = given.speculative_config["method"]
-    told(f"serves {method}, pid {os.getpid()}")
+    reported(f"serves {method}, pid {os.getpid()}")
     if os.environ.get("FAKE_VLLM_DIES") == method:
         sys.exit("ImportError: no such drafter")
     if "model" in given.speculative_config:
         module, _, name = given.speculative_config["model"].rpartition(".")
         assert hasattr(importlib.import_module(module), name)
-        told(f"proposer of {sys.modules[module].__file__}, counters {os.environ['PROMETHEUS_MULTIPROC_DIR']}")
+        reported(f"proposer of {sys.modules[module].__file__}, counters {os.environ['PROMETHEUS_MULTIPROC_DIR']}")
     web.run_app(
         application(method, given.speculative_config),
         host="127.0.0.1",
@@ -47,10 +47,10 @@ def main() -> None:
         print=None,
         shutdown_timeout=0.1,
     )
-    told("ended in order")
+    reported("ended in order")
 
 
-def told(line: str) -> None:
+def reported(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -82,7 +82,7 @@ def application(method: str, speculation: dict[str, object]) -> web.Application:
     async def chat(request: web.Request) -> web.Response:
         asked = await request.json()
         if os.environ.get("FAKE_VLLM_HANGS") == method and asked["max_tokens"] > 8:
-            told("hangs")
+            reported("hangs")
             await asyncio.Event().wait()
         if os.environ.get("FAKE_VLLM_CRASHES") == method:
             os._exit(1)

@@ -107,7 +107,7 @@ async def running_apiserver(folder: Path) -> AsyncIterator[ApiServer]:
             async with asyncio.timeout(_START_S):
                 while not await _ready(session):
                     assert server.poll() is None, (folder / "apiserver.log").read_text()[-3000:]
-                    await asyncio.sleep(0.1)  # nothing else tells
+                    await asyncio.sleep(0.1)  # nothing else reports
             running = ApiServer(port, session, folder)
             await running.make("/api/v1/namespaces", metadata={"name": NAMESPACE})
             yield running

@@ -1,4 +1,4 @@
-"""Kubernetes' HTTP API for Deployments and Leases, as far as a client can tell: versions, conflicts, refusals.
+"""Kubernetes' HTTP API for Deployments and Leases, as far as a client can report: versions, conflicts, refusals.
 
 Checked against a real kube-apiserver by the tests that run on both.
 """

@@ -253,7 +253,7 @@ def _vllm_check(server: StrictServer, body: Mapping[str, Any]) -> None:
 async def _complete(
     server: StrictServer, request: web.Request, body: Mapping[str, Any], ends: Callable[[str | None], dict[str, Any]]
 ) -> web.StreamResponse:
-    """What all of them answer alike; `ends` is what tells a stop text (None: the end of the turn) in a choice."""
+    """What all of them answer alike; `ends` is what reports a stop text (None: the end of the turn) in a choice."""
     size, stops, most = len(server.tokens(body["prompt"])), body.get("stop") or [], body.get("max_tokens") or 16
     said, why = server.say(most, lambda text: any(stop in text for stop in stops))
     whole = "".join(said)

@@ -91,7 +91,7 @@ async def test_a_rewriting_burst_grows_the_target_alone(redis_url: str, kubernet
 async def test_what_cannot_be_scaled_now_is_scaled_later(
     redis_url: str, kubernetes: KubernetesServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A missing Deployment, a refused patch and an API that fails are told, and survived."""
+    """A missing Deployment, a refused patch and an API that fails are reported, and survived."""
     target = kubernetes.get(TARGET)
     kubernetes.take(TARGET)
     answers = iter([refused(403), refused(500), refused(429, Retry_After="0")])

@@ -17,7 +17,7 @@ from ssr_bench.report_json import report_json
 PARTS = ("redis", "draft-engine", "target-engine", "selector", "drafter", "verifier", "orchestrator")
 
 
-async def test_overhead_is_told_by_part_and_above_its_floor() -> None:
+async def test_overhead_is_reported_by_part_and_above_its_floor() -> None:
     plan = OverheadPlan(jobs=(2,), paths=2, steps=3, seconds=2.0, warm_up_s=0.3, floor_s=0.1)
     report = await measure_overhead(plan)
     (level,) = report.levels
@@ -32,7 +32,7 @@ async def test_overhead_is_told_by_part_and_above_its_floor() -> None:
     assert level.stack_cpu_ms > 0
     assert {call.in_flight for call in report.floor.calls()} == {1, 64}
     assert all(call.latency_ms.count > 0 and call.elapsed_ms > 0 for call in report.floor.calls())
-    assert _told(report)["levels"][0]["steps_per_s"] == level.steps_per_s
+    assert _reported(report)["levels"][0]["steps_per_s"] == level.steps_per_s
     assert overhead_table(report)
 
 
@@ -56,10 +56,10 @@ async def test_cancellations_and_deadlines_reach_the_engine() -> None:
 def test_lookaheads_are_compared_side_by_side() -> None:
     result = CliRunner().invoke(bench_app, ["overhead", "--latency-model", "--paths", "2", "--json"])
     assert result.exit_code == 0
-    told = json.loads(result.stdout)
-    assert [one["lookahead"] for one in told["lookaheads"]] == [0, 1, 2]
-    assert told["lookaheads"][0]["time_ratio"] == 1.0
-    assert told["plan"]["model"]["draft_s"] == 0.6
+    reported = json.loads(result.stdout)
+    assert [one["lookahead"] for one in reported["lookaheads"]] == [0, 1, 2]
+    assert reported["lookaheads"][0]["time_ratio"] == 1.0
+    assert reported["plan"]["model"]["draft_s"] == 0.6
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,6 @@ def test_bad_input_names_the_field(arguments: list[str], message: str) -> None:
     assert message in result.stderr
 
 
-def _told(report: OverheadReport) -> dict[str, list[dict[str, float]]]:
-    told: dict[str, list[dict[str, float]]] = json.loads(json.dumps(report_json(report)))
-    return told
+def _reported(report: OverheadReport) -> dict[str, list[dict[str, float]]]:
+    reported: dict[str, list[dict[str, float]]] = json.loads(json.dumps(report_json(report)))
+    return reported

@@ -71,8 +71,8 @@ def test_methods_are_measured_side_by_side(dataset: Path, tmp_path: Path) -> Non
     out = tmp_path / "run"
     result = CliRunner().invoke(app, arguments(dataset, out, "--json"), env={"SSR_CONSENSUS_POOL": "8"})
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    rows = {one["method"]["name"]: one for one in told["methods"]}
+    reported = json.loads(result.stdout)
+    rows = {one["method"]["name"]: one for one in reported["methods"]}
     assert list(rows) == ["none", "ngram", "suffix", "consensus"]
     # 6 samples of 10 tokens: one from the first pass, 9 from passes that yield 1 + accepted tokens each.
     none, ngram, suffix, ours = rows.values()
@@ -91,7 +91,7 @@ def test_methods_are_measured_side_by_side(dataset: Path, tmp_path: Path) -> Non
         assert row["sampled"]["tokens_per_s"] == pytest.approx(60 / row["sampled"]["wall_s"])
         assert 0 < row["sampled"]["latency_s"]["max"] <= row["sampled"]["wall_s"]
     speed = ngram["sampled"]["tokens_per_s"] / none["sampled"]["tokens_per_s"]
-    assert told["beside_none"]["ngram"]["speed"] == pytest.approx(speed)
+    assert reported["beside_none"]["ngram"]["speed"] == pytest.approx(speed)
     assert ours["method"]["settings"] == {"SSR_CONSENSUS_POOL": "8"}
     assert ngram["method"]["settings"] == {}
     log = (out / "server-consensus.log").read_text()
@@ -215,7 +215,7 @@ def test_a_server_gets_its_api_key(dataset: Path, tmp_path: Path) -> None:
     )
 
 
-def test_a_server_that_refuses_the_key_is_told(dataset: Path, tmp_path: Path) -> None:
+def test_a_server_that_refuses_the_key_is_reported(dataset: Path, tmp_path: Path) -> None:
     asked = arguments(dataset, tmp_path / "run", "--methods", "none", serve=f"env VLLM_API_KEY=another {SERVE}")
     result = CliRunner().invoke(app, asked, env={"VLLM_API_KEY": "a-secret"})
     assert result.exit_code != 0
@@ -223,7 +223,7 @@ def test_a_server_that_refuses_the_key_is_told(dataset: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "reported"),
     [
         (["--serve", "vllm serve"], "does not say where the port goes"),
         (["--serve", "vllm --port {port} --speculative-config={}"], "leave --speculative-config out"),
@@ -238,12 +238,12 @@ def test_a_server_that_refuses_the_key_is_told(dataset: Path, tmp_path: Path) ->
         (["recorded.jsonl", "--serve", SERVE], "files: does not go with this mode"),
     ],
 )
-def test_what_is_wrong_is_told_before_a_server_starts(
-    wrong: list[str], told: str, dataset: Path, tmp_path: Path
+def test_what_is_wrong_is_reported_before_a_server_starts(
+    wrong: list[str], reported: str, dataset: Path, tmp_path: Path
 ) -> None:
     result = CliRunner().invoke(app, [*wrong, "--dataset", str(dataset), "--out", str(tmp_path / "run")])
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert reported in result.stderr
     assert not any(file.stat().st_size for file in tmp_path.glob("run/*"))
 
 

@@ -20,7 +20,7 @@ CALLS = 3_000
 def serve(pipe: Connection) -> None:
     """A server in a process of its own, which the pipe makes deaf for a while."""
 
-    async def until_told() -> None:
+    async def until_reported() -> None:
         async with running_server([], host="127.0.0.1", port=0, grace_s=1) as port:
             pipe.send(port)
             await asyncio.to_thread(pipe.recv)
@@ -28,7 +28,7 @@ def serve(pipe: Connection) -> None:
             pipe.recv()  # on the loop: nothing is read from the calls that come meanwhile
             await asyncio.to_thread(pipe.recv)
 
-    asyncio.run(until_told())
+    asyncio.run(until_reported())
 
 
 @asynccontextmanager

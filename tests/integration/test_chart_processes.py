@@ -100,18 +100,18 @@ class Machine:
     def environment(self, component: str, container: Manifest) -> dict[str, str]:
         """What the container sees, and the paths that any process needs."""
         ports = {port["containerPort"] for port in container.get("ports", [])}
-        told: dict[str, str] = {}
+        reported: dict[str, str] = {}
         for variable in container.get("env", []):
             name = variable["name"]
-            plain = self.mounted(component, self.located(_filled_in(variable.get("value", ""), told)))
-            told[name] = self._reference(component, variable) or plain
+            plain = self.mounted(component, self.located(_filled_in(variable.get("value", ""), reported)))
+            reported[name] = self._reference(component, variable) or plain
             if name.endswith("_HOST"):
-                assert told[name] == "0.0.0.0", "a pod's address is not known before it runs"
-                told[name] = "127.0.0.1"
+                assert reported[name] == "0.0.0.0", "a pod's address is not known before it runs"
+                reported[name] = "127.0.0.1"
             if name.startswith("SSR_") and name.endswith("_PORT"):
-                assert int(told[name]) in ports
-                told[name] = str(self.port(component, int(told[name])))
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "TMPDIR": str(self.folder)} | told
+                assert int(reported[name]) in ports
+                reported[name] = str(self.port(component, int(reported[name])))
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "TMPDIR": str(self.folder)} | reported
 
     def _reference(self, component: str, variable: Manifest) -> str:
         """The value that comes from elsewhere; "" of a plain one."""
@@ -172,7 +172,7 @@ class Running:
         own = self.container["ports"][0]
         if "grpc" in probe:
             assert probe["grpc"]["port"] in {port["containerPort"] for port in self.container["ports"]}
-            return self._tells_health(probe["grpc"]["port"], probe["grpc"].get("service", ""))
+            return self._reports_health(probe["grpc"]["port"], probe["grpc"].get("service", ""))
         if "httpGet" in probe:
             assert probe["httpGet"]["port"] == own["name"]
             return self._answers(probe["httpGet"]["path"])
@@ -192,7 +192,7 @@ class Running:
         with urlopen(f"http://127.0.0.1:{self.machine.port(self.component, port)}/metrics", timeout=5) as reply:
             return str(reply.read().decode())
 
-    def _tells_health(self, port: int, service: str) -> bool:
+    def _reports_health(self, port: int, service: str) -> bool:
         address = f"127.0.0.1:{self.machine.port(self.component, port)}"
         with grpc.insecure_channel(address) as channel, suppress(grpc.RpcError):
             request = health_pb2.HealthCheckRequest(service=service)
@@ -295,7 +295,7 @@ def test_the_release_solves_a_job_and_ends_in_order(machine: Machine) -> None:
             assert one.process.wait(one.pod["terminationGracePeriodSeconds"]) == 0, one.log.read_text()
 
 
-def test_with_certificates_and_keys_the_release_solves_a_job_and_tells_of_it(guarded: Machine) -> None:
+def test_with_certificates_and_keys_the_release_solves_a_job_and_reports_of_it(guarded: Machine) -> None:
     with running(guarded) as release:
         for one in release.values():
             one.until("readinessProbe")

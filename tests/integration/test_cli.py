@@ -104,7 +104,7 @@ def test_the_server_chooses_what_is_not_given(ssr: Ssr, server: str, script: Scr
         (JobStatus.CANCELLED, 1, "error: job job-a was cancelled"),
     ],
 )
-def test_exit_status_tells_the_outcome(ssr: Ssr, status: JobStatus, exit_code: int, said: str) -> None:
+def test_exit_status_reports_the_outcome(ssr: Ssr, status: JobStatus, exit_code: int, said: str) -> None:
     error = "the engine is gone" if "the engine is gone" in said else ""
     with serving_in_thread(ScriptedReasoning(finished_job(status, error))) as server:  # type: ignore[abstract]
         result = ssr("solve", PROBLEM, server=server)

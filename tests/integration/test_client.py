@@ -58,7 +58,7 @@ async def test_priority_and_what_bounds_a_job_are_sent(client: AsyncClient, scri
     assert (requests[1].options.max_steps, requests[1].options.lookahead) == (40, 2)
 
 
-async def test_a_tenant_is_told_with_every_call(script: ScriptedReasoning) -> None:
+async def test_a_tenant_is_reported_with_every_call(script: ScriptedReasoning) -> None:
     async with serving(script) as address, AsyncClient(address, tenant="shop-1", backoff=QUICK) as client:
         script.breaks = [(1, away())]
         await client.solve(PROBLEM)
@@ -69,7 +69,7 @@ async def test_a_tenant_is_told_with_every_call(script: ScriptedReasoning) -> No
     assert set(script.tenants) == {"shop-1"}
 
 
-async def test_without_a_tenant_none_is_told(client: AsyncClient, script: ScriptedReasoning) -> None:
+async def test_without_a_tenant_none_is_reported(client: AsyncClient, script: ScriptedReasoning) -> None:
     await client.solve(PROBLEM)
     assert set(script.tenants) == {None}
 
@@ -273,7 +273,7 @@ def test_sync_client(threaded: Client, script: ScriptedReasoning) -> None:
         threaded.get("other")
 
 
-def test_sync_client_tells_tenant_and_priority(script: ScriptedReasoning) -> None:
+def test_sync_client_reports_tenant_and_priority(script: ScriptedReasoning) -> None:
     with serving_in_thread(script) as address, Client(address, tenant="shop", backoff=QUICK) as client:
         client.submit(PROBLEM, priority="batch")
         client.solve(PROBLEM, priority="batch", lookahead=1)

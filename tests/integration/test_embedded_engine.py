@@ -187,7 +187,7 @@ async def test_a_client_that_goes_away_frees_its_slot(http: aiohttp.ClientSessio
         await generate(http, "1, 2, 3, 4,", max_new_tokens=2)
 
 
-async def test_the_server_tells_about_the_model(http: aiohttp.ClientSession) -> None:
+async def test_the_server_reports_about_the_model(http: aiohttp.ClientSession) -> None:
     async with http.get("/info") as response:
         info = await response.json()
     assert (info["model_id"], info["parameters"], info["max_total_tokens"]) == ("smollm2", 134_515_008, 1024)

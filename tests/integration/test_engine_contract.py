@@ -115,7 +115,7 @@ module_loop = pytest.mark.asyncio(loop_scope="module")
 
 @module_loop
 class TestEveryEngine:
-    async def test_stop_text_is_cut_off_and_told(self, engine: Engine) -> None:
+    async def test_stop_text_is_cut_off_and_reported(self, engine: Engine) -> None:
         prompt = await engine.render(QUESTION)
         whole = (await engine.generate(prompt, max_tokens=8)).text
         stop = whole[4:6]
@@ -127,7 +127,7 @@ class TestEveryEngine:
         answer = await engine.generate(await engine.render(QUESTION), max_tokens=2)
         assert (answer.tokens, answer.finish) == (2, Finish.LENGTH)
 
-    async def test_end_of_turn_is_told_apart_from_a_stop_text(self, engine: Engine) -> None:
+    async def test_end_of_turn_is_reported_apart_from_a_stop_text(self, engine: Engine) -> None:
         answer = await engine.generate(await engine.render(QUESTION), max_tokens=100, stop=["never said"])
         assert answer.finish is Finish.EOS
         assert answer.text
@@ -164,27 +164,27 @@ class TestEveryEngine:
         assert (await engine.generate(prompt, max_tokens=4, sampling=sampling)).tokens <= 4
 
     async def test_next_tokens_are_ranked_and_bounded(self, engine: Engine) -> None:
-        told = await engine.next_token(await engine.render(QUESTION), top_n=3)
-        logprobs = [candidate.logprob for candidate in told.candidates]
+        reported = await engine.next_token(await engine.render(QUESTION), top_n=3)
+        logprobs = [candidate.logprob for candidate in reported.candidates]
         assert len(logprobs) == 3
         assert logprobs == sorted(logprobs, reverse=True)
         assert all(logprob <= 0 for logprob in logprobs)
 
     async def test_more_next_tokens_than_the_engine_gives(self, engine: Engine) -> None:
-        told = await engine.next_token(await engine.render(QUESTION), top_n=64)
-        assert 3 < len(told.candidates) <= (await engine.info()).max_top_n
+        reported = await engine.next_token(await engine.render(QUESTION), top_n=64)
+        assert 3 < len(reported.candidates) <= (await engine.info()).max_top_n
 
     async def test_how_likely_a_text_is(self, engine: Engine) -> None:
         prompt = await engine.render(QUESTION)
         try:
-            told = await engine.likelihood(prompt, "It is 42, of course.")
+            reported = await engine.likelihood(prompt, "It is 42, of course.")
         except CapabilityMissing as error:
             assert "likelihood" in str(error)  # noqa: PT017 - says what to do without
             return
-        assert 5 <= len(told.logprobs) <= 12
-        assert all(logprob <= 0 for logprob in told.logprobs)
-        assert told.prompt_tokens is not None
-        assert told.prompt_tokens > len(told.logprobs)
+        assert 5 <= len(reported.logprobs) <= 12
+        assert all(logprob <= 0 for logprob in reported.logprobs)
+        assert reported.prompt_tokens is not None
+        assert reported.prompt_tokens > len(reported.logprobs)
 
     async def test_too_long_prompt_is_the_callers_fault(self, engine: Engine) -> None:
         with pytest.raises(InvalidRequest):
@@ -350,8 +350,8 @@ async def test_greedy_tgi_requests_leave_out_what_tgi_refuses() -> None:
 async def test_the_limit_of_top_tokens_is_learnt_once(kind: str) -> None:
     async with _case(kind, {"top_n_limit": 2}) as case:
         for _ in range(2):
-            told = await case.engine.next_token("a", top_n=10)
-            assert [candidate.text for candidate in told.candidates] == ["8", "7"]
+            reported = await case.engine.next_token("a", top_n=10)
+            assert [candidate.text for candidate in reported.candidates] == ["8", "7"]
         bodies = [body.get("parameters", body) for body in case.server.bodies(case.path)]
         assert [body.get("top_n_tokens", body.get("logprobs")) for body in bodies] == [10, 2, 2]
         assert (await case.engine.info()).max_top_n == 2
@@ -360,8 +360,8 @@ async def test_the_limit_of_top_tokens_is_learnt_once(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["tgi", "openai"])
 async def test_callers_at_once_all_learn_the_limit_of_top_tokens(kind: str) -> None:
     async with _case(kind, {"top_n_limit": 2}) as case:
-        told = await asyncio.gather(*(case.engine.next_token("a", top_n=10) for _ in range(4)))
-        assert [len(token.candidates) for token in told] == [2] * 4
+        reported = await asyncio.gather(*(case.engine.next_token("a", top_n=10) for _ in range(4)))
+        assert [len(token.candidates) for token in reported] == [2] * 4
 
 
 async def test_an_engine_without_top_tokens() -> None:
@@ -455,15 +455,15 @@ async def test_an_engine_opened_from_settings_survives_a_replica(kind: str, app:
 @pytest.mark.parametrize("adds_bos", [False, True])
 async def test_the_likelihood_is_that_of_the_texts_own_tokens(kind: str, adds_bos: bool) -> None:
     async with _case(kind, {"adds_bos": adds_bos}) as case:
-        told = await case.engine.likelihood("say it! now\n\n", "One two! three")
-        assert told.logprobs == (-0.5, -1.5, -0.5)
-        assert told.prompt_tokens == len(case.server.tokens("say it! now\n\nOne two! three"))
+        reported = await case.engine.likelihood("say it! now\n\n", "One two! three")
+        assert reported.logprobs == (-0.5, -1.5, -0.5)
+        assert reported.prompt_tokens == len(case.server.tokens("say it! now\n\nOne two! three"))
         straddling = await case.engine.likelihood("say it! no", "w two")  # the server's token is "now "
         assert straddling.logprobs == (-0.5, -0.5)
 
 
 @pytest.mark.parametrize("kind", SCRIPTED)
-async def test_an_engine_that_tells_nothing_of_its_prompt(kind: str) -> None:
+async def test_an_engine_that_reports_nothing_of_its_prompt(kind: str) -> None:
     async with _case(kind, {"prompt_logprobs": False}) as case:
         with pytest.raises(CapabilityMissing, match="another scorer than likelihood"):
             await case.engine.likelihood("say", " it")
@@ -480,7 +480,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("kind", "refusal"), REFUSALS)
-async def test_an_engine_that_refuses_to_tell(kind: str, refusal: Any) -> None:
+async def test_an_engine_that_refuses_to_report(kind: str, refusal: Any) -> None:
     async with _case(kind) as case:
         case.server.faults.append(refusal)
         with pytest.raises(CapabilityMissing, match="another scorer than likelihood"):

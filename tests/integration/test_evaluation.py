@@ -25,7 +25,7 @@ from ssr_bench.evaluation.run_directory import PLAN, RECORDS, Evaluation, read
 from ssr_bench.evaluation.table import grids
 
 LIMIT_S = 60.0
-#: Engines that take no time and whose caches tell nothing: what is recorded depends on the seeds alone.
+#: Engines that take no time and whose caches report nothing: what is recorded depends on the seeds alone.
 STEADY = {"SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "0", "SSR_ENGINE_SIMULATED__PREFIX_CACHE_TOKENS": "0"}
 PROGRAM = "import typer; from ssr_bench.cli.accuracy import add_to; app = typer.Typer(); add_to(app); app()"
 MODES = "draft,baseline,parallel,parallel-spm,ssd,ssr"
@@ -100,7 +100,7 @@ def test_ctrl_c_leaves_in_order_and_says_how_to_go_on(problems: Path, tmp_path: 
     assert not any(one.lost for one in read(out).records)
 
 
-def test_what_is_told_is_what_was_recorded(problems: Path, tmp_path: Path) -> None:
+def test_what_is_reported_is_what_was_recorded(problems: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs"
     run_through(problems, out, "--concurrency", "4", "--note", "a note", "--option", "max_path_tokens=2048")
     evaluation = read(out)
@@ -117,8 +117,8 @@ def test_what_is_told_is_what_was_recorded(problems: Path, tmp_path: Path) -> No
         if one.cell.mode == "draft":
             assert [model.model for model in one.usage.models] == ["simulated-draft-1.5B"]
             assert one.usage.scoring_tokens == 0
-    told = CliRunner().invoke(app, ["report", str(out)])
-    assert told.exit_code == 0, told.output
+    reported = CliRunner().invoke(app, ["report", str(out)])
+    assert reported.exit_code == 0, reported.output
     table = (out / "report" / "table.md").read_text()
     assert "note: a note" in table
     for grid in tables(evaluation):

@@ -1,4 +1,4 @@
-"""Lists with filters, labels, batches, deletion and what a server tells of itself, over the whole system."""
+"""Lists with filters, labels, batches, deletion and what a server reports itself, over the whole system."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ async def test_nothing_is_left_of_a_deleted_job(stub: Stub, system: System) -> N
         assert error.code() is StatusCode.NOT_FOUND
 
 
-async def test_a_server_tells_what_it_is(stub: Stub) -> None:
+async def test_a_server_reports_what_it_is(stub: Stub) -> None:
     info = await stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=LIMIT_S)
     assert info.version == __version__
     assert {"ssr", "baseline"} <= set(info.modes)

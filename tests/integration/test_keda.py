@@ -103,7 +103,7 @@ async def test_the_hpa_comes_to_the_number_that_was_decided(scaler: Scaler) -> N
             assert default == wanted or (current >= 10 and default == current and abs(wanted - current) <= current / 10)
 
 
-async def test_each_scaled_object_is_told_of_its_pool(scaler: Scaler) -> None:
+async def test_each_scaled_object_is_reported_of_its_pool(scaler: Scaler) -> None:
     await scaler.decide(Pool.DRAFT, 1)
     await scaler.decide(Pool.TARGET, 0)
     one, other = scaler.scaled_object(pool="draft"), scaler.scaled_object(pool="target")
@@ -114,7 +114,7 @@ async def test_each_scaled_object_is_told_of_its_pool(scaler: Scaler) -> None:
     assert [await each.value_and_activity("s0-replicas") for each in (one, other)] == [(1.0, True), (5.0, True)]
 
 
-async def test_a_trigger_without_its_pool_is_told_what_is_wrong(scaler: Scaler) -> None:
+async def test_a_trigger_without_its_pool_is_reported_what_is_wrong(scaler: Scaler) -> None:
     for metadata, got in (({}, "''"), ({"pool": "engines"}, "'engines'")):
         with pytest.raises(aio.AioRpcError) as refused:
             await scaler.scaled_object(**metadata).metric()

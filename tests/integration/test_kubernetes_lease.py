@@ -220,7 +220,7 @@ async def test_a_leader_whose_lease_is_labelled_meanwhile_keeps_it(
     ],
     ids=["403", "429", "500", "always 409"],
 )
-async def test_a_refused_write_is_told(
+async def test_a_refused_write_is_reported(
     server: KubernetesServer, api: KubernetesApi, answer: dict[str, Any], kind: type[SsrError]
 ) -> None:
     async def refuse(request: web.Request) -> web.Response | None:
@@ -239,7 +239,7 @@ async def test_a_refused_write_is_told(
         await lock.release()
 
 
-async def test_a_namespace_that_is_not_there_is_told(server: KubernetesServer) -> None:
+async def test_a_namespace_that_is_not_there_is_reported(server: KubernetesServer) -> None:
     async with open_kubernetes(timeout_s=5, namespace="nowhere", url=server.url) as api:
         with pytest.raises(NotFound, match="create leases/leader in namespace nowhere"):
             await candidate(api, "me").hold()
@@ -301,14 +301,14 @@ class Crew:
         self.leaders.add(name)
         self.begun += 1
         self.at_most = max(self.at_most, len(self.leaders))
-        await self._tell()
+        await self._report()
         try:
             await asyncio.Future()
         finally:
             self.leaders.discard(name)
-            await self._tell()
+            await self._report()
 
-    async def _tell(self) -> None:
+    async def _report(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
@@ -395,8 +395,8 @@ async def test_nobody_leads_while_the_api_refuses_and_somebody_afterwards(
             server.before = None
             await stages.leader()
     assert stages.at_most == 1
-    told = [record.message for record in caplog.records if str(status) in record.message]
-    assert 1 <= len(told) <= 4, "once for each replica and call, not each time"
+    reported = [record.message for record in caplog.records if str(status) in record.message]
+    assert 1 <= len(reported) <= 4, "once for each replica and call, not each time"
 
 
 async def test_leadership_that_is_lost_in_the_middle_of_a_patch_ends_the_patch(

@@ -221,7 +221,7 @@ async def test_in_a_pod_the_replaced_token_is_read_again(tmp_path: Path, monkeyp
     assert server.authorizations == ["bearer first", "bearer second"]
 
 
-async def test_a_pod_without_a_service_account_is_told_what_to_do(
+async def test_a_pod_without_a_service_account_is_reported_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
@@ -237,7 +237,7 @@ async def test_a_pod_without_a_service_account_is_told_what_to_do(
             pass
 
 
-async def test_outside_the_kubeconfig_tells(
+async def test_outside_the_kubeconfig_reports(
     server: KubernetesServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "config"
@@ -261,7 +261,7 @@ contexts: [{{name: here, context: {{cluster: c, user: u, namespace: {NAMESPACE}}
             pass
 
 
-async def test_no_kubernetes_and_no_client_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_kubernetes_and_no_client_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(NotFound, match="no kubeconfig at .*none"):

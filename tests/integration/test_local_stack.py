@@ -27,7 +27,7 @@ PARTS = ("redis", "draft-engine", "target-engine", "selector", "drafter", "verif
 LIMIT_S = 30.0
 IN_MODULE = pytest.mark.asyncio(loop_scope="module")
 
-#: A program with a stack, which tells where its parts are and waits.
+#: A program with a stack, which reports where its parts are and waits.
 PROGRAM = """
 import asyncio, json
 from ssr.cli.stack import Preset, running_stack
@@ -107,26 +107,26 @@ async def test_redis_comes_back_with_what_it_had(stack: Stack) -> None:
 async def test_a_part_that_keeps_dying_ends_the_stack_but_not_a_redis_of_ones_own(
     tmp_path: Path, redis_url: str
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     seen: list[str] = []
     limits = RestartLimits(deaths=1, first_s=0.05)
     with pytest.raises(Unavailable, match=r"drafter died more than 1 times .*SIGKILL; its log ends with\n.*ready: dr"):
         async with running_stack(
-            Preset.SIMULATED, redis_url=redis_url, on_event=told.append, log_dir=tmp_path, restart_limits=limits
+            Preset.SIMULATED, redis_url=redis_url, on_event=reported.append, log_dir=tmp_path, restart_limits=limits
         ) as running:
             seen += addresses(running)
             await killed(running, "drafter")
-            await eventually(lambda: "drafter is up again" in told)
+            await eventually(lambda: "drafter is up again" in reported)
             os.kill(running.part("drafter").pid, signal.SIGKILL)
             await asyncio.sleep(LIMIT_S)
     assert not any(map(accepts, seen))
-    assert told[0] == "drafter was ended by SIGKILL; starting it again in 0.05 s"
+    assert reported[0] == "drafter was ended by SIGKILL; starting it again in 0.05 s"
     assert names(tmp_path) == {f"{part}.log" for part in PARTS[1:]}
     async with Redis.from_url(redis_url) as client:
         assert await client.keys("ssr:*")
 
 
-async def test_a_part_that_cannot_start_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_part_that_cannot_start_is_named_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     environment = {**os.environ, "SSR_DRAFTER_LOG_LEVEL": "LOUD"}
     with pytest.raises(Unavailable, match=r"(?s)drafter did not start: .*exit code 2.*SSR_DRAFTER_LOG_LEVEL"):
@@ -156,7 +156,7 @@ async def test_a_second_cancellation_kills_what_does_not_end() -> None:
     assert not any(map(accepts, seen))
 
 
-async def test_a_redis_that_is_away_is_told_without_its_password() -> None:
+async def test_a_redis_that_is_away_is_reported_without_its_password() -> None:
     port = free_port()
     with pytest.raises(Unavailable, match=f"Redis at 127.0.0.1:{port} does not answer") as caught:
         async with running_stack(Preset.SIMULATED, redis_url=f"redis://user:secret@127.0.0.1:{port}/0"):
@@ -207,5 +207,5 @@ def test_up_on_a_port_in_use_names_the_option() -> None:
         port = other.getsockname()[1]
         with running_command("-m", "ssr", "up", "--preset", "simulated", "--port", str(port)) as command:
             assert command.exit_code() == 1
-            assert f"port {port}" in (told := command.errors())
-            assert "--port" in told
+            assert f"port {port}" in (reported := command.errors())
+            assert "--port" in reported

@@ -123,14 +123,14 @@ async def test_the_same_seed_gives_the_same_job_twice(stub: Stub) -> None:
     assert (await solve(stub, seed=8)).paths != first.paths
 
 
-async def test_an_absent_seed_is_chosen_and_told(stub: Stub) -> None:
+async def test_an_absent_seed_is_chosen_and_reported(stub: Stub) -> None:
     job = job_from_wire(await stub.Solve(pb.SolveRequest(problem=PROBLEM), timeout=LIMIT_S))
     assert job.options.early_stop
     again = await solve(stub, seed=job.options.seed)
     assert {p.index: p.strategy for p in again.paths} == {p.index: p.strategy for p in job.paths}
 
 
-async def test_events_tell_the_whole_story(stub: Stub) -> None:
+async def test_events_report_the_whole_story(stub: Stub) -> None:
     stream = stub.SolveStream(request(paths=3), timeout=LIMIT_S)
     events = [event_from_wire(event) async for event in stream]
     kinds = [type(event.happening) for event in events]

@@ -215,7 +215,7 @@ async def test_a_script_runs_on_a_server_that_never_saw_it(tmp_path: Path) -> No
             assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None
 
 
-async def test_a_wrong_password_is_told_without_it_and_so_is_a_redis_that_is_no_cluster(tmp_path: Path) -> None:
+async def test_a_wrong_password_is_reported_without_it_and_so_is_a_redis_that_is_no_cluster(tmp_path: Path) -> None:
     with server(tmp_path) as redis:
         assert await redis_answers(f"redis://{redis.address}/1")
         with pytest.raises(RedisRefused, match="redis_url") as caught:
@@ -276,7 +276,7 @@ async def test_pipelines_and_subscriptions_end_in_time_on_a_server_that_hangs(
             assert await pipelined(client, [("GET", "a")]) == [b"1"]
 
 
-async def test_a_full_memory_is_told_as_that(tmp_path: Path) -> None:
+async def test_a_full_memory_is_reported_as_that(tmp_path: Path) -> None:
     with server(tmp_path, "--maxmemory", 1) as redis:
         async with open_redis(f"redis://{redis.address}") as client:
             with pytest.raises(Unavailable, match="memory is full"), redis_errors():

@@ -106,12 +106,12 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
         yield client
 
 
-async def told(store: JobStore) -> list[Event]:
+async def reported(store: JobStore) -> list[Event]:
     return [event_from_wire(event) for event in await store.events(JOB, "")]
 
 
 async def steps(store: JobStore) -> list[int]:
-    return [e.happening.step.index for e in await told(store) if isinstance(e.happening, StepCommitted)]
+    return [e.happening.step.index for e in await reported(store) if isinstance(e.happening, StepCommitted)]
 
 
 async def test_ground_lost_in_a_failover_is_made_up(redis: Redis) -> None:
@@ -120,7 +120,7 @@ async def test_ground_lost_in_a_failover_is_made_up(redis: Redis) -> None:
     entry = await replica.submit()
     running = asyncio.create_task(replica.runner.run(entry))
     await replica.writer.at_second.wait()
-    last = (await told(replica.store))[-1]
+    last = (await reported(replica.store))[-1]
     assert isinstance(last.happening, StepCommitted)
     await redis.xdel(JobKeys(JOB).events, last.cursor)
     await redis.hdel(JobKeys(JOB).meta, "path:0")
@@ -139,10 +139,10 @@ async def test_a_zombie_writes_nothing(redis: Redis) -> None:
     await zombie.writer.at_second.wait()
     heir.writer.go_on.set()
     assert await heir.runner.run(entry) is Fate.ENDED
-    so_far = await told(heir.store)
+    so_far = await reported(heir.store)
     zombie.writer.go_on.set()
     assert await asleep is Fate.MOVED
-    assert await told(heir.store) == so_far
+    assert await reported(heir.store) == so_far
     assert [event.happening.epoch for event in so_far if isinstance(event.happening, Started)] == [1, 2]
 
 
@@ -171,7 +171,7 @@ async def test_paths_that_have_not_begun_keep_nobody_from_leaving(redis: Redis) 
     replica.runner.leaving.set()
     replica.writer.go_on.set()
     assert await running is Fate.LEFT
-    assert {e.happening.path for e in await told(replica.store) if isinstance(e.happening, StepCommitted)} == {0}
+    assert {e.happening.path for e in await reported(replica.store) if isinstance(e.happening, StepCommitted)} == {0}
 
 
 async def test_everything_is_written_once_however_often_it_is_tried(redis: Redis) -> None:
@@ -190,7 +190,7 @@ async def test_everything_is_written_once_however_often_it_is_tried(redis: Redis
     for decision in decisions:
         for _ in range(3):
             await replica.store.append(claim, decision)
-    assert [event.happening for event in await told(replica.store)][1:] == list(decisions)
+    assert [event.happening for event in await reported(replica.store)][1:] == list(decisions)
 
 
 @pytest.mark.parametrize(
@@ -215,10 +215,10 @@ async def test_what_does_not_follow_is_not_committed(redis: Redis, decision: Dec
         PathEnded(1, PathStatus.STOPPED),
     ):
         await replica.store.append(claim, before)
-    so_far = await told(replica.store)
+    so_far = await reported(replica.store)
     with pytest.raises(LostGround):
         await replica.store.append(claim, decision)
-    assert await told(replica.store) == so_far
+    assert await reported(replica.store) == so_far
 
 
 async def test_a_failed_job_is_one_line_with_its_reason(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:

@@ -42,15 +42,15 @@ def decision(replicas: int, now: float) -> Decision:
     return decide(Demand(steady=6.0 * replicas), state, ScalingLimits(slots=8, up_step=100, up_window_s=0), now)
 
 
-async def test_what_is_told_can_be_read(report_store: ReportStore) -> None:
+async def test_what_is_reported_can_be_read(report_store: ReportStore) -> None:
     await report_store.report_load(Service.DRAFTER, "pod-1", Load(requests_running=1), 2)
     await report_store.report_load(Service.DRAFTER, "pod-1", LOAD, 3)
     await report_store.report_load(Service.VERIFIER, "pod-1", Load(), 1)
     await report_store.report_workload("orchestrator-0", Workload(4, 20, 1.5, PathWork(drafted_tokens=100), 3.0))
     await report_store.report_workload("orchestrator-1", Workload(4, 20, 0.5, PathWork(drafted_tokens=200), 1.0))
     view = await report_store.read()
-    told = {(report.service, report.replica): (report.load, report.engines) for report in view.reports}
-    assert told == {(Service.DRAFTER, "pod-1"): (LOAD, 3), (Service.VERIFIER, "pod-1"): (Load(), 1)}
+    reported = {(report.service, report.replica): (report.load, report.engines) for report in view.reports}
+    assert reported == {(Service.DRAFTER, "pod-1"): (LOAD, 3), (Service.VERIFIER, "pod-1"): (Load(), 1)}
     assert all(0 <= view.now - report.at < 5 for report in view.reports)
     assert view.forecast is not None
     assert (view.forecast.queued_paths, view.forecast.paths_per_s) == (20, 2.0)
@@ -117,7 +117,7 @@ async def test_a_decision_and_its_memory_come_back(report_store: ReportStore) ->
 async def test_a_decision_is_read_by_itself(
     redis: RedisClient, report_store: ReportStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Every stream of KEDA's looks once a second: what is wrong elsewhere is not told that often."""
+    """Every stream of KEDA's looks once a second: what is wrong elsewhere is not reported that often."""
     now = (await report_store.read()).now
     await report_store.decide(Pool.DRAFT, decision(3, now), now)
     await redis.hset("ssr:{scaling}:decisions", Pool.TARGET, b"{")
@@ -198,4 +198,4 @@ async def test_a_redis_that_is_away_stops_nobody(caplog: pytest.LogCaptureFixtur
     async with reporting(settings, Service.DRAFTER, measure), asyncio.timeout(10):
         while tries < 3:
             await asyncio.sleep(0)
-    assert len([record for record in caplog.records if "cannot be told" in record.message]) == 1
+    assert len([record for record in caplog.records if "cannot be reported" in record.message]) == 1

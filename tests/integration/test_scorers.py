@@ -34,7 +34,7 @@ PROBLEM = "(12 * 7) + 19"
 #: What the simulated writer would say, and the same with a wrong result.
 RIGHT, WRONG = "12 × 7 = 84", "12 × 7 = 85"
 LIMIT_S = 20.0
-#: Those that tell steps apart.
+#: Those that distinguish steps.
 JUDGES = [name for name in ScorerName if name is not ScorerName.NONE]
 PROGRAM = (
     "import typer; from ssr_bench.cli import accuracy, scorers; app = typer.Typer(); "
@@ -91,7 +91,7 @@ async def verifier() -> AsyncIterator[Verifier]:
 
 
 @pytest.mark.parametrize("scorer", JUDGES)
-async def test_every_scorer_tells_a_right_step_from_a_wrong_one(verifier: Verifier, scorer: ScorerName) -> None:
+async def test_every_scorer_reports_a_right_step_from_a_wrong_one(verifier: Verifier, scorer: ScorerName) -> None:
     right, wrong = await verifier.verify(RIGHT, scorer), await verifier.verify(WRONG, scorer)
     assert (right.accepted, wrong.accepted) == (True, False)
     assert right.step.score > wrong.step.draft_score
@@ -143,9 +143,9 @@ def runs(tmp_path: Path) -> Path:
 
 async def test_recorded_steps_are_judged_again_and_compared(runs: Path) -> None:
     async with running_server(target_backend()) as url:
-        told = await asyncio.to_thread(_invoke, str(runs), "--engine", url, "--scorers", ",".join(JUDGES), "--json")
-        assert told.exit_code == 0, told.output
-        figures = json.loads(told.stdout)["comparison"]
+        reported = await asyncio.to_thread(_invoke, str(runs), "--engine", url, "--scorers", ",".join(JUDGES), "--json")
+        assert reported.exit_code == 0, reported.output
+        figures = json.loads(reported.stdout)["comparison"]
         assert [one["scorer"] for one in figures["scorers"]] == JUDGES
         lines = (runs / RESCORED).read_bytes().count(b"\n")
         assert lines == figures["steps"] * len(JUDGES) > 0
@@ -174,10 +174,10 @@ async def test_recorded_steps_are_judged_again_and_compared(runs: Path) -> None:
         (["--concurrency", "0"], "concurrency: must be within 1..256"),
     ],
 )
-def test_what_makes_no_sense_is_told(tmp_path: Path, more: list[str], message: str) -> None:
-    told = _invoke(str(tmp_path), "--engine", "http://127.0.0.1:9", *more)
-    assert told.exit_code == 2
-    assert message in told.stderr
+def test_what_makes_no_sense_is_reported(tmp_path: Path, more: list[str], message: str) -> None:
+    reported = _invoke(str(tmp_path), "--engine", "http://127.0.0.1:9", *more)
+    assert reported.exit_code == 2
+    assert message in reported.stderr
 
 
 def _invoke(*arguments: str) -> Any:

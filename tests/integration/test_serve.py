@@ -104,27 +104,27 @@ def test_wrong_settings_are_named_in_one_line() -> None:
     wrong = {"SSR_DRAFTER_LOG_LEVEL": "LOUD", "SSR_DRAFTER_ENGINE__TIMEOUT_S": "soon"}
     with running_command("-m", "ssr", "serve", "drafter", environment=DRAFTER | wrong) as command:
         assert command.exit_code() == 2
-        told = command.errors().splitlines()
-        assert len(told) == 1
-        assert all(name in told[0] for name in wrong)
+        reported = command.errors().splitlines()
+        assert len(reported) == 1
+        assert all(name in reported[0] for name in wrong)
 
 
 @pytest.mark.parametrize(("service", "environment"), [("drafter", DRAFTER), ("engine", ENGINE)])
-def test_a_port_in_use_is_told_in_one_line(service: str, environment: dict[str, str]) -> None:
+def test_a_port_in_use_is_reported_in_one_line(service: str, environment: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         arguments = ("-m", "ssr", "serve", service, "--port", str(port))
         with running_command(*arguments, environment=environment) as command:
             assert command.exit_code() == 1
-            told = command.errors().splitlines()
-            assert len(told) == 1
-            assert f"cannot listen on 127.0.0.1:{port}" in told[0]
+            reported = command.errors().splitlines()
+            assert len(reported) == 1
+            assert f"cannot listen on 127.0.0.1:{port}" in reported[0]
 
 
-def test_a_model_nobody_knows_is_told_in_one_line() -> None:
+def test_a_model_nobody_knows_is_reported_in_one_line() -> None:
     environment = {"SSR_ENGINE_KIND": "embedded", "SSR_ENGINE_MODEL": "gpt-99"}
     with running_command("-m", "ssr", "serve", "engine", environment=environment) as command:
         assert command.exit_code() == 1
-        told = command.errors().splitlines()
-        assert len(told) == 1
-        assert "'gpt-99' is not known" in told[0]
+        reported = command.errors().splitlines()
+        assert len(reported) == 1
+        assert "'gpt-99' is not known" in reported[0]

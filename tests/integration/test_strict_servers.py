@@ -30,7 +30,7 @@ OPENAI_LIKE = ("vllm", "sglang", "llamacpp", "openai")
 async def opened(
     kind: str, *, said: bool = False, script: Any = None, **options: Any
 ) -> AsyncIterator[tuple[Engine, StrictServer]]:
-    """The engine and its server; `said` tells the client whose it is, or it has to find that out."""
+    """The engine and its server; `said` reports the client whose it is, or it has to find that out."""
     async with strict(kind, **(script or {})) as server:
         if said and kind != "tgi":
             options["kind"] = ServerKind(kind)
@@ -103,11 +103,11 @@ async def test_dialogues_are_rendered_by_the_server_with_one_beginning(kind: str
 @pytest.mark.parametrize("kind", ["tgi", "vllm", "sglang"])
 async def test_the_likelihood_of_a_text(kind: str) -> None:
     async with opened(kind) as (engine, server):
-        told = await engine.likelihood("say it! now and then, as you like ", "One two! three")
-        assert told.logprobs == (-0.5, -1.5, -0.5)
+        reported = await engine.likelihood("say it! now and then, as you like ", "One two! three")
+        assert reported.logprobs == (-0.5, -1.5, -0.5)
         if kind == "sglang":  # what is before comes from the prefix cache
             assert server.used["logprob_start_len"] == 4
-            assert told.cached_tokens == 4
+            assert reported.cached_tokens == 4
 
 
 @pytest.mark.parametrize("kind", ["llamacpp"])
@@ -182,7 +182,7 @@ async def test_a_priority_and_a_salt_reach_the_servers_that_know_them() -> None:
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_sglang_is_told_of_a_request_that_is_left(streaming: bool) -> None:
+async def test_sglang_is_reported_of_a_request_that_is_left(streaming: bool) -> None:
     async with opened("sglang") as (engine, server):
         await engine.info()
         server.open.clear()

@@ -135,8 +135,8 @@ async def solve(stub: reasoning_pb2_grpc.ReasoningServiceAsyncStub, request: pb.
 async def test_metrics_agree_with_the_job_that_was_solved(redis_url: str) -> None:
     async with watched_system(redis_url) as system, orchestrator(system.settings) as stub:
         job = await solve(stub)
-        told = {name: await system.metrics(name) for name in system.ports}
-    of, usage = told["orchestrator"], job.usage
+        reported = {name: await system.metrics(name) for name in system.ports}
+    of, usage = reported["orchestrator"], job.usage
     steps = [step for path in job.paths for step in path.steps]
     rewritten = [step for step in steps if step.source is Source.REWRITTEN]
     assert rewritten, "the seed makes some"
@@ -169,10 +169,10 @@ async def test_metrics_agree_with_the_job_that_was_solved(redis_url: str) -> Non
     assert value(of, "ssr_queue_jobs") == value(of, "ssr_queue_oldest_seconds") == 0
     solve_call = {"service": "ssr.v1.ReasoningService", "method": "Solve"}
     assert value(of, "ssr_grpc_server_calls_total", code="OK", **solve_call) == 1
-    verify = told["verifier"]
+    verify = reported["verifier"]
     assert value(verify, "ssr_verification_duration_seconds_count", outcome="rewritten") >= len(rewritten)
     for service, pool, kind in (("drafter", "draft", "generate"), ("selector", "target", "next_token")):
-        engine = told[service]
+        engine = reported[service]
         calls = value(engine, "ssr_engine_call_duration_seconds_count", pool=pool, kind=kind)
         assert calls == value(engine, "ssr_engine_attempts_total", pool=pool, kind=kind, outcome="ok") > 0
         assert value(engine, "ssr_engine_replicas", pool=pool, state="healthy") == 1
@@ -237,7 +237,7 @@ async def test_a_replica_without_redis_says_so(redis_url: str) -> None:
     assert not any(name == "ssr_queue_jobs" for name, _ in of), "what is not known is not shown"
 
 
-async def test_a_taken_metrics_port_is_told_and_other_paths_are_not_served(redis_url: str) -> None:
+async def test_a_taken_metrics_port_is_reported_and_other_paths_are_not_served(redis_url: str) -> None:
     settings = DrafterSettings(engine=EngineSettings(urls=("http://127.0.0.1:1",)), metrics_port=0)
     async with open_telemetry("one", settings) as telemetry:
         port = telemetry.metrics_port
@@ -276,10 +276,10 @@ async def test_a_job_is_one_trace_across_all_services(redis_url: str) -> None:
     verdicts = {(s.attributes["ssr.path"], s.attributes["ssr.step"]): s for s in collector.named("verify")}
     for path in job.paths:
         for step in path.steps:
-            told = verdicts[path.index, step.index].attributes
-            assert told["ssr.accepted"] == (step.source is Source.DRAFT)
-            assert told["ssr.score"] == (step.score if told["ssr.accepted"] else step.draft_score)
-            assert told["ssr.tokens"] == step.tokens
+            reported = verdicts[path.index, step.index].attributes
+            assert reported["ssr.accepted"] == (step.source is Source.DRAFT)
+            assert reported["ssr.score"] == (step.score if reported["ssr.accepted"] else step.draft_score)
+            assert reported["ssr.tokens"] == step.tokens
     drafted = {span.span for span in collector.named("draft")}
     served = collector.named("ssr.v1.DraftingService/Draft")
     assert served
@@ -315,7 +315,7 @@ async def test_a_trace_goes_on_with_the_replica_that_takes_a_job_over(redis_url:
     assert value(of, "ssr_job_takeovers_total") == 1
 
 
-async def test_a_dead_collector_delays_nothing_and_is_told_of_once(
+async def test_a_dead_collector_delays_nothing_and_is_reported_of_once(
     redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
@@ -327,8 +327,8 @@ async def test_a_dead_collector_delays_nothing_and_is_told_of_once(
             left_s = asyncio.get_running_loop().time() - leaving
     assert left_s < END_S + 2
     assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
-    told = [record for record in caplog.records if "does not take spans" in record.getMessage()]
-    assert len(told) <= 1
+    reported = [record for record in caplog.records if "does not take spans" in record.getMessage()]
+    assert len(reported) <= 1
 
 
 async def test_traces_without_their_packages_are_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

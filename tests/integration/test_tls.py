@@ -229,7 +229,7 @@ async def test_callers_of_a_new_authority_come_in_and_calls_in_flight_end_where_
         assert waiting.result() == "held"
 
 
-async def test_a_bad_rotation_is_told_and_the_old_certificate_stays(
+async def test_a_bad_rotation_is_reported_and_the_old_certificate_stays(
     often: None, mounted: Path, signer: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     issue(signer, tmp_path / "second")
@@ -243,14 +243,14 @@ async def test_a_bad_rotation_is_told_and_the_old_certificate_stays(
         assert await ask(f"localhost:{port}", Tls(signer.certificate)) == "any"
         assert await get(stub) == "any"
         assert await asyncio.to_thread(shown_by, port) == certificate_in(tmp_path / "first")
-        told = caplog.text.count("is not the key of")
+        reported = caplog.text.count("is not the key of")
         mount(tmp_path / "second", mounted)  # mended
         await until(lambda: shown_by(port) == certificate_in(tmp_path / "second"))
-        assert caplog.text.count("is not the key of") == told == 2  # once by the server, once by the channel
+        assert caplog.text.count("is not the key of") == reported == 2  # once by the server, once by the channel
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "reported"),
     [
         ("tls.crt", None, r"tls\.certificate: .*tls\.crt cannot be read: No such file"),
         ("tls.key", None, r"tls\.key: .*tls\.key cannot be read: No such file"),
@@ -262,7 +262,7 @@ async def test_a_bad_rotation_is_told_and_the_old_certificate_stays(
     ],
 )
 async def test_a_file_that_cannot_be_used_fails_the_start(
-    signer: Authority, tmp_path: Path, name: str, content: str | None, told: str
+    signer: Authority, tmp_path: Path, name: str, content: str | None, reported: str
 ) -> None:
     issue(signer, tmp_path / "certificates")
     settings = settings_of(tmp_path / "certificates", mutual=True)
@@ -270,7 +270,7 @@ async def test_a_file_that_cannot_be_used_fails_the_start(
         (tmp_path / "certificates" / name).unlink()
     else:
         (tmp_path / "certificates" / name).write_text(content)
-    with pytest.raises(errors.InvalidRequest, match=told):
+    with pytest.raises(errors.InvalidRequest, match=reported):
         async with serving(Held(), tls=settings):  # type: ignore[abstract]
             pass
 
@@ -321,7 +321,7 @@ async def test_the_health_of_a_server_that_drains_turns_on_the_port_of_probes_to
     assert seen == [health_pb2.HealthCheckResponse.NOT_SERVING]
 
 
-async def test_a_taken_port_for_health_is_told(mounted: Path) -> None:
+async def test_a_taken_port_for_health_is_reported(mounted: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(errors.Unavailable, match=f"cannot listen on 127.0.0.1:{port}"):

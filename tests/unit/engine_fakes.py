@@ -1,4 +1,4 @@
-"""An engine that says what the test tells it to."""
+"""An engine that says what the test reports it to."""
 
 from __future__ import annotations
 

@@ -6,5 +6,5 @@
                      scaler: ours, a queue-length HPA, or none
 
 Everything runs `pace.factor` times as fast as the day that it stands for: loads, engines, start-up, the policy's times.
-What is told is in seconds of that day, unless its name says `real`.
+What is reported is in seconds of that day, unless its name says `real`.
 """

@@ -27,7 +27,7 @@ class CpuSample:
 
 
 class CpuWatch:
-    """Samples while `run` runs. `pids` are the parts' processes of the moment, `day_s` tells the time of the day.
+    """Samples while `run` runs. `pids` are the parts' processes of the moment, `day_s` gives the time of the day.
 
     Raises: CapabilityMissing where there is no /proc.
     """

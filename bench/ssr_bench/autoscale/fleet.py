@@ -88,12 +88,12 @@ class Fleet:
     async def _begin(self, replicas: int) -> None:
         """The first ones; whoever reads the file finds them there."""
         first = [self._start(0.0, self._now()) for _ in range(replicas)]
-        self._tell()
+        self._report()
         for up in first:
             await up.wait()
 
     def _start(self, startup_s: float, now: float) -> asyncio.Event:
-        """Start a replica; the event tells that it serves."""
+        """Start a replica; the event is set when it serves."""
         one, up = _Replica(Life(asked_s=now)), asyncio.Event()
         self._replicas.append(one)
         self._group.create_task(self._live(one, startup_s, up))
@@ -104,15 +104,15 @@ class Fleet:
             async with self._serve() as url:
                 one.url = url
                 one.life = replace(one.life, ready_s=self._now())
-                self._tell()
+                self._report()
                 up.set()
                 await one.stop.wait()
                 one.url = None
-                self._tell()
+                self._report()
                 await asyncio.sleep(self._linger_s)
         one.life = replace(one.life, ended_s=self._now())
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """Write the file anew, in one step."""
         draft = self._publish.with_suffix(".new")
         draft.write_text("".join(f"{one.url}\n" for one in self._replicas if one.url is not None))

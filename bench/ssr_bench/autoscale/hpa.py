@@ -1,7 +1,7 @@
 """Scaling by the length of a queue as Kubernetes' HorizontalPodAutoscaler does it (KEDA gives it the number). Pure.
 
 Source: kubernetes.io, "Horizontal Pod Autoscaling": algorithm details and configurable scaling behaviour, with the
-defaults told there; an external metric of type AverageValue.
+defaults reported there; an external metric of type AverageValue.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The lives of engine replicas, and what they tell: who was asked for, who served, what it cost. Pure."""
+"""The lives of engine replicas, and what they show: who was asked for, who served, what it cost. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One replica: asked for, serving, told to stop (nothing new comes to it), ended; None: not (yet)."""
+    """One replica: asked for, serving, reported to stop (nothing new comes to it), ended; None: not (yet)."""
 
     asked_s: float
     ready_s: float | None = None

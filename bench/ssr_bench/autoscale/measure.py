@@ -37,9 +37,9 @@ _PAUSE_S = 1.0
 
 
 async def measure_autoscale(
-    plan: AutoscalePlan, tell: Callable[[str], None] = lambda _: None
+    plan: AutoscalePlan, log: Callable[[str], None] = lambda _: None
 ) -> AsyncIterator[AutoscaleReport]:
-    """A day for each policy of the plan, ours first, whose need sizes the others. `tell` hears what happens.
+    """A day for each policy of the plan, ours first, whose need sizes the others. `log` hears what happens.
 
     Yields a report of all days so far behind each: a later one that fails takes none of them away.
     Raises: what a system's start raises; CapabilityMissing without /proc.
@@ -52,7 +52,7 @@ async def measure_autoscale(
     report = AutoscaleReport(plan, machine, ())
     for policy in Policy:
         if policy in plan.policies:
-            run = await _Measuring(plan, policy, report.runs[:1], tell).run()
+            run = await _Measuring(plan, policy, report.runs[:1], log).run()
             report = replace(report, runs=(*report.runs, run))
             yield report
 
@@ -61,21 +61,21 @@ class _Measuring:
     """One policy's day; `first` is the run of ours, once there is one."""
 
     def __init__(
-        self, plan: AutoscalePlan, policy: Policy, first: Sequence[DayRun], tell: Callable[[str], None]
+        self, plan: AutoscalePlan, policy: Policy, first: Sequence[DayRun], log: Callable[[str], None]
     ) -> None:
-        self._plan, self._policy, self._tell = plan, policy, tell
+        self._plan, self._policy, self._report = plan, policy, log
         self._first = first[0] if first else None
         self._decisions: list[DecidedAt] = []
 
     async def run(self) -> DayRun:
         plan = self._plan
-        self._tell(f"{self._policy.label}: bringing up the system")
+        self._report(f"{self._policy.label}: bringing up the system")
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
-            system = await enter(running_system(plan, self._replicas(), self._tell))
+            system = await enter(running_system(plan, self._replicas(), self._report))
             fleets = await enter(FleetClient.to(system.fleets))
             stub = await enter(reasoning_stub(system.address))
-            self._tell(f"{self._policy.label}: warming up")
+            self._report(f"{self._policy.label}: warming up")
             await DayLoad(stub, plan.day, plan.pace, 0.0).warm_up(plan.warm_up_jobs)
             begins = self._begins()
             pids = system.pids
@@ -96,7 +96,7 @@ class _Measuring:
     async def _live(self, load: DayLoad, watch: CpuWatch) -> Sequence[SentJob]:
         plan = self._plan
         minutes = plan.pace.real_s(plan.day.seconds) / 60
-        self._tell(f"{self._policy.label}: the day takes {minutes:.1f} minutes")
+        self._report(f"{self._policy.label}: the day takes {minutes:.1f} minutes")
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(watch.run())
             jobs = await load.run(plan.day.arrivals(plan.seed), plan.settle_s)
@@ -110,7 +110,7 @@ class _Measuring:
     async def _until(self, begins: float) -> None:
         wait_s = begins - time.time()
         if wait_s > 2 * _PAUSE_S:
-            self._tell(f"{self._policy.label}: waiting {wait_s:.0f} s, so that the bell is at a full minute")
+            self._report(f"{self._policy.label}: waiting {wait_s:.0f} s, so that the bell is at a full minute")
         await asyncio.sleep(wait_s)
 
     def _replicas(self) -> Mapping[Pool, int]:

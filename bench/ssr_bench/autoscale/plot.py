@@ -54,8 +54,8 @@ def draw(report: AutoscaleReport, path: Path) -> None:
             axes = figure.add_subplot(grid[row, column])
             _draw_pool(axes, run, need, pool)
             pools = figures.pools[pool]
-            told = f"{pools.paid_replica_s / 3600:.1f} replica-hours, {len(pools.flaps)} flaps"
-            axes.set_title(f"{run.policy.label}: {pool} replicas ({told})", fontsize=10, loc="left")
+            reported = f"{pools.paid_replica_s / 3600:.1f} replica-hours, {len(pools.flaps)} flaps"
+            axes.set_title(f"{run.policy.label}: {pool} replicas ({reported})", fontsize=10, loc="left")
             axes.set_ylim(0, highest[pool])
             _mark_phases(axes, report, names=row == 0)
             if row == 0 and column == 0:

@@ -46,7 +46,7 @@ class System:
 
 @asynccontextmanager
 async def running_system(
-    plan: AutoscalePlan, replicas: Mapping[Pool, int], tell: Callable[[str], None] = lambda _: None
+    plan: AutoscalePlan, replicas: Mapping[Pool, int], log: Callable[[str], None] = lambda _: None
 ) -> AsyncIterator[System]:
     """The system with so many engine replicas serving, until the block ends.
 
@@ -59,7 +59,7 @@ async def running_system(
         files = {pool: folder / f"{pool}-replicas" for pool in Pool}
         fleets = {pool: _fleet(plan, pool, replicas[pool], files[pool]) for pool in Pool}
         parts = (redis, *fleets.values(), *_services(plan, url, files))
-        around = Surroundings(os.environ, stdin, folder, tell, START_LIMIT_S, restart_limits=RESTART_LIMITS)
+        around = Surroundings(os.environ, stdin, folder, log, START_LIMIT_S, restart_limits=RESTART_LIMITS)
         async with running_parts(parts, around) as supervisors:
             yield System(
                 address=next(part.address for part in parts if part.tier is Tier.API),
@@ -86,15 +86,15 @@ def _fleet(plan: AutoscalePlan, pool: Pool, replicas: int, file: Path) -> Part:
 
 
 def _services(plan: AutoscalePlan, redis_url: str, files: Mapping[Pool, Path]) -> tuple[Part, ...]:
-    """The local stack's services, told where the replicas are and where to tell of their load."""
+    """The local stack's services, with where the replicas are, and where to report their load."""
     ours = {name: free_port() for name in ("selector", "drafter", "verifier", "orchestrator")}
     ports = Ports(redis=0, draft_engine=0, target_engine=0, **ours)  # those are elsewhere
     parts = ssr_parts(SETUPS[Preset.SIMULATED], ports, {}, redis_url, cores=1)
     report_s = str(plan.pace.real_s(REPORT_S))
-    told = {service.value: _caller(service, redis_url, report_s, files[service.pool]) for service in Service}
-    told["orchestrator"] = {"SSR_ORCHESTRATOR_REPORT_S": report_s}
+    added = {service.value: _caller(service, redis_url, report_s, files[service.pool]) for service in Service}
+    added["orchestrator"] = {"SSR_ORCHESTRATOR_REPORT_S": report_s}
     return tuple(
-        replace(part, environment={**part.environment, **told[part.name]}) for part in parts if part.name in told
+        replace(part, environment={**part.environment, **added[part.name]}) for part in parts if part.name in added
     )
 
 

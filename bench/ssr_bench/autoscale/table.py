@@ -104,8 +104,8 @@ def _cpu(one: RunFigures, phases: Sequence[str]) -> Sequence[str]:
 
 
 def _lost(one: RunFigures) -> str:
-    told = ", ".join(f"{count} {_words(status)}" for status, count in sorted(one.lost.items()))
-    return f"{one.lost_jobs} ({told})" if told else "0"
+    reported = ", ".join(f"{count} {_words(status)}" for status, count in sorted(one.lost.items()))
+    return f"{one.lost_jobs} ({reported})" if reported else "0"
 
 
 def _words(status: str) -> str:

@@ -214,7 +214,7 @@ async def _evaluated(asked: _Asked, plan: Plan, problems: Sequence[Problem], rec
         equivalence = await stack.enter_async_context(MathVerifyEquivalence())
         progress = stack.enter_context(EvaluationProgress(notes, total, total - left))
         setting = Setting(plan.dataset, asked.concurrency, __version__)
-        sitting = Sitting(client, equivalence, setting, origin.run_id, progress.tell)
+        sitting = Sitting(client, equivalence, setting, origin.run_id, progress.log)
         await run_plan(plan, problems, records, sitting)
 
 

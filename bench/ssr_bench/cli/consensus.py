@@ -54,7 +54,7 @@ def consensus(
     serve: Annotated[str, _served("COMMAND", "Serves a vLLM at port {port}; takes more flags at its end.")] = "",
     server: Annotated[list[str] | None, _served("METHOD=URL", "Or: one that runs already; repeatable.")] = None,
     methods: Annotated[str, _served("M,M,...", "Of none, ngram, suffix, consensus. Default: all.")] = "",
-    speculation: Annotated[list[str] | None, _served("NAME=JSON", "One more method, as vLLM is told it.")] = None,
+    speculation: Annotated[list[str] | None, _served("NAME=JSON", "One more method, as vLLM is reported it.")] = None,
     dataset: Annotated[str, _served("NAME|FILE", "As of ssr bench accuracy.")] = "",
     offset: Annotated[int, _served("K", "Leave out the first K problems.")] = 0,
     limit: Annotated[int | None, _served("N", "So many problems. Default: all.")] = None,
@@ -90,7 +90,7 @@ def consensus(
 
     End to end, with --serve or --server, vLLM samples the same problems with no
     speculation, ngram, suffix (it needs arctic-inference) and ours, and its own
-    counters tell. COMMAND is run without a shell, for one method after the other,
+    counters show. COMMAND is run without a shell, for one method after the other,
     with --speculative-config added and our proposer on PYTHONPATH; ours takes
     SSR_CONSENSUS_* from the environment. A server's API key is VLLM_API_KEY's.
     DIR/samples-METHOD.jsonl are recordings.

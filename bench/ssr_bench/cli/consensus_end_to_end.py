@@ -85,10 +85,10 @@ async def end_to_end(asked: EndToEndAsked, as_json: bool) -> ExitStatus:
         methods, serving = _servers(asked, folder)
         for method in methods:
             if folder.has(method):
-                told = f"{method.name}: measured before; its figures are in {asked.out}"
-                Console(stderr=True).print(told, soft_wrap=True)
+                reported = f"{method.name}: measured before; its figures are in {asked.out}"
+                Console(stderr=True).print(reported, soft_wrap=True)
         with _Notes() as notes:
-            wrong = await compare(plan, problems, methods, serving, folder, notes.tell)
+            wrong = await compare(plan, problems, methods, serving, folder, notes.log)
     _show(plan, folder, as_json)
     for one in wrong:
         print_error(one)
@@ -147,7 +147,7 @@ class _Notes:
         if self._status is not None:
             self._status.stop()
 
-    def tell(self, text: str) -> None:
+    def log(self, text: str) -> None:
         if self._status is None:
             self._console.print(Text(text), soft_wrap=True)
         else:

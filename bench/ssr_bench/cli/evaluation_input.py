@@ -50,7 +50,7 @@ def machine() -> str:
 
 
 def _processor() -> str:
-    """The processor by name, as far as the system tells it."""
+    """The processor by name, as far as the system says it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

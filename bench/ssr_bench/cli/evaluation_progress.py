@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 #: Between two lines where there is no terminal, in seconds.
 _LINE_S = 30.0
-#: The last so many seconds tell the speed: problems differ.
+#: The last so many seconds give the speed: problems differ.
 _SPEED_S = 1800.0
 
 
 class EvaluationProgress:
-    """Shows `done` of `total` runs and what is told of others; a context manager."""
+    """Shows `done` of `total` runs and what is reported others; a context manager."""
 
     def __init__(self, console: Console, total: int, done: int) -> None:
         self._console, self._total, self._done = console, total, done
         self._first, self._began = done, time.monotonic()
-        self._told, self._right, self._lost = self._began, 0, 0
+        self._reported, self._right, self._lost = self._began, 0, 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -50,7 +50,7 @@ class EvaluationProgress:
         if not self._console.is_terminal:
             self._line()
 
-    def tell(self, record: Record) -> None:
+    def log(self, record: Record) -> None:
         """One more run has ended."""
         self._lost += record.lost
         self._right += record.correct
@@ -58,13 +58,13 @@ class EvaluationProgress:
         lost = f", {self._lost} lost" if self._lost else ""
         description = f"{record.problem_id[-24:]} {record.cell.label}{lost}"
         self._bar.update(self._task, completed=self._done, description=description)
-        if not self._console.is_terminal and time.monotonic() - self._told >= _LINE_S:
+        if not self._console.is_terminal and time.monotonic() - self._reported >= _LINE_S:
             self._line()
 
     def _line(self) -> None:
-        self._told = time.monotonic()
+        self._reported = time.monotonic()
         ended = self._done - self._first
-        left_s = (self._told - self._began) / ended * (self._total - self._done) if ended else None
+        left_s = (self._reported - self._began) / ended * (self._total - self._done) if ended else None
         eta = "" if left_s is None else f", ETA {timedelta(seconds=round(left_s))}"
         lost = f", {self._lost} lost" if self._lost else ""
         self._console.print(f"{self._done} of {self._total} runs, {self._right} of {ended} right{lost}{eta}")

@@ -50,7 +50,7 @@ def scorers(
     ] = "expected,greedy,judge,arithmetic+judge",
     kind: Annotated[str, typer.Option(metavar="KIND", help="Its API: tgi (also ssr's own engines) or openai.")] = "tgi",
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Default: the one that it serves.")] = None,
-    parameters: Annotated[int | None, typer.Option(metavar="N", help="The model's size. Default: as it tells.")] = None,
+    parameters: Annotated[int | None, typer.Option(metavar="N", help="The model's size. Default: its own.")] = None,
     chat_template: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Render with this template instead of asking the engine.")
     ] = None,
@@ -62,15 +62,15 @@ def scorers(
     strategy_sets: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where strategy sets of your own are, as for the selector.")
     ] = None,
-    concurrency: Annotated[int, typer.Option(metavar="N", help="Paths at a time; 1 tells the seconds best.")] = 1,
+    concurrency: Annotated[int, typer.Option(metavar="N", help="Paths at a time; 1 measures the seconds best.")] = 1,
     timeout: Annotated[float, typer.Option(metavar="S", help="Of a call of the engine.")] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Judge recorded steps again, and tell which scorer does it best.
+    """Judge recorded steps again, and show which scorer does it best.
 
     Takes the drafted steps that `ssr bench accuracy` recorded in DIR and has
     them judged by each scorer, with their problem and strategy, as a run would.
-    Then tells how well a path's scores predict a right answer, what they cost,
+    Then shows how well a path's scores predict a right answer, what they cost,
     and how alike the scorers are. What was judged is kept in DIR/rescored.jsonl:
     after Ctrl-C the same command goes on.
 
@@ -168,7 +168,7 @@ async def _rescored(asked: _Asked, target: JudgedStep, model: str, paths: Sequen
         disable=not notes.is_terminal,
     ) as bar:
         task = bar.add_task("judging")
-        rescoring = Rescoring(asked.scorers, target, model, tell=lambda _: bar.advance(task))
+        rescoring = Rescoring(asked.scorers, target, model, log=lambda _: bar.advance(task))
         bar.update(task, total=rescoring.missing(paths, scores))
         await rescoring.run(paths, scores, asked.concurrency)
 

@@ -79,7 +79,7 @@ def _token(dice: Random) -> int:
 
 
 def _fill(rival: Rival, texts: Sequence[Sequence[int]], tokens: int, group: str = "group") -> float:
-    """Let the samples grow to about `tokens`, one behind the other, and tell the microseconds a token."""
+    """Let the samples grow to about `tokens`, one behind the other, and report the microseconds a token."""
     for sample in range(len(texts)):
         rival.start(group, sample, ())
     begun, added = thread_time_ns(), 0

@@ -152,5 +152,5 @@ def _verify(rival: Rival, run: _Run, draft: Sequence[int], counts: ReplayCounts)
     counts.note(len(draft), accepted, len(emitted))
     run.output += emitted
     probabilities = run.recording.probabilities
-    told = None if probabilities is None else probabilities[written : written + len(emitted)]
-    rival.add(run.name, emitted, told)
+    reported = None if probabilities is None else probabilities[written : written + len(emitted)]
+    rival.add(run.name, emitted, reported)

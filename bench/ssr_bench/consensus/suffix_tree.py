@@ -18,7 +18,7 @@ class TreePath:
 class _Node:
     """A run of `level` tokens that occurred `count` times; `text` goes on at `place` after its first occurrence.
 
-    Of a run that occurred once no longer runs are made: `text` tells them. They are made when it occurs again.
+    Of a run that occurred once no longer runs are made: `text` has them. They are made when it occurs again.
     """
 
     level: int
@@ -86,7 +86,7 @@ class SuffixTree:
         last = len(text) - 1
         while True:
             if node.count == 1 and node is not self._root:
-                return node  # occurred once, that is here: the text itself tells how it goes on
+                return node  # occurred once, that is here: the text itself shows how it goes on
             ahead = level - node.level
             if not ahead:
                 return self._enter(node, text, last)

@@ -1,7 +1,7 @@
-"""How well scores tell right paths from wrong ones, and what other thresholds would have done.
+"""How well scores distinguish right paths from wrong ones, and what other thresholds would have done.
 
 A path's steps are known at the threshold it ran with. At another one they are known too where no score lies between the
-two: every draft would have been accepted or rejected as it was. Of the other paths nothing can be told but bounds.
+two: every draft would have been accepted or rejected as it was. Of the other paths nothing can be reported but bounds.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A threshold as far as it can be told.
+    """A threshold as far as it can be reported.
 
     `rewritten`: the share of drafts it rejects. `known`: the share of paths it would not have changed, and `right` how
     many of those are right; `low` and `high` if all others were wrong, or right. `decode_ratio`: what a path would cost

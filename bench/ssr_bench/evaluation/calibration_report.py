@@ -1,4 +1,4 @@
-"""The calibration told: tables, a reliability curve, and the thresholds as a picture."""
+"""The calibration reported: tables, a reliability curve, and the thresholds as a picture."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ All of it is about single paths; a vote over paths is better.""".splitlines()
 def grids(calibrations: Sequence[ScoreCalibration]) -> tuple[Grid, ...]:
     """How well scores predict, and a table of thresholds for each scorer."""
     predictors = Grid(
-        "How well a path's scores tell right from wrong",
+        "How well a path's scores distinguish right from wrong",
         ("", "paths", "right", "AUC", "95 %"),
         [
             (f"{one.scorer}: {title}", str(one.paths), f"{one.right / one.paths:.1%}", *_auc(value))
@@ -42,8 +42,8 @@ def grids(calibrations: Sequence[ScoreCalibration]) -> tuple[Grid, ...]:
 def markdown(calibrations: Sequence[ScoreCalibration], suggestion: Suggestion) -> str:
     """The tables, the suggestion, and what the columns mean."""
     tables = "\n\n".join(grid.markdown() for grid in grids(calibrations))
-    told = "\n".join([suggestion.reason, *(f"    {line}" for line in suggestion.settings)])
-    return "\n".join([tables, "", told, "", *(f"- {line}" for line in DEFINITIONS), ""])
+    reported = "\n".join([suggestion.reason, *(f"    {line}" for line in suggestion.settings)])
+    return "\n".join([tables, "", reported, "", *(f"- {line}" for line in DEFINITIONS), ""])
 
 
 def write_calibration(

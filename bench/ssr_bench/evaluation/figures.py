@@ -1,6 +1,6 @@
 """The figures, with matplotlib, which is imported when the first one is drawn.
 
-Colours are those of Okabe and Ito, which people with colour-vision deficiencies tell apart; a mode has a marker too.
+Colours are those of Okabe and Ito, which people with colour-vision deficiencies distinguish; a mode has a marker too.
 """
 
 from __future__ import annotations

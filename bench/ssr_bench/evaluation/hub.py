@@ -149,10 +149,10 @@ async def _page(session: aiohttp.ClientSession, url: str, query: Mapping[str, An
             async with session.get(url, params=query) as reply:
                 if reply.status == 200:
                     return await reply.json(content_type=None)
-                told = f"{url} answers {reply.status} for {query['dataset']}: {(await reply.text())[:200]}"
-                error: SsrError = Unavailable(f"{told}; {advice}")
+                reported = f"{url} answers {reply.status} for {query['dataset']}: {(await reply.text())[:200]}"
+                error: SsrError = Unavailable(f"{reported}; {advice}")
                 if reply.status in (401, 403, 404, 422):
-                    raise NotFound(f"{told}; {advice}")
+                    raise NotFound(f"{reported}; {advice}")
         except ValueError as malformed:
             raise BadReply(f"{url} answers {query['dataset']} with something that is no JSON: {malformed}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:

@@ -28,7 +28,7 @@ _UNTOLD = frozenset({PathStatus.STOPPED, PathStatus.FAILED, PathStatus.RUNNING})
 
 @dataclass(frozen=True, slots=True)
 class PastStep:
-    """A recorded step with all that a scorer is told of it; `job_id`, `path` and `index` name it."""
+    """A recorded step with all that a scorer is reported it; `job_id`, `path` and `index` name it."""
 
     context: PathContext
     index: int
@@ -142,12 +142,12 @@ def opened_scores(folder: Path) -> Iterator[Scores]:
 
 @dataclass(frozen=True, slots=True)
 class Rescoring:
-    """One sitting: who judges, by which model, into which file; `tell` hears of each step."""
+    """One sitting: who judges, by which model, into which file; `log` hears of each step."""
 
     scorers: tuple[ScorerName, ...]
     target: JudgedStep
     model: str
-    tell: Callable[[StepScore], None] = lambda _: None
+    log: Callable[[StepScore], None] = lambda _: None
 
     def missing(self, paths: Sequence[PastPath], scores: Scores) -> int:
         """How many judgements are to be made."""
@@ -179,7 +179,7 @@ class Rescoring:
                     score = await self._judged(step, scorer)
                     async with writing:  # one line at a time
                         await _whole(asyncio.create_task(asyncio.to_thread(scores.append, score)))
-                    self.tell(score)
+                    self.log(score)
 
     async def _judged(self, step: PastStep, scorer: ScorerName) -> StepScore:
         began = time.perf_counter()

@@ -76,7 +76,7 @@ def results_of(
         raise InvalidRequest("baseline", f"{reference.name} has no run of mode baseline")
     found = [(one, _cells(one, _baseline(reference or one))) for one in evaluations]
     times = Counter(result.label for _, results in found for result in results)
-    return tuple((one, tuple(_told_apart(result, times) for result in results)) for one, results in found)
+    return tuple((one, tuple(_reported_apart(result, times) for result in results)) for one, results in found)
 
 
 def cells_of(evaluations: Sequence[Evaluation], reference: Evaluation | None = None) -> tuple[CellResult, ...]:
@@ -106,7 +106,7 @@ def accuracy_of(records: Sequence[Record]) -> Estimate:
     return wilson(right / len(records) if records else 0.0, effective_trials(groups))
 
 
-def _told_apart(result: CellResult, times: Mapping[str, int]) -> CellResult:
+def _reported_apart(result: CellResult, times: Mapping[str, int]) -> CellResult:
     if times[result.label] == 1:
         return result
     return replace(result, label=f"{result.evaluation}: {result.label}")

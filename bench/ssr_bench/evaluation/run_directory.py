@@ -100,8 +100,8 @@ def _settled(folder: Path, plan: Plan, origin: Origin) -> Origin:
         write_whole(folder / PLAN, _PlanFile(plan=plan, origin=origin).model_dump_json(indent=2) + "\n")
         return origin
     if differences := kept.plan.differences(plan):
-        told = "; ".join(differences)
-        raise Conflict(f"{folder} has another plan: {told}; give the same one to go on, or name another folder")
+        reported = "; ".join(differences)
+        raise Conflict(f"{folder} has another plan: {reported}; give the same one to go on, or name another folder")
     return kept.origin
 
 
@@ -111,8 +111,8 @@ def _plan_file(folder: Path) -> _PlanFile | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        told = first_fault(error) if isinstance(error, ValidationError) else error
-        raise InvalidRequest("dir", f"{folder / PLAN} cannot be read: {told}") from error
+        reported = first_fault(error) if isinstance(error, ValidationError) else error
+        raise InvalidRequest("dir", f"{folder / PLAN} cannot be read: {reported}") from error
 
 
 def _newest(records: Iterator[Record]) -> tuple[Record, ...]:

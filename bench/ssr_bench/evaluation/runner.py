@@ -48,13 +48,13 @@ class Solver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """One call of the runner: who solves, who grades, who is told of each record."""
+    """One call of the runner: who solves, who grades, who is reported each record."""
 
     solver: Solver
     equivalence: Equivalence
     setting: Setting
     run_id: str
-    tell: Callable[[Record], None] = lambda _: None
+    log: Callable[[Record], None] = lambda _: None
 
 
 async def run_plan(plan: Plan, problems: Sequence[Problem], records: Records, sitting: Sitting) -> None:
@@ -80,7 +80,7 @@ def remaining(plan: Plan, problems: Sequence[Problem], records: Records) -> Iter
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """A finished job, and the engine calls that its events told of."""
+    """A finished job, and the engine calls that its events reported."""
 
     job: Job
     calls: StepCalls
@@ -146,7 +146,7 @@ class _Runner:
     async def _keep(self, record: Record) -> None:
         async with self._writing:  # one line at a time
             await asyncio.to_thread(self._records.append, record)
-        self._sitting.tell(record)
+        self._sitting.log(record)
         self._lost_in_a_row = self._lost_in_a_row + 1 if record.lost else 0
         if self._lost_in_a_row >= _LOST_IN_A_ROW:
             raise Unavailable(f"{_LOST_IN_A_ROW} runs in a row were lost, the last one so: {record.error}")

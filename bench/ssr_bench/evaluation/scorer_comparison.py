@@ -1,4 +1,4 @@
-"""Scorers compared on the same steps: how well they tell right paths from wrong ones, what they cost, and how alike
+"""Scorers compared on the same steps: how well they distinguish right paths from wrong ones, their cost, and how alike
 they are. Pure."""
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from ssr_bench.evaluation.statistics import Estimate, wilson
 
 #: A histogram's bars a point of score.
 BARS_A_POINT = 2
-#: A scorer whose name the jobs do not tell.
+#: A scorer that the jobs do not name.
 UNNAMED = "the server's scorer"
 #: A share of fewer steps than this is not drawn.
 MIN_STEPS = 5
@@ -93,7 +93,7 @@ def score_histograms(results: Sequence[CellResult]) -> list[Histogram]:
 
 
 def scorer_of(record: Record) -> str:
-    """The scorer by name, as far as the job tells it."""
+    """The scorer by name, as far as the job names it."""
     return (record.options.scorer if record.options else "") or record.cell.scorer or UNNAMED
 
 

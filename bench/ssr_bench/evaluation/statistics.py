@@ -52,7 +52,7 @@ def effective_trials(groups: Sequence[Sequence[bool]]) -> float:
     Repeats of one problem are alike, so they count for less than as many problems: N / (1 + (n - 1) r), where r is the
     intraclass correlation (one-way analysis of variance; n: the mean size of groups, corrected for unequal ones).
     Never less than the number of groups, nor more than that of outcomes. Where all outcomes are equal nothing can be
-    told of r, and repeats count for nothing.
+    reported r, and repeats count for nothing.
     """
     groups = [group for group in groups if group]
     total, count = sum(map(len, groups)), len(groups)

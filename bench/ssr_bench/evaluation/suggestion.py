@@ -31,7 +31,7 @@ class Trade:
             raise InvalidRequest("decode-ratio", f"must be over 0; got {decode_ratio:g}")
         measured = [one.accuracy.value for one in results if one.cell.mode is Mode.BASELINE]
         if accuracy is None and not measured:
-            raise InvalidRequest("accuracy", "is needed: no run of mode baseline tells what to reach")
+            raise InvalidRequest("accuracy", "is needed: no run of mode baseline shows what to reach")
         return cls(measured[0] if accuracy is None else accuracy, decode_ratio)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ssr.core.evidence.prior import Author, Fluency, Length, Prior, Sign, Skill
 from ssr_bench.replay.pool import PooledProblem, Sample
 
-#: Concentrations of wrong answers that are told apart: traps, usual problems, scattered guesses.
+#: Concentrations of wrong answers that are distinguished: traps, usual problems, scattered guesses.
 CONCENTRATIONS = (1.0, 4.0, 24.0)
 #: Observations that a default weighs as much as.
 _PSEUDO = 10.0
@@ -144,7 +144,7 @@ def _share(samples: Sequence[Sample], default: float) -> float:
 
 
 def _fluency(groups: Sequence[Sequence[Sample]], default: float) -> Fluency | None:
-    """The slope that tells right from wrong samples of the same problem (conditional logistic regression).
+    """The slope that distinguishes right from wrong samples of the same problem (conditional logistic regression).
 
     A problem weighs as its rarer kind has samples, and the default as ten times `_PSEUDO` of them. None without log
     probabilities.

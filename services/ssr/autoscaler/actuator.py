@@ -9,7 +9,7 @@ from ssr.engines.load import Pool
 
 
 class Actuator(Protocol):
-    """Tells how many engine replicas a pool has, and changes their number.
+    """Reports how many engine replicas a pool has, and changes their number.
 
     Both methods raise Retryable errors where trying again may help (the loop does at its next turn), and Permanent ones
     where a person must act (no right to, no such object). Neither ends the loop.

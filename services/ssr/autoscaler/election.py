@@ -46,7 +46,7 @@ async def lead(
 ) -> None:
     """Run `work()` whenever, and only while, this replica holds the lock; end it by cancelling it.
 
-    The lock is tried every `retry_s` seconds, whatever it raises. `on_change` is told when leading begins and ends. It
+    The lock is tried every `retry_s` seconds, whatever it raises. `on_change` is called when leading starts or ends. It
     returns when `work()` does. Raises: what `work()` raises, in an exception group. However it ends, the lock is given
     back.
     """
@@ -135,13 +135,13 @@ class _Election:
             async with asyncio.timeout(self._renew_s):
                 held = await self._lock.hold()
         except TimeoutError:
-            self._throttled_log.tell(TimedOut(f"the lock did not answer within {self._renew_s:g} s"))
+            self._throttled_log.report(TimedOut(f"the lock did not answer within {self._renew_s:g} s"))
             return None
         except SsrError as error:
             if isinstance(error, Retryable):
-                # No longer than half a term, however long it is told to wait: there must be time for another attempt.
+                # No longer than half a term, however long it is asked to wait: there must be time for another attempt.
                 self._pause_s = max(self._pause_s, min(error.delay_s, self._renew_s / 2))
-            self._throttled_log.tell(error)
+            self._throttled_log.report(error)
             return None
         if self._throttled_log.over():
             _log.info("the lock answers again")

@@ -56,7 +56,7 @@ class KubernetesApi:
     async def call(self, what: str, call: Awaitable[Result]) -> Result:
         """The result of one call, within `timeout_s` seconds; `what` names it in errors ("get leases/ssr", say).
 
-        Raises: as `refusal` tells; TimedOut, and then the call may have been done; Unavailable without a connection or
+        Raises: as `refusal` says; TimedOut, and then the call may have been done; Unavailable without a connection or
         without credentials; BadReply for what is no such object.
         """
         from kubernetes.aio.client import ApiException
@@ -113,9 +113,9 @@ def _field(details: Mapping[str, Any]) -> str:
 
 
 def _delay_s(headers: Mapping[str, str], details: Mapping[str, Any]) -> float:
-    told = headers.get("Retry-After") or details.get("retryAfterSeconds") or 1.0
+    reported = headers.get("Retry-After") or details.get("retryAfterSeconds") or 1.0
     try:
-        return max(0.0, float(told))
+        return max(0.0, float(reported))
     except ValueError:  # a date, which no Kubernetes sends
         return 1.0
 

@@ -53,7 +53,7 @@ class KubernetesLease:
         try:
             return await self._take()
         except Changed:
-            # Another candidate, or a person who labels it: what is there now tells.
+            # Another candidate, or a person who labels it: what is there now decides.
             return await self._take()
 
     async def release(self) -> None:
@@ -141,7 +141,7 @@ class KubernetesLease:
         )
 
     async def _update(self, lease: V1Lease, spec: V1LeaseSpec) -> None:
-        """Raises: Changed where it is not `lease` any more, as its resourceVersion tells."""
+        """Raises: Changed where it is not `lease` any more, as its resourceVersion shows."""
         api = self._api
         await api.call(
             f"update leases/{self._name}",

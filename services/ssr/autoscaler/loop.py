@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
-    """Is told of everything that the loop does: metrics, a benchmark."""
+    """Is informed of everything that the loop does: metrics, a benchmark."""
 
     def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: Decision) -> None:
         """`before` replicas there were, `decision.replicas` were asked for."""
@@ -60,7 +60,7 @@ class Autoscaler:
                 await self.tick()
                 self._blind.over()
             except SsrError as error:
-                self._blind.tell(error)
+                self._blind.report(error)
             await asyncio.sleep(max(0.0, next_at - loop.time()))
 
     async def tick(self) -> None:
@@ -98,16 +98,16 @@ class Autoscaler:
                 self._fail(pool, error)
                 return
         self._stuck[pool].over()
-        self._tell(pool, state.replicas, decision)
+        self._report(pool, state.replicas, decision)
         for observer in self._observers:
             observer.decided(pool, signals[pool], demand, state.replicas, decision)
         await self._report_store.decide(pool, decision, view.now)
 
-    def _tell(self, pool: Pool, before: int, decision: Decision) -> None:
+    def _report(self, pool: Pool, before: int, decision: Decision) -> None:
         change = f"stay at {before}" if decision.replicas == before else f"{before} -> {decision.replicas}"
         _log.info("%s engines: %s: %s", pool, change, "; ".join(decision.reasons))
 
     def _fail(self, pool: Pool, error: SsrError) -> None:
-        self._stuck[pool].tell(error)
+        self._stuck[pool].report(error)
         for observer in self._observers:
             observer.failed(pool, error)

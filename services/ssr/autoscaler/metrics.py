@@ -27,7 +27,7 @@ class ScalingMetrics:
         self._leader = gauge("leader", "Whether this replica decides.")
         self._replicas = gauge("replicas", "Engine replicas.", "pool", "state")
         self._demand = gauge("demand_slots", "Engine slots that the work needs.", "pool", "part")
-        self._reports = gauge("reports", "Services that tell of a pool's load.", "pool", "state")
+        self._reports = gauge("reports", "Services that report a pool's load.", "pool", "state")
         self._requests = gauge("requests", "Engine calls.", "pool", "state")
         self._tokens = gauge("tokens", "Tokens of the engine calls.", "pool", "state")
         self._rewrite_rate = gauge("rewrite_rate", "Part of the verified steps that was rewritten.")

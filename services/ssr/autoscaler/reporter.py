@@ -1,4 +1,4 @@
-"""A replica tells of its load every few seconds, and takes that back when it ends."""
+"""A replica reports its load every few seconds, and takes that back when it ends."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ async def reporting(
     async with open_redis(settings.redis_url) as redis:
         report_store, name = ReportStore(redis, ttl_s=MISSED_REPORTS * settings.report_s), settings.replica
 
-        async def tell() -> None:
+        async def report() -> None:
             load, engines = measure()
             await report_store.report_load(service, name, load, engines)
 
-        async with keep_reporting(tell, lambda: report_store.withdraw_load(service, name), settings.report_s):
+        async with keep_reporting(report, lambda: report_store.withdraw_load(service, name), settings.report_s):
             yield
 
 
 @asynccontextmanager
 async def keep_reporting(
-    tell: Callable[[], Awaitable[None]], withdraw: Callable[[], Awaitable[None]], every_s: float
+    report: Callable[[], Awaitable[None]], withdraw: Callable[[], Awaitable[None]], every_s: float
 ) -> AsyncIterator[None]:
-    """Calls `tell` at once and every so many seconds while the block runs, `withdraw` behind it.
+    """Calls `report` at once and every so many seconds while the block runs, `withdraw` after it.
 
-    While Redis is away nothing is told.
+    While Redis is away nothing is reported.
     """
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(_keep_telling(tell, every_s), name="reports")
+        task = group.create_task(_keep_reporting(report, every_s), name="reports")
         try:
             yield
         finally:
@@ -62,12 +62,12 @@ async def keep_reporting(
     await briefly(withdraw())
 
 
-async def _keep_telling(tell: Callable[[], Awaitable[None]], every_s: float) -> None:
-    throttled_log = ThrottledLog(_log, "the load cannot be told")
+async def _keep_reporting(report: Callable[[], Awaitable[None]], every_s: float) -> None:
+    throttled_log = ThrottledLog(_log, "the load cannot be reported")
     while True:
         try:
-            await tell()
+            await report()
             throttled_log.over()
         except SsrError as error:
-            throttled_log.tell(error)
+            throttled_log.report(error)
         await asyncio.sleep(every_s)

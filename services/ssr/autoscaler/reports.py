@@ -1,4 +1,4 @@
-"""What the parts tell each other about load and replicas, in Redis. All keys share one hash tag.
+"""What the parts report to each other about load and replicas, in Redis. All keys share one hash tag.
 
     ssr:{scaling}:notes            Set: the names of the notes below; gone an hour after the last one
     ssr:{scaling}:note:<name>      String with a time to live: "<seconds> <JSON>". Names are "load <service> <replica>"
@@ -41,7 +41,7 @@ _DECISIONS = f"{TAG}decisions"
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Reported:
     """A service's note."""
 
     load: Load
@@ -73,23 +73,23 @@ class View:
     states: Mapping[Pool, ScalingState]
 
 
-_told = TypeAdapter(_Told)
+_reported = TypeAdapter(_Reported)
 _workload_adapter = TypeAdapter(Workload)
 _stored = TypeAdapter(_Stored)
 
 
 class ReportStore:
-    """The board; what is told is forgotten after `ttl_s` seconds. Every method raises Unavailable without Redis."""
+    """The reports; each is forgotten after `ttl_s` seconds. Every method raises Unavailable without Redis."""
 
     def __init__(self, redis: RedisClient, *, ttl_s: float) -> None:
         self._redis, self._ttl_s = redis, ttl_s
-        self._tell = Script(redis, "autoscaler/scripts/tell")
+        self._report = Script(redis, "autoscaler/scripts/report")
         self._read = Script(redis, "autoscaler/scripts/read")
         self._decision = Script(redis, "autoscaler/scripts/decision")
 
     async def report_load(self, service: Service, replica: str, load: Load, engines: int) -> None:
         """A replica of a service: its engine calls, and how many engine replicas it can call."""
-        await self._put(_load_note(service, replica), _told.dump_json(_Told(load, engines)))
+        await self._put(_load_note(service, replica), _reported.dump_json(_Reported(load, engines)))
 
     async def report_workload(self, replica: str, workload: Workload) -> None:
         """An orchestrator: what it knows of the work to come."""
@@ -103,7 +103,7 @@ class ReportStore:
         await self._take_down(_workload_note(replica))
 
     async def read(self) -> View:
-        """All that is told and decided, as of one moment."""
+        """All that is reported and decided, as of one moment."""
         time, notes, decisions = await self._read([_NOTES, _DECISIONS], [_NOTE])
         reports, workloads = [], []
         for name, note in _pairs(notes):
@@ -111,8 +111,8 @@ class ReportStore:
             kind, *who = name.decode().split(" ")
             if kind == "load" and len(who) == 2 and who[0] in _SERVICES:  # not one that only a newer version has
                 service, replica = Service(who[0]), who[1]
-                if told := _read_as(_told, payload, name):
-                    reports.append(Report(service, replica, float(at), told.load, told.engines))
+                if reported := _read_as(_reported, payload, name):
+                    reports.append(Report(service, replica, float(at), reported.load, reported.engines))
             elif kind == "outlook" and (workload := _read_as(_workload_adapter, payload, name)):
                 workloads.append((float(at), workload))
         stored = {
@@ -142,7 +142,7 @@ class ReportStore:
         return stored.decided if stored and float(time) - stored.at <= self._ttl_s else None
 
     async def _put(self, name: str, payload: bytes) -> None:
-        await self._tell([_NOTES, _NOTE + name], [name, payload, round(self._ttl_s * 1000)])
+        await self._report([_NOTES, _NOTE + name], [name, payload, round(self._ttl_s * 1000)])
 
     async def _take_down(self, name: str) -> None:
         with redis_errors():

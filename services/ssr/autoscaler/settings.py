@@ -34,7 +34,7 @@ class AutoscalerSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="SSR_AUTOSCALER_")
 
-    #: As the orchestrator's redis_url: where the load is told, and decisions are kept.
+    #: As the orchestrator's redis_url: where the load is reported, and decisions are kept.
     redis_url: str
     #: This replica's name among those that may lead.
     replica: str = Field(default_factory=replica_name)

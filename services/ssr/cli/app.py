@@ -24,7 +24,7 @@ from ssr.cli.up import up
 
 
 class Commands(TyperGroup):
-    """Tells of a wrong command line in one line, as the commands tell of everything else."""
+    """Reports a wrong command line in one line, as the commands report everything else."""
 
     def main(
         self,

@@ -18,7 +18,7 @@ from ssr.core.errors import InvalidRequest
 if TYPE_CHECKING:
     from ssr.client import AsyncClient
 
-#: Where `ssr up` listens unless told otherwise.
+#: Where `ssr up` listens by default.
 DEFAULT_SERVER = f"127.0.0.1:{DEFAULT_PORT}"
 #: The variable that names the server, for all commands.
 SERVER_VARIABLE = "SSR_SERVER"

@@ -1,4 +1,4 @@
-"""What `ssr` tells the shell, and what it prints when something is wrong."""
+"""The exit status of `ssr`, and what it prints when something is wrong."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ServerOption = Annotated[
     str, typer.Option(metavar="HOST:PORT", envvar=SERVER_VARIABLE, help="The server that has the job.")
 ]
-JobArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="As `ssr jobs` or the job's first event tells it.")]
+JobArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="As `ssr jobs` or the job's first event shows it.")]
 
 
 def watch(
@@ -104,7 +104,7 @@ async def _watch(job_id: str, cursor: str, server: str, flags: AccessFlags) -> E
 
     async with _client_of(server, flags) as client:
         job = await client.get(job_id)
-        # Without the events before the cursor the paths cannot be drawn, only told of.
+        # Without the events before the cursor the paths cannot be drawn, only named.
         viewer = viewer_for(Console(), live=not cursor)
         async with aclosing(client.watch(job_id, cursor, timeout_s=None)) as events:
             await viewer.show(events, JobView(job.problem, job.options))

@@ -57,7 +57,7 @@ async def _pull(names: Sequence[str]) -> ExitStatus:
 
     store = model_store()
     for name in names:
-        store.path(name)  # a name that is wrong is told before an hour of downloading
+        store.path(name)  # a name that is wrong is reported before an hour of downloading
     for name in names:
         typer.echo(f"{name}: {await store.pull(name, RichProgress())}")
     return ExitStatus.DONE

@@ -18,7 +18,7 @@ from ssr.runtime.process.signals import cancelled_by_signals, end_early
 if TYPE_CHECKING:
     from ssr.cli.stack.stack import Stack
 
-#: Where the orchestrator listens unless told otherwise.
+#: Where the orchestrator listens by default.
 DEFAULT_PORT = 7600
 
 #: A terminal that is closed ends the stack too.
@@ -63,20 +63,20 @@ async def _up(console: Console, preset: Preset, redis_url: str | None, port: int
     from ssr.cli.stack.stack import running_stack
     from ssr.engine_server.models.progress import RichProgress
 
-    def tell(line: str) -> None:
+    def report(line: str) -> None:
         console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
 
-    tell(f"starting SSR (preset {preset})")
+    report(f"starting SSR (preset {preset})")
     try:
         with cancelled_by_signals(_ENDING):  # the second one hurries the stack's end
             async with running_stack(
-                preset, redis_url=redis_url, port=port, progress=RichProgress(), on_event=tell
+                preset, redis_url=redis_url, port=port, progress=RichProgress(), on_event=report
             ) as stack:
                 show(console, stack)
                 try:
                     await asyncio.Event().wait()
                 finally:
-                    tell("stopping")
+                    report("stopping")
     except asyncio.CancelledError:  # asked to end, and all has ended
         return
 

@@ -44,7 +44,7 @@ class AsyncClient:
     one of the API key's owner).
     `tls` has the files for a server with TLS, which are read again when they change (`Tls()` trusts the public
     authorities); None calls in plaintext. `api_key` goes with every call; over plaintext to another machine that is
-    told in the log.
+    logged.
 
     `priority` says which jobs go first: "interactive" ones before "batch" ones.
 

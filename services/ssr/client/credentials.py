@@ -1,4 +1,4 @@
-"""Who calls, as every call tells it: the tenant, and the API key."""
+"""Who calls, as every call shows it: the tenant, and the API key."""
 
 from __future__ import annotations
 

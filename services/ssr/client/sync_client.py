@@ -128,7 +128,7 @@ class Client:
             call.close()
             raise RuntimeError("the client is not open: use it in a `with` block")
         ended = threading.Event()
-        future = asyncio.run_coroutine_threadsafe(_telling(call, ended), self._loop)
+        future = asyncio.run_coroutine_threadsafe(_reporting(call, ended), self._loop)
         try:
             return future.result()
         except BaseException:
@@ -158,7 +158,7 @@ class Client:
             loop.close()
 
 
-async def _telling(call: Coroutine[Any, Any, Result], ended: threading.Event) -> Result:
+async def _reporting(call: Coroutine[Any, Any, Result], ended: threading.Event) -> Result:
     try:
         return await call
     finally:

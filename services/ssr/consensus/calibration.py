@@ -18,7 +18,7 @@ _ENOUGH = 4096.0  #: tokens of a kind after which older ones fade
 
 
 class AcceptanceCalibration:
-    """Counts of accepted tokens by kind of evidence. They tell nothing of whose tokens they were."""
+    """Counts of accepted tokens by kind of evidence. They show nothing of whose tokens they were."""
 
     def __init__(self) -> None:
         self._counts: dict[Kind, tuple[float, float]] = {}

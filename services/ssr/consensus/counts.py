@@ -35,8 +35,8 @@ class DraftCounts:
     def __str__(self) -> str:
         parts = [f"{self.tokens / max(1, self.passes):.2f} tokens a pass in {self.passes} passes"]
         parts += [
-            _told("position", by_position(self.drafted), by_position(self.accepted)),
-            _told("source", by_source(self.drafted), by_source(self.accepted)),
+            _reported("position", by_position(self.drafted), by_position(self.accepted)),
+            _reported("source", by_source(self.drafted), by_source(self.accepted)),
         ]
         return "; ".join(parts) + (f"; {self.failures} failures" if self.failures else "")
 
@@ -57,6 +57,6 @@ def by_source(counts: Counter[tuple[int, DraftSource]]) -> Counter[DraftSource]:
     return sums
 
 
-def _told(name: str, drafted: Counter[_Key], accepted: Counter[_Key]) -> str:
-    told = ", ".join(f"{key} {accepted[key]}/{drafted[key]}" for key in sorted(drafted))
-    return f"accepted by {name}: {told or 'none'}"
+def _reported(name: str, drafted: Counter[_Key], accepted: Counter[_Key]) -> str:
+    reported = ", ".join(f"{key} {accepted[key]}/{drafted[key]}" for key in sorted(drafted))
+    return f"accepted by {name}: {reported or 'none'}"

@@ -93,15 +93,15 @@ class ConsensusGraph:
             one.place = place + 1
 
     def _with_probabilities(self, frequencies: dict[int, float]) -> dict[int, float]:
-        """alpha * p + (1 - alpha) * Freq, where p is the mean of what the model told for the token; else Freq alone."""
-        told: dict[int, list[float]] = {}
+        """alpha * p + (1 - alpha) * Freq, where p is the model's mean for the token; else Freq alone."""
+        reported: dict[int, list[float]] = {}
         for one in self._pool:
             probabilities = one.text.probabilities
             if one.agreed and probabilities is not None and one.place < len(probabilities):
-                told.setdefault(one.text.tokens[one.place], []).append(probabilities[one.place])
+                reported.setdefault(one.text.tokens[one.place], []).append(probabilities[one.place])
         return {
-            token: self._alpha * sum(told[token]) / len(told[token]) + (1 - self._alpha) * frequency
-            if token in told
+            token: self._alpha * sum(reported[token]) / len(reported[token]) + (1 - self._alpha) * frequency
+            if token in reported
             else frequency
             for token, frequency in frequencies.items()
         }

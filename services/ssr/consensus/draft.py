@@ -11,7 +11,7 @@ from ssr.consensus.source import DraftSource
 class Draft:
     """The next tokens of a sample, to be verified by the model; none where nothing is worth a try.
 
-    `confidences` are estimates that the token is accepted with all before it, so they fall. `sources` tell where each
+    `confidences` are estimates that the token is accepted with all before it, so they fall. `sources` say where each
     token was found.
     """
 

@@ -80,7 +80,7 @@ class Drafter:
     def add(self, sample: Hashable, tokens: Sequence[int], probabilities: Sequence[float] | None = None) -> None:
         """What the model wrote for a sample since the last call, drafted tokens that it accepted included.
 
-        `probabilities` are the model's own for these tokens, where the engine tells them.
+        `probabilities` are the model's own for these tokens, where the engine reports them.
         Raises: NotFound for an unknown sample; InvalidRequest unless there are as many probabilities as tokens.
         """
         if probabilities is not None and len(probabilities) != len(tokens):

@@ -11,7 +11,7 @@ from ssr.core.errors import InvalidRequest
 
 _PREFIX = "SSR_CONSENSUS_"
 
-#: Inside an engine tenants cannot be told apart, so nothing is taken from one problem to another unless asked for.
+#: Inside an engine tenants cannot be distinguished, so nothing is taken from one problem to another unless asked for.
 _DEFAULTS = {"history_weight": 0.0}
 
 Settings = TypeVar("Settings")
@@ -19,7 +19,7 @@ Settings = TypeVar("Settings")
 
 @dataclass(frozen=True, slots=True)
 class ProposerSettings:
-    """How requests are told apart and belong together. Raises: InvalidRequest naming the field."""
+    """How requests are distinguished and belong together. Raises: InvalidRequest naming the field."""
 
     prefix_share: float = 1.0
     """Of the shorter prompt that two requests of a group share at least; at 1 one equals or continues the other."""

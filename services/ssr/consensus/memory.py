@@ -24,7 +24,7 @@ _PLACE = (1 << _PLACE_BITS) - 1
 class Text:
     """What `owner` wrote, as far as this generation remembers it.
 
-    `probabilities` are the model's, one for each token, 0 where it was not told; None where none was.
+    `probabilities` are the model's, one for each token, 0 where it was not reported; None where none was.
     """
 
     owner: Hashable
@@ -81,7 +81,7 @@ class SuffixMemory:
 
     def append(self, owner: Hashable, tokens: Iterable[int], probabilities: Iterable[float] | None = None) -> None:
         """Remember that `tokens` follow what `owner` has written."""
-        told = None if probabilities is None else iter(probabilities)
+        reported = None if probabilities is None else iter(probabilities)
         for token in tokens:
             if self._young.tokens >= self._half:
                 self._old, self._young = self._young, _Generation()
@@ -93,7 +93,7 @@ class SuffixMemory:
             text = young.texts[number]
             assert text is not None
             self._note(text.tokens, number << _PLACE_BITS | len(text.tokens))
-            text.append(token, None if told is None else next(told, None))
+            text.append(token, None if reported is None else next(reported, None))
             young.tokens += 1
 
     def ending(self, owner: Hashable) -> list[int]:

@@ -34,9 +34,9 @@ class ProposerMetrics:
         self._failures = Counter("ssr_consensus_failures", "Steps in which drafting failed.", registry=registry)
         self._drafted = Counter("ssr_consensus_drafted_tokens", "Draft tokens.", _WHERE, registry=registry)
         self._accepted = Counter("ssr_consensus_accepted_tokens", "Of those, accepted.", _WHERE, registry=registry)
-        self._told: Sums[object] = Sums()
+        self._reported: Sums[object] = Sums()
 
-    def tell(self, counts: DraftCounts) -> None:
+    def report(self, counts: DraftCounts) -> None:
         """Raise the counters to `counts`."""
         for counter, count in (
             (self._passes, counts.passes),
@@ -46,11 +46,11 @@ class ProposerMetrics:
             self._raise(counter, counter, count)
         for counter, table in ((self._drafted, counts.drafted), (self._accepted, counts.accepted)):
             for (position, source), tokens in table.items():
-                if tokens != self._told[counter, position, source]:
+                if tokens != self._reported[counter, position, source]:
                     labelled = counter.labels(str(position), source.value)
                     self._raise(labelled, (counter, position, source), tokens)
 
     def _raise(self, counter: Counter, key: object, count: int) -> None:
-        if count != self._told[key]:
-            counter.inc(count - self._told[key])
-            self._told[key] = count
+        if count != self._reported[key]:
+            counter.inc(count - self._reported[key])
+            self._reported[key] = count

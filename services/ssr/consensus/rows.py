@@ -1,6 +1,6 @@
-"""Which request a row of an engine's batch is. The engine gives no ids and moves rows, so contents tell.
+"""Which request a row of an engine's batch is. The engine gives no ids and moves rows, so contents identify it.
 
-Two requests with equal contents cannot be told apart, and need not be: what is drafted for one suits the other.
+Two requests with equal contents cannot be distinguished, and need not be: what is drafted for one suits the other.
 """
 
 from __future__ import annotations

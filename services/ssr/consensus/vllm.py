@@ -1,8 +1,8 @@
 """The drafter as vLLM's proposer: vllm serve ... --speculative-config '{"method": "custom_class",
 "model": "ssr.consensus.vllm.ConsensusProposer", "num_speculative_tokens": 8}'. Settings: SSR_CONSENSUS_*.
 
-vLLM calls `propose` once a step with its table of tokens, a row for each running request. It tells no request ids and
-of no end: requests are told apart by their content (`rows`), belong together by their prompts (`prompts`), and have
+vLLM calls `propose` once a step with its table of tokens, a row for each running request. It gives no request ids and
+no end: requests are distinguished by their content (`rows`), belong together by their prompts (`prompts`), and have
 ended when they were in no batch for some time. Until then one may be preempted and come back. vLLM verifies drafts
 exactly; a failure here costs drafts, never a request.
 
@@ -110,7 +110,7 @@ class ConsensusProposer:
                 for row, sampled in enumerate(sampled_token_ids)
             ]
             if self._metrics is not None:
-                self._metrics.tell(self.counts)
+                self._metrics.report(self.counts)
             return drafts
         except Exception:
             self.counts.failures += 1

@@ -1,4 +1,4 @@
-"""A job: one problem on its way to an answer, and the events that tell of it."""
+"""A job: one problem on its way to an answer, and the events that report it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of every job. The job is without its steps: the events before told them."""
+    """The last event of every job. The job is without its steps: the events before reported them."""
 
     job: Job
 

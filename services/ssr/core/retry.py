@@ -1,4 +1,4 @@
-"""When to try again. Pure: the caller tells the time and rolls the dice.
+"""When to try again. Pure: the caller gives the time and rolls the dice.
 
 One rule for all who do: pauses double, are never shorter than what the other side asks for, and are up to half as long
 again by chance, so that many do not come back at once.

@@ -93,7 +93,7 @@ class Path:
 
     @property
     def logprob(self) -> float | None:
-        """The mean log probability of its tokens; None where the engine did not tell of all steps."""
+        """The mean log probability of its tokens; None where the engine did not report all steps."""
         known = [(step.logprob, step.tokens) for step in self.steps if step.logprob is not None]
         tokens = sum(count for _, count in known)
         if not tokens or len(known) < len(self.steps):

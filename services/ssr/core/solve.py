@@ -238,10 +238,10 @@ class _Solving:
                 if self._limit(self._run):
                     self._news.set()
         async with self._ending:  # each end says how the votes stand with all before it
-            await self._decide(await self._told(end))
+            await self._decide(await self._reported(end))
         self._news.set()
 
-    async def _told(self, end: PathEnded) -> PathEnded:
+    async def _reported(self, end: PathEnded) -> PathEnded:
         """With stop rule evidence, the end of a path says how the votes stand with it."""
         if self._options.stop_rule is not StopRule.EVIDENCE:
             return end

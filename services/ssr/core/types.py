@@ -212,7 +212,7 @@ class Step:
     path in reserve, None where nothing scored it. `draft_score` is, for a rewrite, that of the draft it replaced.
     `score` is the target's (0..9) of an accepted draft, 9 for a rewrite (paper: a rewrite is not scored again) and for
     a step of a path in reserve, None where nothing scored it. `draft_score` is, for a rewrite, what the draft it
-    replaced was given. `logprob` is the mean log probability of its tokens, None where the engine does not tell.
+    replaced was given. `logprob` is the mean log probability of its tokens, None where the engine does not report.
     """
 
     index: int

@@ -56,5 +56,5 @@ async def _backend(settings: EngineServerSettings, models: ModelStore) -> tuple[
 
 
 def _is_name(model: str) -> bool:
-    """Whether a model is known by this name, or looks as if it should be. The engine tells of a path without a file."""
+    """Whether a model is known by this name, or looks as if it should be. The engine reports a path without a file."""
     return model in CATALOGUE or ("/" not in model and not model.endswith(".gguf"))

@@ -62,7 +62,7 @@ class Generation:
     """A generated text, without the stop text that ended it.
 
     `tokens` counts all generated tokens, the stop's included. `prompt_tokens` counts the whole prompt and
-    `cached_tokens` those of them that the engine did not have to process; None where the engine does not tell.
+    `cached_tokens` those of them that the engine did not have to process; None where the engine does not report.
     """
 
     text: str
@@ -115,7 +115,7 @@ class Likelihood:
 class EngineInfo:
     """What the engine says about itself.
 
-    `revision` tells models of one name apart ("": the engine does not say). `parameters` is the model's size for the
+    `revision` distinguishes models of one name ("": the engine does not say). `parameters` is the model's size for the
     FLOPs ledger (None: unknown), `max_total_tokens` prompt plus generated, `max_top_n` how many candidates `next_token`
     can give.
     """
@@ -183,7 +183,7 @@ class Engine(Protocol):
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         """How probable the tokens of `text` are after `prompt`; one that begins before `text` and ends in it counts.
 
-        Many engines cannot tell (`CapabilityMissing`), and those that can process the whole prompt anew each time.
+        Many engines cannot report (`CapabilityMissing`), and those that can process the whole prompt anew each time.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""When a replica that failed may be tried again. Pure: the caller tells the time."""
+"""When a replica that failed may be tried again. Pure: the caller gives the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many calls a replica takes at a time, as its refusals show. Pure: the caller tells the time.
+"""How many calls a replica takes at a time, as its refusals show. Pure: the caller gives the time.
 
 Additive increase, multiplicative decrease, as TCP shares a line among those who do not know of each other: engines do
 not say how many requests they take, and other services may use them too.

@@ -27,7 +27,7 @@ def tail_logprobs(tokens: Sequence[tuple[str, float | None]], prompt: str, text:
 def _begin(whole: str, end: int, token: str) -> int:
     """Where the token that ends at `end` begins.
 
-    Some tokenizers lose the blank before a word when they tell a token alone, and tell nothing or a replacement
+    Some tokenizers lose the blank before a word when they report a token alone, and report nothing or a replacement
     character for a part of a character.
     """
     if whole.endswith(token, 0, end):

@@ -39,7 +39,7 @@ class _Done(NamedTuple):
 
 
 class LoadMeter:
-    """Each call tells the calls of now, and what was done lately: a call counts half as much `_HALF_LIFE` calls later.
+    """Each call adds the calls of now, and what was done lately: a call counts half after `_HALF_LIFE` more.
 
     What was done is counted when a call ends. Over one report it would say little about the calls of now: these take
     longer than that, and while load rises most of them have not ended.

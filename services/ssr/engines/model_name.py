@@ -11,7 +11,7 @@ _SIZE = re.compile(r"(?<![a-z0-9.])(?P<active>a?)(?P<number>\d+(?:\.\d+)?)(?P<un
 def parameters_from_name(model: str) -> int | None:
     """The parameters that work on each token: "Qwen2.5-1.5B-Instruct" has 1.5e9, "Qwen3-30B-A3B" has 3e9.
 
-    None when the name does not tell, which includes mixtures named like "8x7B".
+    None when the name does not say it, which includes mixtures named like "8x7B".
     """
     name = model.rstrip("/").rsplit("/", 1)[-1]
     sizes = list(_SIZE.finditer(name))

@@ -40,7 +40,7 @@ from ssr.engines.openai_replies import (
     echoed_tokens,
     finish_of,
     first_candidates,
-    told_top_n_limit,
+    reported_top_n_limit,
 )
 from ssr.engines.openai_requests import ServerKind, sampled
 from ssr.engines.openai_server import Known, OpenAiServer
@@ -169,7 +169,7 @@ class OpenAiEngine:
         try:
             return await self._top_tokens(prompt, asked, origin)
         except InvalidRequest as refusal:
-            limit = told_top_n_limit(refusal)
+            limit = reported_top_n_limit(refusal)
             if limit is None or not 0 < limit < asked:
                 raise
             self._max_top_n = limit

@@ -1,4 +1,4 @@
-"""Dialogues as prompts, and the tokens of texts, as the servers behind OpenAI's API tell them; none of it is OpenAI's.
+"""Dialogues as prompts, and the tokens of texts, as the servers behind OpenAI's API give them; none is OpenAI's.
 
 | | vLLM | SGLang | llama-server |
 |---|---|---|---|

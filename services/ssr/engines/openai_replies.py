@@ -66,14 +66,14 @@ class Progress:
         """Raises `BadReply` when there is more than can be."""
         self._events += 1
         self._characters += len(chunk.text)
-        told = chunk.usage.generated
-        self.tokens = min(self.tokens + chunk.tokens, self._most) if told is None else told
+        reported = chunk.usage.generated
+        self.tokens = min(self.tokens + chunk.tokens, self._most) if reported is None else reported
         # Without usage an event may hold more tokens than one: then only what was asked for is a bound.
-        known = self._most if told is None else self.tokens
+        known = self._most if reported is None else self.tokens
         plausible.generated_tokens(self._url, known, self._characters, self._most)
         if self._events > self._most + _MORE_EVENTS:
             raise BadReply(f"{self._url} sent {self._events} events of a stream of at most {self._most} tokens")
-        if told is not None:
+        if reported is not None:
             self.usage = chunk.usage
         if chunk.ends or chunk.verbose:
             choice = chunk.choice if chunk.ends else self.last.choice
@@ -96,7 +96,7 @@ def chunk_in(url: str, data: bytes, prompt: str) -> Chunk:
 
 
 def finish_of(url: str, chunk: Chunk, stops: Sequence[str], *, full: bool) -> Finish:
-    """Why a choice ended, from the first of the servers' ways to tell it that is there.
+    """Why a choice ended, from the first of the servers' ways to report it that is there.
 
     `full` says whether as many tokens were generated as were asked for: the best guess for a reason that nobody has
     seen.
@@ -113,9 +113,9 @@ def finish_of(url: str, chunk: Chunk, stops: Sequence[str], *, full: bool) -> Fi
         return Finish.LENGTH
     if "stop_type" in chunk.verbose:
         return Finish.STOP if chunk.verbose["stop_type"] == "word" else Finish.EOS
-    for told in ("stop_reason", "matched_stop"):  # a stop text, or the end token's id or null
-        if told in choice:
-            return Finish.STOP if choice[told] in stops else Finish.EOS
+    for reported in ("stop_reason", "matched_stop"):  # a stop text, or the end token's id or null
+        if reported in choice:
+            return Finish.STOP if choice[reported] in stops else Finish.EOS
     return Finish.STOP if reason == "stop" and stops and chunk.text else Finish.EOS
 
 
@@ -142,16 +142,16 @@ def echoed_tokens(url: str, chunk: Chunk) -> list[tuple[str, float | None]]:
     """The prompt's tokens and their log probabilities, of a request with `echo`; none where it was not heeded."""
     match (chunk.choice or {}).get("logprobs"):
         case {"tokens": [*tokens], "token_logprobs": [*logprobs]} if len(tokens) == len(logprobs):
-            told = [None if value is None else plausible.logprob(url, value) for value in logprobs]
-            return list(zip(map(str, tokens), told, strict=True))[: len(tokens) - (chunk.usage.generated or 0)]
+            reported = [None if value is None else plausible.logprob(url, value) for value in logprobs]
+            return list(zip(map(str, tokens), reported, strict=True))[: len(tokens) - (chunk.usage.generated or 0)]
         case _:
             return []
 
 
-def told_top_n_limit(refusal: InvalidRequest) -> int | None:
+def reported_top_n_limit(refusal: InvalidRequest) -> int | None:
     """How many candidates the server gives at most, when that is why it refused."""
-    told = _TOP_N_LIMIT.search(str(refusal))
-    return int(told[1]) if told else None
+    reported = _TOP_N_LIMIT.search(str(refusal))
+    return int(reported[1]) if reported else None
 
 
 def _usage(url: str, reply: Mapping[Any, Any], prompt: str) -> Usage:
@@ -168,15 +168,15 @@ def _usage(url: str, reply: Mapping[Any, Any], prompt: str) -> Usage:
             counted = new + cached
         case _:
             return Usage()
-    counts = [_count(url, told) for told in (generated, counted, cached)]
+    counts = [_count(url, reported) for reported in (generated, counted, cached)]
     prompt_tokens = plausible.prompt_tokens(url, counts[1], prompt)
     return Usage(counts[0], prompt_tokens, plausible.cached_tokens(url, counts[2], prompt_tokens))
 
 
-def _count(url: str, told: object) -> int | None:
-    if told is not None and type(told) is not int:
-        raise BadReply(f"{url} counts tokens in {told!r:.50}")
-    return told
+def _count(url: str, reported: object) -> int | None:
+    if reported is not None and type(reported) is not int:
+        raise BadReply(f"{url} counts tokens in {reported!r:.50}")
+    return reported
 
 
 def _verbose(reply: Mapping[Any, Any]) -> Mapping[Any, Any]:

@@ -127,9 +127,11 @@ class OpenAiServer:
 
     async def _described(self, card: Mapping[str, Any], kind: ServerKind) -> EngineInfo:
         meta = card["meta"] if isinstance(card.get("meta"), dict) else {}
-        name, told, root = str(card["id"]), meta.get("n_params"), card.get("root")
+        name, count, root = str(card["id"]), meta.get("n_params"), card.get("root")
         size = (
-            self._known.parameters or (told if type(told) is int and told > 0 else None) or parameters_from_name(name)
+            self._known.parameters
+            or (count if type(count) is int and count > 0 else None)
+            or parameters_from_name(name)
         )
         context = _context_length(card.get("max_model_len") or meta.get("n_ctx"))
         if kind is ServerKind.SGLANG:
@@ -151,7 +153,7 @@ class OpenAiServer:
 
     @contextmanager
     def _aborting(self, learnt: Learnt, body: dict[str, object]) -> Iterator[None]:
-        """SGLang is told of a request that is left before its end; the others see the connection close."""
+        """SGLang is sent an abort for a request that is left before its end; the others see the connection close."""
         if learnt.fields.kind is not ServerKind.SGLANG:
             yield
             return
@@ -179,6 +181,6 @@ class OpenAiServer:
         await self.connection.__aexit__(*exc)
 
 
-def _context_length(told: object) -> int:
+def _context_length(reported: object) -> int:
     """Tokens; without a number, no bound that we know of."""
-    return told if type(told) is int and 0 < told < 2**31 else 2**31 - 1
+    return reported if type(reported) is int and 0 < reported < 2**31 else 2**31 - 1

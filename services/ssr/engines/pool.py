@@ -65,7 +65,7 @@ def _said(origin: Origin) -> Origin:
 
 
 class EnginePool:
-    """An `Engine` over the replicas that `resolver` tells; `connect` makes the client of one from its URL.
+    """An `Engine` over the replicas that `resolver` reports; `connect` makes the client of one from its URL.
 
     Use it as a context manager: entering resolves for the first time, leaving closes all clients. Calls raise what a
     single engine raises; `Overloaded` and `Unavailable` only after all attempts, `TimedOut` never with a second one.

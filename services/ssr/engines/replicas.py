@@ -18,7 +18,7 @@ _NO_ADDRESS = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket
 
 
 class Resolver(Protocol):
-    """Tells the replicas' base URLs, as they are now."""
+    """Reports the replicas' base URLs, as they are now."""
 
     @property
     def changes(self) -> bool:
@@ -26,7 +26,7 @@ class Resolver(Protocol):
         ...
 
     async def resolve(self) -> Sequence[str]:
-        """The base URLs, without doubles. Raises `Unavailable` when they cannot be told now."""
+        """The base URLs, without doubles. Raises `Unavailable` when they cannot be reported now."""
         ...
 
 

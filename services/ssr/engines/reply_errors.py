@@ -1,6 +1,6 @@
 """What an engine's error replies mean.
 
-They are told apart by HTTP status, then by the structured error in the body, never by the wording of a message.
+They are distinguished by HTTP status, then by the structured error in the body, never by the wording of a message.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _document(body: bytes) -> object:
 
 
 def _described(body: bytes) -> tuple[str, str, str]:
-    """The message, the kind and the field (in our words, "request" when it does not tell) of an error's body."""
+    """The message, the kind and the field (in our words, "request" when it does not say) of an error's body."""
     text = body[:4000].decode(errors="replace")
     document = _document(body)
     if not isinstance(document, dict):

@@ -68,5 +68,5 @@ def _token(reply: Reply, entry: object) -> tuple[str, float | None]:
             raise BadReply(f"{reply.url} answered with an input_token_logprobs that has no text")
 
 
-def _count(told: object) -> int | None:
-    return told if type(told) is int else None
+def _count(reported: object) -> int | None:
+    return reported if type(reported) is int else None

@@ -4,7 +4,7 @@ What this client takes care of, because the API does not:
 
 - the text comes back with the stop text in it, and a token that closes a stop text may carry more than it;
 - temperature 0 and top_p 1 are refused: greedy is `do_sample` false and no temperature;
-- the server's limit of top tokens (5 by default) is told only when it is exceeded;
+- the server's limit of top tokens (5 by default) is reported only when it is exceeded;
 - the prompt's token count comes in a header;
 - /generate adds the beginning-of-sequence token that a rendered chat template begins with already;
 - it overshoots `max_new_tokens` above 1,024, and fetches images that a prompt's text names (`tgi_requests`).
@@ -43,7 +43,7 @@ from ssr.engines.tgi_replies import ended, event_in, generation_in, likelihood_i
 from ssr.engines.tgi_requests import chunks, request, sampled, without_images
 
 _TOP_N_LIMIT = re.compile(r"`top_n_tokens` must be >= 0 and <= (\d+)")
-#: More top tokens than any server allows by default: asking for them makes it tell its limit, without generating.
+#: More top tokens than any server allows by default: asking for them makes it report its limit, without generating.
 _TOP_N_PROBE = 100
 
 
@@ -188,11 +188,11 @@ class TgiEngine:
         return next_token_in(reply, prompt, asked)
 
     def _learnt_limit(self, refusal: InvalidRequest, asked: int) -> bool:
-        """Whether the refusal told a limit below what was asked, to be kept; another call may know it already."""
-        told = _TOP_N_LIMIT.search(str(refusal))
-        if told is None or int(told[1]) >= asked:
+        """Whether the refusal reported a limit below what was asked, to be kept; another call may know it already."""
+        reported = _TOP_N_LIMIT.search(str(refusal))
+        if reported is None or int(reported[1]) >= asked:
             return False
-        self._learnt.max_top_n = int(told[1])
+        self._learnt.max_top_n = int(reported[1])
         return True
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
@@ -217,7 +217,7 @@ class TgiEngine:
         )
 
     async def _read(self, prompt: str, **wanted: Any) -> Reply:
-        """The reply to a request for one token, for what it tells beside it."""
+        """The reply to a request for one token, for what it has beside it."""
         return await self._connection.post("/generate", request(prompt, max_new_tokens=1, do_sample=False, **wanted))
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
@@ -247,9 +247,9 @@ class TgiEngine:
     def _described(self, reply: object) -> EngineInfo:
         match reply:
             case {"model_id": str(model), "max_total_tokens": int(total), **more} if total > 0:
-                told = more.get("parameters")  # only our own engines have it
-                told = told if type(told) is int and told > 0 else None
-                size = self._parameters or told or parameters_from_name(model)
+                reported = more.get("parameters")  # only our own engines have it
+                reported = reported if type(reported) is int and reported > 0 else None
+                size = self._parameters or reported or parameters_from_name(model)
                 revision = str(more.get("model_sha") or "")
                 return EngineInfo(model, size, max_total_tokens=total, max_top_n=0, revision=revision)
             case _:

@@ -1,4 +1,4 @@
-"""Dialogues as prompts, and the tokens of texts, as TGI tells them."""
+"""Dialogues as prompts, and the tokens of texts, as TGI reports them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TgiTokenizer:
         return self._doubled_bos
 
     async def _first_text(self, rendered: str, tokens: Sequence[Mapping[str, Any]]) -> str:
-        """The text of the token that `rendered` begins with, where TGI tells no texts.
+        """The text of the token that `rendered` begins with, where TGI reports no texts.
 
         It does not when it tokenises in Python, because it could not write to its working folder. The text is then
         that beginning of `rendered` without which the other tokens are left.
@@ -61,8 +61,8 @@ class TgiTokenizer:
             if [token["id"] for token in await self._tokens(rendered[end:])] == rest:
                 return rendered[:end]
         raise CapabilityMissing(
-            f"{self._connection.base_url} tells no texts of tokens, and the beginning-of-sequence token of its chat "
-            "template cannot be told from the text: let TGI write to its working folder, or set chat_template"
+            f"{self._connection.base_url} reports no texts of tokens, and the beginning-of-sequence token of its chat "
+            "template cannot be distinguished from the text: let TGI write to its working folder, or set chat_template"
         )
 
     async def count(self, text: str) -> int:

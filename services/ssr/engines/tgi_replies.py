@@ -33,7 +33,7 @@ class StreamToken:
 
 @dataclass(slots=True)
 class StreamDetails:
-    """What the last event of a stream has. `cached_length` is told by our own engines alone."""
+    """What the last event of a stream has. `cached_length` is reported by our own engines alone."""
 
     finish_reason: Literal["length", "eos_token", "stop_sequence"]
     generated_tokens: int
@@ -96,13 +96,13 @@ def next_token_in(reply: Reply, prompt: str, top_n: int) -> NextToken:
 
 
 def likelihood_in(reply: Reply, prompt: str, text: str) -> Likelihood:
-    """Of a request with `decoder_input_details` for `prompt` + `text`; empty where the engine does not tell."""
+    """Of a request with `decoder_input_details` for `prompt` + `text`; empty where the engine does not report."""
     match _output(reply)[1].get("prefill"):
         case [*tokens]:
-            told = [_prefill(reply.url, token) for token in tokens]
+            reported = [_prefill(reply.url, token) for token in tokens]
         case _:
-            told = []
-    return Likelihood(tail_logprobs(told, prompt, text), *_prompt_counts(reply, prompt + text))
+            reported = []
+    return Likelihood(tail_logprobs(reported, prompt, text), *_prompt_counts(reply, prompt + text))
 
 
 def _output(reply: Reply) -> tuple[TextGenerationOutput, Mapping[str, Any]]:
@@ -147,16 +147,16 @@ def _prefill(url: str, token: object) -> tuple[str, float | None]:
 
 
 def _prompt_counts(reply: Reply, prompt: str) -> tuple[int | None, int | None]:
-    """Prompt tokens, and those of them that were cached, which only our own engines tell."""
+    """Prompt tokens, and those of them that were cached, which only our own engines report."""
     counted = plausible.prompt_tokens(reply.url, _count(reply.headers, "x-prompt-tokens"), prompt)
     return counted, plausible.cached_tokens(reply.url, _count(reply.headers, "x-cached-tokens"), counted)
 
 
 def _count(headers: Mapping[str, str], name: str) -> int | None:
-    told = headers.get(name)
-    if not told:
+    reported = headers.get(name)
+    if not reported:
         return None
     try:
-        return int(told)
+        return int(reported)
     except ValueError as error:
-        raise BadReply(f"the engine answered with the header {name}: {told[:100]!r}, which is no number") from error
+        raise BadReply(f"the engine answered with the header {name}: {reported[:100]!r}, which is no number") from error

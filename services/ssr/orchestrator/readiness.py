@@ -39,28 +39,28 @@ async def _look_at(redis: RedisClient) -> None:
 @asynccontextmanager
 async def redis_readiness(
     redis: RedisClient,
-    tell: Callable[[bool], Awaitable[None]],
+    report: Callable[[bool], Awaitable[None]],
     *,
     every_s: float = _EVERY_S,
     patience: int = _PATIENCE,
 ) -> AsyncIterator[None]:
-    """Tells whether Redis can be reached, at every change until the block ends; before the first, it cannot.
+    """Reports whether Redis can be reached, at every change until the block ends; before the first, it cannot.
 
     It can as soon as one look succeeds, and cannot once `patience` in a row have failed.
     """
 
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(
-            watch(partial(_look_at, redis), tell, every_s=every_s, patience=patience), name="readiness"
+            watch(partial(_look_at, redis), report, every_s=every_s, patience=patience), name="readiness"
         )
         yield
         watching.cancel()
 
 
 async def watch(
-    look: Callable[[], Awaitable[None]], tell: Callable[[bool], Awaitable[None]], *, every_s: float, patience: int
+    look: Callable[[], Awaitable[None]], report: Callable[[bool], Awaitable[None]], *, every_s: float, patience: int
 ) -> None:
-    """Look for ever, and tell of changes, as `redis_readiness` does; a look fails with any error of ours."""
+    """Look for ever, and report changes, as `redis_readiness` does; a look fails with any error of ours."""
     ready, failures = False, 0
     while True:
         try:
@@ -73,7 +73,7 @@ async def watch(
         reached = failures == 0 or (ready and failures < patience)
         if reached is not ready:
             ready = reached
-            await tell(ready)
+            await report(ready)
             if ready:
                 _log.info("ready for calls")
         await asyncio.sleep(every_s)

@@ -32,7 +32,7 @@ def measure_replica(
     waiting = QueueMetrics(registry, time.time)
 
     async def look() -> None:
-        waiting.tell({})  # nothing is better than what was, if Redis is away
-        waiting.tell(await queue.backlog())
+        waiting.report({})  # nothing is better than what was, if Redis is away
+        waiting.report(await queue.backlog())
 
     telemetry.refreshes.append(look)

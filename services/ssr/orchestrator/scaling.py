@@ -1,4 +1,4 @@
-"""This orchestrator's part in scaling: it tells of the work to come, and answers KEDA where that is wanted.
+"""This orchestrator's part in scaling: it reports the work to come, and answers KEDA where that is wanted.
 
 For KEDA every replica answers, from the board; the one that holds the lock in Redis decides.
 """
@@ -41,10 +41,10 @@ async def taking_part(
     """Takes part while the block runs. Yields what is to be served for it, and what ends its streams once set."""
     report_store, ending = ReportStore(redis, ttl_s=MISSED_REPORTS * settings.report_s), asyncio.Event()
 
-    async def tell() -> None:
+    async def report() -> None:
         await report_store.report_workload(settings.replica, await workload.look(queue))
 
-    async with keep_reporting(tell, lambda: report_store.withdraw_workload(settings.replica), settings.report_s):
+    async with keep_reporting(report, lambda: report_store.withdraw_workload(settings.replica), settings.report_s):
         if not settings.keda:
             yield (), ending
             return

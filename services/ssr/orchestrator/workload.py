@@ -15,7 +15,7 @@ _REPORTS = 3
 
 
 class WorkloadEstimate:
-    """Is told of jobs as they come and end; `now` is in seconds, of any clock."""
+    """Is informed of jobs as they come and end; `now` is in seconds, of any clock."""
 
     def __init__(self, report_s: float, now: Callable[[], float] = time.time) -> None:
         self._now = now

@@ -71,7 +71,7 @@ class ServiceSettings(BaseSettings):
     #: TLS for gRPC; None: plaintext.
     tls: TlsSettings | None = None
     #: A port for gRPC health checks alone, without TLS and keys: Kubernetes' probes speak no TLS. None has none; the
-    #: main port tells the health too.
+    #: main port reports the health too.
     health_port: Port | None = None
 
     @classmethod
@@ -93,11 +93,11 @@ class ServiceSettings(BaseSettings):
 
 
 class ReportingSettings(ServiceSettings):
-    """A service that calls engines, and tells of their load."""
+    """A service that calls engines, and reports their load."""
 
-    #: The Redis that the load is told to, for scaling, as the orchestrator's redis_url; None: it is not told.
+    #: The Redis that the load is reported to, for scaling, as the orchestrator's redis_url; None: it is not reported.
     redis_url: str | None = None
-    #: This replica's name among those that tell.
+    #: This replica's name among those that report.
     replica: str = Field(default_factory=replica_name)
     #: Seconds between reports.
     report_s: Seconds = 5.0

@@ -34,5 +34,5 @@ class Scorer(Protocol):
     """Judges the step that follows the steps of a path; it sees the problem and the path's strategy."""
 
     async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
-        """Raises: CapabilityMissing where the engine cannot tell what the scorer must know; the engine's errors."""
+        """Raises: CapabilityMissing where the engine cannot report what the scorer must know; the engine's errors."""
         ...

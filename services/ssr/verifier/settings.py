@@ -16,5 +16,5 @@ class VerifierSettings(ReportingSettings):
 
     engine: EngineSettings
     #: "expected" (mean digit), "greedy" (the paper's digit), "judge" (P(Yes)), "likelihood" (of the step; many engines
-    #: cannot tell it), "arithmetic" (only rejects false equations), "arithmetic+" and one of these, or "none".
+    #: cannot report it), "arithmetic" (only rejects false equations), "arithmetic+" and one of these, or "none".
     scorer: ScorerName = ScorerName.ARITHMETIC_JUDGE

@@ -30,7 +30,7 @@ class TargetVerifier:
         """The draft with its score, or the target's own step in its place.
 
         An empty or repeated draft is rejected unseen: committing it would end the path.
-        Raises: InvalidRequest for an unknown scorer; CapabilityMissing where the engine cannot tell what the scorer
+        Raises: InvalidRequest for an unknown scorer; CapabilityMissing where the engine cannot report what the scorer
         must know; ContextFull; the engine's errors.
         """
         judgement = await self._judge(context, step, options)

@@ -65,11 +65,11 @@ class FakeCluster:
 
 @dataclass
 class Watching:
-    told: list[tuple[Any, ...]] = field(default_factory=list)
+    reported: list[tuple[Any, ...]] = field(default_factory=list)
     failures: list[tuple[Pool, SsrError]] = field(default_factory=list)
 
     def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: Decision) -> None:
-        self.told.append((pool, demand.slots, before, decision.replicas))
+        self.reported.append((pool, demand.slots, before, decision.replicas))
 
     def failed(self, pool: Pool, error: SsrError) -> None:
         self.failures.append((pool, error))
@@ -90,7 +90,7 @@ async def test_each_pool_follows_its_own_load() -> None:
     report_store, cluster, watching = FakeBoard(reports(verifier=24)), FakeCluster(), Watching()
     await scaler(report_store, cluster, observers=[watching]).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 4}
-    assert watching.told == [(Pool.DRAFT, 0.0, 1, 1), (Pool.TARGET, 24.0, 1, 4)]
+    assert watching.reported == [(Pool.DRAFT, 0.0, 1, 1), (Pool.TARGET, 24.0, 1, 4)]
     assert report_store.decisions[Pool.TARGET].replicas == 4
 
 
@@ -136,8 +136,8 @@ async def test_nothing_is_taken_away_on_missing_reports(missing: str) -> None:
     report_store, cluster = FakeBoard(reports()), FakeCluster({Pool.DRAFT: 4, Pool.TARGET: 4})
     for second in range(0, 2000, 5):
         report_store.now = NOW + second
-        told = reports(report_store.now)
-        report_store.reports = tuple(report for report in told if report.service != missing)
+        reported = reports(report_store.now)
+        report_store.reports = tuple(report for report in reported if report.service != missing)
         report_store.forecast = None if missing == "forecast" else Forecast(report_store.now)
         await scaler(report_store, cluster).tick()
     assert cluster.replicas[Pool.TARGET] == 4

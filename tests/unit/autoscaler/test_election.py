@@ -123,7 +123,7 @@ def test_an_answer_that_comes_too_late_is_none() -> None:
     assert term.begun == []
 
 
-def test_a_long_wait_that_is_told_is_kept_but_not_beyond_the_term() -> None:
+def test_a_long_wait_that_is_reported_is_kept_but_not_beyond_the_term() -> None:
     lock = ScriptedLock(lambda at: Overloaded("429", 4.0) if at < 60 else True)
     led(lock, 50)
     assert all(later - before >= 4 for before, later in zip(lock.asked, lock.asked[1:], strict=False))
@@ -131,12 +131,12 @@ def test_a_long_wait_that_is_told_is_kept_but_not_beyond_the_term() -> None:
     assert led(lock, 60).begun == [0]
 
 
-def test_lasting_errors_are_told_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+def test_lasting_errors_are_reported_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "ssr.autoscaler"):
         led(ScriptedLock(lambda at: Unavailable("away") if at < 300 else CapabilityMissing("403")), 600)
-    told = [record.message for record in caplog.records]
-    assert len(told) <= 2 * 300 / 30 + 2
-    assert {"away" in message or "403" in message for message in told} == {True}
+    reported = [record.message for record in caplog.records]
+    assert len(reported) <= 2 * 300 / 30 + 2
+    assert {"away" in message or "403" in message for message in reported} == {True}
     caplog.clear()
     with caplog.at_level(logging.INFO, "ssr.autoscaler"):
         led(ScriptedLock(lambda at: Unavailable(f"away at {at:g}") if int(at / 5) % 2 else True), 60)
@@ -153,7 +153,7 @@ def test_lasting_errors_are_told_now_and_then(caplog: pytest.LogCaptureFixture) 
     ]
 
 
-def test_a_crash_gives_the_lock_back_and_is_told() -> None:
+def test_a_crash_gives_the_lock_back_and_is_reported() -> None:
     async def crash() -> None:
         await asyncio.sleep(5)
         raise ZeroDivisionError

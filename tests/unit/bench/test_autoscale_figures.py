@@ -113,11 +113,11 @@ def test_the_results_are_files_that_hold_everything(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     write_results(REPORT, tmp_path)
     assert (tmp_path / "autoscale.png").read_bytes().startswith(b"\x89PNG")
-    told = json.loads((tmp_path / "autoscale.json").read_text())
-    assert told["record"]["runs"][1]["jobs"][-1]["status"] == NOT_ENDED
-    assert told["record"]["plan"]["limits"]["draft"]["slots"] == 4
-    assert told["figures"][0]["pools"]["draft"]["paid_replica_s"] == 2465
-    assert told["work_slot_s"] == {
+    reported = json.loads((tmp_path / "autoscale.json").read_text())
+    assert reported["record"]["runs"][1]["jobs"][-1]["status"] == NOT_ENDED
+    assert reported["record"]["plan"]["limits"]["draft"]["slots"] == 4
+    assert reported["figures"][0]["pools"]["draft"]["paid_replica_s"] == 2465
+    assert reported["work_slot_s"] == {
         "draft": {"usual": 12.0, "strict": 12.0},
         "target": {"usual": 6.0, "strict": 6.0},
     }
@@ -125,12 +125,12 @@ def test_the_results_are_files_that_hold_everything(tmp_path: Path) -> None:
 
 
 def test_all_figures_can_be_computed_again_from_the_json() -> None:
-    told = json.loads(json.dumps(autoscale_json(REPORT)))
-    record = told["record"]
+    reported = json.loads(json.dumps(autoscale_json(REPORT)))
+    record = reported["record"]
     del record["plan"]["limits"], record["plan"]["day"]["seconds"]  # these follow from the rest
     again = TypeAdapter(AutoscaleReport).validate_python(record)
     assert again == REPORT
-    assert report_json(figures_of(again)) == told["figures"]
+    assert report_json(figures_of(again)) == reported["figures"]
 
 
 def test_the_machines_cpu_time_is_all_but_idle_and_waiting() -> None:

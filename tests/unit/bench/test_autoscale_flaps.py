@@ -1,4 +1,4 @@
-"""What counts as a flap, and what replicas' lives tell."""
+"""What counts as a flap, and what replicas' lives log."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ LIVES = (
 )
 
 
-def test_lives_tell_how_many_were_asked_for_and_how_many_served() -> None:
+def test_lives_report_how_many_were_asked_for_and_how_many_served() -> None:
     assert list(asked(LIVES)) == [(-20, 1), (10, 3), (20, 4), (40, 3), (100, 2)]
     assert list(ready(LIVES)) == [(-20, 1), (70, 2), (71, 3), (100, 2)]
     assert [value_at(asked(LIVES), at_s) for at_s in (-30, 0, 10, 30, 500)] == [0, 1, 3, 4, 2]
@@ -72,6 +72,6 @@ def test_a_life_after_the_day_costs_nothing() -> None:
     assert Life(asked_s=250, ended_s=300).paid_s(200) == 0
 
 
-def test_times_can_be_told_in_the_days_seconds() -> None:
+def test_times_can_be_reported_in_the_days_seconds() -> None:
     life = Life(asked_s=1005.0, ready_s=1008.0, stopped_s=None)
     assert life.since(1000.0, 20.0) == Life(asked_s=100.0, ready_s=160.0)

@@ -12,7 +12,7 @@ from ssr_bench.autoscale.queue_scaler import QueueScaler
 
 
 class Board:
-    """Tells what it is given."""
+    """Reports what it is given."""
 
     def __init__(self, *reports: Report, now: float = 100.0) -> None:
         self.reports: Sequence[Report] = reports

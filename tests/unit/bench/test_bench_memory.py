@@ -14,7 +14,7 @@ def test_what_is_left_is_the_finished_jobs_and_the_rest_the_running_ones() -> No
     assert redis_bytes_per_job(samples) == (10.0, 100.0)
 
 
-def test_without_any_job_nothing_is_told() -> None:
+def test_without_any_job_nothing_is_reported() -> None:
     assert redis_bytes_per_job([RedisSample(1_000, 0, 0), RedisSample(1_000, 0, 0)]) == (0.0, 0.0)
 
 

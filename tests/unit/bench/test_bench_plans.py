@@ -42,7 +42,7 @@ def test_a_plan_out_of_its_limits_is_refused_by_name(plan: Any, limits: dict[str
         plan(**limits)
 
 
-def test_a_level_tells_rates_and_the_cpu_of_the_parts_alone() -> None:
+def test_a_level_reports_rates_and_the_cpu_of_the_parts_alone() -> None:
     level = Level(
         jobs=16,
         paths=1,

@@ -74,7 +74,7 @@ def test_every_sample_has_a_seed_of_its_own() -> None:
     assert sorted(seed for _, _, seed in client.came if seed) == list(range(100, 112))
 
 
-def test_the_first_error_ends_all_and_is_the_one_told() -> None:
+def test_the_first_error_ends_all_and_is_the_one_reported() -> None:
     client = FakeClient({"p1": -0.5, "p0": 9.0})
     with pytest.raises(Unavailable, match="gone"):
         run(client, samples=3, at_a_time=2)
@@ -129,7 +129,7 @@ def figures(name: str, counts: Counts, tokens: int, wall_s: float = 4.0) -> Figu
     return Figures.of(Method(name=name), "command", seen, counts)
 
 
-def test_counters_are_summed_over_engines_and_told_apart_by_position_and_source() -> None:
+def test_counters_are_summed_over_engines_and_reported_apart_by_position_and_source() -> None:
     found = figures("consensus", counted_since(read_counts(EXPOSITION), Counter()), 42)
     assert (found.tokens, found.drafts, found.drafted, found.accepted) == (42, 10, 40, 14)
     assert found.passes == 20
@@ -161,7 +161,7 @@ def test_doubts_and_the_methods_beside_none() -> None:
     assert compared([figures("ngram", counts, 42)]) == {}
 
 
-def test_methods_as_vllm_is_told_them() -> None:
+def test_methods_as_vllm_is_reported_them() -> None:
     others = definitions(['tree={"method": "suffix", "num_speculative_tokens": 24}', 'ngram={"method": "ngram_gpu"}'])
     none, ngram, ours, tree = methods_of(["none", "ngram", "consensus"], 5, others, {"SSR_CONSENSUS_POOL": "8"})
     assert none.flags() == ()

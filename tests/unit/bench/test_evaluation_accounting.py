@@ -91,7 +91,7 @@ def test_tokens_by_kind() -> None:
     assert rewrite_share([record(BASELINE, paths=written(10))]) is None
 
 
-def test_models_are_told_the_smaller_first() -> None:
+def test_models_are_reported_the_smaller_first() -> None:
     assert list(accounting.sizes([record(SSD, paths=[drafted(8.0)])]).items()) == [
         ("d", DRAFT_SIZE),
         ("t", TARGET_SIZE),

@@ -72,7 +72,7 @@ def test_reliability_is_of_bins_with_as_many_paths_each() -> None:
     assert high.right.value == 1.0
 
 
-def test_a_sweep_tells_what_is_known_and_what_it_would_cost() -> None:
+def test_a_sweep_reports_what_is_known_and_what_it_would_cost() -> None:
     records = [run(ssd(5.0), "a", 8.0, 2.0, correct=True), run(ssd(5.0), "b", 6.0, 6.0, correct=False)]
     rows = {row.threshold: row for row in sweep(scored_paths(records), [record(paths=written(100))])}
     assert rows[5.0].known == 1.0
@@ -88,7 +88,7 @@ def test_a_sweep_tells_what_is_known_and_what_it_would_cost() -> None:
     assert rows[9.0].known == 0.0
 
 
-def test_scorers_are_told_apart() -> None:
+def test_scorers_are_reported_apart() -> None:
     records = [run(ssd(5.0, name), f"p{i}", float(score), correct=score > 6) for name in ("judge", "greedy")
                for i, score in enumerate((5, 8, 6, 9))]  # fmt: skip
     found = {one.scorer: one for one in calibrations(results(*records))}

@@ -116,7 +116,7 @@ def test_figures_without_data_are_named(tmp_path: Path) -> None:
 
 def test_the_calibration_is_written(tmp_path: Path) -> None:
     found = results(everything())
-    told = calibrations(found)
-    calibration_report.write_calibration(found, told, suggest(found, told, Trade(0.0, 10.0)), tmp_path)
+    reported = calibrations(found)
+    calibration_report.write_calibration(found, reported, suggest(found, reported, Trade(0.0, 10.0)), tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"calibration.md", "reliability.png", "thresholds.png"}
     assert "ssr solve --threshold" in (tmp_path / "calibration.md").read_text()

@@ -83,15 +83,15 @@ def test_a_strategy_that_nobody_knows() -> None:
 
 async def rescored(folder: Path, engine: FakeEngine, paths: list[PastPath], *scorers: ScorerName) -> int:
     """How many judgements were made."""
-    told: list[StepScore] = []
-    rescoring = Rescoring(scorers, JudgedStep(engine), "fake", told.append)
+    reported: list[StepScore] = []
+    rescoring = Rescoring(scorers, JudgedStep(engine), "fake", reported.append)
     with opened_scores(folder) as scores:
         missing = rescoring.missing(paths, scores)
         try:
             await rescoring.run(paths, scores, concurrency=3)
         finally:
-            assert len(told) <= missing
-    return len(told)
+            assert len(reported) <= missing
+    return len(reported)
 
 
 async def test_every_scorer_judges_every_step_once_whatever_interrupts(tmp_path: Path) -> None:

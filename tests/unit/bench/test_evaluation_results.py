@@ -80,7 +80,7 @@ def test_of_two_baselines_that_of_the_reference_counts() -> None:
     assert [one.cell for one in cells_of([other])] == [BASELINE, SSD]
 
 
-def test_labels_tell_how_many_paths_and_where_from_if_need_be() -> None:
+def test_labels_report_how_many_paths_and_where_from_if_need_be() -> None:
     ssr = Cell(mode=Mode.SSR, threshold=7.0)
     first = evaluation([record(ssr, paths=[drafted(8.0), drafted(8.0)]), *runs(BASELINE, "r")], name="a")
     second = evaluation(runs(BASELINE, "r"), name="b")

@@ -78,11 +78,11 @@ def done(problem: str, answer: str, status: JobStatus = JobStatus.ANSWERED, erro
 
 
 async def evaluated(folder: Path, server: Server, problems: list[Problem] = PROBLEMS, **changes: Any) -> Evaluation:
-    told: list[Record] = []
+    reported: list[Record] = []
     plan = plan_of(problems, **changes)
     with opened(folder, plan, Origin(run_id="r")) as (records, origin):
         setting = Setting("d", concurrency=changes.pop("concurrency", 1), version="1")
-        await run_plan(plan, problems, records, Sitting(server, Texts(), setting, origin.run_id, told.append))
+        await run_plan(plan, problems, records, Sitting(server, Texts(), setting, origin.run_id, reported.append))
     return read(folder)
 
 

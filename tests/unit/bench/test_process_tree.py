@@ -41,7 +41,7 @@ def test_a_process_is_read_with_its_children() -> None:
     assert (usages["nobody"].cpu_s, usages["nobody"].rss_bytes) == (0, 0)
 
 
-def test_a_system_without_proc_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_system_without_proc_is_reported_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("ssr_bench.process_tree._PROC", tmp_path)
     with pytest.raises(CapabilityMissing, match="run it on Linux"):
         read_usage({})

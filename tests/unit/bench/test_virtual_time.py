@@ -8,7 +8,7 @@ import pytest
 from ssr_bench.virtual_time import run_virtually
 
 
-def test_an_hour_takes_no_time_and_the_clock_tells_it() -> None:
+def test_an_hour_takes_no_time_and_the_clock_reports_it() -> None:
     async def wait() -> float:
         await asyncio.sleep(3600)
         return asyncio.get_running_loop().time()

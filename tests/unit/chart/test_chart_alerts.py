@@ -361,11 +361,11 @@ def test_the_objective_is_a_bucket_of_the_histogram() -> None:
     schema = yaml.safe_load((CHART / "values.schema.json").read_text())
     objective = schema["properties"]["prometheusRule"]["properties"]["objective"]["properties"]
     assert tuple(objective["firstAnswerSeconds"]["enum"]) == FIRST_ANSWER_SECONDS
-    told = str(
+    reported = str(
         rules_of(all_of(WATCHED, values_of(**{"prometheusRule.objective": {"firstAnswerSeconds": 2.5, "part": 0.99}})))
     )
-    assert 'le="2.5"' in told
-    assert "14.4 * 0.0100" in told
+    assert 'le="2.5"' in reported
+    assert "14.4 * 0.0100" in reported
 
 
 def test_alerts_link_to_their_entry_of_the_runbook() -> None:

@@ -1,4 +1,4 @@
-"""Consensus drafting: the proposer gets into vLLM's container, and is told what the values say."""
+"""Consensus drafting: the proposer gets into vLLM's container, and is reported what the values say."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ print(module.__file__)
 
 def _speculation(manifests: Manifests, component: str = "engine-target") -> dict[str, Any] | None:
     flag = "--speculative-config="
-    told = [arg for arg in manifests.container(component)["args"] if arg.startswith(flag)]
-    return json.loads(told[0].removeprefix(flag)) if told else None
+    reported = [arg for arg in manifests.container(component)["args"] if arg.startswith(flag)]
+    return json.loads(reported[0].removeprefix(flag)) if reported else None
 
 
 @pytest.mark.parametrize("values", [{}, preset("qwen3"), all_of(preset("qwen3"), MEASURED)])
@@ -68,7 +68,7 @@ def test_settings_arrive_as_they_were_given() -> None:
     assert proposing.log_s == 0
 
 
-def test_the_paths_of_a_problem_are_told_by_ssrs_own_prompts() -> None:
+def test_the_paths_of_a_problem_are_reported_by_ssrs_own_prompts() -> None:
     _, proposing = settings_from(render(ON).environment("engine-target"))
     assert proposing.group_until == APPROACH_HEAD.strip()
 
@@ -87,7 +87,7 @@ def test_the_files_come_from_ssrs_image_and_vllm_may_only_read_them() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, MEASURED])
-def test_what_is_copied_starts_with_what_it_is_told(more: dict[str, Any], tmp_path: Path) -> None:
+def test_what_is_copied_starts_with_what_it_is_reported(more: dict[str, Any], tmp_path: Path) -> None:
     """The commands and variables of the pod, run here, with a folder for each volume."""
     manifests = render(all_of(ON, more))
 

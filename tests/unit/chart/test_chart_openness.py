@@ -225,8 +225,8 @@ def test_openshift_chooses_users_and_names_are_found_there() -> None:
 def test_without_the_internet_nobody_may_call_out() -> None:
     manifests = render(all_of(preset("paper-vllm"), preset("air-gapped")))
     for role in ("draft", "target"):
-        told = manifests.environment(f"engine-{role}")
-        assert (told["HF_HUB_OFFLINE"], told["TRANSFORMERS_OFFLINE"]) == ("1", "1")
+        reported = manifests.environment(f"engine-{role}")
+        assert (reported["HF_HUB_OFFLINE"], reported["TRANSFORMERS_OFFLINE"]) == ("1", "1")
         (dns,) = manifests.one("NetworkPolicy", f"ssr-engine-{role}")["spec"]["egress"]
         assert {port["port"] for port in dns["ports"]} == {53}
         claim = manifests.pod(f"engine-{role}")["volumes"][2]["persistentVolumeClaim"]
@@ -238,9 +238,9 @@ def test_engines_get_their_models_through_a_proxy_or_from_a_mirror() -> None:
     manifests = render(
         values_of(**{"proxy.https": "http://proxy.corp:3128", "networkPolicy.engineDownloads.ports": [8443]})
     )
-    told = manifests.environment("engine-draft")
-    assert told["HTTPS_PROXY"] == told["https_proxy"] == "http://proxy.corp:3128"
-    assert ".svc" in told["NO_PROXY"].split(",")
+    reported = manifests.environment("engine-draft")
+    assert reported["HTTPS_PROXY"] == reported["https_proxy"] == "http://proxy.corp:3128"
+    assert ".svc" in reported["NO_PROXY"].split(",")
     _, downloads, proxy = manifests.one("NetworkPolicy", "ssr-engine-draft")["spec"]["egress"]
     assert [port["port"] for port in downloads["ports"]] == [8443]
     assert [port["port"] for port in proxy["ports"]] == [3128]

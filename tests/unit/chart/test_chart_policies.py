@@ -30,7 +30,7 @@ ARROWS = {
     ("drafter", "engine-draft", 8080),
     ("verifier", "engine-target", 8080),
 }
-#: While something scales: who tells of its load.
+#: While something scales: who reports its load.
 REPORTS = {(service, "redis", 6379) for service in ("selector", "drafter", "verifier")}
 SCALED = ARROWS | REPORTS | {("autoscaler", "redis", 6379)}
 OWN_ENGINE = values_of(**{"engines.selector.kind": "tgi", "engines.selector.model": "m"})

@@ -36,7 +36,7 @@ def settings_of(manifests: Manifests, monkeypatch: pytest.MonkeyPatch) -> Autosc
     return AutoscalerSettings.from_environment()
 
 
-def test_by_default_nothing_scales_and_nobody_tells_of_its_load() -> None:
+def test_by_default_nothing_scales_and_nobody_reports_of_its_load() -> None:
     manifests = render({})
     assert "autoscaler" not in dict(manifests.pods())
     assert not any("REDIS" in name for service in SERVICES[1:] for name in manifests.environment(service))
@@ -73,7 +73,7 @@ def test_without_the_built_in_autoscaler_nobody_has_rights_or_a_token(values: di
     assert not any(pod["spec"]["automountServiceAccountToken"] for _, pod in manifests.pods())
 
 
-def test_the_autoscaler_is_told_what_it_may_scale_and_how(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_autoscaler_is_reported_what_it_may_scale_and_how(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {
         "draft": {"min_replicas": 0, "max_replicas": 3, "slots": 16},
         "target": {"utilisation": 0.5},
@@ -104,18 +104,18 @@ def test_an_external_engine_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> No
     assert role["rules"][1]["resourceNames"] == ["ssr-engine-target"]
 
 
-def test_who_tells_of_its_load() -> None:
+def test_who_reports_of_its_load() -> None:
     shared, own = render(BUILTIN), render(all_of(BUILTIN, OWN_SELECTOR))
-    for manifests, told in ((shared, {"selector", "drafter", "verifier"}), (own, {"drafter", "verifier"})):
+    for manifests, reported in ((shared, {"selector", "drafter", "verifier"}), (own, {"drafter", "verifier"})):
         for service in ("selector", "drafter", "verifier"):
             environment = manifests.environment(service)
-            assert (f"SSR_{service.upper()}_REDIS_URL" in environment) == (service in told)
+            assert (f"SSR_{service.upper()}_REDIS_URL" in environment) == (service in reported)
             assert environment[f"SSR_{service.upper()}_REPLICA"] == "field:metadata.name"
     assert shared.environment("autoscaler")["SSR_AUTOSCALER_SCALING__OWN_SELECTOR_ENGINE"] == "false"
     assert own.environment("autoscaler")["SSR_AUTOSCALER_SCALING__OWN_SELECTOR_ENGINE"] == "true"
 
 
-def test_keda_asks_the_orchestrator_and_does_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keda_asks_the_orchestrator_and_does_as_it_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"target": {"min_replicas": 0, "max_replicas": 5}}
     manifests = render(all_of(OPEN, KEDA, {"autoscaling": {"settings": limits}}), namespace="maths")
     spec = manifests.one("ScaledObject", "ssr-engine-target")["spec"]

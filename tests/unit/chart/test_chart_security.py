@@ -140,7 +140,7 @@ def test_an_external_redis() -> None:
     assert whole.of("StatefulSet") + whole.of("Secret") == []
 
 
-def test_valkey_keeps_what_it_is_told() -> None:
+def test_valkey_keeps_what_it_is_reported() -> None:
     manifests = render(preset("kind"))
     args = manifests.container("redis")["args"]
     assert args[args.index("--appendonly") + 1] == "yes"

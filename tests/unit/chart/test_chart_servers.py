@@ -33,10 +33,10 @@ def test_a_server_starts_in_a_folder_that_it_may_write_to(kind: str) -> None:
     folder = container["workingDir"]
     (mount,) = [one for one in container["volumeMounts"] if one["mountPath"] == folder]
     assert "readOnly" not in mount
-    told = {one["name"]: one.get("value") for one in container["env"]}
-    assert told["HOME"] == folder
-    assert told["HF_HOME"] == "/data"
-    assert told["TRITON_CACHE_DIR"].startswith("/data/"), "what is compiled stays"
+    reported = {one["name"]: one.get("value") for one in container["env"]}
+    assert reported["HOME"] == folder
+    assert reported["HF_HOME"] == "/data"
+    assert reported["TRITON_CACHE_DIR"].startswith("/data/"), "what is compiled stays"
     without = render(engines(kind=kind, **{"cache.compile": False})).environment("engine-target")
     assert not any(name.endswith("CACHE_DIR") for name in without)
 
@@ -91,8 +91,8 @@ def test_an_engine_and_its_services_share_a_key(kind: str, variable: str) -> Non
     manifests = render(engines(kind=kind, **{"apiKey.existingSecret": "engine"}))
     assert manifests.environment("engine-target")[variable] == "secret:engine/api-key"
     for service in ("selector", "drafter", "verifier"):
-        told = manifests.environment(service)
-        assert told[f"SSR_{service.upper()}_ENGINE__API_KEY"] == "secret:engine/api-key"
+        reported = manifests.environment(service)
+        assert reported[f"SSR_{service.upper()}_ENGINE__API_KEY"] == "secret:engine/api-key"
     args = manifests.container("engine-target")["args"]
     assert ("--api-key=$(ENGINE_API_KEY)" in args) is (kind == "sglang")
 

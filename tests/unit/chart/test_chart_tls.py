@@ -38,13 +38,13 @@ def test_every_service_has_its_certificate_and_asks_for_those_of_callers(values:
     manifests = render(values)
     for service in SERVICES:
         assert mounted(manifests, service)["/tls"] == secret.format(service)
-        told = {
+        reported = {
             name.removeprefix(f"SSR_{service.upper()}_TLS__"): value
             for name, value in manifests.environment(service).items()
             if "_TLS__" in name
         }
         asks = {} if service == "orchestrator" else {"CLIENTS": "/tls/ca.crt"}
-        assert told == {"CERTIFICATE": "/tls/tls.crt", "KEY": "/tls/tls.key", "AUTHORITY": "/tls/ca.crt"} | asks
+        assert reported == {"CERTIFICATE": "/tls/tls.crt", "KEY": "/tls/tls.key", "AUTHORITY": "/tls/ca.crt"} | asks
     mutual = render(all_of(values, MUTUAL)).environment("orchestrator")
     assert mutual["SSR_ORCHESTRATOR_TLS__CLIENTS"] == "/tls/ca.crt"
 

@@ -112,18 +112,18 @@ def test_alerts_are_of_the_release_and_know_its_limits() -> None:
     limits = {"autoscaling": {"settings": {"draft": {"max_replicas": 7}, "target": {"max_replicas": 9}}}}
     manifests = render(all_of(BUILTIN, WATCHED, limits), namespace="maths")
     (installed,) = manifests.of("PrometheusRule")
-    told = {rule["alert"]: rule for group in installed["spec"]["groups"] for rule in group["rules"]}
-    assert set(told) == {rule["alert"] for rule in rules()}
-    assert "$" not in str([rule["expr"] for rule in told.values()])
-    assert '"wanted"}) >= 7' in told["SsrPoolAtMaximum"]["expr"].replace('state="wanted"', '"wanted"')
-    assert '"wanted"}) >= 9' in told["SsrPoolAtMaximum"]["expr"].replace('state="wanted"', '"wanted"')
-    assert told["SsrRedisAway"]["labels"] == {
+    reported = {rule["alert"]: rule for group in installed["spec"]["groups"] for rule in group["rules"]}
+    assert set(reported) == {rule["alert"] for rule in rules()}
+    assert "$" not in str([rule["expr"] for rule in reported.values()])
+    assert '"wanted"}) >= 7' in reported["SsrPoolAtMaximum"]["expr"].replace('state="wanted"', '"wanted"')
+    assert '"wanted"}) >= 9' in reported["SsrPoolAtMaximum"]["expr"].replace('state="wanted"', '"wanted"')
+    assert reported["SsrRedisAway"]["labels"] == {
         "severity": "critical",
         "team": "maths",
         "namespace": "maths",
         "release": "ssr",
     }
-    assert told["SsrRedisAway"]["annotations"]["summary"].startswith("{{ $labels.pod }}"), "for Prometheus to fill in"
+    assert reported["SsrRedisAway"]["annotations"]["summary"].startswith("{{ $labels.pod }}"), "Prometheus fills it in"
     assert installed["metadata"]["labels"]["release"] == "prometheus"
 
 
@@ -196,7 +196,7 @@ def test_panels_do_not_overlap() -> None:
 
 
 def test_traces_and_logs_as_they_are_wanted() -> None:
-    told = render(WATCHED).environment("verifier")
-    assert told["SSR_VERIFIER_OTLP_ENDPOINT"] == "http://collector.monitoring:4317"
-    assert told["SSR_VERIFIER_LOG_FORMAT"] == "json"
+    reported = render(WATCHED).environment("verifier")
+    assert reported["SSR_VERIFIER_OTLP_ENDPOINT"] == "http://collector.monitoring:4317"
+    assert reported["SSR_VERIFIER_LOG_FORMAT"] == "json"
     assert "SSR_VERIFIER_OTLP_ENDPOINT" not in render({}).environment("verifier")

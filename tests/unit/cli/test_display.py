@@ -114,7 +114,7 @@ def test_no_answer_says_why(status: JobStatus, said: str) -> None:
     assert said in text_of(finished(status, "no engine" if "no engine" in said else ""), 80)
 
 
-def test_drafting_ahead_is_named_and_its_waste_told() -> None:
+def test_drafting_ahead_is_named_and_its_waste_reported() -> None:
     view = running(1, 1)
     assert not {"lookahead", "wasted"} & set(text_of(view, 120).replace(",", "").split())
     wasted = StepCommitted(0, step(1, Source.REWRITTEN), (call(CallKind.WASTED, "qwen2.5-coder-0.5b"),))

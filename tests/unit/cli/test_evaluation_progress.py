@@ -15,8 +15,8 @@ def shown(terminal: bool) -> str:
     out = StringIO()
     console = Console(file=out, force_terminal=terminal, width=120)
     with EvaluationProgress(console, total=5, done=2) as progress:
-        progress.tell(record(SSD, "sum-7"))
-        progress.tell(record(SSD, "sum-8", correct=False, status=JobStatus.FAILED))
+        progress.log(record(SSD, "sum-7"))
+        progress.log(record(SSD, "sum-8", correct=False, status=JobStatus.FAILED))
     return out.getvalue()
 
 
@@ -24,5 +24,5 @@ def test_a_terminal_has_a_bar_with_an_eta() -> None:
     assert all(part in shown(terminal=True) for part in ("4/5", "ETA", "sum-8 ssd, 1 lost"))
 
 
-def test_elsewhere_a_line_tells_it() -> None:
+def test_elsewhere_a_line_reports_it() -> None:
     assert shown(terminal=False).startswith("4 of 5 runs, 1 of 2 right, 1 lost, ETA 0:00:0")

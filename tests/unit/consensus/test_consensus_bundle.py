@@ -19,8 +19,8 @@ print(json.dumps({name: file for name, file in new.items() if name.partition("."
 
 def test_the_proposer_imports_from_the_bundle_alone(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "ssr.consensus.bundle", tmp_path], check=True)
-    told = subprocess.run([sys.executable, "-I", "-c", _IMPORT, tmp_path], check=True, capture_output=True, text=True)
-    modules: dict[str, str] = json.loads(told.stdout)
+    done = subprocess.run([sys.executable, "-I", "-c", _IMPORT, tmp_path], check=True, capture_output=True, text=True)
+    modules: dict[str, str] = json.loads(done.stdout)
     assert {name.partition(".")[0] for name in modules} == {"ssr", "prometheus_client"}
     ours = {name: file for name, file in modules.items() if name.startswith("ssr")}
     assert len(ours) > 15

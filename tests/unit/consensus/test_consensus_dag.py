@@ -85,14 +85,14 @@ def test_the_models_probability_moves_an_edge_by_alpha() -> None:
     assert edge.weight == pytest.approx(0.5 * 0.9 + 0.5 / 3)
 
 
-def test_where_no_probability_is_told_frequency_counts_alone() -> None:
+def test_where_no_probability_is_reported_frequency_counts_alone() -> None:
     edge = ConsensusGraph(_pool([[1], [1], [2]]), 1.0, alpha=0.9).heaviest()
     assert edge is not None
     assert edge.token == 1
     assert edge.weight == pytest.approx(2 / 3)
 
 
-def test_an_edge_tells_the_source_that_speaks_for_it_most() -> None:
+def test_an_edge_reports_the_source_that_speaks_for_it_most() -> None:
     pool = [
         Continuation(Text("a", [1]), 0, 2, 1.0, DraftSource.SIBLING),
         Continuation(Text("b", [1]), 0, 5, 0.1, DraftSource.HISTORY),

@@ -110,7 +110,7 @@ def test_drafts_never_come_from_another_group_or_tenant() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
 def test_every_drafted_token_was_written_in_the_own_group_or_tenant(seed: int) -> None:
-    """Each group writes only tokens of its own; so a token tells where a draft comes from."""
+    """Each group writes only tokens of its own; so a token reports where a draft comes from."""
     dice = Random(seed)
     drafter = Drafter(EAGER)
     groups = [f"{tenant}{number}" for tenant in "xy" for number in range(3)]

@@ -22,8 +22,8 @@ def test_counters_follow_the_counts() -> None:
     metrics = ProposerMetrics(registry)
     for _ in range(2):
         counts.note(DRAFT, [5, 6, 1])
-        metrics.tell(counts)
-        metrics.tell(counts)  # nothing new
+        metrics.report(counts)
+        metrics.report(counts)  # nothing new
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"ssr_consensus_{name}_total", labels)
@@ -34,15 +34,15 @@ def test_counters_follow_the_counts() -> None:
     assert value("accepted_tokens", position="1", source="sibling") == 2
 
 
-def test_one_worker_of_a_model_tells_them_and_only_where_processes_share_a_folder() -> None:
-    def told(rank: int, **environment: str) -> bool:
+def test_one_worker_of_a_model_reports_them_and_only_where_processes_share_a_folder() -> None:
+    def reported(rank: int, **environment: str) -> bool:
         parallel = SimpleNamespace(rank=rank, tensor_parallel_size=2)
         return exposed(environment, SimpleNamespace(parallel_config=parallel))
 
-    assert not told(0)
-    assert told(0, PROMETHEUS_MULTIPROC_DIR="/metrics")
-    assert not told(1, PROMETHEUS_MULTIPROC_DIR="/metrics")
-    assert told(2, PROMETHEUS_MULTIPROC_DIR="/metrics")  # the drafting ones of a pipeline are its last
+    assert not reported(0)
+    assert reported(0, PROMETHEUS_MULTIPROC_DIR="/metrics")
+    assert not reported(1, PROMETHEUS_MULTIPROC_DIR="/metrics")
+    assert reported(2, PROMETHEUS_MULTIPROC_DIR="/metrics")  # the drafting ones of a pipeline are its last
 
 
 _WORKER = """
@@ -68,7 +68,7 @@ print(generate_latest(registry).decode())
 
 
 def test_another_process_finds_them_in_the_folder(tmp_path: Path) -> None:
-    told = [
+    reported = [
         subprocess.run(
             [sys.executable, "-c", program],
             env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
@@ -78,5 +78,5 @@ def test_another_process_finds_them_in_the_folder(tmp_path: Path) -> None:
         ).stdout
         for program in (_WORKER, _SERVER)
     ]
-    assert "ssr_consensus_passes_total 9.0" in told[1]
-    assert 'ssr_consensus_drafted_tokens_total{position="0",source="own"}' in told[1]
+    assert "ssr_consensus_passes_total 9.0" in reported[1]
+    assert 'ssr_consensus_drafted_tokens_total{position="0",source="own"}' in reported[1]

@@ -253,7 +253,7 @@ def test_prompts_belong_together_when_one_continues_the_other() -> None:
     groups = PromptGroups(share=1.0, least_tokens=4)
     first = groups.join(array("i", range(10)).tobytes())
     assert groups.join(array("i", range(12)).tobytes()) is first
-    assert groups.join(array("i", range(3)).tobytes()) is not first  # too short to tell
+    assert groups.join(array("i", range(3)).tobytes()) is not first  # too short to report
     assert groups.join(array("i", [*range(9), 77]).tobytes()) is not first
     alike = PromptGroups(share=0.8, least_tokens=4)
     first = alike.join(array("i", range(10)).tobytes())

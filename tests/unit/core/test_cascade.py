@@ -131,9 +131,9 @@ async def test_paths_begin_in_batches() -> None:
 async def test_the_end_of_each_path_says_how_the_votes_stand() -> None:
     journal = MemoryJournal()
     await run(CascadeCrew("aabb"), options_of("aabb", confidence=0.999, min_gain=0.0), journal)
-    told = [one for one in journal.decisions if isinstance(one, PathEnded) and one.confidence is not None]
-    assert [one.leader for one in told][:2] == ["a", "a"]
-    sure = [one.confidence or 0.0 for one in told]
+    reported = [one for one in journal.decisions if isinstance(one, PathEnded) and one.confidence is not None]
+    assert [one.leader for one in reported][:2] == ["a", "a"]
+    sure = [one.confidence or 0.0 for one in reported]
     assert sure[1] > sure[0]
 
 

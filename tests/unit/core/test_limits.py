@@ -107,7 +107,7 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (Options(seed=2**63), "seed: must be within 0..9223372036854775807; got 9223372036854775808"),
         (Options(max_path_tokens=70_000), "max_path_tokens: must be within 1..65536; got 70000"),
@@ -116,10 +116,10 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
         (Options(temperature=1e300), "temperature: must be within 0..2; got 1e+300"),
     ],
 )
-def test_numbers_are_told_as_people_write_them(options: Options, told: str) -> None:
+def test_numbers_are_reported_as_people_write_them(options: Options, reported: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         check_options(options)
-    assert str(caught.value) == told
+    assert str(caught.value) == reported
 
 
 def test_a_long_text_is_echoed_without_its_end() -> None:

@@ -1,4 +1,4 @@
-"""The algorithm with a scripted crew: what is written is told by the test, not by a model."""
+"""The algorithm with a scripted crew: what is written is reported by the test, not by a model."""
 
 from __future__ import annotations
 

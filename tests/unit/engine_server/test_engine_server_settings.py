@@ -46,12 +46,12 @@ def test_knobs_change_single_values_of_a_role(read: Any) -> None:
     )
 
 
-def test_the_target_is_the_role_unless_told(read: Any) -> None:
+def test_the_target_is_the_role_unless_reported(read: Any) -> None:
     assert read(KIND="simulated").simulated == SimulatedSettings.target()
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "reported"),
     [
         ({}, "SSR_ENGINE_MODEL: .*ssr models list"),
         ({"KIND": "magic"}, "SSR_ENGINE_KIND: "),
@@ -61,6 +61,6 @@ def test_the_target_is_the_role_unless_told(read: Any) -> None:
         ({"KIND": "simulated", "SIMULATE": "1"}, "SSR_ENGINE_SIMULATE: no such setting"),
     ],
 )
-def test_what_is_wrong_is_named(read: Any, variables: dict[str, str], told: str) -> None:
-    with pytest.raises(InvalidRequest, match=told):
+def test_what_is_wrong_is_named(read: Any, variables: dict[str, str], reported: str) -> None:
+    with pytest.raises(InvalidRequest, match=reported):
         read(**variables)

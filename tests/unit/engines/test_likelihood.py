@@ -15,7 +15,7 @@ def tokens(*texts: str) -> list[tuple[str, float | None]]:
 
 
 @pytest.mark.parametrize(
-    ("told", "prompt", "text", "expected"),
+    ("reported", "prompt", "text", "expected"),
     [
         (tokens("Say", " it", ".\n\n", "One", " two"), "Say it.\n\n", "One two", (-3, -4)),
         (tokens("Say", " it", ".\n\nO", "ne", " two"), "Say it.\n\n", "One two", (-2, -3, -4)),  # begins in the prompt
@@ -30,11 +30,11 @@ def tokens(*texts: str) -> list[tuple[str, float | None]]:
     ],
 )
 def test_the_texts_own_tokens(
-    told: list[tuple[str, float | None]], prompt: str, text: str, expected: tuple[float, ...]
+    reported: list[tuple[str, float | None]], prompt: str, text: str, expected: tuple[float, ...]
 ) -> None:
-    assert tail_logprobs(told, prompt, text) == expected
+    assert tail_logprobs(reported, prompt, text) == expected
 
 
 def test_what_is_no_number_is_left_out() -> None:
-    told = [("a", -1.0), (" b", math.nan), (" c", -math.inf), (" d", None), (" e", -2.0)]
-    assert tail_logprobs(told, "", "a b c d e") == (-1.0, -2.0)
+    reported = [("a", -1.0), (" b", math.nan), (" c", -math.inf), (" d", None), (" e", -2.0)]
+    assert tail_logprobs(reported, "", "a b c d e") == (-1.0, -2.0)

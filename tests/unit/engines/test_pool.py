@@ -307,7 +307,7 @@ async def test_what_another_replica_cannot_help_is_not_tried_again(failure: SsrE
         assert sum(len(engine.calls) for engine in replicas.engines.values()) == 1
 
 
-async def test_attempts_are_bounded_and_the_last_failure_is_told() -> None:
+async def test_attempts_are_bounded_and_the_last_failure_is_reported() -> None:
     async with opened("a", "b", "c", "d") as (pool, replicas):
         for engine in replicas.engines.values():
             engine.failure = Unavailable(f"{engine.url} is gone")
@@ -444,7 +444,7 @@ async def test_the_other_calls_are_passed_on() -> None:
         assert await pool.next_token("p", top_n=1) == NextToken(())
 
 
-async def test_the_load_is_told_in_tokens() -> None:
+async def test_the_load_is_reported_in_tokens() -> None:
     async with opened("a") as (pool, replicas):
         replicas.engines["a"].open.clear()
         async with asyncio.TaskGroup() as group:

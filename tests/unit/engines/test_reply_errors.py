@@ -49,10 +49,10 @@ def test_what_an_error_event_means(event: bytes, error: type[SsrError]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"), [(None, 0), ("7", 7), ("-3", 1), ("inf", 1), ("nan", 1), ("Fri, 27 Nov 2026 10:00:00 GMT", 1)]
+    ("sent", "seconds"), [(None, 0), ("7", 7), ("-3", 1), ("inf", 1), ("nan", 1), ("Fri, 27 Nov 2026 10:00:00 GMT", 1)]
 )
-def test_the_delay_that_is_asked_for(told: str | None, seconds: float) -> None:
-    error = reply_error(URL, 429, b"", told)
+def test_the_delay_that_is_asked_for(sent: str | None, seconds: float) -> None:
+    error = reply_error(URL, 429, b"", sent)
     assert isinstance(error, Overloaded)
     assert error.delay_s == seconds
 

@@ -30,8 +30,8 @@ PROMPT = "What is 17 + 25?"
 
 
 def reply(headers: dict[str, str] | None = None, *, text: Any = "One.\n\n", **details: Any) -> Reply:
-    told = {"finish_reason": "stop_sequence", "generated_tokens": 3, "tokens": [{"whatever": 1}], **details}
-    return Reply("http://engine", json.dumps({"generated_text": text, "details": told}).encode(), headers or {})
+    reported = {"finish_reason": "stop_sequence", "generated_tokens": 3, "tokens": [{"whatever": 1}], **details}
+    return Reply("http://engine", json.dumps({"generated_text": text, "details": reported}).encode(), headers or {})
 
 
 def test_a_generation_with_its_prompts_counts() -> None:
@@ -90,13 +90,13 @@ def test_a_log_probability_at_the_edge(logprob: Any) -> None:
     assert candidate.logprob <= 0
 
 
-@pytest.mark.parametrize("told", ["many", "-7", "1000000000000", "1e3"])
+@pytest.mark.parametrize("reported", ["many", "-7", "1000000000000", "1e3"])
 @pytest.mark.parametrize("header", ["x-prompt-tokens", "x-cached-tokens"])
-def test_a_count_that_cannot_be(header: str, told: str) -> None:
-    if (header, told) == ("x-cached-tokens", "1000000000000"):
+def test_a_count_that_cannot_be(header: str, reported: str) -> None:
+    if (header, reported) == ("x-cached-tokens", "1000000000000"):
         return  # more than the prompt has: a request that was preempted counts some twice
     with pytest.raises(BadReply):
-        generation_in(reply({header: told}), PROMPT, 8)
+        generation_in(reply({header: reported}), PROMPT, 8)
 
 
 def test_the_types_of_a_streams_events_are_the_hubs() -> None:

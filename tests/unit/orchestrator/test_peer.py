@@ -1,4 +1,4 @@
-"""Calls to a service: tried again, counted, and told which trace they are in."""
+"""Calls to a service: tried again, counted, and reported which trace they are in."""
 
 from __future__ import annotations
 

@@ -54,10 +54,10 @@ async def test_paths_are_counted_over_three_reports() -> None:
     assert (await look(workload)).paths_per_s == 0.0
 
 
-async def test_jobs_that_end_tell_what_a_path_needs() -> None:
+async def test_jobs_that_end_report_what_a_path_needs() -> None:
     workload = WorkloadEstimate(5.0, lambda: 100.0)
     for _ in range(50):
         workload.ended(ended(drafted_tokens=600, paths=2))
-    told = await look(workload)
-    assert 300 < told.work.drafted_tokens < 310
-    assert 30 < told.evidence < 50
+    reported = await look(workload)
+    assert 300 < reported.work.drafted_tokens < 310
+    assert 30 < reported.evidence < 50

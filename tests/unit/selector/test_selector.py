@@ -51,7 +51,7 @@ async def test_a_target_that_says_nothing_of_use_leaves_the_sets_order() -> None
     assert await codes(FakeEngine(["I cannot say."], tokens=[[("Well", -0.1)]]), 2) == "AB"
 
 
-async def test_costs_are_told() -> None:
+async def test_costs_are_reported() -> None:
     selection = await StrategySelector(FakeEngine(["B"], tokens=[[("A", -0.1)]]), STRATEGY_SETS).select(
         "job", "p", "abcd", 2
     )

@@ -248,9 +248,9 @@ def test_every_wrong_result_of_integers_is_found_and_no_right_one(a: int, b: int
 @given(st.integers(1, 9999), st.integers(1, 999), st.integers(1, 4), st.integers(-3, 3))
 def test_a_quotient_may_be_rounded_or_cut_off_and_no_more(a: int, b: int, decimals: int, off: int) -> None:
     scale = 10**decimals
-    told = Fraction(a * scale // b + off, scale)
-    digits = f"{abs(told.numerator * (scale // told.denominator)):0{decimals + 1}d}"
-    text = f"{'-' if told < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
+    reported = Fraction(a * scale // b + off, scale)
+    digits = f"{abs(reported.numerator * (scale // reported.denominator)):0{decimals + 1}d}"
+    text = f"{'-' if reported < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
     exact = a * scale % b == 0
     allowed = off == 0 if exact else off in (0, 1)
     assert (false_claim(f"{a} / {b} = {text}") is None) == allowed

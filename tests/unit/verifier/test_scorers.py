@@ -82,7 +82,7 @@ def test_a_longer_step_as_probable_word_by_word_scores_the_same() -> None:
     assert likelihood_score([]) == 0
 
 
-async def test_an_engine_without_likelihood_is_told_with_the_scorer() -> None:
+async def test_an_engine_without_likelihood_is_reported_with_the_scorer() -> None:
     class Without(FakeEngine):
         async def likelihood(
             self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE
@@ -120,7 +120,7 @@ def test_the_parts_of_a_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["nope", "judge+arithmetic", "arithmetic+", "arithmetic+nope", "judge+expected", ""])
-def test_an_unknown_scorer_is_told_what_is_known(name: str) -> None:
+def test_an_unknown_scorer_is_reported_what_is_known(name: str) -> None:
     with pytest.raises(InvalidRequest, match=r"known are expected, greedy, judge, .*arithmetic\+judge") as raised:
         ScorerName.named(name, "scorers")
     assert raised.value.field == "scorers"

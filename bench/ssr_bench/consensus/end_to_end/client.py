@@ -143,12 +143,12 @@ async def open_client(
 
 def _answer(reply: dict[str, Any], latency_s: float) -> Answer:
     choice = reply["choices"][0]
-    tokens, prompt, told = choice.get("token_ids"), reply.get("prompt_token_ids"), choice.get("logprobs")
+    tokens, prompt, reported = choice.get("token_ids"), reply.get("prompt_token_ids"), choice.get("logprobs")
     return Answer(
         text=choice["message"].get("content") or "",
         tokens=None if tokens is None else tuple(tokens),
         prompt=None if prompt is None else tuple(prompt),
         count=int(reply["usage"]["completion_tokens"]),
         latency_s=latency_s,
-        logprobs=None if told is None else tuple(float(one["logprob"]) for one in told["content"]),
+        logprobs=None if reported is None else tuple(float(one["logprob"]) for one in reported["content"]),
     )

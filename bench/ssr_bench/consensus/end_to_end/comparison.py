@@ -18,8 +18,8 @@ from ssr_bench.evaluation.dataset import Problem
 
 #: The server of a method, open for as long as it is measured.
 Serving = Callable[[Method], AbstractAsyncContextManager[VllmClient]]
-#: Tells what is being done.
-Tell = Callable[[str], None]
+#: Reports what is being done.
+ReportLine = Callable[[str], None]
 
 
 def starting(serve: str, environment: Mapping[str, str], folder: Folder, patience: Patience) -> Serving:
@@ -39,7 +39,7 @@ async def compare(
     methods: Sequence[Method],
     serving: Serving,
     folder: Folder,
-    tell: Tell,
+    log: ReportLine,
 ) -> list[str]:
     """Measure what the folder does not have yet; where one method fails, the others still follow.
 
@@ -49,15 +49,15 @@ async def compare(
     wrong = []
     for method in left:
         try:
-            await _measure(plan, problems, method, serving, folder, tell)
+            await _measure(plan, problems, method, serving, folder, log)
         except (Unavailable, TimedOut, BadReply) as error:
             wrong.append(f"{method.name}: {error}")
-            tell(f"{method.name}: failed")
+            log(f"{method.name}: failed")
     return wrong
 
 
 async def _measure(
-    plan: EndToEndPlan, problems: Sequence[Problem], method: Method, serving: Serving, folder: Folder, tell: Tell
+    plan: EndToEndPlan, problems: Sequence[Problem], method: Method, serving: Serving, folder: Folder, log: ReportLine
 ) -> None:
     samples: list[ServedSample] = []
     total = len(problems) * plan.samples
@@ -66,9 +66,9 @@ async def _measure(
         folder.keep(method, sample)
         samples.append(sample)
         if not len(samples) % plan.samples:
-            tell(f"{method.name}: {len(samples)} of {total} samples")
+            log(f"{method.name}: {len(samples)} of {total} samples")
 
-    tell(f"{method.name}: waiting for its server …")
+    log(f"{method.name}: waiting for its server …")
     async with serving(method) as client:
         model = await client.model()
         before = await warmed_up(client, model, plan)

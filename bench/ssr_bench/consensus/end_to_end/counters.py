@@ -23,7 +23,7 @@ OURS_DRAFTED = "ssr_consensus_drafted_tokens_total"
 OURS_ACCEPTED = "ssr_consensus_accepted_tokens_total"
 OURS_FAILURES = "ssr_consensus_failures_total"
 
-#: The label that sums are told apart by, if any.
+#: The label that sums are distinguished by, if any.
 _LABELS = MappingProxyType(
     {
         **dict.fromkeys((TOKENS, FIRST_PASSES, LATER_PASSES, STEPS, DRAFTS, DRAFTED, ACCEPTED, OURS_FAILURES), ""),
@@ -49,7 +49,7 @@ def read_counts(exposition: str) -> Counts:
         raise BadReply(f"/metrics is no Prometheus exposition: {error}") from error
     if (TOKENS, "") not in counts:
         raise BadReply(
-            f"/metrics has no {TOKENS}: the server is no vLLM, or is told not to count (--disable-log-stats)"
+            f"/metrics has no {TOKENS}: the server is no vLLM, or is reported not to count (--disable-log-stats)"
         )
     return counts
 

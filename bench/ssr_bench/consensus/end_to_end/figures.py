@@ -46,7 +46,7 @@ class Figures(BaseModel):
 
     `drafts` are the passes with a draft, `accepted_at` the accepted tokens by their position in it. vLLM counts as
     accepted also what follows a text's end within a pass. `steps` are forward passes of a whole batch. `sources` and
-    `failures` (steps without drafts for an error) are what our proposer told; no sources where it tells nothing.
+    `failures` (steps without drafts for an error) are what our proposer reported; no sources where it shows nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -115,7 +115,7 @@ class Figures(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def acceptance_at(self) -> tuple[float, ...]:
-        """Passes that accepted a token at a position, of all passes with a draft, however short: as vLLM tells it."""
+        """Passes that accepted a token at a position, of all passes with a draft, however short: as vLLM reports it."""
         return tuple(share(accepted, self.drafts) for accepted in self.accepted_at)
 
     @computed_field  # type: ignore[prop-decorator]

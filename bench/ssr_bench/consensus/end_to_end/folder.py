@@ -94,12 +94,12 @@ class Folder:
         except (OSError, ValueError, LookupError, TypeError, ValidationError) as error:
             raise InvalidRequest("out", f"{file} cannot be read: {error}") from error
         if plan != self._plan:
-            told = "; ".join(
+            others = "; ".join(
                 f"{name} is {plan.get(name)!r}, not {value!r}"
                 for name, value in self._plan.items()
                 if plan.get(name) != value
             )
-            raise Conflict(f"{self._path} has another plan: {told}; give the same one to go on, or name another folder")
+            raise Conflict(f"{self._path} has another plan: {others}; give the same to go on, or name another folder")
         return methods
 
 

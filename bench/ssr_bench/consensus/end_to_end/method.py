@@ -1,4 +1,4 @@
-"""Ways of drafting, as a vLLM is told them when it starts."""
+"""Ways of drafting, as a vLLM is reported them when it starts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def methods_of(
     for name in chosen:
         if name not in defined:
             raise InvalidRequest("methods", f"{name!r} is unknown; known are {', '.join(KNOWN)}")
-    settings_from(environment)  # so that a wrong one is told before a server starts
+    settings_from(environment)  # so that a wrong one is reported before a server starts
     ours = {name: value for name, value in environment.items() if name.startswith(_SETTING)}
     return tuple(_method(name, defined[name], ours) for name in chosen)
 

@@ -52,8 +52,8 @@ def _cells(row: Figures, speed: str) -> tuple[str, ...]:
 
 
 def _sources(row: Figures) -> str:
-    told = (
+    reported = (
         f"{name} {one.accepted:,} of {one.drafted:,} ({share(one.accepted, one.drafted):.0%})"
         for name, one in row.sources.items()
     )
-    return f"{row.method.name}: accepted by source: {', '.join(told)}"
+    return f"{row.method.name}: accepted by source: {', '.join(reported)}"

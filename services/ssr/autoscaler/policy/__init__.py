@@ -3,5 +3,5 @@
     reports, queue --> signals, forecast --> demand (in engine slots) --> policy --> replicas and the reasons for them
                                              schedule ---------------------^
 
-All times are seconds of one clock since the epoch (the one that Redis tells, say).
+All times are seconds of one clock since the epoch (the one that Redis reports, say).
 """

@@ -49,7 +49,7 @@ def decide(
         bounded = state.replicas
     replicas = _step(bounded, state, limits, now, reasons)
     replicas = min(max(replicas, least), limits.max_replicas)
-    _tell_starting(state, limits, now, reasons)
+    _report_starting(state, limits, now, reasons)
     keep_s = max(limits.up_period_s, limits.down_period_s, limits.startup_s)
     return Decision(replicas, tuple(reasons), state.changed(replicas, now, keep_s))
 
@@ -129,7 +129,7 @@ def _down(state: ScalingState, limits: ScalingLimits, now: float, reasons: list[
     return min(max(target, allowed), current)
 
 
-def _tell_starting(state: ScalingState, limits: ScalingLimits, now: float, reasons: list[str]) -> None:
+def _report_starting(state: ScalingState, limits: ScalingLimits, now: float, reasons: list[str]) -> None:
     if not state.starting:
         return
     late = not any(now - mark.at < limits.startup_s for mark in state.changes)

@@ -1,7 +1,7 @@
 """How many engine slots a pool's work occupies, or would if it had them.
 
 While nothing waits, what runs is the steady need. As soon as something waits anywhere, it is not: too little runs where
-it waits, too much where a backlog is worked off. Little's law tells then: slots = paths a second x seconds that a path
+it waits, too much where a backlog is worked off. Little's law holds then: slots = paths a second x seconds that a path
 spends in this pool. What runs beyond that is backlog at work (`draining`).
 
 What has piled up is added as the slots that finish it within a horizon: a path that waits (`waiting` for an engine,
@@ -60,8 +60,8 @@ class Demand:
 
     def __str__(self) -> str:
         parts = {"steady": self.steady, "draining": self.draining, "waiting": self.waiting, "queued": self.queued}
-        told = ", ".join(f"{name} {value:.1f}" for name, value in parts.items() if value)
-        return f"demand {self.slots:.1f} slots" + (f" ({told})" if told else "")
+        reported = ", ".join(f"{name} {value:.1f}" for name, value in parts.items() if value)
+        return f"demand {self.slots:.1f} slots" + (f" ({reported})" if reported else "")
 
 
 def pool_demand(
@@ -69,7 +69,7 @@ def pool_demand(
 ) -> Demand:
     """The demand for engines of `pool`. `signals` and `limits` are of all pools: a path's time is spent in both.
 
-    `forecast` None: no orchestrator tells about the queue.
+    `forecast` None: no orchestrator reports on the queue.
     """
     own, load = limits[pool], signals[pool].load
     seconds = _path_seconds(signals, forecast.work if forecast else PathWork(), limits)
@@ -97,7 +97,7 @@ def _coming(pool: Pool, signals: Mapping[Pool, PoolSignals]) -> int:
 def _steady(
     running: float, seconds: float, pool: Pool, signals: Mapping[Pool, PoolSignals], forecast: Forecast
 ) -> float:
-    """Slots for work as it comes. A backlog that is elsewhere is no reason to grow, so there it only tells less."""
+    """Slots for work as it comes. A backlog that is elsewhere is no reason to grow, so there it only says less."""
     arriving = forecast.paths_per_s * seconds
     if signals[pool].load.requests_waiting or forecast.queued_paths:
         return arriving

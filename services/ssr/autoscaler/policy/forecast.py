@@ -15,7 +15,7 @@ class PathWork:
     """What one path is expected to need, all modes together.
 
     `drafted_steps` and `drafted_tokens` of the draft model, `rewrite_tokens` a rewrite, `rewrite_rate` (0..1) the part
-    of the drafted steps that is rewritten where no verifier tells it, `written_tokens` of the target without a draft,
+    of the drafted steps that is rewritten where no verifier reports it, `written_tokens` of the target without a draft,
     `selection_tokens` of a path's part in the selection of the strategies.
     """
 
@@ -50,7 +50,7 @@ class PathAverages:
     selection_tokens: RunningAverage = field(default_factory=lambda: _prior(PathWork().selection_tokens))
 
     def add(self, usage: Usage, paths: int) -> PathAverages:
-        """Account for a job that ended. One that cost nothing (cancelled while it waited) tells nothing."""
+        """Account for a job that ended. One that cost nothing (cancelled while it waited) shows nothing."""
         if not paths or not any(model.generated_tokens for model in usage.models):
             return self
         steps = usage.accepted_steps + usage.rewritten_steps
@@ -107,15 +107,15 @@ class Forecast:
     work: PathWork = PathWork()
 
     def fresh(self, now: float, ttl_s: float) -> bool:
-        """Whether it still tells how things are."""
+        """Whether it still shows how things are."""
         return now - self.at <= ttl_s
 
 
 def forecast_of(workloads: Collection[tuple[float, Workload]]) -> Forecast | None:
-    """What all orchestrators know together, from (time, outlook) of each; None where none of them tells."""
+    """What all orchestrators know together, from (time, workload) of each; None where none of them reports."""
     if not workloads:
         return None
-    at, newest = max(workloads, key=lambda told: told[0])
+    at, newest = max(workloads, key=lambda reported: reported[0])
     evidence = sum(workload.evidence for _, workload in workloads)
 
     def mean(name: str) -> float:

@@ -10,7 +10,7 @@ from ssr.engines.load import Load, Pool
 
 
 class Service(StrEnum):
-    """Who calls engines, and so can tell of their load."""
+    """Who calls engines, and so can report their load."""
 
     DRAFTER = "drafter"
     VERIFIER = "verifier"

@@ -44,7 +44,7 @@ class ScalingState:
         return max(self.replicas - self.ready, 0)
 
     def observed(self, engines: Engines) -> ScalingState:
-        """With the numbers as the cluster tells them: somebody else may have changed them."""
+        """With the numbers as the cluster reports them: somebody else may have changed them."""
         return replace(self, replicas=engines.ready + engines.starting, ready=engines.ready)
 
     def resumed(self, now: float, window_s: float) -> ScalingState:

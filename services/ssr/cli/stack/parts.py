@@ -34,7 +34,7 @@ class Tier(IntEnum):
 
 
 class Probe(StrEnum):
-    """How a part tells that it serves."""
+    """How a part reports that it serves."""
 
     REDIS = "redis"  #: PING
     HTTP = "http"  #: GET /health
@@ -43,7 +43,7 @@ class Probe(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process. `environment` is what it is told beside what all processes inherit."""
+    """One process. `environment` is what it is given beside what all processes inherit."""
 
     name: str
     title: str

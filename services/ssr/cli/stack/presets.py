@@ -22,7 +22,7 @@ class Preset(StrEnum):
 class EngineChoice:
     """One engine: `model` is the catalogue's name of its model, None for a simulated engine.
 
-    `environment` is what its process is told beside that.
+    `environment` is what its process is given beside that.
     """
 
     title: str

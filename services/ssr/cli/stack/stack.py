@@ -88,7 +88,7 @@ async def running_stack(
 
     The orchestrator listens on `port` (0: a free one). Models that are missing are pulled into `models` first (None:
     the store that the environment names). Redis is at `redis_url`, or a Valkey server of the stack's own. `on_event`
-    is told, in one line each, what becomes of the parts; their logs are in `log_dir`, or gone with the stack. The
+    is given, in one line each, what becomes of the parts; their logs are in `log_dir`, or gone with the stack. The
     parts' environment is `environment`, with the stack's own settings over it.
 
     Raises: InvalidRequest for a malformed `redis_url`, RedisRefused where its password is wrong; Unavailable when the

@@ -78,7 +78,7 @@ class Length:
 @dataclass(frozen=True, slots=True)
 class Prior:
     """See the module. `wrong`: (weight, concentration) pairs, the weights sum to 1; `false_sum`: see `core.arithmetic`;
-    `fluency`: of authors whose engines tell log probabilities; `length`: of paths, in tokens.
+    `fluency`: of authors whose engines report log probabilities; `length`: of paths, in tokens.
 
     The defaults are fitted to recorded samples of one pair (0.5B and 1.5B) on school and competition mathematics.
     """

@@ -1,6 +1,6 @@
 """From llama.cpp's chunks to one event a token, ended by TGI's rules.
 
-What llama.cpp does not tell is filled in: tokens that held only part of a character are kept back by it and surface
+What llama.cpp does not report is filled in: tokens that held only part of a character are kept back by it and surface
 with the character's last token; their events here have an empty text, that token's id and log-probability 0.
 """
 

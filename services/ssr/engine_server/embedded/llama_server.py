@@ -50,7 +50,7 @@ class LlamaServer:
 
 
 def physical_cores() -> int:
-    """Cores this process may use, hyperthreads counted once where the system tells which those are."""
+    """Cores this process may use, hyperthreads counted once where the system says which those are."""
     usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     siblings = set()
     for cpu in usable:
@@ -62,7 +62,7 @@ def physical_cores() -> int:
 
 
 def _check_file(path: Path) -> None:
-    # llama.cpp says only "failed to init": look for what can be told apart before it does.
+    # llama.cpp says only "failed to init": look for what can be distinguished before it does.
     try:
         with path.open("rb") as file:
             magic = file.read(len(_GGUF_MAGIC))

@@ -1,4 +1,4 @@
-"""What the embedded engine needs to be told."""
+"""What the embedded engine needs to know."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class EmbeddedSettings(BaseModel):
     model_path: Path
     """A GGUF file."""
     model_id: str
-    """The name that /info tells."""
+    """The name that /info reports."""
     context_tokens: int = Field(default=16384, ge=256)
     """Tokens that fit the key-value cache: of all running requests together, prompts and generated."""
     slots: int = Field(default=8, ge=1, le=64)

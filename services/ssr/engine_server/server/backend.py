@@ -26,7 +26,7 @@ class FinishReason(StrEnum):
 class GenerateRequest:
     """One generation, already validated by the server: every field is inside TGI's and the backend's limits.
 
-    `inputs` is the prompt after truncation, to be tokenised with special tokens recognised and added. `greedy` tells
+    `inputs` is the prompt after truncation, to be tokenised with special tokens recognised and added. `greedy` says
     whether to take the most probable token; the warping fields are meant for sampling and are None where the caller
     gave none (no warping: TGI has no defaults of its own). `repetition_penalty` and `frequency_penalty` apply to
     greedy decoding as well. `seed` is always set when sampling: the server draws one if the caller did not.
@@ -45,7 +45,7 @@ class GenerateRequest:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     top_n_tokens: int = 0
-    prefill: bool = False  #: tell the prompt's tokens with their log probabilities
+    prefill: bool = False  #: report the prompt's tokens with their log probabilities
 
     @property
     def greedy(self) -> bool:
@@ -119,7 +119,7 @@ class BackendInfo:
     max_concurrent_requests: int = 128
     max_top_n_tokens: int = 20
     max_stop_sequences: int = 4
-    prefill_logprobs: bool = False  #: whether it can tell the log probabilities of a prompt's tokens
+    prefill_logprobs: bool = False  #: whether it can report the log probabilities of a prompt's tokens
     max_batch_size: int | None = None  #: requests decoded together (None: no bound of its own)
     dtype: str = ""  #: weights' number format, for /info
     version: str = ""  #: of the backend, for /info

@@ -9,7 +9,7 @@ from ssr.core.errors import CapabilityMissing, InvalidRequest, Overloaded, Timed
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
-    """What a client is told: `error_type` is TGI's machine-readable kind, `error` is for people."""
+    """What a client gets: `error_type` is TGI's machine-readable kind, `error` is for people."""
 
     status: int
     error: str

@@ -49,7 +49,7 @@ class ServedGeneration:
 
     @property
     def seed(self) -> int | None:
-        """Told only where it mattered."""
+        """Reported only where it mattered."""
         return None if self.request.greedy else self.request.seed
 
     def timings(self, end: GenerationEnd) -> Timings:

@@ -1,4 +1,4 @@
-"""What /metrics tells, under TGI's names.
+"""What /metrics reports, under TGI's names.
 
 TGI's counters have no `_total` suffix, which prometheus-client insists on: they are written here by hand.
 """

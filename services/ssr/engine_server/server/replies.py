@@ -1,7 +1,7 @@
 """TGI's JSON replies and headers, made from a `Generation`.
 
 Ours beyond TGI's: the header `x-cached-tokens` and the key `cached_length` in a stream's details say how much of the
-prompt came out of the prefix cache. Real TGI does not tell.
+prompt came out of the prefix cache. Real TGI does not report.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class PrefixCache:
     def admit(self, tokens: tuple[str, ...]) -> int:
         """Remember these tokens; returns how many of them, from the first, were known already.
 
-        At least one is always new: a model needs a token to process to tell what comes next.
+        At least one is always new: a model needs a token to process to predict what comes next.
         """
         known, counting = 0, True
         for key in _block_keys(tokens):

@@ -36,7 +36,7 @@ _Context = aio.ServicerContext[reasoning_pb2.SolveRequest, reasoning_pb2.Job]
 
 
 class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
-    """Takes problems in, tells of their jobs. Any replica can answer for any job."""
+    """Takes problems in, and shows their jobs. Any replica can answer for any job."""
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ class JobRecords:
 class RecordedJournal:
     """Implements `core.solve.Journal`: counts what has become durable in `journal`.
 
-    `age_s` tells the job's age, since it was submitted.
+    `age_s` gives the job's age, since it was submitted.
     """
 
     def __init__(

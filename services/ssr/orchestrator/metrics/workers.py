@@ -71,7 +71,7 @@ class ParkingMetrics:
 
 
 class QueueMetrics:
-    """Shows what `tell` was told last; nothing while the queue is not known. `now`: seconds since 1970."""
+    """Shows what `report` was given last; nothing while the queue is not known. `now`: seconds since 1970."""
 
     def __init__(self, registry: CollectorRegistry, now: Callable[[], float]) -> None:
         self._now = now
@@ -81,7 +81,7 @@ class QueueMetrics:
         Readings("ssr_queue_paths", "Their paths.", labels, lambda: self._read(lambda w: w.paths), registry)
         Readings("ssr_queue_oldest_seconds", "Age of the oldest one.", labels, lambda: self._read(self._age), registry)
 
-    def tell(self, backlog: Mapping[Priority, Waiting]) -> None:
+    def report(self, backlog: Mapping[Priority, Waiting]) -> None:
         self._backlog = backlog
 
     def _read(self, value: Callable[[Waiting], float]) -> Iterable[Reading]:

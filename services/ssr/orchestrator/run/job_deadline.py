@@ -8,7 +8,7 @@ from ssr.orchestrator.queue.job_store import LATE, Claim
 
 
 class JobDeadline:
-    """A time limit (`limit`, to be entered once) that passes after `left_s` seconds (None: never), or when told to."""
+    """A time limit (`limit`, to be entered once) that passes after `left_s` seconds (None: never), or when asked to."""
 
     def __init__(self, claim: Claim, deadline_s: float | None, age_s: float) -> None:
         self.reason = "" if deadline_s is None else f"the deadline of {deadline_s:g} s has passed"

@@ -111,7 +111,7 @@ class RemoteVerifier:
         with self._peer.step_span(Stage.VERIFY, context) as span, about_next_step(context, step.text):
             reply = await self._peer.call(Stage.VERIFY, self._stub.Verify, request, context.job_id)
             verdict = Verdict(step_from_wire(reply.step), reply.accepted, calls_from_wire(reply.calls))
-            _tell(span, verdict)
+            _report(span, verdict)
             return verdict
 
     async def write(self, context: PathContext, options: Options) -> Written:
@@ -176,7 +176,7 @@ async def open_stages(
         )
 
 
-def _tell(span: Span, verdict: Verdict) -> None:
+def _report(span: Span, verdict: Verdict) -> None:
     step = verdict.step
     score = step.score if verdict.accepted else step.draft_score
     span.set(accepted=verdict.accepted, tokens=step.tokens, **({} if score is None else {"score": score}))

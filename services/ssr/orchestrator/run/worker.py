@@ -125,7 +125,7 @@ class QueueWorker:
                 self._wakeups.notify(wakeup, QUEUE)
 
     async def _keep_alive(self) -> None:
-        """Tell the queue that the jobs in hand are at work."""
+        """Report to the queue that the jobs in hand are at work."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
             await patiently("heartbeat", lambda: self._queue.keep(self._held))

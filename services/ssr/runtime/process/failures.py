@@ -1,4 +1,4 @@
-"""What to tell of errors that come out of a group of tasks."""
+"""What to report of errors that come out of a group of tasks."""
 
 from __future__ import annotations
 

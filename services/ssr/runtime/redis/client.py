@@ -100,7 +100,7 @@ async def _master(where: RedisUrl) -> AsyncIterator[RedisClient]:
 @asynccontextmanager
 async def _cluster(where: RedisUrl) -> AsyncIterator[RedisClient]:
     client = ClusterClient(
-        # The nodes we were told of stay those to ask: a name in DNS holds when all addresses have changed.
+        # The nodes we were given stay those to ask: a name in DNS holds when all addresses have changed.
         startup_nodes=[ClusterNode(host, port) for host, port in where.addresses],
         dynamic_startup_nodes=False,
         # Slots without a node are a matter of the calls for them.

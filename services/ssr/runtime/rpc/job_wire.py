@@ -37,7 +37,7 @@ _USAGE_FIELDS = tuple(
 
 
 def priority_from_wire(number: int) -> Priority:
-    """What is told: interactive where that is nothing, or what only a newer version knows."""
+    """What is reported: interactive where that is nothing, or what only a newer version knows."""
     return PRIORITY.read(Priority, number, Priority.INTERACTIVE)
 
 

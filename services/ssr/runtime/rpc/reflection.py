@@ -18,7 +18,7 @@ _V1_FILE = "grpc/reflection/v1/reflection.proto"
 
 
 def add_reflection(server: aio.Server, names: Sequence[str]) -> None:
-    """Tell of the services of these names, and of reflection itself."""
+    """Report the services of these names, and of reflection itself."""
     _describe_v1()
     servicer = reflection_async.ReflectionServicer((*names, *SERVICES))
     handler = grpc.stream_stream_rpc_method_handler(

@@ -45,7 +45,7 @@ class Servicer:
     add_to: Callable[[aio.Server], None]
 
 
-#: Opened beside a server, with what it tells whether calls can be answered.
+#: Opened beside a server, with what decides whether calls can be answered.
 Readiness = Callable[[Callable[[bool], Awaitable[None]]], AbstractAsyncContextManager[None]]
 
 
@@ -97,7 +97,7 @@ async def running_server(
     the servicer may. A request has to arrive within `receive_s` seconds.
 
     The health of "" is that of the process. That of each servicer's name is the same, or, where there is one, what
-    `readiness` tells beside the server: NOT_SERVING until it says otherwise.
+    `readiness` decides beside the server: NOT_SERVING until it says otherwise.
 
     Raises: Unavailable when an address cannot be bound; InvalidRequest naming a file of `tls` that cannot be used.
     """
@@ -113,13 +113,13 @@ async def running_server(
         credentials = await stack.enter_async_context(server_credentials(tls)) if tls is not None else None
         bound = _listen(server, f"{host}:{port}", credentials)
         if health_port is not None:
-            await stack.enter_async_context(_telling_health(status, f"{host}:{health_port}"))
+            await stack.enter_async_context(_reporting_health(status, f"{host}:{health_port}"))
         await server.start()
-        tell = partial(_set, status, names)
+        report = partial(_set, status, names)
         await _set(status, [""], True)
-        await tell(readiness is None)
+        await report(readiness is None)
         try:
-            async with readiness(tell) if readiness else nullcontext():
+            async with readiness(report) if readiness else nullcontext():
                 yield bound
         finally:
             # A cancelled owner still wants the orderly end.
@@ -132,7 +132,7 @@ async def _set(status: health.aio.HealthServicer, names: Sequence[str], serving:
 
 
 @asynccontextmanager
-async def _telling_health(status: health.aio.HealthServicer, address: str) -> AsyncIterator[None]:
+async def _reporting_health(status: health.aio.HealthServicer, address: str) -> AsyncIterator[None]:
     server = aio.server(options=_SERVER_OPTIONS)
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     _listen(server, address, None)

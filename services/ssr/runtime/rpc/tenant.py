@@ -1,4 +1,4 @@
-"""Who asks: the caller that an API key tells, and the tenant that the metadata of a call names."""
+"""Who asks: the caller that an API key names, and the tenant that the metadata of a call names."""
 
 from __future__ import annotations
 

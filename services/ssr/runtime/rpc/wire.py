@@ -57,7 +57,7 @@ class EnumWire:
             raise InvalidRequest(self._prefix.lower(), f"{number} is unknown; known are {known}") from None
 
     def read(self, kind: type[Member], number: int, default: Member | None = None) -> Member:
-        """What is told; `default` (UNKNOWN) for a number that only a newer version knows, and for 0."""
+        """What is reported; `default` (UNKNOWN) for a number that only a newer version knows, and for 0."""
         name = self._names.get(number, "")
         if name in kind.__members__:
             return kind[name]
@@ -213,7 +213,7 @@ def options_from_wire(
 
     A mode or stop rule of a newer version is UNKNOWN. Limits are checked elsewhere (`core.limits`).
     """
-    mode = _told(_MODE, Mode, message.mode, defaults.mode)
+    mode = _reported(_MODE, Mode, message.mode, defaults.mode)
 
     def given(name: Any) -> bool:
         return message.HasField(name)
@@ -227,7 +227,7 @@ def options_from_wire(
     return Options(
         mode=mode,
         paths=paths,
-        stop_rule=_told(_STOP_RULE, StopRule, message.stop_rule, stop_rule_of(mode, defaults)),
+        stop_rule=_reported(_STOP_RULE, StopRule, message.stop_rule, stop_rule_of(mode, defaults)),
         threshold=message.threshold if given("threshold") else defaults.threshold,
         strategy_set=message.strategy_set or defaults.strategy_set,
         scorer=message.scorer,
@@ -263,7 +263,7 @@ def _estimate(name: str) -> Estimate:
         raise InvalidRequest("estimate", f"{echoed(name)} is unknown; known are {', '.join(Estimate)}") from None
 
 
-def _told(wire: EnumWire, kind: type[Member], number: int, default: Member) -> Member:
+def _reported(wire: EnumWire, kind: type[Member], number: int, default: Member) -> Member:
     return wire.read(kind, number) if number else default
 
 

@@ -1,4 +1,4 @@
-"""What a log line is about: the ids of job, path and step, told once and on every line from there."""
+"""What a log line is about: the ids of job, path and step, given once and on every line from there."""
 
 from __future__ import annotations
 

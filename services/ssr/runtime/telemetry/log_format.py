@@ -21,8 +21,8 @@ class TextFormatter(logging.Formatter):
         super().__init__(_TEXT)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        told = [str(part) for part in ids() if part not in ("", None)]
-        return super().formatMessage(record) + (f" [{'/'.join(told)}]" if told else "")
+        reported = [str(part) for part in ids() if part not in ("", None)]
+        return super().formatMessage(record) + (f" [{'/'.join(reported)}]" if reported else "")
 
 
 class JsonLineFormatter(JsonFormatter):

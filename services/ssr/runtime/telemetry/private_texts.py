@@ -1,6 +1,6 @@
 """Problems, answers and steps stay out of the log, wherever a message or a traceback may quote them.
 
-Whoever works on texts tells which (`private`, and `log_context.about`); a filter of the log's handler takes what quotes
+Whoever works on texts names them (`private`, and `log_context.about`); a filter of the log's handler takes what quotes
 them out of every line of that task. Whether a line may show them is a setting of the service (LOG_TEXTS).
 """
 

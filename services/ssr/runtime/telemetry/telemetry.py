@@ -52,14 +52,14 @@ async def open_telemetry(service: str, settings: ServiceSettings) -> AsyncIterat
         tracing = await stack.enter_async_context(_open_tracing(service, settings))
         port = None
         if settings.metrics_port is not None:
-            _tell_of_process(registry, service)
+            _register_process(registry, service)
             port = await stack.enter_async_context(
                 serving_metrics(registry, refreshes, settings.host, settings.metrics_port)
             )
         yield Telemetry(registry, tracing, port, refreshes)
 
 
-def _tell_of_process(registry: CollectorRegistry, service: str) -> None:
+def _register_process(registry: CollectorRegistry, service: str) -> None:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

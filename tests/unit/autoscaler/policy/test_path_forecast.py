@@ -42,7 +42,7 @@ def test_jobs_without_drafts_lead_to_none() -> None:
     assert work.rewrite_tokens == PathWork().rewrite_tokens
 
 
-def test_a_job_that_cost_nothing_tells_nothing() -> None:
+def test_a_job_that_cost_nothing_reports_nothing() -> None:
     assert many(Usage(), paths=5) == PathWork()
     assert many(JOB, paths=0) == PathWork()
 

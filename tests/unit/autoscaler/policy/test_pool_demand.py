@@ -49,7 +49,7 @@ def test_while_nothing_waits_demand_is_what_runs() -> None:
     assert (draft.slots, target.slots) == (7.0, 0.0)
 
 
-def test_when_work_waits_littles_law_tells_the_need() -> None:
+def test_when_work_waits_littles_law_reports_the_need() -> None:
     full = Load(requests_running=10, requests_waiting=1)
     draft, _ = demands(signals(full), replace(IDLE, paths_per_s=4.0))
     assert draft.steady == pytest.approx(4.0 * SECONDS)
@@ -151,6 +151,6 @@ def test_a_service_has_a_demand_of_its_own() -> None:
     assert service_demand(Service.DRAFTER, seen).unknown == ("drafter",)
 
 
-def test_it_tells_what_it_is_made_of() -> None:
+def test_it_reports_what_it_is_made_of() -> None:
     assert str(Demand(steady=30, waiting=8.3, queued=3)) == ("demand 41.3 slots (steady 30.0, waiting 8.3, queued 3.0)")
     assert str(Demand()) == "demand 0.0 slots"

@@ -42,9 +42,9 @@ def test_from_a_prior_of_nothing_it_can_rise() -> None:
 
 
 @given(samples=st.lists(st.floats(0, 1e6), max_size=30), prior=st.floats(0, 1e6))
-def test_it_stays_within_what_it_was_told(samples: list[float], prior: float) -> None:
-    told = [prior, *samples]
-    assert min(told) - 1e-6 <= fed(RunningAverage(prior), *samples) <= max(told) * (1 + 1e-9) + 1e-6
+def test_it_stays_within_what_it_was_reported(samples: list[float], prior: float) -> None:
+    reported = [prior, *samples]
+    assert min(reported) - 1e-6 <= fed(RunningAverage(prior), *samples) <= max(reported) * (1 + 1e-9) + 1e-6
 
 
 def test_arrivals_are_of_the_last_seconds() -> None:

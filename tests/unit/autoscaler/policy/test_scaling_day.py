@@ -269,7 +269,7 @@ def test_a_day_costs_little_more_than_what_is_needed(pool: Pool) -> None:
     assert ideal * 0.9 <= used <= ideal * 1.4
 
 
-def test_decisions_tell_why() -> None:
-    told = "\n".join(lived(scheduled=True).reasons)
+def test_decisions_report_why() -> None:
+    reported = "\n".join(lived(scheduled=True).reasons)
     for words in ("the schedule's 'first lesson' asks for 13", "down held at", "are starting", "the last one stays"):
-        assert words in told
+        assert words in reported

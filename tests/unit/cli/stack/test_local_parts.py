@@ -31,7 +31,7 @@ def parts_of(preset: Preset) -> dict[str, Part]:
     return {part.name: part for part in ssr_parts(SETUPS[preset], PORTS, FILES, "redis://127.0.0.1:1/0", cores=8)}
 
 
-def told(part: Part, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
+def reported(part: Part, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
     """The settings that the part's process reads."""
     with monkeypatch.context() as patch:
         for name, value in part.environment.items():
@@ -40,18 +40,18 @@ def told(part: Part, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
 
 
 @pytest.mark.parametrize("preset", Preset)
-def test_every_part_is_told_settings_it_knows(preset: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_part_is_reported_settings_it_knows(preset: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = parts_of(preset)
     assert set(parts) == set(SETTINGS)
     for part in parts.values():
-        settings = told(part, monkeypatch)
+        settings = reported(part, monkeypatch)
         assert (settings.host, settings.port) == ("127.0.0.1", part.port)
         assert part.environment["SSR_TETHER"] == "1"
 
 
 def test_the_services_find_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = parts_of(Preset.LOCAL)
-    settings = {name: told(part, monkeypatch) for name, part in parts.items()}
+    settings = {name: reported(part, monkeypatch) for name, part in parts.items()}
     urls = {name: settings[name].engine.urls for name in ("selector", "drafter", "verifier")}  # type: ignore[attr-defined]
     target, draft = (f"http://{parts[name].address}" for name in ("target-engine", "draft-engine"))
     assert urls == {"selector": (target,), "drafter": (draft,), "verifier": (target,)}
@@ -64,7 +64,7 @@ def test_the_services_find_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_step_may_take_longer_than_its_engine_call(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = parts_of(Preset.LOCAL)
-    verifier, orchestrator = told(parts["verifier"], monkeypatch), told(parts["orchestrator"], monkeypatch)
+    verifier, orchestrator = reported(parts["verifier"], monkeypatch), reported(parts["orchestrator"], monkeypatch)
     assert isinstance(verifier, VerifierSettings)
     assert isinstance(orchestrator, OrchestratorSettings)
     assert verifier.engine.timeout_s < orchestrator.step_timeout_s
@@ -86,18 +86,18 @@ def test_embedded_presets(
     preset: Preset, models: tuple[str, str], scorer: ScorerName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = parts_of(preset)
-    engines = [told(parts[name], monkeypatch) for name in ("draft-engine", "target-engine")]
+    engines = [reported(parts[name], monkeypatch) for name in ("draft-engine", "target-engine")]
     for settings, model in zip(engines, models, strict=True):
         assert isinstance(settings, EngineServerSettings)
         assert settings.kind is EngineKind.EMBEDDED
         assert settings.embedded.model_path == FILES[model]
         assert settings.embedded.model_id == model
     assert [e.embedded.threads for e in engines if isinstance(e, EngineServerSettings)] == [2, 6]
-    orchestrator = told(parts["orchestrator"], monkeypatch)
+    orchestrator = reported(parts["orchestrator"], monkeypatch)
     assert isinstance(orchestrator, OrchestratorSettings)
     assert orchestrator.defaults.strategy_set == "school"
     assert orchestrator.defaults.max_path_tokens < Options().max_path_tokens
-    verifier = told(parts["verifier"], monkeypatch)
+    verifier = reported(parts["verifier"], monkeypatch)
     assert isinstance(verifier, VerifierSettings)
     assert verifier.scorer is scorer
     assert SETUPS[preset].models == tuple(dict.fromkeys(models))
@@ -105,7 +105,7 @@ def test_embedded_presets(
 
 def test_the_simulated_preset_has_a_weak_and_a_strong_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = parts_of(Preset.SIMULATED)
-    draft, target = (told(parts[name], monkeypatch) for name in ("draft-engine", "target-engine"))
+    draft, target = (reported(parts[name], monkeypatch) for name in ("draft-engine", "target-engine"))
     assert isinstance(draft, EngineServerSettings)
     assert isinstance(target, EngineServerSettings)
     assert draft.simulated.quality.error_rate > target.simulated.quality.error_rate

@@ -20,7 +20,7 @@ def test_free_ports_differ() -> None:
     assert len(set(ports)) == len(ports)
 
 
-def test_a_port_in_use_is_told_with_what_to_do() -> None:
+def test_a_port_in_use_is_reported_with_what_to_do() -> None:
     with (
         socket.create_server((LOOPBACK, 0)) as server,
         pytest.raises(Unavailable, match=rf"port {server.getsockname()[1]} .*in use.*--port"),

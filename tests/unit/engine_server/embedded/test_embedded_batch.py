@@ -10,7 +10,7 @@ from ssr.engine_server.embedded.batch import EmbeddedBatch
 
 
 class Guest:
-    """A request that stays in the batch until told to go."""
+    """A request that stays in the batch until reported to go."""
 
     def __init__(self, group: asyncio.TaskGroup, batch: EmbeddedBatch, tokens: int) -> None:
         self.inside = False

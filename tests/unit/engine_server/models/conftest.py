@@ -71,7 +71,7 @@ class FakeSource:
 
 
 class RecordingProgress:
-    """Remembers what it was told."""
+    """Remembers what it was reported."""
 
     def __init__(self) -> None:
         self.starts: list[tuple[str, int, int]] = []

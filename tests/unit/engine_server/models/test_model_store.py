@@ -135,7 +135,7 @@ async def test_a_wrong_file_in_its_place_is_replaced(
     assert any("will be replaced" in note for note in progress.notes)
 
 
-async def test_list_tells_how_much_of_each_model_is_here(store_of: Any, fake_source: Any, index: Any) -> None:
+async def test_list_reports_how_much_of_each_model_is_here(store_of: Any, fake_source: Any, index: Any) -> None:
     async def seen(store: Any) -> Any:
         [stored] = await store.list()
         return stored.presence, stored.bytes_here

@@ -59,7 +59,7 @@ def expected_score(scale: Scale, shares: Distribution) -> float:
 
 
 @pytest.mark.parametrize("scale", list(Scale))
-def test_scores_tell_right_from_wrong_but_not_always(scale: Scale) -> None:
+def test_scores_report_right_from_wrong_but_not_always(scale: Scale) -> None:
     scored = judged_steps(scale)
     right = [score for good, score in scored if good]
     wrong = [score for good, score in scored if not good]

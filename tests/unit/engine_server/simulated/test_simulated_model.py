@@ -99,14 +99,14 @@ def test_a_blank_line_is_one_token() -> None:
     assert tokens[-1] == END
 
 
-def test_the_digit_tells_right_from_wrong() -> None:
+def test_the_digit_reports_right_from_wrong() -> None:
     right, wrong = (question(step, DIGIT_QUESTION) for step in ("17 + 25 = 42.", "17 + 25 = 43."))
     assert expected_digit(pairs(candidates(right))) > 8
     assert 1 < expected_digit(pairs(candidates(wrong))) < 4
     assert written(right).strip() in ("8", "9")
 
 
-def test_yes_or_no_tells_right_from_wrong() -> None:
+def test_yes_or_no_reports_right_from_wrong() -> None:
     right, wrong = (question(step, YES_NO_QUESTION) for step in ("17 + 25 = 42.", "17 + 25 = 43."))
     assert yes_score(pairs(candidates(right))) > 8 > 1 > yes_score(pairs(candidates(wrong)))
 
@@ -171,8 +171,8 @@ def test_the_tokens_of_wrong_steps_are_less_likely() -> None:
     wrong = right.replace("42", "43")
 
     def mean(prompt: str, step: str) -> float:
-        told = [token.logprob for token in model.prefill(prompt + step)][-len(pieces(step)) :]
-        return sum(told) / len(told)
+        reported = [token.logprob for token in model.prefill(prompt + step)][-len(pieces(step)) :]
+        return sum(reported) / len(reported)
 
     assert mean(SOLVE, right) > -0.5
     assert mean(SOLVE, wrong) < mean(SOLVE, right) - 1
@@ -183,8 +183,8 @@ def test_the_tokens_of_wrong_steps_are_less_likely() -> None:
 @pytest.mark.parametrize(
     "prompt", ["", "hello", "<|assistant|>", "<|user|>x<|end|><|assistant|>a\n\n\n\nb", "a\n\n" * 9]
 )
-def test_the_tokens_of_any_prompt_are_told_alike_each_time(prompt: str) -> None:
-    told = list(SimulatedModel(FLAWLESS).prefill(prompt))
-    assert "".join(token.text for token in told) == prompt
-    assert all(token.logprob < 0 for token in told)
-    assert told == list(SimulatedModel(FLAWLESS).prefill(prompt))
+def test_the_tokens_of_any_prompt_are_reported_alike_each_time(prompt: str) -> None:
+    reported = list(SimulatedModel(FLAWLESS).prefill(prompt))
+    assert "".join(token.text for token in reported) == prompt
+    assert all(token.logprob < 0 for token in reported)
+    assert reported == list(SimulatedModel(FLAWLESS).prefill(prompt))

@@ -4,12 +4,12 @@ from ssr.core.errors import NotFound, Unavailable
 from ssr.runtime.process.failures import single_error
 
 
-def test_the_first_of_our_errors_is_told() -> None:
+def test_the_first_of_our_errors_is_reported() -> None:
     first, second = Unavailable("redis is gone"), NotFound("no model")
     assert single_error(ExceptionGroup("", [ExceptionGroup("", [first]), second])) is first
 
 
-def test_a_lone_error_is_told_whatever_it_is() -> None:
+def test_a_lone_error_is_reported_whatever_it_is() -> None:
     error = ZeroDivisionError()
     assert single_error(ExceptionGroup("", [ExceptionGroup("", [error])])) is error
 

@@ -52,7 +52,7 @@ async def test_a_redis_that_cannot_be_reached_is_unavailable(error: Exception) -
         raise error
 
 
-async def test_a_full_memory_is_told_as_that() -> None:
+async def test_a_full_memory_is_reported_as_that() -> None:
     with pytest.raises(Unavailable, match="memory is full.*maxmemory") as caught, redis_errors():
         raise BaseParser.parse_error("OOM command not allowed when used memory > 'maxmemory'. script: 1234")  # type: ignore[no-untyped-call]
     assert caught.value.delay_s == 5
@@ -66,7 +66,7 @@ async def test_a_full_memory_is_told_as_that() -> None:
         "NOPERM User worker has no permissions to run the 'evalsha' command",
     ],
 )
-async def test_who_is_refused_is_told_what_to_set_right(reply: str) -> None:
+async def test_who_is_refused_is_reported_what_to_set_right(reply: str) -> None:
     with pytest.raises(RedisRefused, match="^redis_url: Redis refuses") as caught, redis_errors():
         raise BaseParser.parse_error(reply)  # type: ignore[no-untyped-call]
     assert isinstance(caught.value, Permanent)

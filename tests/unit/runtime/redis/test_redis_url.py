@@ -70,7 +70,7 @@ def test_every_form_is_read(url: str, expected: RedisUrl) -> None:
         ("unix://", "names no socket"),
     ],
 )
-def test_a_malformed_one_is_told_without_its_password(url: str, reason: str) -> None:
+def test_a_malformed_one_is_reported_without_its_password(url: str, reason: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_redis_url(url)
     assert str(caught.value).startswith("redis_url: ")

@@ -153,7 +153,7 @@ async def test_a_stream_ends_with_its_error() -> None:
         assert cursors == ["1-0"]
 
 
-async def test_a_server_tells_its_health_and_a_taken_port() -> None:
+async def test_a_server_reports_its_health_and_a_taken_port() -> None:
     async with (
         running_server([], host="127.0.0.1", port=0, grace_s=1) as port,
         aio.insecure_channel(f"127.0.0.1:{port}") as channel,

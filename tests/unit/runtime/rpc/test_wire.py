@@ -161,7 +161,7 @@ def test_an_unknown_mode_is_named() -> None:
         asked_options(message, 0)
 
 
-def test_what_a_newer_version_tells_is_read_as_unknown() -> None:
+def test_what_a_newer_version_reports_is_read_as_unknown() -> None:
     """A client or replica of this version, while those of the next one are coming up."""
     message = job_to_wire(JOB)
     message.status, message.priority = 99, 99  # type: ignore[assignment]

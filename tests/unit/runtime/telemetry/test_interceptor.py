@@ -104,7 +104,7 @@ async def test_a_call_that_passes_is_counted_and_timed(watched: Watched) -> None
     assert watched.value("_duration_seconds_count", "pass_on") == 1
 
 
-async def test_who_goes_away_and_who_waited_too_long_are_told_apart(watched: Watched) -> None:
+async def test_who_goes_away_and_who_waited_too_long_are_reported_apart(watched: Watched) -> None:
     call = watched.call("hang")
     await watched.work.at_work.wait()
     assert watched.value("s_in_flight", "hang") == 1

@@ -39,7 +39,7 @@ def test_a_json_line_has_what_every_line_has() -> None:
     }
 
 
-def test_a_line_tells_what_it_is_about() -> None:
+def test_a_line_reports_what_it_is_about() -> None:
     context = PathContext("job-1", 0, "2 + 2?", NO_STRATEGY, ("one", "two"), 1)
     with about("job-1"):
         whole = as_json(record())

@@ -34,18 +34,18 @@ def test_a_decision_shows_what_it_was_made_of(registry: CollectorRegistry) -> No
     metrics.leading(True)
     metrics.decided(Pool.TARGET, SIGNALS, Demand(steady=6.0, queued=1.5), 3, decision(4))
 
-    def told(name: str, **labels: str) -> float | None:
+    def reported(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"ssr_scaling_{name}", labels)
 
-    assert told("leader") == 1
-    assert [told("replicas", pool="target", state=state) for state in ("wanted", "ready", "starting")] == [4, 2, 1]
+    assert reported("leader") == 1
+    assert [reported("replicas", pool="target", state=state) for state in ("wanted", "ready", "starting")] == [4, 2, 1]
     parts = ("steady", "draining", "waiting", "queued")
-    assert [told("demand_slots", pool="target", part=part) for part in parts] == [6.0, 0.0, 0.0, 1.5]
-    assert [told("requests", pool="target", state=state) for state in ("waiting", "running")] == [4, 6]
-    assert told("tokens", pool="target", state="running") == 900
-    assert told("reports", pool="target", state="known") == 1
-    assert told("reports", pool="target", state="missing") == len(SIGNALS.missing)
-    assert told("rewrite_rate") == 0.25
+    assert [reported("demand_slots", pool="target", part=part) for part in parts] == [6.0, 0.0, 0.0, 1.5]
+    assert [reported("requests", pool="target", state=state) for state in ("waiting", "running")] == [4, 6]
+    assert reported("tokens", pool="target", state="running") == 900
+    assert reported("reports", pool="target", state="known") == 1
+    assert reported("reports", pool="target", state="missing") == len(SIGNALS.missing)
+    assert reported("rewrite_rate") == 0.25
 
 
 def test_directions_and_failures_are_counted(registry: CollectorRegistry) -> None:
@@ -62,7 +62,7 @@ def test_directions_and_failures_are_counted(registry: CollectorRegistry) -> Non
     assert [counted("failures", reason=reason) for reason in ("unavailable", "refused")] == [1, 1]
 
 
-def test_who_leads_no_more_tells_nothing_of_pools(registry: CollectorRegistry) -> None:
+def test_who_leads_no_more_reports_nothing_of_pools(registry: CollectorRegistry) -> None:
     metrics = ScalingMetrics(registry)
     metrics.leading(True)
     metrics.decided(Pool.TARGET, SIGNALS, Demand(), 3, decision(4))

@@ -62,7 +62,7 @@ def test_tokens_are_the_ledgers(registry: CollectorRegistry) -> None:
     assert tokens("target", "selection") == usage.selection_tokens == 1
 
 
-def test_prompts_are_told_by_whether_they_were_processed(registry: CollectorRegistry) -> None:
+def test_prompts_are_reported_by_whether_they_were_processed(registry: CollectorRegistry) -> None:
     def prompts(role: str, cache: str) -> float | None:
         return registry.get_sample_value("ssr_prompt_tokens_total", {"role": role, "cache": cache})
 

@@ -1,6 +1,6 @@
 """Arithmetic with errors: a value is a ball, and the true one is inside it.
 
-So two values that differ are known to differ, however small they are, and only values that no precision tells apart
+So two values that differ are known to differ, however small they are, and only values that no precision distinguishes
 are taken for equal. Rational numbers stay exact as long as they are of a reasonable size.
 """
 
