@@ -24,7 +24,7 @@ demo: setup ## Fetch the models, start everything, solve three problems, stop ev
 ##@ Develop
 # Two processes, a file's tests in one of them: they share what is started or rendered once.
 PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
-.PHONY: fuzz test test-unit test-integration test-faults lint type imports proto format clean
+.PHONY: fuzz test test-unit test-integration test-faults lint type imports proto-check proto format clean
 test: test-unit test-integration ## Install what the tests need and run all of them
 
 test-unit: $(VENV)/.ready-dev ## The inner loop: what needs no server (under a minute on two cores)
@@ -40,7 +40,7 @@ fuzz: $(VENV)/.ready-dev ## 30,000 inputs that nobody should send, to all method
 test-faults: $(VENV)/.ready-dev ## Kill and freeze everything at random for minutes (SSR_FAULTS_SEED=n: otherwise)
 	SSR_FAULTS=full $(BIN)/python -m pytest tests/faults
 
-lint: $(VENV)/.ready-dev type imports chart-check docs-check ## All linters: ruff, mypy, import-linter, generated files, the documentation
+lint: $(VENV)/.ready-dev type imports proto-check chart-check docs-check ## All linters: ruff, mypy, import-linter, generated files, the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
@@ -49,6 +49,11 @@ type: $(VENV)/.ready-dev ## mypy, strict
 
 imports: $(VENV)/.ready-dev ## The one-way order of imports
 	$(BIN)/lint-imports
+
+proto-check: ## buf: the .proto files' form, and that they break nobody who was built with the last release's (needs npm)
+	@command -v npm >/dev/null || { echo "no npm: the .proto files are not checked"; exit 0; }; \
+	cd proto && npm ci --no-audit --no-fund --silent && npx --no-install buf lint && \
+	for released in released/*.binpb; do npx --no-install buf breaking --against $$released || exit 1; done
 
 proto: $(VENV)/.ready-dev ## Build the protobuf code again
 	$(BIN)/python hatch_build.py

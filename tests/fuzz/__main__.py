@@ -51,7 +51,7 @@ async def main(inputs: int, seed: int) -> int:
             after = {name: _rss_mib(pid) for name, pid in _pids(stack).items()}
             died = [name for name, pid in pids.items() if _pids(stack).get(name) != pid]
             answers = await _still_answers(stack.address)
-        tracebacks = {log.stem: log.read_text(errors="replace").count("Traceback") for log in logs.glob("*.log")}
+        tracebacks = [found for log in sorted(logs.glob("*.log")) for found in _tracebacks(log)]
     grown = [
         name
         for name in _SERVICES
@@ -59,13 +59,13 @@ async def main(inputs: int, seed: int) -> int:
     ]
     _print(first, second, time.monotonic() - began, methods)
     print(f"processes that died: {', '.join(died) or 'none'}")
-    print(f"tracebacks in the logs: {sum(tracebacks.values())}")
+    print(f"tracebacks in the logs: {len(tracebacks)}")
     print("memory, MiB: " + ", ".join(f"{name} {before[name]:.0f} -> {after[name]:.0f}" for name in _SERVICES))
     print(f"a job behind all that: {answers}")
     bad = [*first.bad, *second.bad]
-    for one in bad[:20]:
+    for one in (*bad[:20], *tracebacks[:5]):
         print(f"BAD {one}")
-    good = not (bad or died or any(tracebacks.values()) or grown) and answers == "JOB_STATUS_ANSWERED"
+    good = not (bad or died or tracebacks or grown) and answers == "JOB_STATUS_ANSWERED"
     print("good" if good else f"NOT GOOD (seed {seed})" + (f"; memory grew: {', '.join(grown)}" if grown else ""))
     return 0 if good else 1
 
@@ -79,6 +79,13 @@ def _print(first: Findings, second: Findings, seconds: float, methods: list[Meth
     for name, count in codes.items():
         by_code[name.split(" ", 1)[1]] += count
     print("statuses: " + ", ".join(f"{code} {count}" for code, count in by_code.most_common()))
+
+
+def _tracebacks(log: Path) -> list[str]:
+    """Each with what is around it."""
+    text = log.read_text(errors="replace")
+    at = [found.start() for found in re.finditer("Traceback", text)]
+    return [f"{log.stem}: {text[max(0, begin - 300) : begin + 2500]}" for begin in at]
 
 
 def _pids(stack: Stack) -> dict[str, int]:

@@ -127,9 +127,11 @@ async def _call(channel: Any, method: Method, body: bytes, given: Inputs, findin
 
 def _remember(method: Method, reply: bytes, given: Inputs) -> None:
     """Some of the next inputs are about jobs and batches that there are."""
-    if method.path.endswith(("/Submit", "/CreateBatch")) and len(given.known) < 200:
-        name = reasoning_pb2.Job.FromString(reply).job_id  # the first field of both
-        given.known.append(name)
+    if len(given.known) < 200:
+        if method.path.endswith("/Submit"):
+            given.known.append(reasoning_pb2.Job.FromString(reply).job_id)
+        elif method.path.endswith("/CreateBatch"):
+            given.known.append(reasoning_pb2.Batch.FromString(reply).batch_id)
 
 
 async def _by_hand(method: Method, frames: Sequence[bytes]) -> None:

@@ -68,6 +68,8 @@ class Services:
     orchestrator: OrchestratorSettings
     draft: SimulatedBackend
     target: SimulatedBackend
+    draft_url: str
+    target_url: str
 
 
 @dataclass
@@ -104,7 +106,7 @@ async def services(redis_url: str) -> AsyncIterator[Services]:
             grace_s=1,
             step_timeout_s=3,
         )
-        yield Services(redis_url, settings, draft, target)
+        yield Services(redis_url, settings, draft, target, draft_engine.urls[0], target_engine.urls[0])
 
 
 @pytest.fixture
