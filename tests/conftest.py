@@ -5,6 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
 sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("unit", "integration", "faults", "fuzz")]
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("ssr", deadline=None)
+settings.load_profile("ssr")
 
 pytest_plugins = ["fault_scale"]

@@ -1,4 +1,4 @@
-"""A crew that does no work and takes fixed times for it: what `core.solve` costs in waiting, and nothing else."""
+"""Stages that do no work and take fixed times for it: what `core.solve` costs in waiting, and nothing else."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Recording:
 
 
 class _Nobody:
-    """The parts of a crew that a path written by one model alone has no need of."""
+    """The stages that a path written by one model alone has no need of."""
 
     async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection:
         raise AssertionError("no strategies are selected")
@@ -61,8 +61,8 @@ async def record(
     known = _known(file)
     places = asyncio.Semaphore(plan.at_a_time)
     model = (await engine.info()).model
-    crew = Author(engine, CallKind.WRITE, Source.TARGET)
-    stages = Stages(_Nobody(), crew, crew, _Nobody(), _Nobody())
+    author = Author(engine, CallKind.WRITE, Source.TARGET)
+    stages = Stages(_Nobody(), author, author, _Nobody(), _Nobody())
 
     async def sample(problem: Problem, number: int) -> dict[str, Any]:
         async with places:

@@ -1,4 +1,4 @@
-"""The loop: read the board, decide for each pool, have it done, put the decision up."""
+"""The loop: read the reports, decide for each pool, have it done, put the decision up."""
 
 from __future__ import annotations
 

@@ -23,4 +23,4 @@ class ReportedEngines:
         return Engines(ready, max(0, decided.replicas - ready) if decided else 0)
 
     async def scale(self, pool: Pool, replicas: int) -> None:
-        """Nothing to do: whoever scales reads the decision from the board."""
+        """Nothing to do: whoever scales reads the decision in Redis."""

@@ -64,7 +64,7 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The board at `now`, seconds since 1970: reports and forecast as far as they are fresh, and what was decided."""
+    """All reports at `now`, seconds since 1970: reports and forecast as far as they are fresh, and what was decided."""
 
     now: float
     reports: tuple[Report, ...]
@@ -130,7 +130,7 @@ class ReportStore:
         )
 
     async def decide(self, pool: Pool, decision: Decision, now: float) -> None:
-        """Put up what was decided at `now`, a time of this board."""
+        """Put up what was decided at `now`, a time of these reports."""
         stored = _Stored(now, decision.replicas, decision.reasons, decision.state)
         with redis_errors():
             await self._redis.hset(_DECISIONS, pool, _stored.dump_json(stored))

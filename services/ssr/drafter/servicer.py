@@ -17,8 +17,8 @@ from ssr.engines.base import Engine
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter
 from ssr.engines.measure import measure
+from ssr.engines.measured import open_measured_engine
 from ssr.engines.origin import work_of
-from ssr.engines.watched import open_watched_engine
 from ssr.runtime.rpc.requests import checked_context, checked_options
 from ssr.runtime.rpc.server import Servicer, running_service
 from ssr.runtime.rpc.wire import calls_to_wire, step_to_wire
@@ -58,7 +58,7 @@ async def running_drafter(settings: DrafterSettings) -> AsyncIterator[int]:
     """The drafter, serving until the block ends; yields its port."""
     async with (
         open_telemetry("drafter", settings) as telemetry,
-        open_watched_engine(settings.engine, Pool.DRAFT, telemetry) as engine,
+        open_measured_engine(settings.engine, Pool.DRAFT, telemetry) as engine,
         reporting(settings, Service.DRAFTER, LoadMeter(engine.pool)),
     ):
         add = partial(drafting_pb2_grpc.add_DraftingServiceServicer_to_server, DraftingServicer(engine))

@@ -1,6 +1,6 @@
 """This orchestrator's part in scaling: it reports the work to come, and answers KEDA where that is wanted.
 
-For KEDA every replica answers, from the board; the one that holds the lock in Redis decides.
+For KEDA every replica answers, from the reports; the one that holds the lock in Redis decides.
 """
 
 from __future__ import annotations

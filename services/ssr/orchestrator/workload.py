@@ -31,7 +31,7 @@ class WorkloadEstimate:
         self._averages = self._averages.add(job.usage, len(job.paths))
 
     async def look(self, queue: JobQueue) -> Workload:
-        """The outlook of now. Raises: Unavailable."""
+        """The workload of now. Raises: Unavailable."""
         backlogs = (await queue.backlog()).values()
         return Workload(
             queued_jobs=sum(backlog.jobs for backlog in backlogs),

@@ -15,8 +15,8 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.limits import MAX_PATHS, check_problem
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter
+from ssr.engines.measured import open_measured_engine
 from ssr.engines.origin import work_of
-from ssr.engines.watched import open_watched_engine
 from ssr.runtime.rpc.requests import check_job_id
 from ssr.runtime.rpc.server import Servicer, running_service
 from ssr.runtime.rpc.wire import calls_to_wire, strategy_to_wire
@@ -71,7 +71,7 @@ async def running_selector(settings: SelectorSettings) -> AsyncIterator[int]:
     strategy_sets = await asyncio.to_thread(load_strategy_sets, settings.strategy_sets_folder)
     async with (
         open_telemetry("selector", settings) as telemetry,
-        open_watched_engine(settings.engine, Pool.TARGET, telemetry) as engine,
+        open_measured_engine(settings.engine, Pool.TARGET, telemetry) as engine,
         reporting(settings, Service.SELECTOR, LoadMeter(engine.pool)),
     ):
         servicer = SelectionServicer(StrategySelector(engine, strategy_sets))

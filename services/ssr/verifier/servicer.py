@@ -18,8 +18,8 @@ from ssr.engines.base import Engine
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter, StepCounts
 from ssr.engines.measure import measure
+from ssr.engines.measured import open_measured_engine
 from ssr.engines.origin import work_of
-from ssr.engines.watched import open_watched_engine
 from ssr.runtime.rpc.requests import checked_context, checked_options
 from ssr.runtime.rpc.server import Servicer, running_service
 from ssr.runtime.rpc.wire import calls_to_wire, step_from_wire, step_to_wire
@@ -81,7 +81,7 @@ async def running_verifier(settings: VerifierSettings) -> AsyncIterator[int]:
     """The verifier, serving until the block ends; yields its port."""
     async with AsyncExitStack() as stack:
         telemetry = await stack.enter_async_context(open_telemetry("verifier", settings))
-        engine = await stack.enter_async_context(open_watched_engine(settings.engine, Pool.TARGET, telemetry))
+        engine = await stack.enter_async_context(open_measured_engine(settings.engine, Pool.TARGET, telemetry))
         servicer = VerificationServicer(engine, settings.scorer, VerificationMetrics(telemetry.registry))
         await stack.enter_async_context(reporting(settings, Service.VERIFIER, LoadMeter(engine.pool, servicer.steps)))
         add = partial(verification_pb2_grpc.add_VerificationServiceServicer_to_server, servicer)

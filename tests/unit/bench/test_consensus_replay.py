@@ -91,7 +91,7 @@ def test_the_last_pass_has_no_token_beyond_the_recording() -> None:
     assert result.acceptance == 1.0
 
 
-class _Watched(NoDraft):
+class _Measured(NoDraft):
     def __init__(self) -> None:
         self.events: list[tuple[str, Hashable]] = []
 
@@ -110,7 +110,7 @@ class _Watched(NoDraft):
 
 def test_staggered_siblings_start_when_the_one_before_is_far_enough() -> None:
     for apart, ahead in ((TOGETHER, 0), (3, 3), (AFTER, 5)):
-        watched = _Watched()
+        watched = _Measured()
         replay((RecordedProblem("p", (Recording("0", (1,) * 5), Recording("1", (1,) * 5))),), watched, 8, apart)
         started = watched.events.index(("start", "p#1"))
         assert watched.events[:started].count(("add", "p#0")) == ahead

@@ -1,4 +1,4 @@
--- Reads the decision for one pool. Keys: see autoscaler/board.py.
+-- Reads the decision for one pool. Keys: see autoscaler/reports.py.
 -- KEYS  decisions
 -- ARGV  pool
 -- Returns {seconds now, decision or nil}.

@@ -1,4 +1,4 @@
--- Reads the board; notes that have expired leave the list. Keys: see autoscaler/board.py.
+-- Reads the reports; notes that have expired leave the list. Keys: see autoscaler/reports.py.
 -- KEYS  notes, decisions
 -- ARGV  prefix of a note's key
 -- Returns {seconds now, {name, note, name, note, ...}, {pool, decision, pool, decision, ...}}.

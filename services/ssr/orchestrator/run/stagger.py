@@ -10,7 +10,7 @@ from ssr.core.types import Options, PathContext, Written
 
 
 def staggered(stages: Stages, stagger_s: float) -> Stages:
-    """The crew, writing the first step of each path `stagger_s` seconds later than that of the path before it.
+    """The stages, writing the first step of each path `stagger_s` seconds later than that of the path before it.
 
     Paths of later waves begin when all before them have ended, and are not delayed further.
     """

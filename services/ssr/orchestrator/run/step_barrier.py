@@ -14,7 +14,7 @@ _SELECTION = -1
 
 
 class StepBarrier:
-    """Lets the steps of one run begin until it is closed. `crew` and `journal` make what the run uses pass by it."""
+    """Lets the steps of one run begin until it is closed. `stages` and `journal` make what the run uses pass by it."""
 
     def __init__(self) -> None:
         self._closed = False

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # gRPC's own class is no generic one
     _Handler = grpc.RpcMethodHandler[Any, Any]
 
 
-class WatchingInterceptor(aio.ServerInterceptor):
+class MeasuringInterceptor(aio.ServerInterceptor):
     """The outermost one of a server: it sees every call with the status that its caller gets.
 
     A call of `begins` (full names, as "/ssr.v1.ReasoningService/Solve") begins a trace where its caller has none.

@@ -14,7 +14,7 @@ from ssr.core.errors import CapabilityMissing
 from ssr.runtime.settings import ServiceSettings, replica_name
 from ssr.runtime.telemetry.exposition import Refresh, serving_metrics
 from ssr.runtime.telemetry.grpc_metrics import GrpcMetrics
-from ssr.runtime.telemetry.interceptor import WatchingInterceptor
+from ssr.runtime.telemetry.interceptor import MeasuringInterceptor
 from ssr.runtime.telemetry.tracing import Tracing
 
 
@@ -31,14 +31,14 @@ class Telemetry:
     def interceptors(self, begins: Collection[str] = (), services: Sequence[str] = ()) -> Sequence[ServerInterceptor]:
         """What a gRPC server of these `services` (full names) needs to be watched; nothing where nobody watches.
 
-        `begins`: see WatchingInterceptor.
+        `begins`: see MeasuringInterceptor.
         """
         if self.metrics_port is None and not self.tracing.on:
             return ()
         metrics = GrpcMetrics(self.registry)
         for service in services:
             metrics.expect(service)
-        return (WatchingInterceptor(metrics, self.tracing, begins),)
+        return (MeasuringInterceptor(metrics, self.tracing, begins),)
 
 
 @asynccontextmanager

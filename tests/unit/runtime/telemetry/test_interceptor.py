@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from ssr.core.errors import Overloaded
 from ssr.runtime.rpc.server import Servicer, running_server
 from ssr.runtime.telemetry.grpc_metrics import GrpcMetrics
-from ssr.runtime.telemetry.interceptor import WatchingInterceptor
+from ssr.runtime.telemetry.interceptor import MeasuringInterceptor
 from ssr.runtime.telemetry.tracing import Tracing
 
 NAME = "ssr.v1.TestService"
@@ -80,7 +80,7 @@ class Watched:
 @pytest.fixture
 async def watched() -> AsyncIterator[Watched]:
     registry, work = CollectorRegistry(), Work()
-    interceptor = WatchingInterceptor(GrpcMetrics(registry), Tracing())
+    interceptor = MeasuringInterceptor(GrpcMetrics(registry), Tracing())
     serving = running_server(
         [Servicer(NAME, work.add_to)], host="127.0.0.1", port=0, grace_s=1, interceptors=[interceptor]
     )

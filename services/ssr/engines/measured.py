@@ -34,16 +34,18 @@ from ssr.runtime.telemetry.tracing import Span, Tracing
 
 
 @asynccontextmanager
-async def open_watched_engine(settings: EngineSettings, pool: Pool, telemetry: Telemetry) -> AsyncIterator[WatchedPool]:
+async def open_measured_engine(
+    settings: EngineSettings, pool: Pool, telemetry: Telemetry
+) -> AsyncIterator[MeasuredPool]:
     """As `open_engine`: the engines of `pool`, with their metrics and spans."""
     metrics = EngineMetrics(telemetry.registry, pool)
 
     def watch(engine: Engine) -> Engine:
-        return _WatchedReplica(engine, metrics)
+        return _MeasuredReplica(engine, metrics)
 
     async with open_engine(settings, watch) as engines:
         _read(engines, metrics)
-        yield WatchedPool(engines, metrics, telemetry.tracing)
+        yield MeasuredPool(engines, metrics, telemetry.tracing)
 
 
 def _read(engines: EnginePool, metrics: EngineMetrics) -> None:
@@ -59,7 +61,7 @@ def _read(engines: EnginePool, metrics: EngineMetrics) -> None:
     )
 
 
-class _Watched:
+class _Measured:
     """An engine with something around its calls; what is cheap goes straight through."""
 
     def __init__(self, engine: Engine) -> None:
@@ -82,7 +84,7 @@ class _Watched:
         await self._engine.__aexit__(*exc)
 
 
-class _WatchedReplica(_Watched):
+class _MeasuredReplica(_Measured):
     """One replica: every attempt and what came of it."""
 
     def __init__(self, engine: Engine, metrics: EngineMetrics) -> None:
@@ -145,7 +147,7 @@ class _WatchedReplica(_Watched):
             self._metrics.attempted(kind, outcome, time.perf_counter() - began)
 
 
-class WatchedPool(_Watched):
+class MeasuredPool(_Measured):
     """A pool: every call that got its answer, as the caller sees it."""
 
     def __init__(self, pool: EnginePool, metrics: EngineMetrics, tracing: Tracing) -> None:
