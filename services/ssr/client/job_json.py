@@ -71,6 +71,7 @@ def _step(step: Step) -> dict[str, Any]:
         "score": step.score,
         "text": step.text,
         "tokens": step.tokens,
+        **({"cut": True} if step.cut else {}),
     }
 
 

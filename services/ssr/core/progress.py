@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -68,6 +68,11 @@ class Progress:
     _run: int = 0
     _key: int = 0
     _heard: _Heard = field(default_factory=_Heard, compare=False, repr=False)
+    _step: Step | None = field(default=None, compare=False, repr=False)
+
+    def is_of(self, steps: Sequence[Step]) -> bool:
+        """Whether it is that of these steps, as far as their number and the last one show."""
+        return self.count == len(steps) and (self._step is steps[-1] if steps else True)
 
     @classmethod
     def of(cls, steps: Iterable[Step]) -> Progress:
@@ -97,6 +102,7 @@ class Progress:
             _run=run,
             _key=key,
             _heard=self._heard.with_step(key, self.count),
+            _step=step,
         )
 
     @property

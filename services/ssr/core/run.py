@@ -65,7 +65,7 @@ class Path:
     progress: Progress = field(default_factory=Progress, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.progress.count != len(self.steps):
+        if not self.progress.is_of(self.steps):
             object.__setattr__(self, "progress", Progress.of(self.steps))
 
     def with_step(self, step: Step) -> Path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 from ssr.client.job_json import job_to_json
 from ssr.core.job import Job, JobStatus, Priority
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import Path
+from ssr.core.steps import CutText
 from ssr.core.types import NO_STRATEGY, Mode, Options, PathStatus, Source, Step, Strategy, WorkedExample
 from ssr.core.vote import Vote
 
@@ -77,3 +78,10 @@ def test_a_job_that_has_only_begun() -> None:
 def test_a_mode_without_strategies_has_none() -> None:
     job = Job("job-c", JobStatus.RUNNING, "?", Options(mode=Mode.PARALLEL), paths=(Path(0, NO_STRATEGY),))
     assert job_to_json(job)["strategies"] == []
+
+
+def test_a_cut_step_says_so() -> None:
+    cut = Step(0, CutText("The crates hold 12"), Source.DRAFT, 8)
+    path = replace(JOB.paths[0], steps=(cut, Step(1, "40 apples.", Source.DRAFT, 4)))
+    steps = job_to_json(replace(JOB, paths=(path,)))["paths"][0]["steps"]
+    assert [step.get("cut", False) for step in steps] == [True, False]

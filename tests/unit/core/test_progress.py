@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,12 @@ def test_versions_of_a_path_do_not_hear_each_other(stem: list[str], left: list[s
             version, alone = version.with_step(step), alone.with_step(step)
             assert version.progress.repeats is is_repeated(text, [one.text for one in version.steps[:-1]])
             assert version.progress == alone.progress
+
+
+def test_a_path_with_other_steps_has_their_progress() -> None:
+    path = path_of("We add 3 and 4.", "So \\boxed{7}.", tokens=5)
+    other = replace(path, steps=(path.steps[0], Step(1, "So \\boxed{8}.", Source.TARGET, 6)))
+    assert (other.tokens, other.progress.answer) == (11, "8")
 
 
 def test_a_step_costs_the_same_however_long_the_path_is() -> None:
