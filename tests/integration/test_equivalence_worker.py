@@ -164,6 +164,13 @@ async def test_a_hanging_question_is_unequal_once_and_for_all(fake: Fake) -> Non
     assert records.limits == ["cpu"], "its first try is not counted"
 
 
+async def test_a_question_that_looks_costly_finds_a_worker_of_its_own(fake: Fake) -> None:
+    worker = fake("say(ready=True)\n" + ECHO)
+    async with MathVerifyEquivalence(command=worker.command) as equivalence, asyncio.timeout(60):
+        assert await equivalence.same(YES, A) is True
+        assert await equivalence.same(r"\unread{yes^{9^{9}}}", r"\int 1^{2^{3^4}}") is True
+
+
 async def test_a_worker_that_hangs_is_replaced(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ssr.orchestrator.equivalence.process._GRACE_S", 0.1)
     monkeypatch.setattr("ssr.orchestrator.equivalence.process._WALL_S", 0.1)

@@ -27,6 +27,11 @@ class FairQueue(Generic[Item]):
     def __len__(self) -> int:
         return sum(len(items) for jobs in self._levels.values() for items in jobs.values())
 
+    @property
+    def lowest(self) -> int | None:
+        """The level of the next item."""
+        return min(self._levels, default=None)
+
     def put(self, job: str, item: Item, *, above: int = 0) -> None:
         """Add an item, `above` levels over those that its job has come to."""
         jobs = self._levels.setdefault(self._level(job) + above, OrderedDict())

@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 _ATTEMPTS = 2  # of a question that a worker died over; the second one with a fresh worker
 _FIRST_PAUSE_S = 0.1  # behind a failed start; it doubles
 _LONGEST_PAUSE_S = 10.0
-#: The first worker is kept for first tries of up to this level: of jobs that have used at most about one first try.
+#: The first worker is kept for questions of up to this level: of jobs that have used at most about one first try.
 _KEPT_FOR = 1
-_NICE = 5  # of questions on the other workers: they give way to the first one and to whoever serves
+_NICE = 5  # of questions that take long, or look it: they give way to the others and to whoever serves
 
 
 class PoolRecords(Protocol):
@@ -46,6 +46,7 @@ class _Asked:
     asked_at: float
     seen: bool = False
     crashes: int = 0
+    suspicion: int = 0
 
 
 class WorkerPool:
@@ -53,9 +54,9 @@ class WorkerPool:
 
     A question has `quick_s` of CPU first. One that needs more is put back among those that do, with `limit_s`: they
     run only where no first try waits, and never on the first worker. So questions that take long, however many, keep
-    nobody waiting for more than a first try. Within each kind, jobs that have used little go first and the others take
-    turns; the first worker is kept for the former. Workers start when they are needed; a lost one is started again,
-    with growing pauses while that fails.
+    nobody waiting for more than a first try. Within each kind, jobs that have used little, with questions that do not
+    look costly, go first and the others take turns; the first worker is kept for the former. Workers start when they
+    are needed; a lost one is started again, with growing pauses while that fails.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class WorkerPool:
     ) -> None:
         self._settings, self._records, self._command = settings, records, tuple(command)
         self._quick: FairQueue[_Asked] = FairQueue(settings.quick_s)
-        self._patient: FairQueue[_Asked] = FairQueue(settings.limit_s)
+        self._patient: FairQueue[_Asked] = FairQueue(settings.quick_s)
         self._news = asyncio.Condition()
         self._tasks = asyncio.TaskGroup()
         self._owners: list[asyncio.Task[None]] = []
@@ -100,7 +101,7 @@ class WorkerPool:
         if not self._open:
             raise Unavailable("the equivalence checker is closed: use it inside its `async with`")
         loop = asyncio.get_running_loop()
-        asked = _Asked(job, question, loop.create_future(), loop.time())
+        asked = _Asked(job, question, loop.create_future(), loop.time(), suspicion=suspicion)
         self._quick.put(job, asked, above=suspicion)
         async with self._news:
             self._news.notify_all()
@@ -124,7 +125,7 @@ class WorkerPool:
                         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                         continue
                     pause_s = _FIRST_PAUSE_S
-                if not await self._answered(worker, asked, is_patient=is_patient, patient=patient):
+                if not await self._answered(worker, asked, is_patient=is_patient):
                     await worker.kill()
                     worker = None
         finally:
@@ -136,17 +137,27 @@ class WorkerPool:
         ones go first, so that no more are started than have work."""
         async with self._news:
             while True:
-                may_quick = running or not any(self._idle.values())
-                may_patient = patient and (running or not self._idle[True])
-                if may_quick and (asked := self._quick.take(None if patient else _KEPT_FOR)) is not None:
-                    found = asked, False
-                elif may_patient and (asked := self._patient.take()) is not None:
-                    found = asked, True
-                else:
+                found = self._taken(patient=patient, running=running)
+                if found is None:
                     await self._wait(patient=patient, running=running)
-                    continue
-                if not asked.answered.done():  # its caller has not left
+                elif not found[0].answered.done():  # its caller has not left
                     return found
+
+    def _taken(self, *, patient: bool, running: bool) -> tuple[_Asked, bool] | None:
+        if running or not self._idle_for_first_try():
+            asked = self._quick.take(None if patient else _KEPT_FOR)
+            if asked is not None:
+                return asked, False
+        if patient and (running or not self._idle[True]):
+            asked = self._patient.take()
+            if asked is not None:
+                return asked, True
+        return None
+
+    def _idle_for_first_try(self) -> bool:
+        """Whether a worker waits that may take the next first try."""
+        lowest = self._quick.lowest
+        return self._idle[True] > 0 or (self._idle[False] > 0 and lowest is not None and lowest <= _KEPT_FOR)
 
     async def _wait(self, *, patient: bool, running: bool) -> None:
         self._idle[patient] += running
@@ -171,7 +182,7 @@ class WorkerPool:
         self._failing_since = None
         return worker
 
-    async def _answered(self, worker: WorkerProcess, asked: _Asked, *, is_patient: bool, patient: bool) -> bool:
+    async def _answered(self, worker: WorkerProcess, asked: _Asked, *, is_patient: bool) -> bool:
         """Ask; whether the worker is good for another question."""
         settings = self._settings
         if not asked.seen:
@@ -179,7 +190,7 @@ class WorkerPool:
             self._records.waited(asyncio.get_running_loop().time() - asked.asked_at)
         cpu_s = settings.limit_s if is_patient else min(settings.quick_s, settings.limit_s)
         try:
-            nice = _NICE if patient else 0
+            nice = _NICE if is_patient or asked.suspicion > _KEPT_FOR else 0
             reply = await worker.ask(asked.question, cpu_s=cpu_s, memory_mib=settings.memory_mib, nice=nice)
         except Unavailable as error:
             await self._crashed(asked, error, is_patient=is_patient)
@@ -201,7 +212,7 @@ class WorkerPool:
             await self._put_back(asked, is_patient=is_patient)
 
     async def _put_back(self, asked: _Asked, *, is_patient: bool) -> None:
-        (self._patient if is_patient else self._quick).put(asked.job, asked)
+        (self._patient if is_patient else self._quick).put(asked.job, asked, above=asked.suspicion)
         async with self._news:
             self._news.notify_all()
 
