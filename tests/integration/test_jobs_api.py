@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,12 @@ from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 from grpc_status import rpc_status
 from redis.asyncio import Redis
+from typer.testing import CliRunner, Result
 
 from ssr import __version__
+from ssr.cli.app import app
+from ssr.client import AsyncClient
+from ssr.core.errors import InvalidRequest, NotFound
 from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.engine_server.simulated.script import truth
 from ssr.orchestrator.queue.keys import LISTED, JobKeys
@@ -210,3 +215,43 @@ async def test_a_server_reports_what_it_is(stub: Stub) -> None:
     assert (info.limits.max_paths, info.limits.max_batch_requests, info.limits.max_list_limit) == (16, 1000, 500)
     assert info.defaults.paths == 5
     assert not info.defaults.HasField("seed")
+
+
+async def test_the_client_has_it_all(system: System) -> None:
+    async with AsyncClient(system.address, tenant="acme", timeout_s=LIMIT_S) as client:
+        job = await client.solve("1 + 1", paths=1, labels={"a": "b"}, timeout_s=LIMIT_S)
+        assert job.labels == (("a", "b"),)
+        page = await client.list(tenant="acme", statuses=["answered"], labels={"a": "b"}, created_from=job.created)
+        assert [one.job_id for one in page.jobs] == [job.job_id]
+        assert (await client.list(created_before=job.created)).jobs == ()
+        batch = await client.create_batch(["1 + 1", "2 + 2"], paths=1, idempotency_key="k", labels={"c": "d"})
+        for one in batch.jobs:
+            async for _ in client.watch(one.job_id, timeout_s=LIMIT_S):
+                pass
+        batch = await client.get_batch(batch.batch_id)
+        assert (batch.total, batch.done, batch.tenant) == (2, True, "acme")
+        assert sum(batch.counts.values()) == 2
+        await client.delete(job.job_id)
+        with pytest.raises(NotFound):
+            await client.get(job.job_id)
+        info = await client.server_info()
+        assert (info.version, info.limits["max_paths"], set(info.models)) == (__version__, 16, {"draft", "target"})
+        with pytest.raises(InvalidRequest, match="^status: 'unknown' is unknown"):
+            await client.list(statuses=["unknown"])
+
+
+async def test_the_command_line_lists_by_label_and_deletes(system: System) -> None:
+    async with AsyncClient(system.address, timeout_s=LIMIT_S) as client:
+        job = await client.solve("1 + 1", paths=1, labels={"a": "b"}, timeout_s=LIMIT_S)
+        other = await client.solve("2 + 2", paths=1, timeout_s=LIMIT_S)
+
+        async def ssr(*arguments: str) -> Result:
+            runner = CliRunner(env={"SSR_SERVER": system.address, "COLUMNS": "120"})
+            return await asyncio.to_thread(runner.invoke, app, list(arguments))
+
+        listed = await ssr("jobs", "--label", "a=b", "--status", "answered")
+        assert job.job_id in listed.output
+        assert other.job_id not in listed.output
+        assert (await ssr("delete", job.job_id)).output == f"{job.job_id}: deleted\n"
+        assert job.job_id not in (await ssr("jobs")).output
+        assert (await ssr("jobs", "--label", "a")).exit_code == 2

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from ssr import __version__
 from ssr.cli.demo import demo
 from ssr.cli.exit_status import ExitStatus, print_error
-from ssr.cli.jobs import cancel, jobs, watch
+from ssr.cli.jobs import cancel, delete, jobs, watch
 from ssr.cli.models import models_app
 from ssr.cli.serve import serve_app
 from ssr.cli.solve import solve
@@ -60,6 +60,7 @@ app.command()(up)
 app.command()(watch)
 app.command()(cancel)
 app.command()(jobs)
+app.command()(delete)
 app.add_typer(models_app)
 app.add_typer(serve_app)
 for further in entry_points(group="ssr.commands"):  # `ssr bench`, where that distribution is installed

@@ -1,4 +1,4 @@
-"""`ssr watch`, `ssr cancel`, `ssr jobs`: jobs that run on a server."""
+"""`ssr watch`, `ssr cancel`, `ssr delete`, `ssr jobs`: jobs that run on a server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ssr.cli.access import (
 from ssr.cli.destination import DEFAULT_SERVER, SERVER_VARIABLE, Destination, checked_address, connected
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import run
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, echoed
 
 if TYPE_CHECKING:
     from ssr.client import AsyncClient
@@ -75,6 +75,10 @@ def cancel(
 
 def jobs(
     limit: Annotated[int, typer.Option(metavar="N", help="At most so many, 1..500.")] = 20,
+    status: Annotated[
+        list[str] | None, typer.Option(metavar="S", help="With this status, as answered; may be given again.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="K=V", help="With this label; may be given again.")] = None,
     server: ServerOption = DEFAULT_SERVER,
     tenant: TenantOption = None,
     tls: TlsOption = False,
@@ -87,9 +91,31 @@ def jobs(
 
     Example:
 
-      ssr jobs --limit 5
+      ssr jobs --limit 5 --status running --label course=algebra
     """
-    run(_jobs(limit, server, AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)))
+    flags = AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)
+    run(_jobs(limit, status or [], label or [], server, flags))
+
+
+def delete(
+    job_id: JobArgument,
+    server: ServerOption = DEFAULT_SERVER,
+    tenant: TenantOption = None,
+    tls: TlsOption = False,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    api_key_file: ApiKeyFileOption = None,
+) -> None:
+    """Remove a job with all that is kept of it, for good.
+
+    One that is not finished is cancelled first.
+
+    Example:
+
+      ssr delete job-abc
+    """
+    run(_delete(job_id, server, AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)))
 
 
 def _client_of(server: str, flags: AccessFlags) -> AbstractAsyncContextManager[AsyncClient]:
@@ -118,12 +144,28 @@ async def _cancel(job_id: str, server: str, flags: AccessFlags) -> ExitStatus:
     return ExitStatus.DONE
 
 
-async def _jobs(limit: int, server: str, flags: AccessFlags) -> ExitStatus:
+async def _delete(job_id: str, server: str, flags: AccessFlags) -> ExitStatus:
+    async with _client_of(server, flags) as client:
+        await client.delete(job_id)
+    typer.echo(f"{job_id}: deleted")
+    return ExitStatus.DONE
+
+
+def _labels(given: list[str]) -> dict[str, str]:
+    """Raises: InvalidRequest."""
+    pairs = [label.partition("=") for label in given]
+    for key, equals, _ in pairs:
+        if not (key and equals):
+            raise InvalidRequest("label", f"{echoed(key)} is not KEY=VALUE")
+    return {key: value for key, _, value in pairs}
+
+
+async def _jobs(limit: int, statuses: list[str], labels: list[str], server: str, flags: AccessFlags) -> ExitStatus:
     from ssr.cli.job_list import job_list
 
     if not 1 <= limit <= 500:
         raise InvalidRequest("limit", f"must be within 1..500; got {limit}")
     async with _client_of(server, flags) as client:
-        page = await client.list(limit)
+        page = await client.list(limit, statuses=statuses, labels=_labels(labels))
     Console().print(job_list(page.jobs))
     return ExitStatus.DONE

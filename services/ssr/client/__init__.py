@@ -9,6 +9,7 @@ api_key=os.environ["SSR_API_KEY"])`. Every failure is one of `ssr.core.errors`.
 """
 
 from ssr.client.async_client import AsyncClient
+from ssr.client.batch import Batch, ServerInfo
 from ssr.client.job_json import job_to_json
 from ssr.client.page import JobPage
 from ssr.client.request import SolveOptions
@@ -20,11 +21,13 @@ from ssr.runtime.rpc.tls import Tls
 __all__ = [
     "AsyncClient",
     "Backoff",
+    "Batch",
     "Client",
     "Event",
     "Job",
     "JobPage",
     "Priority",
+    "ServerInfo",
     "SolveOptions",
     "Tls",
     "job_to_json",

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from datetime import datetime
 from typing import Self, Unpack
 
 from grpc import aio
 
+from ssr.client.batch import Batch, ServerInfo, batch_from_wire, server_info_from_wire
 from ssr.client.connection import Connection
 from ssr.client.credentials import credentials, warn_of_plaintext
 from ssr.client.deadline import Deadline
 from ssr.client.page import JobPage
-from ssr.client.request import SolveOptions, solve_request
+from ssr.client.request import NO_LABELS, SolveOptions, list_request, solve_request
 from ssr.client.retrying import DEFAULT_BACKOFF, Retries, resumed
 from ssr.core.errors import BadReply, SsrError, TimedOut
-from ssr.core.job import Event, Finished, Job, Priority
+from ssr.core.job import Event, Finished, Job, JobStatus, Priority
 from ssr.core.retry import Backoff
 from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.runtime.rpc.tenant import WAITER_KEY
@@ -96,10 +98,11 @@ class AsyncClient:
         *,
         idempotency_key: str = "",
         priority: Priority | str = Priority.INTERACTIVE,
+        labels: Mapping[str, str] = NO_LABELS,
         **options: Unpack[SolveOptions],
     ) -> Job:
         """Queue a problem. The job runs whether or not anybody watches."""
-        request = solve_request(problem, idempotency_key or _new_key(), options, priority)
+        request = solve_request(problem, idempotency_key or _new_key(), options, priority, labels)
         return await self._submit(request, self._deadline())
 
     async def solve(
@@ -109,10 +112,11 @@ class AsyncClient:
         timeout_s: float | None = JOB_TIMEOUT_S,
         idempotency_key: str = "",
         priority: Priority | str = Priority.INTERACTIVE,
+        labels: Mapping[str, str] = NO_LABELS,
         **options: Unpack[SolveOptions],
     ) -> Job:
         """The finished job of a problem, with its paths; `job.status` says whether it has an answer."""
-        request = solve_request(problem, idempotency_key or _new_key(), options, priority)
+        request = solve_request(problem, idempotency_key or _new_key(), options, priority, labels)
         deadline = Deadline(timeout_s)
         job_id = ""
         async with aclosing(self._owning(request, deadline)) as events:
@@ -127,6 +131,7 @@ class AsyncClient:
         timeout_s: float | None = JOB_TIMEOUT_S,
         idempotency_key: str = "",
         priority: Priority | str = Priority.INTERACTIVE,
+        labels: Mapping[str, str] = NO_LABELS,
         **options: Unpack[SolveOptions],
     ) -> AsyncGenerator[Event]:
         """Every event of a problem's job, from its beginning to its end.
@@ -134,7 +139,7 @@ class AsyncClient:
         Leaving the stream early cancels the job: at once with `contextlib.aclosing`, else at the latest when the
         client closes.
         """
-        request = solve_request(problem, idempotency_key or _new_key(), options, priority)
+        request = solve_request(problem, idempotency_key or _new_key(), options, priority, labels)
         async with aclosing(self._owning(request, Deadline(timeout_s))) as events:
             async for event in events:
                 yield event
@@ -159,11 +164,58 @@ class AsyncClient:
         request = reasoning_pb2.CancelRequest(job_id=job_id)
         return job_from_wire(await self._connection.call(self._connection.stub.Cancel, request, self._deadline()))
 
-    async def list(self, limit: int = 50, page_token: str = "") -> JobPage:
-        """Up to `limit` (1..500) jobs without their paths, newest first, from where a page before ended."""
-        request = reasoning_pb2.ListRequest(limit=limit, page_token=page_token)
+    async def list(
+        self,
+        limit: int = 50,
+        page_token: str = "",
+        *,
+        tenant: str = "",
+        statuses: Iterable[JobStatus | str] = (),
+        labels: Mapping[str, str] = NO_LABELS,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> JobPage:
+        """Up to `limit` (1..500) jobs without their paths, newest first, from where a page before ended.
+
+        Of a tenant, with any of the statuses, all of the labels, created from one time on and before another; what is
+        left out is any.
+        """
+        request = list_request(limit, page_token, tenant, statuses, labels, (created_from, created_before))
         reply = await self._connection.call(self._connection.stub.List, request, self._deadline())
         return JobPage(tuple(job_from_wire(job) for job in reply.jobs), reply.next_page_token)
+
+    async def create_batch(
+        self,
+        problems: Sequence[str],
+        *,
+        idempotency_key: str = "",
+        priority: Priority | str = Priority.BATCH,
+        labels: Mapping[str, str] = NO_LABELS,
+        **options: Unpack[SolveOptions],
+    ) -> Batch:
+        """Queue 1..1000 problems as one object; all of them are checked before any is queued."""
+        requests = [solve_request(problem, "", options, priority, labels) for problem in problems]
+        request = reasoning_pb2.CreateBatchRequest(requests=requests, idempotency_key=idempotency_key or _new_key())
+        return batch_from_wire(
+            await self._connection.call(self._connection.stub.CreateBatch, request, self._deadline())
+        )
+
+    async def get_batch(self, batch_id: str, limit: int = 100, page_token: str = "") -> Batch:
+        """The batch as it is now, with up to `limit` (1..500) of its jobs."""
+        request = reasoning_pb2.GetBatchRequest(batch_id=batch_id, limit=limit, page_token=page_token)
+        return batch_from_wire(await self._connection.call(self._connection.stub.GetBatch, request, self._deadline()))
+
+    async def delete(self, job_id: str) -> None:
+        """Remove a job with all that is kept of it, for good; one that is not finished is cancelled first."""
+        request = reasoning_pb2.DeleteJobRequest(job_id=job_id)
+        await self._connection.call(self._connection.stub.DeleteJob, request, self._deadline())
+
+    async def server_info(self) -> ServerInfo:
+        """What the server is and takes."""
+        request = reasoning_pb2.GetServerInfoRequest()
+        return server_info_from_wire(
+            await self._connection.call(self._connection.stub.GetServerInfo, request, self._deadline())
+        )
 
     async def _owning(self, request: reasoning_pb2.SolveRequest, deadline: Deadline) -> AsyncGenerator[Event]:
         """The events of a job that ends with its caller's interest in it."""

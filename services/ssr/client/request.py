@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, TypedDict, TypeVar
 
 from ssr.core.cascade import CascadeShape, stop_rule_of
 from ssr.core.errors import InvalidRequest, echoed
 from ssr.core.evidence.rule import Estimate
-from ssr.core.job import Priority
-from ssr.core.limits import check_key, check_options, check_problem
+from ssr.core.job import JobStatus, Priority
+from ssr.core.limits import check_key, check_labels, check_options, check_problem
 from ssr.core.types import Mode, Options, StopRule, choices, chosen
-from ssr.runtime.rpc.job_wire import PRIORITY
+from ssr.runtime.rpc.job_wire import PRIORITY, status_number
 from ssr.runtime.rpc.wire import options_to_wire
 from ssr.v1 import reasoning_pb2
 
 Member = TypeVar("Member", bound=StrEnum)
+
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 class SolveOptions(TypedDict, total=False):
@@ -71,7 +77,11 @@ def resolved(given: SolveOptions) -> Options:
 
 
 def solve_request(
-    problem: str, key: str, given: SolveOptions, priority: Priority | str = Priority.INTERACTIVE
+    problem: str,
+    key: str,
+    given: SolveOptions,
+    priority: Priority | str = Priority.INTERACTIVE,
+    labels: Mapping[str, str] = NO_LABELS,
 ) -> reasoning_pb2.SolveRequest:
     """The message, with only the given options in it.
 
@@ -79,12 +89,34 @@ def solve_request(
     """
     check_problem(problem)
     check_key(key)
+    check_labels(labels)
     number = PRIORITY.number(checked_priority(priority))
     complete = options_to_wire(resolved(given))
     options = reasoning_pb2.Options()
     for name in given:
         setattr(options, name, getattr(complete, name))
-    return reasoning_pb2.SolveRequest(problem=problem, options=options, idempotency_key=key, priority=number)
+    return reasoning_pb2.SolveRequest(
+        problem=problem, options=options, idempotency_key=key, priority=number, labels=labels
+    )
+
+
+def list_request(
+    limit: int,
+    page_token: str,
+    tenant: str,
+    statuses: Iterable[JobStatus | str],
+    labels: Mapping[str, str],
+    created: tuple[datetime | None, datetime | None],
+) -> reasoning_pb2.ListRequest:
+    """`created`: from and before. Raises: InvalidRequest for a status that is none."""
+    request = reasoning_pb2.ListRequest(limit=limit, page_token=page_token, tenant=tenant, labels=labels)
+    request.statuses.extend(status_number(_member(JobStatus, "status", status)) for status in statuses)
+    since, before = created
+    if since is not None:
+        request.created_from.FromDatetime(since)
+    if before is not None:
+        request.created_before.FromDatetime(before)
+    return request
 
 
 def checked_priority(priority: Priority | str) -> Priority:

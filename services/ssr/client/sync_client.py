@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self, TypeVar, Unpack
 
 from ssr.client.async_client import CALL_TIMEOUT_S, JOB_TIMEOUT_S, AsyncClient
+from ssr.client.batch import Batch, ServerInfo
 from ssr.client.page import JobPage
-from ssr.client.request import SolveOptions
+from ssr.client.request import NO_LABELS, SolveOptions
 from ssr.client.retrying import DEFAULT_BACKOFF
-from ssr.core.job import Event, Job, Priority
+from ssr.core.job import Event, Job, JobStatus, Priority
 from ssr.core.retry import Backoff
 from ssr.runtime.rpc.tls import Tls
 
@@ -71,10 +73,13 @@ class Client:
         *,
         idempotency_key: str = "",
         priority: Priority | str = Priority.INTERACTIVE,
+        labels: Mapping[str, str] = NO_LABELS,
         **options: Unpack[SolveOptions],
     ) -> Job:
         """Queue a problem. The job runs whether or not anybody watches."""
-        return self._run(self._client.submit(problem, idempotency_key=idempotency_key, priority=priority, **options))
+        return self._run(
+            self._client.submit(problem, idempotency_key=idempotency_key, priority=priority, labels=labels, **options)
+        )
 
     def solve(
         self,
@@ -83,11 +88,12 @@ class Client:
         timeout_s: float | None = JOB_TIMEOUT_S,
         idempotency_key: str = "",
         priority: Priority | str = Priority.INTERACTIVE,
+        labels: Mapping[str, str] = NO_LABELS,
         **options: Unpack[SolveOptions],
     ) -> Job:
         """The finished job of a problem, with its paths."""
         solving = self._client.solve(
-            problem, timeout_s=timeout_s, idempotency_key=idempotency_key, priority=priority, **options
+            problem, timeout_s=timeout_s, idempotency_key=idempotency_key, priority=priority, labels=labels, **options
         )
         return self._run(solving)
 
@@ -98,11 +104,12 @@ class Client:
         timeout_s: float | None = JOB_TIMEOUT_S,
         idempotency_key: str = "",
         priority: Priority | str = Priority.INTERACTIVE,
+        labels: Mapping[str, str] = NO_LABELS,
         **options: Unpack[SolveOptions],
     ) -> Generator[Event]:
         """Every event of a problem's job; closing the iterator early cancels the job."""
         events = self._client.stream(
-            problem, timeout_s=timeout_s, idempotency_key=idempotency_key, priority=priority, **options
+            problem, timeout_s=timeout_s, idempotency_key=idempotency_key, priority=priority, labels=labels, **options
         )
         return self._iterate(events)
 
@@ -118,9 +125,55 @@ class Client:
         """End a job; a finished one stays as it is."""
         return self._run(self._client.cancel(job_id))
 
-    def list(self, limit: int = 50, page_token: str = "") -> JobPage:
+    def list(
+        self,
+        limit: int = 50,
+        page_token: str = "",
+        *,
+        tenant: str = "",
+        statuses: Iterable[JobStatus | str] = (),
+        labels: Mapping[str, str] = NO_LABELS,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> JobPage:
         """Up to `limit` (1..500) jobs without their paths, newest first."""
-        return self._run(self._client.list(limit, page_token))
+        listing = self._client.list(
+            limit,
+            page_token,
+            tenant=tenant,
+            statuses=statuses,
+            labels=labels,
+            created_from=created_from,
+            created_before=created_before,
+        )
+        return self._run(listing)
+
+    def create_batch(
+        self,
+        problems: Sequence[str],
+        *,
+        idempotency_key: str = "",
+        priority: Priority | str = Priority.BATCH,
+        labels: Mapping[str, str] = NO_LABELS,
+        **options: Unpack[SolveOptions],
+    ) -> Batch:
+        """Queue 1..1000 problems as one object."""
+        creating = self._client.create_batch(
+            problems, idempotency_key=idempotency_key, priority=priority, labels=labels, **options
+        )
+        return self._run(creating)
+
+    def get_batch(self, batch_id: str, limit: int = 100, page_token: str = "") -> Batch:
+        """The batch as it is now, with a page of its jobs."""
+        return self._run(self._client.get_batch(batch_id, limit, page_token))
+
+    def delete(self, job_id: str) -> None:
+        """Remove a job with all that is kept of it, for good."""
+        self._run(self._client.delete(job_id))
+
+    def server_info(self) -> ServerInfo:
+        """What the server is and takes."""
+        return self._run(self._client.server_info())
 
     def _run(self, call: Coroutine[Any, Any, Result]) -> Result:
         """The result of a call in our loop; an interrupt of this thread cancels the call and waits for its end."""

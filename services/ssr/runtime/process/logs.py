@@ -20,6 +20,12 @@ def log_to_stderr(
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLineFormatter(service, replica_name()) if form == "json" else TextFormatter())
+    handler.addFilter(_caller_is_there)
     if not texts:
         handler.addFilter(WithholdTexts())
     logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+def _caller_is_there(record: logging.LogRecord) -> bool:
+    """Not gRPC's own traceback about a status that nobody is there any more to receive: callers could fill the log."""
+    return not (record.name.startswith("grpc._cython") and str(record.msg).startswith("ExecuteBatchError"))

@@ -71,6 +71,11 @@ def asked_status(number: int) -> JobStatus:
     return _JOB_STATUS.member(JobStatus, number)
 
 
+def told_status(number: int) -> JobStatus:
+    """UNKNOWN for one of a newer version."""
+    return _JOB_STATUS.read(JobStatus, number)
+
+
 def status_number(status: JobStatus) -> Any:
     return _JOB_STATUS.number(status)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ssr.core.types import NO_STRATEGY, PathContext
+from ssr.runtime.process.logs import log_to_stderr
 from ssr.runtime.telemetry.log_context import about, about_next_step
 from ssr.runtime.telemetry.log_format import JsonLineFormatter, TextFormatter
 from ssr.runtime.telemetry.private_texts import WithholdTexts, private, withheld
@@ -65,3 +66,18 @@ def test_no_line_quotes_what_its_task_works_on(log: Any) -> None:
     assert "pears" in stream.getvalue()
     if written.startswith("{"):
         assert all(json.loads(line) for line in written.splitlines())
+
+
+def test_a_caller_that_is_gone_fills_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """gRPC logs a traceback for every status that it cannot send any more."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        log_to_stderr("INFO")
+        logging.getLogger("grpc._cython.cygrpc").error("ExecuteBatchError raised in core by servicer method [/x/Y]")
+        logging.getLogger("grpc._cython.cygrpc").error("something else")
+    finally:
+        root.handlers[:], root.level = handlers, level
+    written = capsys.readouterr().err
+    assert "something else" in written
+    assert "ExecuteBatchError" not in written
