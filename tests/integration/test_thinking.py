@@ -17,15 +17,18 @@ from vllm_face import serving_as_vllm
 from ssr.client.async_client import AsyncClient
 from ssr.core.acceptance import ScorerName
 from ssr.core.job import Job, JobStatus
+from ssr.core.prompts import YES_NO_QUESTION, judging
 from ssr.core.steps import join_path
 from ssr.core.thinking import CLOSE, OPEN, said
-from ssr.core.types import PathStatus, Source
+from ssr.core.types import NO_STRATEGY, PathContext, PathStatus, Source
 from ssr.drafter.servicer import running_drafter
 from ssr.drafter.settings import DrafterSettings
 from ssr.engine_server.server.serving import running_server
+from ssr.engine_server.simulated import template
 from ssr.engine_server.simulated.backend import SimulatedBackend
 from ssr.engine_server.simulated.script import truth
 from ssr.engine_server.simulated.settings import Latency, Quality, SimulatedSettings, Thinking
+from ssr.engine_server.simulated.tokenizer import pieces
 from ssr.engines.settings import EngineSettings
 from ssr.orchestrator.service import running_orchestrator
 from ssr.orchestrator.settings import OrchestratorSettings
@@ -141,3 +144,25 @@ async def test_thinking_ends_with_its_budget_and_the_path_answers(
     assert job.usage.thinking_tokens <= 2 * budget
     assert all((OPEN in turn) == (budget > 0) for turn in turns(job))
     assert all(("I stop thinking here" in turn) == (budget > 0) for turn in turns(job))
+
+
+@pytest.mark.parametrize("thinking", [NO, OPENED])
+@pytest.mark.parametrize("small", ["draft", "target"])
+@pytest.mark.parametrize("refused", [False, True], ids=["counted", "refused"])
+async def test_a_full_context_ends_a_path_with_the_steps_it_has(
+    redis_url: str, thinking: Thinking, small: str, refused: bool
+) -> None:
+    """Whether we count the tokens or the engine refuses the prompt, and whoever has less room."""
+    kinds = {"draft": SimulatedSettings.draft(), "target": SimulatedSettings.target()}
+    dialogue = judging(PathContext("job", 0, PROBLEM, NO_STRATEGY, (), 0), "", YES_NO_QUESTION, "").messages
+    longest = len(pieces(template.render(dialogue))) + 45  # of a path of some 100 tokens
+    total = longest + (400 if refused else 0)
+    limits = {"max_input_tokens": longest - refused, "max_total_tokens": total + (not refused)}
+    kinds[small] = kinds[small].model_copy(update=limits)
+    draft, target = (backend(one, thinking, error_rate=0.0) for one in kinds.values())
+    async with system(redis_url, TGI, draft, target) as ssr:
+        job = await ssr.solve(PROBLEM, mode="ssd", seed=2, timeout_s=60)
+    (path,) = job.paths
+    assert (path.status, job.status) == (PathStatus.EXHAUSTED, JobStatus.NO_ANSWER), path.reason
+    assert path.steps
+    assert "context" in path.reason

@@ -15,6 +15,7 @@ import yaml
 
 from ssr.core.answers import boxed
 from ssr.core.errors import InvalidRequest, NotFound, echoed
+from ssr.core.limits import check_text
 from ssr.core.types import Strategy, WorkedExample
 
 StrategySet = tuple[Strategy, ...]
@@ -45,6 +46,8 @@ def parse_strategy_set(name: str, text: str) -> StrategySet:
     if not strategy_set:
         raise InvalidRequest(f"strategy set {name}", "has no strategies")
     for strategy in strategy_set:
+        for text in (strategy.name, strategy.hint, *(t for e in strategy.examples for t in (e.problem, e.solution))):
+            check_text(f"strategy set {name}, {strategy.code}", text)
         _check_examples(f"strategy set {name}, {strategy.code}.examples", strategy.examples)
     return strategy_set
 

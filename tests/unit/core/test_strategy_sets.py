@@ -50,6 +50,7 @@ def test_an_example_that_cannot_be_used_is_named(examples: str, wrong: str) -> N
         "- {code: a, name: x}",
         "- {code: 1, name: x}",
         "- {code: A, name: x}\n- {code: A, name: y}",
+        '- {code: A, name: "half a pair \\ud83c"}',
         "- [",
     ],
 )
