@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from ssr.core.errors import BadReply, InvalidRequest, Overloaded, SsrError, TimedOut, Unavailable
+from ssr.core.errors import BadReply, InvalidRequest, NoEngine, Overloaded, SsrError, TimedOut, Unavailable
 from ssr.engines.base import (
     ANYONE,
     GREEDY,
@@ -632,3 +632,19 @@ async def test_the_model_is_asked_for_again_after_a_replica_was_away() -> None:
         with pytest.raises(Unavailable):
             await ask(pool)
         assert await pool.info() is not known
+
+
+@pytest.mark.parametrize(
+    ("failure", "missing"), [(NoEngine("nobody listens"), NoEngine), (Unavailable("broken"), Unavailable)]
+)
+async def test_engines_that_fail_are_no_missing_engines(failure: SsrError, missing: type[SsrError]) -> None:
+    """Whoever finds no engine waits for one; whoever finds broken ones is told so in time."""
+    async with opened("a", "b", timeout_s=0.3) as (pool, replicas):
+        for engine in replicas.engines.values():
+            engine.failure = failure
+        kinds = []
+        for _ in range(3):
+            with pytest.raises(Unavailable) as raised:
+                await ask(pool)
+            kinds.append(type(raised.value))
+        assert kinds[1:] == [missing] * 2
