@@ -53,7 +53,7 @@ async def _redis_faults(redis: RedisClient, jobs: list[Job]) -> list[str]:
         faults += [f"{key} has an entry left: {entry}" for entry in await redis.xrange(key)]
         if await redis.exists(key) and (pending := (await redis.xpending(key, GROUP))["pending"]):
             faults.append(f"{pending} entries of {key} are pending")
-    known = {key for job in jobs for key in JobKeys(job.job_id).both}
+    known = {key for job in jobs for key in JobKeys(job.job_id).all}
     async for raw in redis.scan_iter(count=1000):
         key = raw.decode()
         if key in (*streams, INDEX, LISTED) or key.startswith(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ssr.core.errors import plain
 from ssr.orchestrator.queue.job_store import LATE, Claim
 
 
@@ -11,7 +12,7 @@ class JobDeadline:
     """A time limit (`limit`, to be entered once) that passes after `left_s` seconds (None: never), or when asked to."""
 
     def __init__(self, claim: Claim, deadline_s: float | None, age_s: float) -> None:
-        self.reason = "" if deadline_s is None else f"the deadline of {deadline_s:g} s has passed"
+        self.reason = "" if deadline_s is None else f"the deadline of {plain(deadline_s)} s has passed"
         left_s = None if deadline_s is None else max(0.0, deadline_s - age_s)
         if claim.end_wanted.startswith(LATE):
             self.reason, left_s = claim.end_wanted.removeprefix(LATE), 0.0
