@@ -85,7 +85,7 @@ def solve(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="expected, greedy, judge, likelihood, arithmetic, none, or as arithmetic+judge. "
+            help="expected, greedy, judge, likelihood, arithmetic, reward, agreement, none, or as arithmetic+judge. "
             "Default: the verifier's.",
         ),
     ] = None,
