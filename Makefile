@@ -77,6 +77,14 @@ reference: $(VENV)/.ready-dev ## Make the pages of settings, commands and protoc
 
 ##@ Deploy
 IMAGE ?= ssr:$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' services/ssr/__init__.py)
+# The autoscaler's, which has Kubernetes' client: the same name with -autoscaler behind it.
+IMAGE_AUTOSCALER := $(firstword $(subst :, ,$(IMAGE)))-autoscaler:$(lastword $(subst :, ,$(IMAGE)))
+# What builds images: docker, podman or buildah, whichever is there. BASE: what they are built on.
+BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
+BASE ?=
+# docker keeps layers, and finds the file of what to ignore, by itself
+IGNORE = $(if $(filter docker,$(BUILDER)),,--layers --ignorefile deploy/Dockerfile.dockerignore)
+IMAGE_BUILD = $(BUILDER) build $(if $(BASE),--build-arg BASE=$(BASE)) --file deploy/Dockerfile
 .PHONY: chart chart-check image kind-up kind-down
 chart: $(VENV)/.ready-dev ## Make the chart's schema and table of values again
 	$(BIN)/python helm/generate.py
@@ -84,12 +92,21 @@ chart: $(VENV)/.ready-dev ## Make the chart's schema and table of values again
 chart-check: $(VENV)/.ready-dev ## Whether they are up to date
 	$(BIN)/python helm/generate.py --check
 
-image: ## Build the services' image (needs Docker)
-	docker build --file deploy/Dockerfile --tag $(IMAGE) .
+image: ## Build the images (with docker, podman or buildah; BASE=image: on that)
+	@test -n "$(BUILDER)" || { echo "error: no docker, podman or buildah to build images with" >&2; exit 1; }
+	$(IMAGE_BUILD) --target services --tag $(IMAGE) $(IGNORE) .
+	$(IMAGE_BUILD) --target autoscaler --tag $(IMAGE_AUTOSCALER) $(IGNORE) .
+
+.PHONY: lock test-pods
+lock: ## What the images install, by hash (needs uv)
+	deploy/lock.sh
+
+test-pods: $(VENV)/.ready-dev ## Build the images and run the kind preset's pods from them (root, podman)
+	SSR_PODS=1 $(BIN)/python -m pytest tests/pods -rs
 
 kind-up: image ## A kind cluster with SSR on simulated engines (needs Docker, kind, kubectl, helm)
 	kind get clusters | grep -qx ssr || kind create cluster --config deploy/kind.yaml
-	kind load docker-image --name ssr $(IMAGE)
+	kind load docker-image --name ssr $(IMAGE) $(IMAGE_AUTOSCALER)
 	helm upgrade --install ssr helm/ssr --kube-context kind-ssr -n ssr --create-namespace -f helm/ssr/presets/kind.yaml \
 		--set image.repository=$(firstword $(subst :, ,$(IMAGE))),image.tag=$(lastword $(subst :, ,$(IMAGE))) --wait --timeout 5m
 	helm test ssr --kube-context kind-ssr -n ssr

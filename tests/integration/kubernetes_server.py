@@ -80,7 +80,9 @@ class KubernetesServer:
         return spec
 
     @asynccontextmanager
-    async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[KubernetesServer]:
+    async def running(
+        self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> AsyncIterator[KubernetesServer]:
         app = web.Application(middlewares=[self._asked])
         leases = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
         deployment = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{{name}}"
@@ -91,9 +93,9 @@ class KubernetesServer:
         app.router.add_post(leases, self._create)
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+        site = web.TCPSite(runner, host, 0, ssl_context=tls)
         await site.start()
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{runner.addresses[0][1]}"
         try:
             yield self
         finally:

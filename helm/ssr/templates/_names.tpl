@@ -61,6 +61,18 @@ labels:
 {{- include "ssr.imageFrom" (list . (ternary (printf "%s@%s" $image.repository $image.digest) $name (ne $image.digest ""))) -}}
 {{- end -}}
 
+{{/* The image of a service. Of (list $ service). */}}
+{{- define "ssr.serviceImage" -}}
+{{- $root := index . 0 -}}
+{{- $image := $root.Values.image -}}
+{{- if ne (index . 1) "autoscaler" -}}
+{{- include "ssr.image" $root -}}
+{{- else -}}
+{{- $name := printf "%s-autoscaler:%s" $image.repository (default $root.Chart.AppVersion $image.tag) -}}
+{{- include "ssr.imageFrom" (list $root (default $name $image.autoscaler)) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* An image from where it is to come from: imageRegistry takes the place of its own registry. Of (list $ image). */}}
 {{- define "ssr.imageFrom" -}}
 {{- $registry := (index . 0).Values.imageRegistry -}}

@@ -52,6 +52,9 @@
 
 {{- define "ssr.validateScaling" -}}
 {{- $kind := .Values.autoscaling.kind -}}
+{{- if and (eq $kind "builtin") .Values.image.digest (not .Values.image.autoscaler) -}}
+{{- fail "autoscaling.kind is builtin, image.digest is set, and image.autoscaler is empty: name the autoscaler's image by its digest too." -}}
+{{- end -}}
 {{- if and (ne $kind "none") (not (include "ssr.scaledPools" .)) -}}
 {{- fail (printf "autoscaling.kind is %s, and no engine that it could scale runs in this release, both being external: set autoscaling.kind=none." $kind) -}}
 {{- end -}}

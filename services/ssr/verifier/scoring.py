@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,17 +10,11 @@ from ssr.engines.base import Engine
 from ssr.engines.rendering import PromptRenderer
 
 
-class Rewarding(Protocol):
-    """A process reward model."""
-
-    async def right(self, problem: str, steps: Sequence[str]) -> float: ...
-
-
 class JudgedStep:
-    """The models that scorers ask: the target, and a reward model where there is one."""
+    """The model that scorers ask."""
 
-    def __init__(self, engine: Engine, reward: Rewarding | None = None) -> None:
-        self.engine, self.reward = engine, reward
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
         self.renderer = PromptRenderer(engine)
 
 

@@ -159,8 +159,12 @@ def test_images_are_pinned(name: str) -> None:
 
 def test_a_digest_goes_before_a_tag() -> None:
     digest = f"sha256:{'a' * 64}"
-    manifests = render(over(preset("kind"), {"image": {"repository": "r/ssr", "tag": "1", "digest": digest}}))
+    image = {"repository": "r/ssr", "tag": "1", "digest": digest, "autoscaler": f"r/ssr-autoscaler@{digest}"}
+    manifests = render(over(preset("kind"), {"image": image}))
     assert manifests.container("drafter")["image"] == f"r/ssr@{digest}"
+    assert manifests.container("autoscaler")["image"] == f"r/ssr-autoscaler@{digest}"
+    plain = render(over(preset("kind"), {"image": {"repository": "r/ssr", "tag": "1"}}))
+    assert plain.container("autoscaler")["image"] == "r/ssr-autoscaler:1", "Kubernetes' client is in that one alone"
 
 
 def test_memory_is_limited_and_cpu_is_not() -> None:

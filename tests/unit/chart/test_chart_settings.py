@@ -31,7 +31,6 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 #: Nobody calls the autoscaler, so it needs no TLS, and its one port is good for probes.
 NOT_OFFERED = {
     "SSR_AUTOSCALER_HEALTH_PORT",
-    "SSR_VERIFIER_REWARD__API_KEY",  # a secret: by services.verifier.env
     *(f"SSR_AUTOSCALER_TLS__{name}" for name in ("CERTIFICATE", "KEY", "AUTHORITY", "CLIENTS")),
 }
 #: The chart runs no embedded engines, and simulated ones only for trying it out; their metrics are beside their API.
@@ -65,15 +64,6 @@ BELL = {
     "duration_s": 60,
     "replicas": {"target": 4},
     "zone": "Europe/Berlin",
-}
-
-REWARD = {
-    "url": "http://rewards:8000",
-    "api": "vllm-classify",
-    "model": "prm",
-    "positive": 0,
-    "timeout_s": 3,
-    "max_in_flight": 8,
 }
 
 EVERYTHING: dict[str, Any] = {
@@ -113,6 +103,14 @@ EVERYTHING: dict[str, Any] = {
                 "select_timeout_s": 61,
                 "stagger_s": 0.5,
                 "report_s": 3,
+                "equivalence": {
+                    "workers": 2,
+                    "limit_s": 3,
+                    "quick_s": 0.2,
+                    "start_limit_s": 30,
+                    "memory_mib": 600,
+                    "cache_size": 100,
+                },
             }
         },
         "selector": {
@@ -126,14 +124,7 @@ EVERYTHING: dict[str, Any] = {
         },
         "drafter": {"settings": {"grace_s": 3, "log_level": "INFO", "log_texts": True, "report_s": 3}},
         "verifier": {
-            "settings": {
-                "grace_s": 3,
-                "log_level": "INFO",
-                "log_texts": True,
-                "report_s": 3,
-                "scorer": "judge",
-                "reward": REWARD,
-            }
+            "settings": {"grace_s": 3, "log_level": "INFO", "log_texts": True, "report_s": 3, "scorer": "judge"}
         },
     },
     "autoscaling": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 from types import ModuleType
 from typing import Any
 
@@ -76,13 +77,40 @@ def test_the_image_copies_what_there_is_and_does_not_run_as_root() -> None:
     copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from" not in line]
     assert all((ROOT / path).exists() for paths in copied for path in paths)
     assert "USER 10001:10001" in lines, "the user that the chart runs it as"
-    (base,) = (line.partition("=")[2] for line in lines if line.startswith("ARG PYTHON="))
-    assert re.fullmatch(r"3\.\d+\.\d+-slim-[a-z]+", base)
+    (base,) = (line.partition("=")[2] for line in lines if line.startswith("ARG BASE="))
+    assert re.fullmatch(r"docker\.io/library/python:3\.13\.\d+-slim-[a-z]+", base)
     assert any(line.startswith("HEALTHCHECK ") for line in lines)
 
 
-def test_the_image_can_scale_and_trace() -> None:
-    assert " '.[cluster]' " in (DEPLOY / "Dockerfile").read_text()
+@pytest.mark.parametrize("name", ["services", "autoscaler", "build"])
+def test_what_the_image_installs_has_hashes_and_the_versions_of_the_constraints(name: str) -> None:
+    constraints = _versions((ROOT / "constraints.txt").read_text())
+    text = (DEPLOY / "requirements" / f"{name}.txt").read_text()
+    locked = _versions(text)
+    assert len(locked) > 5
+    assert {
+        package: version for package, version in locked.items() if constraints.get(package, version) != version
+    } == {}
+    assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=\S)", text.strip()))
+    assert ("kubernetes" in locked) is (name == "autoscaler"), "only where it is needed"
+
+
+def _versions(text: str) -> dict[str, str]:
+    return {
+        name.lower(): version for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE)
+    }
+
+
+def test_the_images_have_all_that_services_are_declared_to_need() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {
+        "services": [*declared["dependencies"], *declared["optional-dependencies"]["traces"]],
+        "autoscaler": declared["optional-dependencies"]["cluster"],
+    }
+    for name, requirements in needed.items():
+        locked = _versions((DEPLOY / "requirements" / f"{name}.txt").read_text())
+        packages = {re.split(r"[\[<>=]", one)[0].lower() for one in requirements} - {"ssr-serve"}
+        assert packages <= set(locked), packages - set(locked)
 
 
 def test_the_image_ignores_all_that_it_does_not_copy() -> None:

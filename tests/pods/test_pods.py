@@ -1,0 +1,101 @@
+"""The chart's kind preset as containers of the image that is built: started, rolled under load, scaled, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chart_manifests import all_of, preset, values_of
+from pod import Pod
+from pod_images import SERVICES, build_images, missing_tools
+from pod_load import Callers, counted
+from pod_release import RELEASE, Release, installed, shown
+from podman import Network, network
+
+#: Two of each service, so that a rollout leaves one that serves; the image is the one built here.
+VALUES: dict[str, Any] = all_of(
+    preset("kind"),
+    {"image": {"repository": SERVICES.partition(":")[0], "pullPolicy": "Never"}},
+    {"services": {name: {"replicas": 2} for name in ("orchestrator", "drafter", "verifier")}},
+    values_of(**{"metrics.enabled": True, "logs.format": "json", "preStopSeconds": 3}),
+    {"engines": {role: {"preStopSeconds": 6} for role in ("draft", "target")}},
+)
+START_S, ROLL_S, JOBS_S = 120, 180, 180
+
+
+@pytest.fixture(scope="session")
+def pods_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A network whose images are built."""
+    if "SSR_PODS" not in os.environ:
+        pytest.skip("pods are run by `make test-pods`, as root: it builds images and takes minutes")
+    if lacking := missing_tools():
+        pytest.skip(f"pods need {', '.join(lacking)} (on Debian, as root: apt install podman runc buildah mmdebstrap)")
+    folder: Path = tmp_path_factory.mktemp("images")
+    build_images(folder)
+    with network("ssr-pods") as made:
+        yield made
+
+
+async def run_to_its_end(release: Release, pod: Pod) -> int | None:
+    await pod.runs.start()
+    try:
+        return await pod.runs.ended(120)
+    finally:
+        await pod.runs.remove()
+
+
+@pytest.mark.timeout(600)
+async def test_a_release_starts_is_rolled_under_load_scales_and_ends(pods_network: Network, tmp_path: Path) -> None:
+    async with installed(pods_network, tmp_path, VALUES) as release:
+        callers = Callers(release, tmp_path)
+        async with callers.reaching():
+            await _all_start(release)
+            await _helm_test_passes(release)
+            await _nothing_is_lost_in_a_rollout(release, callers)
+            await _a_pool_grows(release, callers)
+        await release.uninstall()
+        ended = [pod for pod in release.pods if not pod.restarts]
+        assert all(pod.exit_status == 0 for pod in ended), shown(ended)
+
+
+async def _all_start(release: Release) -> None:
+    try:
+        await release.until_ready(START_S)
+    except TimeoutError:
+        pytest.fail(f"not all are ready: {shown(release.pods)}")
+    assert {pod.component for pod in release.pods} == {component for component, _ in release.manifests.pods()} - {
+        "test"
+    }
+
+
+async def _helm_test_passes(release: Release) -> None:
+    (test,) = release.manifests.of("Pod")
+    pod = Pod(release, f"{RELEASE}-ssr-test", test)
+    assert await run_to_its_end(release, pod) == 0, await pod.runs.log()
+
+
+async def _nothing_is_lost_in_a_rollout(release: Release, callers: Callers) -> None:
+    jobs = await callers.submit(60)
+    before = list(release.pods)
+    release.upgrade(all_of(VALUES, {"labels": {"revision": "2"}}))
+    ended = await callers.ended(list(jobs), JOBS_S)
+    await release.until_ready(ROLL_S)
+    assert counted(ended) == {"answered": 60}, [job.error for job in ended if job.error]
+    assert {job.job_id for job in ended if job.answer == str(jobs[job.job_id])} == set(jobs)
+    assert all(pod.ending for pod in before), "every pod was replaced"
+    assert not any(pod.restarts for pod in release.pods), shown(release.pods)
+
+
+async def _a_pool_grows(release: Release, callers: Callers) -> None:
+    engines = len(release.of("engine-target"))
+    jobs = await callers.submit(120)
+    async with asyncio.timeout(JOBS_S):
+        while sum(pod.ready for pod in release.of("engine-target")) <= engines:
+            await asyncio.sleep(0.5)
+    assert any(request.endswith("engine-target/scale") for request in release.api.requests)
+    ended = await callers.ended(list(jobs), JOBS_S)
+    assert counted(ended) == {"answered": 120}
