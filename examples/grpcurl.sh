@@ -34,5 +34,16 @@ call Watch "{\"job_id\": \"$job\"}"
 # Cancel: ends a job; a finished one stays as it is.
 call Cancel "{\"job_id\": \"$job\"}"
 
-# List: newest first, a page at a time.
-call List '{"limit": 5}'
+# List: newest first, a page at a time; by tenant, status, label and time.
+call List '{"limit": 5, "statuses": ["JOB_STATUS_ANSWERED", "JOB_STATUS_PARTIAL"], "labels": {"course": "algebra"}}'
+
+# CreateBatch: many problems as one object; GetBatch: how they stand, and a page of their jobs.
+batch=$(call CreateBatch '{"requests": [{"problem": "What is 3 * 14?"}, {"problem": "What is 15 % of 80?"}],
+    "labels": {"course": "algebra"}}' | sed -n 's/.*"batchId": "\([^"]*\)".*/\1/p' | head -n 1)
+call GetBatch "{\"batch_id\": \"$batch\"}"
+
+# DeleteJob: a job with all that is kept of it, for good.
+call DeleteJob "{\"job_id\": \"$job\"}"
+
+# GetServerInfo: what the server is and takes.
+call GetServerInfo '{}'
