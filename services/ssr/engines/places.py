@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ _NO_ENGINE_S = 5.0
 #: The shortest wait for a replica. A loop whose timers count milliseconds (uvloop) comes up to one early, and would
 #: come again and again until the moment is there.
 _NAP_S = 0.001
+#: For so long after a call that somebody waits for, more of such are expected, in seconds: until then batch work has
+#: one in so many of a replica's places (a running call keeps its own), for every call more makes all others slower.
+_AWAITED_S = 10.0
+_BATCH_PART = 4
 #: The pause of a replica that is full of others' calls, where it names none.
 _FULL_S = 0.25
 
@@ -39,6 +44,7 @@ class Replica:
     engine: Engine
     limit: ConcurrencyLimit
     running: int = 0
+    batch: int = 0  #: of those that run, calls with a priority below 0
     circuit: Circuit = field(default_factory=Circuit)
 
     def refused(self, error: Overloaded, now: float, started: float) -> None:
@@ -66,6 +72,7 @@ class Places:
         self.leaving: list[Replica] = []
         self._waiters: WaitingCalls[_Waiter] = WaitingCalls()
         self._wake_up: asyncio.TimerHandle | None = None
+        self._awaited_until = -math.inf
         self.away = False  #: whether no replica answers; that is in the log
 
     @property
@@ -109,16 +116,23 @@ class Places:
 
         Raises: Unavailable, and NoEngine where there is no engine at all.
         """
-        replica = None if self._waiters.before(priority) else self._taken(affinity, tried, self._now())
+        now = self._now()
+        if priority >= 0:
+            self._awaited_until = now + _AWAITED_S
+        replica = None if self._waiters.before(priority) else self._taken(affinity, tried, now, priority)
         if replica is not None:
             return replica
         return await self._wait(
             _Waiter(affinity, tried, asyncio.get_running_loop().create_future(), priority), deadline
         )
 
-    def give_back(self, replica: Replica) -> None:
-        replica.running -= 1
+    def give_back(self, replica: Replica, priority: int) -> None:
+        self._vacate(replica, priority)
         self.seat()
+
+    def _vacate(self, replica: Replica, priority: int) -> None:
+        replica.running -= 1
+        replica.batch -= priority < 0
 
     async def _wait(self, waiter: _Waiter, deadline: float) -> Replica:
         self._waiters.add(waiter)
@@ -142,7 +156,7 @@ class Places:
         """Leaves the queue, or gives back the place that came in the moment of leaving."""
         if waiter.place.done():
             replica = waiter.place.result()
-            replica.running -= 1
+            self._vacate(replica, waiter.priority)
             replica.circuit.abandoned()
         else:
             waiter.place.cancel()
@@ -159,21 +173,29 @@ class Places:
     def seat(self) -> None:
         """Gives free places to the calls that wait, in the order of their turns."""
         now = self._now()  # one moment for all: a replica too early to take and too late to wait for is never tried
-        while waiter := self._waiters.turn():
-            replica = self._taken(waiter.affinity, waiter.tried, now)
-            if replica is None:
-                break
-            self._waiters.took(waiter)
-            waiter.place.set_result(replica)
+        while self._seat_one(now):
+            pass
         self._set_wake_up(now)
 
-    def _taken(self, affinity: str, tried: Sequence[str], now: float) -> Replica | None:
+    def _seat_one(self, now: float) -> bool:
+        for waiter in self._waiters.turns():
+            replica = self._taken(waiter.affinity, waiter.tried, now, waiter.priority)
+            if replica is not None:
+                self._waiters.took(waiter)
+                waiter.place.set_result(replica)
+                return True
+        return False
+
+    def _taken(self, affinity: str, tried: Sequence[str], now: float, priority: int) -> Replica | None:
         """Takes a place on the best replica, on one not tried before if there is any."""
         allowed = [r for r in self.replicas.values() if r.circuit.allows(now) and r.running < r.limit.at(now)]
+        if priority < 0 and now < self._awaited_until:  # an engine full of batch work is slow for everybody
+            allowed = [r for r in allowed if r.batch < max(1, r.limit.at(now) // _BATCH_PART)]
         untried = [replica for replica in allowed if replica.url not in tried]
         replica = choose(untried or allowed, affinity, max_in_flight=self._max_in_flight)
         if replica is not None:
             replica.running += 1
+            replica.batch += priority < 0
             replica.circuit.started()
         return replica
 
@@ -184,5 +206,7 @@ class Places:
         if not self._waiters:
             return
         pauses = [r.circuit.reopens_at - now for r in self.replicas.values() if r.circuit.reopens_at > now]
+        if self._awaited_until > now:
+            pauses.append(self._awaited_until - now)
         if pauses:
             self._wake_up = asyncio.get_running_loop().call_later(max(_NAP_S, min(pauses)), self.seat)

@@ -234,9 +234,9 @@ class EnginePool:
 
     async def _attempts(self, affinity: str, ask: Callable[[Engine], Awaitable[_T]], tokens: int) -> _T:
         deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
-        tried, failures = list[str](), self._failures(deadline)
+        tried, failures, priority = list[str](), self._failures(deadline), ORIGIN.get().priority
         while True:
-            replica = await self._places.take(affinity, tried, deadline, ORIGIN.get().priority)
+            replica = await self._places.take(affinity, tried, deadline, priority)
             tried.append(replica.url)
             self._tokens_running += tokens
             try:
@@ -247,7 +247,7 @@ class EnginePool:
                     raise self._last(error) from error
             finally:
                 self._tokens_running -= tokens
-                self._places.give_back(replica)
+                self._places.give_back(replica, priority)
             await asyncio.sleep(pause)
 
     def _failures(self, deadline: float) -> FailuresInARow:
@@ -261,9 +261,9 @@ class EnginePool:
     ) -> AsyncGenerator[Piece, None]:
         """As `_attempts`, until a piece has a text: another replica would not go on with the same words."""
         deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
-        tried, failures = list[str](), self._failures(deadline)
+        tried, failures, priority = list[str](), self._failures(deadline), ORIGIN.get().priority
         while True:
-            replica = await self._places.take(affinity, tried, deadline, ORIGIN.get().priority)
+            replica = await self._places.take(affinity, tried, deadline, priority)
             tried.append(replica.url)
             self._tokens_running += tokens
             begun = False
@@ -280,7 +280,7 @@ class EnginePool:
                     raise self._last(error) from error
             finally:
                 self._tokens_running -= tokens
-                self._places.give_back(replica)
+                self._places.give_back(replica, priority)
             await asyncio.sleep(pause)
 
     async def _pieces(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 #: So many calls that go before others, in a row, let one of the others go first: nobody starves.
@@ -45,14 +46,13 @@ class WaitingCalls(Generic[Call]):
     def remove(self, call: Call) -> None:
         self._line(call).remove(call)
 
-    def turn(self) -> Call | None:
-        """The call whose turn it is; it stays."""
-        if self._batch and (not self._first or self._in_a_row >= _IN_A_ROW):
-            return self._batch[0]
-        return self._first[0] if self._first else None
+    def turns(self) -> Sequence[Call]:
+        """The calls whose turn it is, the one to prefer first: of each kind the one that came first. They stay."""
+        first, batch = [*islice(self._first, 1)], [*islice(self._batch, 1)]
+        return [*batch, *first] if self._in_a_row >= _IN_A_ROW else [*first, *batch]
 
     def took(self, call: Call) -> None:
-        """The call whose turn it was has its place."""
+        """A call whose turn it was has its place."""
         self._line(call).popleft()
         self._in_a_row = self._in_a_row + 1 if call.priority >= 0 and self._batch else 0
 

@@ -13,9 +13,9 @@ class Call:
 
 def order(waiting: WaitingCalls[Call]) -> str:
     names = ""
-    while call := waiting.turn():
-        waiting.took(call)
-        names += call.name
+    while turns := waiting.turns():
+        waiting.took(turns[0])
+        names += turns[0].name
     return names
 
 
