@@ -57,7 +57,7 @@ class Progress:
     """Counts committed steps, reports when there are enough, and whether anything happens at all."""
 
     def __init__(self) -> None:
-        self.steps = 0
+        self.steps = self.jobs = 0
         self._waiting: list[tuple[int, int, asyncio.Event]] = []
         self._alive = asyncio.Event()
 

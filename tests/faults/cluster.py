@@ -1,4 +1,4 @@
-"""A whole cluster in processes of its own, two replicas of nearly everything, each started again when it dies."""
+"""A whole cluster in processes of its own, each started again when it ends."""
 
 from __future__ import annotations
 
@@ -72,6 +72,20 @@ class Cluster:
                 with suppress(ProcessLookupError):
                     os.killpg(group, signal.SIGCONT)
 
+    async def roll(self, name: str) -> None:
+        """SIGTERM to a part that serves, as a rollout does; returns once its next process serves."""
+        async with self._turns[name]:
+            await self._serving(name)
+            supervisor = self._supervisors[name]
+            before = supervisor.pid
+            assert before is not None
+            with suppress(ProcessLookupError):
+                os.kill(before, signal.SIGTERM)
+            async with asyncio.timeout(_START_LIMIT_S):
+                while supervisor.pid == before:
+                    await asyncio.sleep(_PROBE_PAUSE_S)
+            await self._serving(name)
+
     async def all_serve(self) -> None:
         """Returns once every part serves."""
         await asyncio.gather(*(self._serving(name) for name in self.names))
@@ -103,11 +117,14 @@ def role_of(name: str) -> str:
 
 
 @asynccontextmanager
-async def running_cluster(folder: Path) -> AsyncIterator[Cluster]:
-    """The cluster, until the block ends; its logs and Valkey's files are in `folder`."""
+async def running_cluster(folder: Path, replicas: int = 2) -> AsyncIterator[Cluster]:
+    """The cluster, until the block ends, of one selector and Redis and so many `replicas` of all else.
+
+    Its logs and Valkey's files are in `folder`.
+    """
     with lifeline() as stdin:
         around = _surroundings(folder, stdin)
-        async with running_parts(_parts(folder), around) as supervisors:
+        async with running_parts(_parts(folder, replicas), around) as supervisors:
             yield Cluster(supervisors, folder)
 
 
@@ -125,12 +142,12 @@ def _surroundings(folder: Path, stdin: int) -> Surroundings:
     )
 
 
-def _parts(folder: Path) -> tuple[Part, ...]:
+def _parts(folder: Path, replicas: int) -> tuple[Part, ...]:
     valkey = _valkey(folder)
-    drafts, targets = _engines("draft"), _engines("target")
+    drafts, targets = _engines("draft", replicas), _engines("target", replicas)
     selectors = _services("selector", 1, _uses("SELECTOR", targets))
-    drafters = _services("drafter", 2, _uses("DRAFTER", drafts))
-    verifiers = _services("verifier", 2, _uses("VERIFIER", targets))
+    drafters = _services("drafter", replicas, _uses("DRAFTER", drafts))
+    verifiers = _services("verifier", replicas, _uses("VERIFIER", targets))
     orchestrating = {
         "SSR_ORCHESTRATOR_REDIS_URL": f"redis://{valkey.address}/0",
         "SSR_ORCHESTRATOR_SELECTOR": _target([part.address for part in selectors]),
@@ -141,7 +158,7 @@ def _parts(folder: Path) -> tuple[Part, ...]:
         "SSR_ORCHESTRATOR_STEP_TIMEOUT_S": str(_STEP_TIMEOUT_S),
         "SSR_ORCHESTRATOR_SELECT_TIMEOUT_S": str(_STEP_TIMEOUT_S),
     }
-    orchestrators = _services("orchestrator", 2, orchestrating, Tier.API)
+    orchestrators = _services("orchestrator", replicas, orchestrating, Tier.API)
     return (valkey, *drafts, *targets, *selectors, *drafters, *verifiers, *orchestrators)
 
 
@@ -149,14 +166,15 @@ def _valkey(folder: Path) -> Part:
     return valkey_part(free_port(), Path(get_binary_path()), folder)
 
 
-def _engines(role: str) -> list[Part]:
+def _engines(role: str, replicas: int) -> list[Part]:
     knobs = {
         "SSR_ENGINE_KIND": "simulated",
         "SSR_ENGINE_ROLE": role,
         "SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "0",
         "SSR_ENGINE_SIMULATED__SEED": "0",
     }
-    return [_part(f"{role}-engine-{number}", "engine", Tier.ENGINE, Probe.HTTP, knobs) for number in (1, 2)]
+    numbers = range(1, replicas + 1)
+    return [_part(f"{role}-engine-{number}", "engine", Tier.ENGINE, Probe.HTTP, knobs) for number in numbers]
 
 
 def _services(name: str, replicas: int, settings: dict[str, str], tier: Tier = Tier.SERVICE) -> list[Part]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chaos import Progress
@@ -52,6 +52,30 @@ async def serve_customers(address: str, orders: Sequence[Order], at_a_time: int,
         assert not left, f"nothing happens any more, and these orders have no end: {left}"
         stalling.cancel()
     return everybody.result()
+
+
+async def serve_until(
+    address: str, orders: Iterator[Order], at_a_time: int, progress: Progress, enough: asyncio.Event
+) -> list[Story]:
+    """Submits orders and follows them to their ends, `at_a_time` at any moment, until there were `enough`.
+
+    Raises: AssertionError when nothing happens any more.
+    """
+    stories: list[Story] = []
+
+    async def serve(client: AsyncClient) -> None:
+        while not enough.is_set():
+            stories.append(await _served(client, next(orders), progress))
+            progress.jobs += 1
+
+    async with AsyncClient(address, backoff=PATIENT) as client, asyncio.TaskGroup() as group:
+        serving = [group.create_task(serve(client), name=f"customer {number}") for number in range(at_a_time)]
+        stalling = group.create_task(progress.stalled(_STALLED_S), name="stalled")
+        everybody = asyncio.gather(*serving)
+        await asyncio.wait((everybody, stalling), return_when=asyncio.FIRST_COMPLETED)
+        assert everybody.done(), f"nothing happens any more, after {len(stories)} jobs"
+        stalling.cancel()
+    return stories
 
 
 async def read_back(addresses: Sequence[str], stories: Sequence[Story]) -> None:

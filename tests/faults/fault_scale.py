@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
+FULL = os.environ.get("SSR_FAULTS") == "full"
 _DEFAULT_SEED = 20250515
 _SUMMARY = pytest.StashKey[list[str]]()
 
@@ -19,7 +20,8 @@ _SUMMARY = pytest.StashKey[list[str]]()
 class Scale:
     """How much is done: `blows` to parts while `jobs` run, `at_a_time` of them unfinished at any moment.
 
-    Every `stride`-th point of a job's life is tried where points are tried one by one.
+    Every `stride`-th point of a job's life is tried where points are tried one by one. At least `rolled` jobs run while
+    everything is rolled.
     """
 
     seed: int
@@ -27,14 +29,15 @@ class Scale:
     blows: int
     at_a_time: int
     stride: int
+    rolled: int
 
 
 @pytest.fixture(scope="session")
 def scale() -> Scale:
     seed = int(os.environ.get("SSR_FAULTS_SEED") or _DEFAULT_SEED)
-    if os.environ.get("SSR_FAULTS") == "full":
-        return Scale(seed, jobs=200, blows=40, at_a_time=24, stride=1)
-    return Scale(seed, jobs=24, blows=9, at_a_time=12, stride=5)
+    if FULL:
+        return Scale(seed, jobs=200, blows=40, at_a_time=24, stride=1, rolled=1000)
+    return Scale(seed, jobs=24, blows=9, at_a_time=12, stride=5, rolled=24)
 
 
 @pytest.fixture

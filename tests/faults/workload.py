@@ -31,10 +31,10 @@ class Order:
     ending: Ending
 
 
-def workload(seed: int, count: int) -> list[Order]:
-    """`count` orders; about one in ten has a deadline, one in ten may stop early."""
+def workload(seed: int, count: int, twins: int = _TWINS) -> list[Order]:
+    """`count` orders, so many of a variant; about one in ten has a deadline, one in ten may stop early."""
     dice = Random(f"workload {seed}")
-    variants = [_variant(dice) for _ in range(max(1, count // _TWINS))]
+    variants = [_variant(dice) for _ in range(max(1, count // twins))]
     orders = []
     for number in range(count):
         variant = number % len(variants)
