@@ -9,13 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+from conftest import Services
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from reasoning_server import ScriptedReasoning
 from valkey_servers import server
 
 from ssr.cli.stack.ports import free_port
+from ssr.orchestrator.queue.wakeups import running_wakeups
 from ssr.orchestrator.readiness import redis_readiness
+from ssr.orchestrator.service import running_orchestrator
 from ssr.runtime.redis.client import open_redis
 from ssr.runtime.rpc.server import Servicer, running_server
 
@@ -84,3 +88,25 @@ async def test_a_replica_that_starts_before_redis_is_alive_and_not_ready(tmp_pat
         assert await lives(health)
         with server(tmp_path, port=port):
             await until(health, SERVING)
+
+
+async def test_an_orchestrator_looks_with_a_client_of_its_own(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A burst of jobs has calls wait for each other; a look must not wait behind them."""
+    working: list[Any] = []
+    looking: list[Any] = []
+
+    def wakeups(redis: Any) -> Any:
+        working.append(redis)
+        return running_wakeups(redis)
+
+    def readiness(redis: Any, *args: Any) -> Any:
+        looking.append(redis)
+        return redis_readiness(redis, *args)
+
+    monkeypatch.setattr("ssr.orchestrator.service.running_wakeups", wakeups)
+    monkeypatch.setattr("ssr.orchestrator.service.redis_readiness", readiness)
+    async with running_orchestrator(services.orchestrator):
+        assert [*map(type, looking)] == [*map(type, working)]
+        assert looking[0] is not working[0]

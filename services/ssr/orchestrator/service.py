@@ -58,7 +58,8 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         telemetry = await stack.enter_async_context(open_telemetry("orchestrator", settings))
         watch = JobRecords.of(telemetry)
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
-        await check_access(redis)
+        looked_at = await stack.enter_async_context(open_redis(settings.redis_url))
+        await check_access(looked_at)
         equivalence = await stack.enter_async_context(
             MathVerifyEquivalence(settings.equivalence, EquivalenceMetrics(telemetry.registry))
         )
@@ -134,7 +135,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
                 begins=_BEGIN_JOBS,
                 drain=drain,
                 checks=[ApiKeyCheck(keys)] if keys is not None else [],
-                readiness=partial(redis_readiness, redis),
+                readiness=partial(redis_readiness, looked_at),
             )
         )
         yield port

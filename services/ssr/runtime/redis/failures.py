@@ -44,6 +44,10 @@ class RedisAway(Unavailable):
         return "the server's store cannot be reached now; try again"
 
 
+class RedisSilent(RedisAway):
+    """Redis has not answered in time: it hangs or is cut off, or this process came too late to read the answer."""
+
+
 @contextmanager
 def redis_errors() -> Iterator[None]:
     """Turns a failure of Redis raised inside into ours, and keeps cancellations.
@@ -85,6 +89,8 @@ def _ours(error: Exception) -> Exception:
             return RedisAway("Redis: its memory is full; give it more (maxmemory), or wait", _FULL_S)
         case exceptions.ResponseError() if str(error).partition(" ")[0] in _NOT_NOW:
             return RedisAway(f"Redis: {error}")
+    if isinstance(error, exceptions.TimeoutError):
+        return RedisSilent(f"Redis: {str(error) or 'no answer in time'}")
     if isinstance(error, _AWAY):
         return RedisAway(f"Redis: {str(error) or type(error).__name__}")
     return error
