@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from ssr.autoscaler.reports import TAG
 from ssr.core.job import Job, Priority
-from ssr.orchestrator.queue.keys import GROUP, INDEX, JobKeys, stream
+from ssr.orchestrator.queue.keys import GROUP, INDEX, LISTED, JobKeys, stream
 from ssr.runtime.redis.client import RedisClient
 
 #: Owners acknowledge a job after its last event, and engines notice a caller's end a moment later.
@@ -53,10 +53,10 @@ async def _redis_faults(redis: RedisClient, jobs: list[Job]) -> list[str]:
         faults += [f"{key} has an entry left: {entry}" for entry in await redis.xrange(key)]
         if await redis.exists(key) and (pending := (await redis.xpending(key, GROUP))["pending"]):
             faults.append(f"{pending} entries of {key} are pending")
-    known = {key for job in jobs for key in JobKeys(job.job_id).both}
+    known = {key for job in jobs for key in JobKeys(job.job_id).all}
     async for raw in redis.scan_iter(count=1000):
         key = raw.decode()
-        if key in (*streams, INDEX) or key.startswith(
+        if key in (*streams, INDEX, LISTED) or key.startswith(
             TAG
         ):  # all else of the queue's is there only while a job is unfinished
             continue

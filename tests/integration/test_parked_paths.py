@@ -67,7 +67,7 @@ class System:
 
 @pytest.fixture
 async def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[System]:
-    monkeypatch.setattr("ssr.engines.pool._NO_ENGINE_S", 0.2)
+    monkeypatch.setattr("ssr.engines.places._NO_ENGINE_S", 0.2)
     async with AsyncExitStack() as stack, asyncio.timeout(LIMIT_S):
         yield System(tmp_path, stack)
 

@@ -41,7 +41,7 @@ def has_samples(folder: Path) -> bool:
 
 
 async def calibrate_samples(pair: Pair) -> ExitStatus:
-    """Fit, try, tell, and write. Raises: InvalidRequest."""
+    """Fit, try, show, and write. Raises: InvalidRequest."""
     from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
     from ssr_bench.replay.calibrating import calibrate_pair
     from ssr_bench.replay.pool import read_pool

@@ -109,7 +109,7 @@ async def _record(asked: _Asked) -> ExitStatus:
         for name, settings in asked.engines.items():
             task = progress.add_task(name, total=len(problems))
             async with open_engine(settings) as engine:
-                file, tell = asked.out / f"{name}.jsonl", partial(progress.advance, task)
-                await recorded(engine, file, problems, asked.plan, tell)
+                file, report = asked.out / f"{name}.jsonl", partial(progress.advance, task)
+                await recorded(engine, file, problems, asked.plan, report)
     Console().print(f"recorded in {asked.out}; see: ssr bench replay {asked.out}", highlight=False)
     return ExitStatus.DONE

@@ -86,6 +86,8 @@ def scorers(
     """
     with refusing():
         chosen = tuple(dict.fromkeys(ScorerName.named(name, "scorers") for name in names(scorers)))
+        if any({ScorerName.AGREEMENT, ScorerName.REWARD} & set(name.parts) for name in chosen):
+            raise InvalidRequest("scorers", "agreement and reward cannot be compared here: they ask no engine")
         if not chosen:
             raise InvalidRequest("scorers", f"are none; name some of {', '.join(ScorerName)}")
         asked = _Asked(

@@ -20,6 +20,7 @@ import aiohttp
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ssr.core.errors import BadReply, InvalidRequest, NotFound, SsrError, Unavailable
+from ssr.core.methods import MethodKind, found_methods, method_named
 from ssr_bench.evaluation.dataset import Problem, problem_of, read_problems
 
 #: The most the viewer gives at once.
@@ -116,6 +117,9 @@ async def load_dataset(name: str, settings: DatasetsSettings | None = None) -> t
     Raises: InvalidRequest for what is neither, or not in the format; Unavailable, NotFound or BadReply when the hub
     does not give it.
     """
+    if name in found_methods(MethodKind.DATASET):
+        rows = await method_named(MethodKind.DATASET, name)()
+        return tuple(problem_of(row, f"{name}, row {number}") for number, row in enumerate(rows))
     if name not in HUB_DATASETS:
         if not name.endswith(".jsonl"):
             raise InvalidRequest("dataset", f"{name!r} is unknown; give {', '.join(HUB_DATASETS)}, or a .jsonl file")

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from ssr.core.errors import InvalidRequest
-from ssr.core.evidence.rule import Estimate, EvidenceRule
+from ssr.core.evidence.rule import Estimate, EvidenceRule, check_estimate
 
 #: No estimate reaches it.
 NEVER = 2.0
@@ -67,7 +67,7 @@ PRESETS: Mapping[str, Method] = {
 }
 
 _READ: Mapping[str, Callable[[str], Any]] = {
-    "estimate": Estimate,
+    "estimate": str,
     "confidence": float,
     "min_gain": float,
     "first": int,
@@ -95,6 +95,7 @@ def read_method(text: str) -> Method:
             method = replace(method, **given)
         else:
             method = replace(method, rule=replace(method.rule, **given))
+    check_estimate(method.rule.estimate)
     if method.drafts < 0 or method.targets < 0 or method.drafts + method.targets < 1 or method.rule.batch < 1:
         raise InvalidRequest("method", f"{text!r} needs at least one path, and a batch of at least 1")
     return method

@@ -52,7 +52,7 @@ async def record(
     file: Path,
     problems: Sequence[Problem],
     plan: Recording,
-    tell: Callable[[], None] = lambda: None,
+    report: Callable[[], None] = lambda: None,
 ) -> None:
     """Add to a pool's file the problems that it does not have yet, each when all of its samples have ended.
 
@@ -80,7 +80,7 @@ async def record(
             "samples": [task.result() for task in tasks],
         }
         await asyncio.to_thread(_append, file, line)
-        tell()
+        report()
 
     left = [problem for problem in problems if (plan.group, problem.id) not in known]
     try:

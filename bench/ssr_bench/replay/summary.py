@@ -1,4 +1,4 @@
-"""What replays tell: accuracy and cost of each method, with intervals over problems, and against two references."""
+"""What replays show: accuracy and cost of each method, with intervals over problems, and against two references."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Figures:
 
     `target`: the target's tokens; `total`: with the draft's at its price. `saving`: the part of the rival's cost that
     is saved at equal accuracy; `break_even`: the draft's price at which nothing is. `flops`: of generated tokens, and
-    `seconds`: of engine time, a problem. None: cannot be told.
+    `seconds`: of engine time, a problem. None: not known.
     """
 
     method: str
@@ -210,11 +210,13 @@ def _bootstrap(count: int, value: Callable[[Sequence[int]], float]) -> Estimate:
 def _sign_flip(gaps: Sequence[float]) -> float:
     """How often differences with signs by chance are as large in sum."""
     wanted = abs(sum(gaps)) - 1e-9
-    told = [gap for gap in gaps if gap]
-    if not told:
+    differing = [gap for gap in gaps if gap]
+    if not differing:
         return 1.0
     dice = random.Random(0)
-    as_large = sum(abs(sum(gap if dice.random() < 0.5 else -gap for gap in told)) >= wanted for _ in range(RESAMPLES))
+    as_large = sum(
+        abs(sum(gap if dice.random() < 0.5 else -gap for gap in differing)) >= wanted for _ in range(RESAMPLES)
+    )
     return (as_large + 1) / (RESAMPLES + 1)
 
 

@@ -17,6 +17,7 @@ from ssr import __version__
 from ssr.cli.demo import demo
 from ssr.cli.exit_status import ExitStatus, print_error
 from ssr.cli.jobs import cancel, delete, jobs, watch
+from ssr.cli.methods import methods
 from ssr.cli.models import models_app
 from ssr.cli.serve import serve_app
 from ssr.cli.solve import solve
@@ -61,6 +62,7 @@ app.command()(watch)
 app.command()(cancel)
 app.command()(jobs)
 app.command()(delete)
+app.command()(methods)
 app.add_typer(models_app)
 app.add_typer(serve_app)
 for further in entry_points(group="ssr.commands"):  # `ssr bench`, where that distribution is installed

@@ -24,7 +24,7 @@ from ssr.cli.destination import SERVER_VARIABLE, Destination, connected, destina
 from ssr.cli.exit_status import ExitStatus, print_error
 from ssr.cli.problem_source import read_problem
 from ssr.cli.running import refusing, run
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, plain
 from ssr.core.job import Job, JobStatus, Priority
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def solve(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="expected, greedy, judge, likelihood, arithmetic, none, or as arithmetic+judge. "
+            help="expected, greedy, judge, likelihood, arithmetic, reward, agreement, none, or as arithmetic+judge. "
             "Default: the verifier's.",
         ),
     ] = None,
@@ -292,4 +292,4 @@ def _checked_priority(name: str) -> Priority:
 
 def _check_timeout(timeout_s: float) -> None:
     if not 0 < timeout_s < float("inf"):
-        raise InvalidRequest("timeout", f"must be a number of seconds over 0; got {timeout_s:g}")
+        raise InvalidRequest("timeout", f"must be a number of seconds over 0; got {plain(timeout_s)}")

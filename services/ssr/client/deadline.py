@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, plain
 
 #: gRPC ends a call by a clock of its own, which may be a little ahead.
 _CLOCKS_DIFFER_S = 0.05
@@ -19,7 +19,7 @@ class Deadline:
 
     def __init__(self, timeout_s: float | None) -> None:
         if timeout_s is not None and not (math.isfinite(timeout_s) and timeout_s > 0):
-            raise InvalidRequest("timeout_s", f"must be a number of seconds over 0, or None; got {timeout_s:g}")
+            raise InvalidRequest("timeout_s", f"must be a number of seconds over 0, or None; got {plain(timeout_s)}")
         self.timeout_s = timeout_s
         #: In seconds of the monotonic clock; without a limit infinite.
         self.end = math.inf if timeout_s is None else time.monotonic() + timeout_s

@@ -11,7 +11,6 @@ from typing import Any, TypedDict, TypeVar
 
 from ssr.core.cascade import CascadeShape, stop_rule_of
 from ssr.core.errors import InvalidRequest, echoed
-from ssr.core.evidence.rule import Estimate
 from ssr.core.job import JobStatus, Priority
 from ssr.core.limits import check_key, check_labels, check_options, check_problem
 from ssr.core.types import Mode, Options, StopRule, choices, chosen
@@ -53,7 +52,7 @@ class SolveOptions(TypedDict, total=False):
     confidence: float
     min_gain: float
     batch: int
-    estimate: Estimate | str
+    estimate: str
     vote: str
 
 
@@ -68,7 +67,6 @@ def resolved(given: SolveOptions) -> Options:
             raise InvalidRequest(name, f"is no option; known are {', '.join(Options.__dataclass_fields__)}")
     fields["mode"] = mode = _member(Mode, "mode", given.get("mode", Options().mode))
     fields["stop_rule"] = _member(StopRule, "stop_rule", given.get("stop_rule", stop_rule_of(mode, Options())))
-    fields["estimate"] = _member(Estimate, "estimate", given.get("estimate", Options().estimate))
     shape = CascadeShape().fill(mode, given.get("paths"), given.get("draft_paths"), Options().paths)
     fields["paths"], fields["draft_paths"] = shape
     options = replace(Options(), **fields)

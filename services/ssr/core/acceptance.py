@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from ssr.core.errors import InvalidRequest, echoed
+from ssr.core.methods import MethodKind, found_methods
 from ssr.core.types import MAX_SCORE
 
 #: (token text, natural log-probability), most probable first
@@ -18,18 +19,26 @@ _MIN_MASS = 0.01
 
 
 class ScorerName(StrEnum):
-    """How a step gets its score. The names with a "+" check the step's equations first: see `ARITHMETIC`."""
+    """How a step gets its score. The names with a "+" ask one part first: see `ARITHMETIC`, `AGREEMENT`."""
 
     EXPECTED = "expected"  #: probability-weighted mean of the digits 0-9
     GREEDY = "greedy"  #: the most probable token, if it is a digit (the paper's way)
     JUDGE = "judge"  #: 9 x P(Yes) of a Yes/No question
     LIKELIHOOD = "likelihood"  #: 9 x the geometric mean of the step's token probabilities under the target
     ARITHMETIC = "arithmetic"  #: a false equation rejects the step; any other step stands
+    REWARD = "reward"  #: 9 x the probability that a process reward model gives the step
+    #: Siblings that reach the same results accept it; where they do not decide, the verifier's own scorer is asked.
+    AGREEMENT = "agreement"
     NONE = "none"  #: every step stands, and nobody is asked: what verification is compared with
     ARITHMETIC_EXPECTED = "arithmetic+expected"
     ARITHMETIC_GREEDY = "arithmetic+greedy"
     ARITHMETIC_JUDGE = "arithmetic+judge"
     ARITHMETIC_LIKELIHOOD = "arithmetic+likelihood"
+    ARITHMETIC_REWARD = "arithmetic+reward"
+    AGREEMENT_EXPECTED = "agreement+expected"
+    AGREEMENT_JUDGE = "agreement+judge"
+    AGREEMENT_REWARD = "agreement+reward"
+    AGREEMENT_NONE = "agreement+none"
 
     @property
     def parts(self) -> tuple[ScorerName, ...]:
@@ -43,6 +52,17 @@ class ScorerName(StrEnum):
             return cls(name)
         except ValueError:
             raise InvalidRequest(field, f"{echoed(name)} is unknown; known are {', '.join(cls)}") from None
+
+
+def without_agreement(name: str) -> str:
+    """What is left to ask the verifier for; "" is its own default."""
+    return "" if name == ScorerName.AGREEMENT else name.removeprefix(f"{ScorerName.AGREEMENT}+")
+
+
+def check_scorer(name: str, field: str = "scorer") -> None:
+    """Raises: InvalidRequest for a name that is neither ours nor that of an installed method."""
+    if name not in found_methods(MethodKind.SCORER):
+        ScorerName.named(name, field)
 
 
 def expected_digit(candidates: Candidates) -> float:

@@ -7,8 +7,9 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from ssr.core.acceptance import ScorerName
+from ssr.core.acceptance import check_scorer
 from ssr.core.errors import InvalidRequest, Violations, echoed, plain
+from ssr.core.evidence.rule import check_estimate
 from ssr.core.types import MAX_SCORE, Mode, Options
 from ssr.core.vote_rule import VoteRule
 
@@ -101,7 +102,7 @@ def _check_ends(options: Options) -> None:
 
 def _check_scorer(scorer: str) -> None:
     if scorer:
-        ScorerName.named(scorer)
+        check_scorer(scorer)
 
 
 def _check_reserve(options: Options) -> None:
@@ -123,6 +124,7 @@ def _check_draft_paths(options: Options) -> None:
 def _check_evidence(options: Options) -> None:
     if not 0 < options.confidence <= 1:
         raise InvalidRequest("confidence", f"must be over 0 and at most 1; got {plain(options.confidence)}")
+    check_estimate(options.estimate)
     check_within("min_gain", options.min_gain, 0, 1)
     check_within("batch", options.batch, 1, MAX_PATHS)
     if options.vote:

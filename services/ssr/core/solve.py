@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
+from ssr.core.acceptance import ScorerName, accepts
+from ssr.core.agreement import agreement_score
 from ssr.core.ahead import DraftsAhead
 from ssr.core.answers import Asked, Equivalence
 from ssr.core.errors import ContextFull, SsrError
@@ -212,7 +214,7 @@ class _Solving:
         count = await self._pollster.count(run, begun)
         if rule is not StopRule.EVIDENCE:
             return settled(rule, count.votes, running, early_stop=early_stop)
-        whole = self._options.estimate is Estimate.UNANIMOUS  # it is about all of a wave
+        whole = self._options.estimate == Estimate.UNANIMOUS  # it is about all of a wave
         surely = count.standing.confidence >= self._options.confidence and not whole
         stop = early_stop and (surely if run.first(begun).running else count.standing.stop)
         if stop:
@@ -264,10 +266,21 @@ class _Solving:
         step = draft.step
         if self._run.paths[index].with_step(step).progress.repeats:
             step = replace(step, text="")  # committing it would end the path: rejected unseen, as an empty one is
-        verdict = await self._stages.verifier.verify(context, step, options)
+        verdict = self._agreed(index, step, options) or await self._stages.verifier.verify(context, step, options)
         committed = StepCommitted(index, verdict.step, (*draft.calls, *verdict.calls))
         wasted = await drafts.settle(self._run, committed)
         return replace(committed, calls=(*committed.calls, *wasted))
+
+    def _agreed(self, index: int, step: Step, options: Options) -> Verdict | None:
+        """A draft that enough siblings confirm stands and nobody is asked; None where they do not decide."""
+        if not step.text or ScorerName.AGREEMENT not in options.scorer.split("+"):
+            return None
+        siblings = [path.text for path in self._run.paths if path.index != index]
+        earlier = [one.text for one in self._run.paths[index].steps]
+        score = agreement_score(step.text, earlier, siblings)
+        if score is None or not accepts(score, options.threshold):
+            return None
+        return Verdict(replace(step, score=score), accepted=True)
 
     def _drafts_ahead(self, index: int) -> DraftsAhead:
         lookahead, write = self._options.lookahead, self._stages.drafter.write

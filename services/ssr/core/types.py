@@ -112,12 +112,9 @@ class Options:
     a job with what it has. A path of a thinking model thinks `max_thinking_tokens` at most before it is asked for its
     answer (0: not at all; None: `thinking_budget`). `lookahead` is how many steps are drafted ahead of the one that is
     being scored. `reserve` (mode ssr) is how many paths, the last ones, the target writes alone; they begin only when
-    all others have ended and the vote is still open.
-    a job with what it has. `lookahead` is how many steps are drafted ahead of the one that is being scored. `reserve`
-    (mode ssr) is how many paths, the last ones, the target writes alone; they begin only when all others have ended
-    and the vote is still open. `draft_paths` (mode cascade) is how many paths, the first ones, the draft model writes
-    alone. `estimate`, `confidence`, `min_gain` and `batch` are those of `core.evidence.rule`, for stop rule evidence;
-    `vote` is how the winner is found (`core.vote_rule`), "" for the stop rule's own way.
+    all others have ended and the vote is still open. `draft_paths` (mode cascade) is how many paths, the first ones,
+    the draft model writes alone. `estimate`, `confidence`, `min_gain` and `batch` are those of `core.evidence.rule`,
+    for stop rule evidence; `vote` is how the winner is found (`core.vote_rule`), "" for the stop rule's own way.
     Defaults: paper section 4 (temperature 0.6, top_p 0.95, threshold 7, 512 tokens a step, 8192 a path).
     """
 
@@ -140,7 +137,7 @@ class Options:
     lookahead: int = 0
     reserve: int = 0
     draft_paths: int = 0
-    estimate: Estimate = Estimate.POSTERIOR
+    estimate: str = Estimate.POSTERIOR
     confidence: float = 0.9
     min_gain: float = 0.04
     batch: int = 1

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ssr.core.errors import InvalidRequest
+from ssr.core.methods import MethodKind, found_methods, method_named
 from ssr.core.types import MAX_SCORE
 
 #: Ways to make one score, 0..1, of a path's steps.
@@ -40,7 +41,9 @@ class VoteRule:
     @classmethod
     def named(cls, name: str) -> VoteRule:
         """Raises: InvalidRequest naming the known rules."""
-        if name not in VOTE_RULES:
+        kind, _, aggregate = name.partition("-")
+        installed = kind in ("weighted", "best") and aggregate in found_methods(MethodKind.AGGREGATE)
+        if name not in VOTE_RULES and not installed:
             raise InvalidRequest("vote", f"{name!r:.80} is unknown; known are {', '.join(VOTE_RULES)}")
         return cls(name)
 
@@ -49,7 +52,7 @@ class VoteRule:
         kind, _, aggregate = self.name.partition("-")
         if not aggregate:
             return None
-        make = AGGREGATES[aggregate]
+        make = AGGREGATES.get(aggregate) or method_named(MethodKind.AGGREGATE, aggregate)
         values = [make([score / MAX_SCORE for score in path]) if path else None for path in scores]
         if kind == "best":
             return max((value or 0.0 for value in values), default=0.0)

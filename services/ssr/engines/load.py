@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, plain
 
 
 class Pool(StrEnum):
@@ -41,7 +41,7 @@ class Load:
         for item in fields(self):
             value = getattr(self, item.name)
             if not (math.isfinite(value) and value >= 0):
-                raise InvalidRequest(item.name, f"must be a number of at least 0; got {value:g}")
+                raise InvalidRequest(item.name, f"must be a number of at least 0; got {plain(value)}")
 
     def __add__(self, other: Load) -> Load:
         return Load(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(self)))

@@ -46,6 +46,15 @@ class Replica:
     running: int = 0
     batch: int = 0  #: of those that run, calls with a priority below 0
     circuit: Circuit = field(default_factory=Circuit)
+    absent: bool = False  #: whether nobody was there at the last call; one that fails is there
+
+    def failed(self, error: Exception, now: float) -> None:
+        self.absent = isinstance(error, NoEngine)
+        self.circuit.failed(now)
+
+    def succeeded(self) -> None:
+        self.absent = False
+        self.circuit.succeeded()
 
     def refused(self, error: Overloaded, now: float, started: float) -> None:
         """It had no room for a call of ours that still counts as running."""
@@ -78,6 +87,11 @@ class Places:
     @property
     def waiting(self) -> int:
         return len(self._waiters)
+
+    @property
+    def absent(self) -> bool:
+        """Whether there is no engine at all. One that fails is there, and its callers get its failures."""
+        return all(replica.absent for replica in self.replicas.values())
 
     @property
     def running(self) -> int:
@@ -142,14 +156,14 @@ class Places:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(min(deadline, no_engine_at)):
                     return await asyncio.shield(waiter.place)
-            if self.away:
+            if self.absent:
                 raise self._missing(NoEngine, _NO_ENGINE_S)
             async with asyncio.timeout_at(deadline):
                 return await asyncio.shield(waiter.place)
         except BaseException as error:
             self._stand_up(waiter)
             if isinstance(error, TimeoutError):
-                raise self._missing(NoEngine if self.away else Unavailable, self._timeout_s) from error
+                raise self._missing(NoEngine if self.absent else Unavailable, self._timeout_s) from error
             raise
 
     def _stand_up(self, waiter: _Waiter) -> None:

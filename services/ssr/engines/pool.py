@@ -314,18 +314,18 @@ class EnginePool:
             if deadline - started < self._limits.timeout_s / 2:
                 replica.circuit.abandoned()  # it came late out of the queue: that says nothing about the replica
             else:
-                replica.circuit.failed(self._now())
+                replica.failed(error, self._now())
             raise TimedOut(f"{replica.url} did not answer within the {self._limits.timeout_s:g} s of a call") from error
         except Overloaded as error:
             replica.refused(error, self._now(), since)
             raise
-        except (Unavailable, TimedOut, BadReply):
-            replica.circuit.failed(self._now())
+        except (Unavailable, TimedOut, BadReply) as error:
+            replica.failed(error, self._now())
             self._info = None  # whoever comes back there may serve another model
             self._places.look_who_answers()
             raise
         except Permanent:
-            replica.circuit.succeeded()
+            replica.succeeded()
             raise
         except BaseException:
             replica.circuit.abandoned()
@@ -335,10 +335,10 @@ class EnginePool:
             self._busy_s += asyncio.get_running_loop().time() - started
 
     def _answered(self, replica: Replica) -> None:
-        replica.circuit.succeeded()
+        replica.succeeded()
         if self._places.away:
             self._places.look_who_answers()
 
     def _last(self, error: SsrError) -> SsrError:
         """What a call that is not tried again ends with. One replica out of reach is no missing pool."""
-        return Unavailable(str(error)) if isinstance(error, NoEngine) and not self._places.away else error
+        return Unavailable(str(error)) if isinstance(error, NoEngine) and not self._places.absent else error

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from ssr.core.errors import NotFound
+from ssr.core.methods import MethodKind, found_methods, method_named
 from ssr.core.strategy_sets import StrategySet, parse_strategy_set
 
 
@@ -19,8 +20,15 @@ def load_strategy_sets(folder: Path | None = None) -> Mapping[str, StrategySet]:
         raise NotFound(f"strategy_sets_folder: there is no folder {folder}")
     own = resources.files("ssr.selector") / "strategy_sets"
     files = [*own.iterdir(), *(sorted(folder.iterdir()) if folder else ())]
-    return {
+    installed = {name: _installed(name) for name in found_methods(MethodKind.STRATEGY_SET)}
+    return installed | {
         file.name.removesuffix(".yaml"): parse_strategy_set(file.name, file.read_text("utf-8"))
         for file in files
         if file.name.endswith(".yaml")
     }
+
+
+def _installed(name: str) -> StrategySet:
+    """A set of another distribution. Raises: InvalidRequest naming a malformed one."""
+    text = method_named(MethodKind.STRATEGY_SET, name)
+    return parse_strategy_set(name, str(text() if callable(text) else text))

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
+from ssr.core.arithmetic import false_claim, has_own_arithmetic
 from ssr.core.types import MAX_SCORE, PathContext
-from ssr.verifier.arithmetic import false_claim
 from ssr.verifier.scoring import JudgedStep, Judgement, Scorer
-
-#: A problem with an arithmetic of its own: a new operation, remainders, another base.
-_OWN_ARITHMETIC = re.compile(
-    r"\b(?:operations?|operator|modulo|congruent|(?:in|to|from) base)\b"
-    r"|\\(?:[pb]?mod|star|oplus|otimes|circ)\b|\d_\{?\d",
-    re.IGNORECASE,
-)
 
 
 class ArithmeticScorer:
@@ -27,6 +18,6 @@ class ArithmeticScorer:
 
     async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
         """See `Scorer.judge`. Costs no engine call of its own."""
-        if not _OWN_ARITHMETIC.search(context.problem) and (claim := false_claim(step)) is not None:
+        if not has_own_arithmetic(context.problem) and (claim := false_claim(step)) is not None:
             return Judgement(0.0, rejection=f"false equation: {claim}")
         return await self._other.judge(context, step, target) if self._other else Judgement(MAX_SCORE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,11 +11,17 @@ from ssr.engines.base import Engine
 from ssr.engines.rendering import PromptRenderer
 
 
-class JudgedStep:
-    """The model that scorers ask."""
+class Rewarding(Protocol):
+    """A process reward model."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    async def right(self, problem: str, steps: Sequence[str]) -> float: ...
+
+
+class JudgedStep:
+    """The models that scorers ask: the target, and a reward model where there is one."""
+
+    def __init__(self, engine: Engine, reward: Rewarding | None = None) -> None:
+        self.engine, self.reward = engine, reward
         self.renderer = PromptRenderer(engine)
 
 

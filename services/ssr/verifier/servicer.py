@@ -11,7 +11,6 @@ from grpc import aio
 
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reporter import reporting
-from ssr.core.acceptance import ScorerName
 from ssr.core.types import CallKind, Source
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
@@ -27,6 +26,8 @@ from ssr.runtime.telemetry.log_context import about_next_step
 from ssr.runtime.telemetry.telemetry import open_telemetry
 from ssr.v1 import step_pb2, verification_pb2, verification_pb2_grpc
 from ssr.verifier.metrics import VerificationMetrics
+from ssr.verifier.reward_scorer import open_reward_model
+from ssr.verifier.scoring import Rewarding
 from ssr.verifier.settings import VerifierSettings
 from ssr.verifier.verifier import TargetVerifier
 
@@ -34,9 +35,11 @@ from ssr.verifier.verifier import TargetVerifier
 class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
     """Checks requests; a TargetVerifier judges and an Author writes, both with the target engine."""
 
-    def __init__(self, engine: Engine, default_scorer: ScorerName, metrics: VerificationMetrics) -> None:
+    def __init__(
+        self, engine: Engine, default_scorer: str, metrics: VerificationMetrics, reward: Rewarding | None = None
+    ) -> None:
         self._engine, self._metrics = engine, metrics
-        self._verifier = TargetVerifier(engine, default_scorer)
+        self._verifier = TargetVerifier(engine, default_scorer, reward)
         self._author = Author(engine, CallKind.WRITE, Source.TARGET)
         #: What was verified since the start.
         self.steps = StepCounts()
@@ -82,7 +85,8 @@ async def running_verifier(settings: VerifierSettings) -> AsyncIterator[int]:
     async with AsyncExitStack() as stack:
         telemetry = await stack.enter_async_context(open_telemetry("verifier", settings))
         engine = await stack.enter_async_context(open_measured_engine(settings.engine, Pool.TARGET, telemetry))
-        servicer = VerificationServicer(engine, settings.scorer, VerificationMetrics(telemetry.registry))
+        reward = await stack.enter_async_context(open_reward_model(settings.reward))
+        servicer = VerificationServicer(engine, settings.scorer, VerificationMetrics(telemetry.registry), reward)
         await stack.enter_async_context(reporting(settings, Service.VERIFIER, LoadMeter(engine.pool, servicer.steps)))
         add = partial(verification_pb2_grpc.add_VerificationServiceServicer_to_server, servicer)
         async with running_service(settings, telemetry, [Servicer("ssr.v1.VerificationService", add)]) as port:

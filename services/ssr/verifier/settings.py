@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import AfterValidator
 from pydantic_settings import SettingsConfigDict
 
-from ssr.core.acceptance import ScorerName
+from ssr.core.acceptance import ScorerName, check_scorer
+from ssr.core.errors import InvalidRequest
 from ssr.engines.settings import EngineSettings
 from ssr.runtime.settings import ReportingSettings
+from ssr.verifier.reward_scorer import RewardSettings
+
+
+def _known(scorer: str) -> str:
+    """Raises: ValueError."""
+    try:
+        check_scorer(scorer)
+    except InvalidRequest as error:
+        raise ValueError(str(error)) from error
+    return scorer
 
 
 class VerifierSettings(ReportingSettings):
@@ -17,4 +31,8 @@ class VerifierSettings(ReportingSettings):
     engine: EngineSettings
     #: "expected" (mean digit), "greedy" (the paper's digit), "judge" (P(Yes)), "likelihood" (of the step; many engines
     #: cannot report it), "arithmetic" (only rejects false equations), "arithmetic+" and one of these, or "none".
-    scorer: ScorerName = ScorerName.ARITHMETIC_JUDGE
+    #: "reward" asks the reward model; "agreement" and "agreement+" another leave agreement to the orchestrator; or the
+    #: name of an installed scorer (`ssr methods`).
+    scorer: Annotated[str, AfterValidator(_known)] = ScorerName.ARITHMETIC_JUDGE
+    #: A process reward model, for the scorers reward and arithmetic+reward. None: there is none.
+    reward: RewardSettings | None = None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from ssr.core.acceptance import ScorerName, accepts
+from ssr.core.acceptance import accepts, without_agreement
 from ssr.core.steps import is_repeated
 from ssr.core.types import MAX_SCORE, CallKind, Options, PathContext, Source, Step, Verdict
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
 from ssr.verifier.scorers import scorer_named
-from ssr.verifier.scoring import JudgedStep, Judgement
+from ssr.verifier.scoring import JudgedStep, Judgement, Rewarding
 
 #: Earlier steps that a draft is compared with here; `core.solve` knows them all, and sends no draft that repeats one.
 _LOOK_BACK = 64
@@ -22,8 +22,8 @@ _log = logging.getLogger(__name__)
 class TargetVerifier:
     """Implements `core.solve.Verifier` with the target engine."""
 
-    def __init__(self, engine: Engine, default_scorer: ScorerName) -> None:
-        self._target, self._default_scorer = JudgedStep(engine), default_scorer
+    def __init__(self, engine: Engine, default_scorer: str, reward: Rewarding | None = None) -> None:
+        self._target, self._default_scorer = JudgedStep(engine, reward), default_scorer
         self._rewriter = Author(engine, CallKind.REWRITE, Source.REWRITTEN)
 
     async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
@@ -45,5 +45,5 @@ class TargetVerifier:
     async def _judge(self, context: PathContext, step: Step, options: Options) -> Judgement:
         if not step.text or is_repeated(step.text, context.steps[-_LOOK_BACK:]):
             return Judgement(0.0, rejection="it is empty, or says again what was said")
-        scorer = scorer_named(ScorerName.named(options.scorer) if options.scorer else self._default_scorer)
+        scorer = scorer_named(without_agreement(options.scorer) or self._default_scorer)
         return await scorer.judge(context, step.text, self._target)

@@ -25,12 +25,12 @@ def engine(*answers: str) -> FakeEngine:
 
 
 async def test_samples_are_recorded_and_gone_on_with(tmp_path: Path) -> None:
-    file, plan, told = tmp_path / "target.jsonl", Recording("s", 2, 1), list[int]()
-    await record(engine("7", "8"), file, PROBLEMS[:1], plan, lambda: told.append(1))
+    file, plan, reports = tmp_path / "target.jsonl", Recording("s", 2, 1), list[int]()
+    await record(engine("7", "8"), file, PROBLEMS[:1], plan, lambda: reports.append(1))
     file.write_bytes(file.read_bytes() + b'{"set": "s", "id"')  # killed while it wrote
     await record(engine("4", "4"), file, PROBLEMS, plan)
     first, second = (json.loads(line) for line in file.read_text().splitlines())
-    assert (first["id"], second["id"], first["set"], first["model"], told) == ("a", "b", "s", "fake", [1])
+    assert (first["id"], second["id"], first["set"], first["model"], reports) == ("a", "b", "s", "fake", [1])
     assert [sample["ans"] for sample in first["samples"]] == ["7", "8"]
     assert [(sample["tok"], sample["fin"]) for sample in second["samples"]] == [(8, "stop")] * 2
     assert first["samples"][0]["steps"][0][:2] == ["We add.", 3]

@@ -31,6 +31,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 #: Nobody calls the autoscaler, so it needs no TLS, and its one port is good for probes.
 NOT_OFFERED = {
     "SSR_AUTOSCALER_HEALTH_PORT",
+    "SSR_VERIFIER_REWARD__API_KEY",  # a secret: by services.verifier.env
     *(f"SSR_AUTOSCALER_TLS__{name}" for name in ("CERTIFICATE", "KEY", "AUTHORITY", "CLIENTS")),
 }
 #: The chart runs no embedded engines, and simulated ones only for trying it out; their metrics are beside their API.
@@ -64,6 +65,15 @@ BELL = {
     "duration_s": 60,
     "replicas": {"target": 4},
     "zone": "Europe/Berlin",
+}
+
+REWARD = {
+    "url": "http://rewards:8000",
+    "api": "vllm-classify",
+    "model": "prm",
+    "positive": 0,
+    "timeout_s": 3,
+    "max_in_flight": 8,
 }
 
 EVERYTHING: dict[str, Any] = {
@@ -124,7 +134,14 @@ EVERYTHING: dict[str, Any] = {
         },
         "drafter": {"settings": {"grace_s": 3, "log_level": "INFO", "log_texts": True, "report_s": 3}},
         "verifier": {
-            "settings": {"grace_s": 3, "log_level": "INFO", "log_texts": True, "report_s": 3, "scorer": "judge"}
+            "settings": {
+                "grace_s": 3,
+                "log_level": "INFO",
+                "log_texts": True,
+                "report_s": 3,
+                "scorer": "judge",
+                "reward": REWARD,
+            }
         },
     },
     "autoscaling": {

@@ -11,9 +11,10 @@ from typing import Any, Self
 
 import pytest
 
-from ssr.core.errors import BadReply, InvalidRequest, Overloaded, SsrError, TimedOut, Unavailable
+from ssr.core.errors import BadReply, InvalidRequest, NoEngine, Overloaded, SsrError, TimedOut, Unavailable
 from ssr.engines.base import (
     ANYONE,
+    BATCH_PRIORITY,
     GREEDY,
     ChatMessage,
     Engine,
@@ -26,6 +27,7 @@ from ssr.engines.base import (
     Piece,
     Sampling,
 )
+from ssr.engines.origin import work_of
 from ssr.engines.pool import EnginePool, PoolLimits
 from ssr.engines.pool_state import PoolLoad
 from ssr.engines.replicas import FixedReplicas
@@ -181,6 +183,43 @@ async def test_calls_wait_for_room_in_their_order_and_can_be_seen() -> None:
         await asyncio.gather(*calls)
         assert engine.calls == ["0", "1", "2", "3"]
         assert (pool.snapshot().waiting, pool.snapshot().running) == (0, 0)
+
+
+async def test_batch_work_waits_behind_the_rest_and_has_a_share() -> None:
+    async with opened("a", max_in_flight=1) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.open.clear()
+
+        async def batch(name: str) -> None:
+            with work_of(batch=True):
+                await ask(pool, name)
+
+        running = asyncio.create_task(ask(pool, "running"))
+        await settled()
+        calls: list[asyncio.Task[Any]] = [asyncio.create_task(batch(f"b{n}")) for n in range(2)]
+        await settled()
+        calls += [asyncio.create_task(ask(pool, f"i{n}")) for n in range(6)]
+        await settled()
+        assert pool.snapshot().waiting == 8
+        engine.open.set()
+        await asyncio.gather(running, *calls)
+        assert engine.calls == ["running", "i0", "i1", "i2", "i3", "b0", "i4", "i5", "b1"]
+
+
+async def test_an_engine_is_told_what_is_batch_work() -> None:
+    async with opened("a") as (pool, replicas):
+        seen: list[int] = []
+
+        async def generate(prompt: str, *, origin: Origin, **_: Any) -> Generation:
+            seen.append(origin.priority)
+            return Generation("a", 1, Finish.EOS)
+
+        replicas.engines["a"].generate = generate  # type: ignore[assignment, method-assign]
+        await ask(pool)
+        with work_of(batch=True):
+            await ask(pool)
+        await pool.generate("p", max_tokens=1, origin=Origin(priority=3))
+        assert seen == [0, BATCH_PRIORITY, 3]
 
 
 async def test_a_newcomer_does_not_overtake_those_that_wait() -> None:
@@ -632,3 +671,19 @@ async def test_the_model_is_asked_for_again_after_a_replica_was_away() -> None:
         with pytest.raises(Unavailable):
             await ask(pool)
         assert await pool.info() is not known
+
+
+@pytest.mark.parametrize(
+    ("failure", "missing"), [(NoEngine("nobody listens"), NoEngine), (Unavailable("broken"), Unavailable)]
+)
+async def test_engines_that_fail_are_no_missing_engines(failure: SsrError, missing: type[SsrError]) -> None:
+    """Whoever finds no engine waits for one; whoever finds broken ones is told so in time."""
+    async with opened("a", "b", timeout_s=0.3) as (pool, replicas):
+        for engine in replicas.engines.values():
+            engine.failure = failure
+        kinds = []
+        for _ in range(3):
+            with pytest.raises(Unavailable) as raised:
+                await ask(pool)
+            kinds.append(type(raised.value))
+        assert kinds[1:] == [missing] * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -21,8 +22,21 @@ RIGHT, WRONG = "1 + 1 = 2.", "1 + 1 = 3."
 YES = [("Yes", math.log(0.75)), ("No", math.log(0.25))]
 
 
+class Half:
+    """A reward model that never knows."""
+
+    async def right(self, problem: str, steps: Sequence[str]) -> float:
+        assert (problem, steps[-1]) == (CONTEXT.problem, RIGHT)
+        return 0.5
+
+
 async def judged(scorer: ScorerName, engine: FakeEngine, step: str = RIGHT) -> Judgement:
-    return await scorer_named(scorer).judge(CONTEXT, step, JudgedStep(engine))
+    return await scorer_named(scorer).judge(CONTEXT, step, JudgedStep(engine, Half()))
+
+
+#: They do not ask the engine.
+ASK_NOBODY = {ScorerName.ARITHMETIC, ScorerName.NONE, ScorerName.REWARD, ScorerName.ARITHMETIC_REWARD}
+ASK_NOBODY |= {ScorerName.AGREEMENT_REWARD, ScorerName.AGREEMENT_NONE}
 
 
 @pytest.mark.parametrize("scorer", ScorerName)
@@ -30,7 +44,7 @@ async def test_every_scorer_sees_problem_strategy_and_steps_where_it_asks(scorer
     engine = FakeEngine(tokens=[[("7", 0.0)]], likelihoods=[(-0.5,)])
     judgement = await judged(scorer, engine)
     assert 0 <= judgement.score <= 9
-    assert len(judgement.calls) == len(engine.prompts) == (scorer not in (ScorerName.ARITHMETIC, ScorerName.NONE))
+    assert len(judgement.calls) == len(engine.prompts) == (scorer not in ASK_NOBODY)
     for prompt in engine.prompts:
         assert all(part in prompt for part in (CONTEXT.problem, CONTEXT.strategy.hint, CONTEXT.steps[0], RIGHT))
 
@@ -112,10 +126,10 @@ async def test_without_a_scorer_every_step_stands_and_nobody_is_asked() -> None:
 def test_the_parts_of_a_name() -> None:
     assert ScorerName.ARITHMETIC_JUDGE.parts == (ScorerName.ARITHMETIC, ScorerName.JUDGE)
     combined = {name.parts for name in ScorerName if len(name.parts) > 1}
-    assert combined == {
-        (ScorerName.ARITHMETIC, name)
-        for name in ScorerName
-        if name not in (ScorerName.ARITHMETIC, ScorerName.NONE) and len(name.parts) == 1
+    asked = {ScorerName.EXPECTED, ScorerName.GREEDY, ScorerName.JUDGE, ScorerName.LIKELIHOOD, ScorerName.REWARD}
+    behind = {ScorerName.EXPECTED, ScorerName.JUDGE, ScorerName.REWARD, ScorerName.NONE}
+    assert combined == {(ScorerName.ARITHMETIC, name) for name in asked} | {
+        (ScorerName.AGREEMENT, name) for name in behind
     }
 
 

@@ -16,9 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ssr.core.errors import InvalidRequest, echoed
 from ssr.core.evidence.poll import PathVote, Poll
 from ssr.core.evidence.posterior import Posterior
 from ssr.core.evidence.prior import Author
+from ssr.core.methods import MethodKind, found_methods, method_named
 
 
 class Estimate(StrEnum):
@@ -30,16 +32,22 @@ class Estimate(StrEnum):
     SHARE = "share"  #: its share of the votes' weights
 
 
+def check_estimate(name: str) -> None:
+    """Raises: InvalidRequest for a name that is neither ours nor that of an installed method."""
+    if name not in tuple(Estimate) and name not in found_methods(MethodKind.ESTIMATE):
+        raise InvalidRequest("estimate", f"{echoed(name)} is unknown; known are {', '.join(Estimate)}")
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceRule:
-    """The rule's settings.
+    """The rule's settings. `estimate` is one of `Estimate`, or the name of an installed one (`core.methods`).
 
     The job ends when the leader is at least as sure as `confidence`, not before `first` votes; or, with the estimate
     posterior, when no further path raises the chance of a right answer by `min_gain` or more for each one written.
     `batch`: paths that begin together once more are needed.
     """
 
-    estimate: Estimate = Estimate.POSTERIOR
+    estimate: str = Estimate.POSTERIOR
     confidence: float = 0.9
     min_gain: float = 0.04
     batch: int = 1
@@ -68,7 +76,7 @@ def standing(
     answers = _estimated(rule, posterior, votes)
     leader = max(range(len(answers)), key=answers.__getitem__, default=None)
     confidence = 0.0 if leader is None else answers[leader]
-    if rule.estimate is Estimate.UNANIMOUS:
+    if rule.estimate == Estimate.UNANIMOUS:
         confidence = _unanimity(votes, rule.batch)
     stop, reason = _verdict(rule, posterior, votes, to_come, confidence)
     return Standing(leader, confidence, answers, stop, reason)
@@ -81,7 +89,7 @@ def _verdict(
         return True, "all paths are used"
     if len(votes) >= rule.first and confidence >= rule.confidence:
         return True, f"the answer's {rule.estimate} of {confidence:.3f} reaches confidence={rule.confidence:g}"
-    if rule.estimate is Estimate.POSTERIOR and len(votes) >= rule.first:
+    if rule.estimate == Estimate.POSTERIOR and len(votes) >= rule.first:
         gain = posterior.gain(Poll.of(votes), to_come, max(rule.min_gain, 1e-9))
         if gain <= 0:
             return True, f"no further path is expected to gain min_gain={rule.min_gain:g}"
@@ -90,11 +98,13 @@ def _verdict(
 
 def _estimated(rule: EvidenceRule, posterior: Posterior, votes: Sequence[PathVote]) -> tuple[float, ...]:
     """How sure each answer is; equal ones are ordered by who gave them first."""
+    if rule.estimate not in tuple(Estimate):
+        return tuple(method_named(MethodKind.ESTIMATE, rule.estimate)(votes))
     poll = Poll.of(votes)
-    if rule.estimate is Estimate.POSTERIOR:
+    if rule.estimate == Estimate.POSTERIOR:
         return posterior.sureness(poll).answers
     weights = [math.fsum(vote.weight for vote in votes if vote.answer == number) for number in range(len(poll.answers))]
-    if rule.estimate is Estimate.SHARE:
+    if rule.estimate == Estimate.SHARE:
         total = math.fsum(weights)
         return tuple(weight / total if total else 0.0 for weight in weights)
     counts = [support.votes for support in poll.answers]

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from grpc import aio
 
-from ssr.core.errors import InvalidRequest, NotFound, Unavailable
+from ssr.core.errors import InvalidRequest, NotFound, Unavailable, plain
 from ssr.orchestrator.api.batches import Batches
 from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.server_info import ServerInformation
@@ -168,7 +168,9 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         if within_s is not None:
             await asyncio.sleep(within_s)
             with suppress(Unavailable, NotFound):
-                await self._intake.late(job_id, waiter.name, f"the deadline of {within_s:.3g} s has passed")
+                await self._intake.late(
+                    job_id, waiter.name, f"the deadline of {plain(round(within_s, 3))} s has passed"
+                )
 
 
 def _within_s(context: _Context) -> float | None:

@@ -11,6 +11,7 @@ from ssr.core.job import JobStatus
 from ssr.orchestrator.queue.keys import INDEX, LISTED, UNFINISHED, JobKeys
 from ssr.runtime.redis.client import RedisClient, Script
 from ssr.runtime.redis.failures import redis_errors
+from ssr.runtime.redis.servers import ClusterClient
 
 #: Where a job is in the list: when it was created (ms), and its id. Newer ones are greater.
 Place = tuple[int, str]
@@ -100,45 +101,55 @@ class JobListing:
     ) -> tuple[list[tuple[str, Meta]], Place | None]:
         """Up to `limit` jobs with their fields, newest first, from behind `before`; and where to go on, if anywhere.
 
-        Two round trips, as a rule: the index, and all jobs together. Where wanted jobs are rare there may be fewer, and
-        still more to come. Jobs that have expired leave the list.
+        One round trip, or in a cluster two: the index, and all jobs together. Where wanted jobs are rare there may be
+        fewer, and still more to come. Jobs that have expired leave the list.
         """
         jobs: list[tuple[str, Meta]] = []
         place, looked_at = before, 0
         while True:
             found, place, more = await self._find(limit - len(jobs), place, wanted)
-            jobs += await self._read(found, wanted)
+            await self.forget([job_id for job_id, meta in found if b"tenant" not in meta])
+            jobs += [(job_id, meta) for job_id, meta in found if b"tenant" in meta and wanted.fits(meta)]
             looked_at += _CHUNK
             if not more or len(jobs) >= limit or looked_at >= _LOOKED_AT:
                 return jobs, place if more else None
 
-    async def _find(self, limit: int, place: Place | None, wanted: Wanted) -> tuple[list[Place], Place | None, bool]:
-        shown = wanted.shown
+    async def _find(
+        self, limit: int, place: Place | None, wanted: Wanted
+    ) -> tuple[list[tuple[str, Meta]], Place | None, bool]:
+        """Jobs that may be wanted, with their fields (none: gone); the last place looked at; whether there is more."""
+        shown, at_once = wanted.shown, not isinstance(self._redis, ClusterClient)
         tenant = wanted.tenant or shown.tenant or ""
         below = f"{shown.tenant}." if shown.tenant and shown.below and not wanted.tenant else ""
         times = ["" if ms is None else ms for ms in (wanted.from_ms, wanted.before_ms)]
         labels, unfinished = json.dumps(dict(wanted.labels)), "1" if wanted.unfinished else ""
-        found, ms, job_id, more = await self._list(
+        statuses = f" {' '.join(sorted(wanted.statuses))} " if wanted.statuses else ""
+        found, ms, job_id, more, rows = await self._list(
             [INDEX, LISTED, UNFINISHED],
-            [*(place or ("", "")), limit, _CHUNK, tenant, below, *times, labels, unfinished],
+            [
+                *(*(place or ("", "")), limit, _CHUNK, tenant, below, *times, labels, unfinished, statuses),
+                *(_FIELDS if at_once else ()),
+            ],
         )
-        places = [(int(created), name.decode()) for created, name in zip(found[::2], found[1::2], strict=True)]
-        return places, (int(ms), job_id.decode()) if ms else None, bool(more)
+        ids = [name.decode() for name in found[1::2]]
+        if not at_once:
+            rows = await self._read(ids)
+        metas = [
+            {name.encode(): value for name, value in zip(_FIELDS, row, strict=True) if value is not None}
+            for row in rows
+        ]
+        return list(zip(ids, metas, strict=True)), (int(ms), job_id.decode()) if ms else None, bool(more)
 
-    async def _read(self, places: Sequence[Place], wanted: Wanted) -> list[tuple[str, Meta]]:
-        if not places:
+    async def _read(self, job_ids: Sequence[str]) -> list[list[bytes | None]]:
+        """The jobs' fields, all together."""
+        if not job_ids:
             return []
         with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
-                for _, job_id in places:
+                for job_id in job_ids:
                     pipe.hmget(JobKeys(job_id).meta, _FIELDS)
-                rows = await pipe.execute()
-            metas = [
-                (job_id, {name.encode(): value for name, value in zip(_FIELDS, row, strict=True) if value is not None})
-                for (_, job_id), row in zip(places, rows, strict=True)
-            ]
-            await self.forget([job_id for job_id, meta in metas if b"tenant" not in meta])
-        return [(job_id, meta) for job_id, meta in metas if b"tenant" in meta and wanted.fits(meta)]
+                rows: list[list[bytes | None]] = await pipe.execute()
+        return rows
 
     async def forget(self, job_ids: Sequence[str]) -> None:
         """Take jobs that are gone off the list."""
@@ -148,3 +159,8 @@ class JobListing:
                     pipe.zrem(INDEX, *job_ids)
                     pipe.hdel(LISTED, *job_ids)
                     await pipe.execute()
+
+
+def _meta(row: Sequence[bytes | None]) -> Meta:
+    """By name; without those that are not there."""
+    return {name.encode(): value for name, value in zip(_FIELDS, row, strict=True) if value is not None}

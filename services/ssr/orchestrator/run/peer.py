@@ -11,7 +11,7 @@ from typing import TypeVar
 from grpc import aio
 from opentelemetry.trace import SpanKind
 
-from ssr.core.errors import NoEngine, Retryable, SsrError, TimedOut
+from ssr.core.errors import NoEngine, Retryable, SsrError, TimedOut, plain
 from ssr.core.retry import Backoff, FailuresInARow
 from ssr.core.types import PathContext
 from ssr.engines.load import Pool
@@ -105,7 +105,7 @@ class Peer:
                 pause_s = failures.failed(time.monotonic(), error.delay_s if failures.count else 0.0)
                 if pause_s is None:
                     if isinstance(error, TimedOut):
-                        raise TimedOut(f"{self._name}: no answer within {self._timeout_s:g} s") from error
+                        raise TimedOut(f"{self._name}: no answer within {plain(self._timeout_s)} s") from error
                     raise
                 self._metrics.tried_again(stage, error)
             await asyncio.sleep(pause_s or 0.0)

@@ -202,7 +202,7 @@ class Runner:
         watched = RecordedJournal(durable, self._watch, options, priority, lambda: self._age_s(claim))
         journal = barrier.journal(watched)
         try:
-            async with deadline.limit:
+            async with deadline:
                 stages = staggered(barrier.stages(self._stages[priority]), self._stagger_s)
                 return _end_of(await solve(claim.job_id, claim.request.problem, options, stages, journal))
         except TimeoutError:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from ssr.core.cascade import CascadeShape, stop_rule_of
-from ssr.core.errors import InvalidRequest, Violations, echoed
+from ssr.core.errors import InvalidRequest, Violations
 from ssr.core.evidence.rule import Estimate
 from ssr.core.steps import CutText
 from ssr.core.types import (
@@ -202,7 +202,6 @@ def asked_options(
     with Violations() as gather:
         gather(_MODE.member, Mode, message.mode, defaults.mode)
         gather(_STOP_RULE.member, StopRule, message.stop_rule, defaults.stop_rule)
-        gather(_estimate, message.estimate)
     return options_from_wire(message, fallback_seed, defaults, cascade)
 
 
@@ -250,17 +249,9 @@ def options_from_wire(
         confidence=message.confidence if given("confidence") else defaults.confidence,
         min_gain=message.min_gain if given("min_gain") else defaults.min_gain,
         batch=message.batch if given("batch") else defaults.batch,
-        estimate=_estimate(message.estimate) if message.estimate in ("", *Estimate) else Estimate.POSTERIOR,
+        estimate=message.estimate or Estimate.POSTERIOR,
         vote=message.vote,
     )
-
-
-def _estimate(name: str) -> Estimate:
-    """Raises: InvalidRequest."""
-    try:
-        return Estimate(name or Estimate.POSTERIOR)
-    except ValueError:
-        raise InvalidRequest("estimate", f"{echoed(name)} is unknown; known are {', '.join(Estimate)}") from None
 
 
 def _reported(wire: EnumWire, kind: type[Member], number: int, default: Member) -> Member:

@@ -99,7 +99,7 @@ def test_embedded_presets(
     assert orchestrator.defaults.max_path_tokens < Options().max_path_tokens
     verifier = reported(parts["verifier"], monkeypatch)
     assert isinstance(verifier, VerifierSettings)
-    assert verifier.scorer is scorer
+    assert verifier.scorer == scorer
     assert SETUPS[preset].models == tuple(dict.fromkeys(models))
 
 

@@ -1,0 +1,80 @@
+"""`ssr methods`: what can be chosen by name, ours and what other distributions bring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import EntryPoint
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ssr.core.acceptance import ScorerName
+from ssr.core.evidence.rule import Estimate
+from ssr.core.methods import MethodKind, found_methods
+from ssr.core.types import Mode, StopRule, choices
+from ssr.core.vote_rule import AGGREGATES
+
+#: Whose a method is that comes with SSR.
+OURS = "ssr"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A name that can be chosen. `option`: where; `origin`: the distribution that brings it."""
+
+    kind: str
+    name: str
+    option: str
+    origin: str = OURS
+
+
+def methods(
+    kind: Annotated[str | None, typer.Option(metavar="KIND", help="Only of this kind, such as scorer.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+) -> None:
+    """List the methods that can be chosen by name.
+
+    Modes, stop rules, estimates, scorers, aggregates of scores, strategy sets,
+    domains and data sets: those that come with SSR, and those that installed
+    distributions bring by entry point (docs/research/methods.md).
+
+    Example:
+
+      ssr methods --kind scorer
+    """
+    found = [one for one in all_methods() if kind in (None, one.kind)]
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("kind", "name", "option", "from"):
+        table.add_column(heading, no_wrap=True)
+    for one in found:
+        table.add_row(one.kind, one.name, one.option, one.origin)
+    Console().print(table)
+
+
+def all_methods() -> Iterator[Method]:
+    """Ours first, kind by kind."""
+    from ssr.selector.strategy_sets import load_strategy_sets
+
+    yield from (Method("mode", mode, "--mode") for mode in choices(Mode))
+    yield from (Method("stop rule", rule, "--stop-rule") for rule in choices(StopRule))
+    ours: Mapping[MethodKind, tuple[str, tuple[str, ...]]] = {
+        MethodKind.ESTIMATE: ("--estimate", tuple(Estimate)),
+        MethodKind.SCORER: ("--scorer", tuple(ScorerName)),
+        MethodKind.AGGREGATE: ("--vote weighted-NAME, best-NAME", tuple(AGGREGATES)),
+        MethodKind.STRATEGY_SET: ("--strategy-set", tuple(load_strategy_sets())),
+        MethodKind.DATASET: ("ssr bench record --dataset", ()),
+    }
+    for kind, (option, names) in ours.items():
+        yield from (Method(kind, name, option) for name in names if name not in found_methods(kind))
+        yield from (Method(kind, name, option, _origin(point)) for name, point in found_methods(kind).items())
+
+
+def _origin(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value
