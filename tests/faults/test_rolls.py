@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 #: Different requests of one test; each is asked many times.
 _VARIANTS = 12
-_LIMIT_S = 540
+_LIMIT_S = 1140
 #: Steps between two rolls: the work goes on.
 _BETWEEN = 10
 #: What the short form rolls before it rolls everything together: processes take a while to start.
 _SHORT = ("target-engine",)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_single_replicas_are_rolled(scale: Scale, tmp_path: Path, report: Callable[[str], object]) -> None:
     """One replica of everything: nothing stands in for it."""
     await _rolled(1, scale, tmp_path, report)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(not FULL, reason="starts twelve processes; SSR_FAULTS=full")
 async def test_two_replicas_are_rolled(scale: Scale, tmp_path: Path, report: Callable[[str], object]) -> None:
     await _rolled(2, scale, tmp_path, report)

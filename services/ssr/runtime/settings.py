@@ -70,8 +70,9 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: Annotated[str, Field(pattern=r"^https?://[^\s/]+$")] | None = None
     #: TLS for gRPC; None: plaintext.
     tls: TlsSettings | None = None
-    #: A port for gRPC health checks alone, without TLS and keys: Kubernetes' probes speak no TLS. None has none; the
-    #: main port reports the health too.
+    #: A port for gRPC health checks alone, without TLS and keys, which is answered at once however busy the process is:
+    #: for Kubernetes' probes, which speak no TLS and wait for a second or two. None has none; the main port reports the
+    #: health too.
     health_port: Port | None = None
 
     @classmethod

@@ -15,6 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from ssr.core.errors import Unavailable
 from ssr.runtime.rpc.channel import KEEPALIVE
 from ssr.runtime.rpc.errors import ErrorInterceptor
+from ssr.runtime.rpc.probed_health import ProbedHealth, serving_probes
 from ssr.runtime.rpc.receiving import RECEIVE_S, Decoding, Receiving
 from ssr.runtime.rpc.reflection import add_reflection
 from ssr.runtime.rpc.tls import server_credentials
@@ -92,7 +93,8 @@ async def running_server(
     """Serve until the block ends; yields the port (`port` 0 picks a free one).
 
     At the end the health turns NOT_SERVING first, then `drain` is awaited, then new calls are refused, and calls in
-    flight have `grace_s` seconds. On `health_port` the health alone is served, without TLS, as long as the rest is.
+    flight have `grace_s` seconds. On `health_port` the health alone is served, without TLS, as long as the rest is, and
+    at once however busy the process is.
     `interceptors` see how a call was answered; `checks` come before the request is decoded and may raise our errors, as
     the servicer may. A request has to arrive within `receive_s` seconds.
 
@@ -103,8 +105,8 @@ async def running_server(
     """
     around = [Receiving(receive_s), *interceptors, ErrorInterceptor(), *checks, Decoding()]
     server = aio.server(interceptors=around, options=_SERVER_OPTIONS)
-    status = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    status = _Health()
+    health_pb2_grpc.add_HealthServicer_to_server(status.calls, server)
     names = [servicer.name for servicer in servicers]
     for servicer in servicers:
         servicer.add_to(server)
@@ -113,10 +115,10 @@ async def running_server(
         credentials = await stack.enter_async_context(server_credentials(tls)) if tls is not None else None
         bound = _listen(server, f"{host}:{port}", credentials)
         if health_port is not None:
-            await stack.enter_async_context(_reporting_health(status, f"{host}:{health_port}"))
+            await stack.enter_async_context(serving_probes(f"{host}:{health_port}", status.probes))
         await server.start()
-        report = partial(_set, status, names)
-        await _set(status, [""], True)
+        report = partial(status.set, names)
+        await status.set([""], True)
         await report(readiness is None)
         try:
             async with readiness(report) if readiness else nullcontext():
@@ -126,21 +128,22 @@ async def running_server(
             await asyncio.shield(_stop(server, status, grace_s, drain))
 
 
-async def _set(status: health.aio.HealthServicer, names: Sequence[str], serving: bool) -> None:
-    for name in names:
-        await status.set(name, _SERVING if serving else _NOT_SERVING)
+class _Health:
+    """A server's health, where it is served: on its own port, and on that of probes."""
 
+    def __init__(self) -> None:
+        self.calls, self.probes = health.aio.HealthServicer(), ProbedHealth()
 
-@asynccontextmanager
-async def _reporting_health(status: health.aio.HealthServicer, address: str) -> AsyncIterator[None]:
-    server = aio.server(options=_SERVER_OPTIONS)
-    health_pb2_grpc.add_HealthServicer_to_server(status, server)
-    _listen(server, address, None)
-    await server.start()
-    try:
-        yield
-    finally:
-        await asyncio.shield(server.stop(None))
+    async def set(self, names: Sequence[str], serving: bool) -> None:
+        status = _SERVING if serving else _NOT_SERVING
+        for name in names:
+            self.probes.set(name, status)
+            await self.calls.set(name, status)
+
+    async def end(self) -> None:
+        """NOT_SERVING, for good."""
+        self.probes.enter_graceful_shutdown()
+        await self.calls.enter_graceful_shutdown()
 
 
 def _listen(server: aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
@@ -154,11 +157,11 @@ def _listen(server: aio.Server, address: str, credentials: grpc.ServerCredential
 
 async def _stop(
     server: aio.Server,
-    status: health.aio.HealthServicer,
+    status: _Health,
     grace_s: float,
     drain: Callable[[], Awaitable[None]] | None,
 ) -> None:
-    await status.enter_graceful_shutdown()
+    await status.end()
     if drain is not None:
         await drain()
     await server.stop(grace_s)
