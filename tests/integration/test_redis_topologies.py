@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +19,7 @@ from ssr.cli.stack.ports import free_port
 from ssr.cli.stack.probes import redis_answers
 from ssr.core.errors import InvalidRequest, Unavailable
 from ssr.core.job import Event, Finished, Job, JobStatus
+from ssr.core.retry import Backoff
 from ssr.core.run import StepCommitted
 from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.engine_server.simulated.script import truth
@@ -232,7 +234,8 @@ async def test_a_wrong_password_is_reported_without_it_and_so_is_a_redis_that_is
 async def test_a_right_that_is_gone_for_a_moment_ends_no_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("ssr.runtime.redis.patience._FIRST_DELAY_S", 0.01)
+    quick = Backoff(first_s=0.01, max_s=2.0, patience_s=math.inf)
+    monkeypatch.setattr("ssr.runtime.redis.patience._BACKOFF", quick)
     with server(tmp_path) as redis:
         redis.ask("ACL", "SETUSER", "ssr", "on", ">secret", "~*", "&*", "+@all")
         async with open_redis(f"redis://ssr:secret@{redis.address}") as client, asyncio.timeout(LIMIT_S):
