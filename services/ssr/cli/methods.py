@@ -60,6 +60,7 @@ def methods(
 
 def all_methods() -> Iterator[Method]:
     """Ours first, kind by kind."""
+    from ssr.domains import domain_names
     from ssr.selector.strategy_sets import load_strategy_sets
 
     yield from (Method("mode", mode, "--mode") for mode in choices(Mode))
@@ -69,6 +70,7 @@ def all_methods() -> Iterator[Method]:
         MethodKind.SCORER: ("--scorer", tuple(ScorerName)),
         MethodKind.AGGREGATE: ("--vote weighted-NAME, best-NAME", tuple(AGGREGATES)),
         MethodKind.STRATEGY_SET: ("--strategy-set", tuple(load_strategy_sets())),
+        MethodKind.DOMAIN: ("--domain", domain_names()),
         MethodKind.DATASET: ("ssr bench record --dataset", ()),
     }
     for kind, (option, names) in ours.items():

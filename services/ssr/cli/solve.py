@@ -168,6 +168,18 @@ def solve(
             "Default: evidence with rule evidence, else majority.",
         ),
     ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What kind of problem it is: mathematics (default), choice, short-text, quantities, code, or an "
+            "installed one.",
+        ),
+    ] = None,
+    tests: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Domain code: Python tests of the program, parted by blank lines."),
+    ] = None,
     priority: Annotated[
         str, typer.Option(metavar="NAME", help="interactive (goes first) or batch (when there is room).")
     ] = Priority.INTERACTIVE.value,
@@ -220,6 +232,8 @@ def solve(
         "batch": batch,
         "estimate": estimate,
         "vote": vote,
+        "domain": domain,
+        "tests": None if tests is None else _tests_in(tests),
     }
     with refusing():
         target = destination_of(wanted_server(ctx, server, preset), preset)
@@ -282,6 +296,14 @@ def wanted_server(ctx: typer.Context, server: str | None, preset: str | None) ->
     """A preset that is asked for wins over a server that is only in the environment."""
     source = ctx.get_parameter_source("server")
     return None if preset and source is not None and source.name == "ENVIRONMENT" else server
+
+
+def _tests_in(file: Path) -> str:
+    """Raises: InvalidRequest."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest("tests", f"{file} cannot be read ({error})") from error
 
 
 def _checked_priority(name: str) -> Priority:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypedDict, TypeVar
 
-from ssr.core.cascade import CascadeShape, stop_rule_of
+from ssr.core.cascade import CascadeShape, stop_rule_of, strategy_set_of
 from ssr.core.errors import InvalidRequest, echoed
 from ssr.core.job import JobStatus, Priority
 from ssr.core.limits import check_key, check_labels, check_options, check_problem
@@ -54,6 +54,8 @@ class SolveOptions(TypedDict, total=False):
     batch: int
     estimate: str
     vote: str
+    domain: str
+    tests: str
 
 
 def resolved(given: SolveOptions) -> Options:
@@ -69,6 +71,7 @@ def resolved(given: SolveOptions) -> Options:
     fields["stop_rule"] = _member(StopRule, "stop_rule", given.get("stop_rule", stop_rule_of(mode, Options())))
     shape = CascadeShape().fill(mode, given.get("paths"), given.get("draft_paths"), Options().paths)
     fields["paths"], fields["draft_paths"] = shape
+    fields.setdefault("strategy_set", strategy_set_of(given.get("domain", ""), Options()))
     options = replace(Options(), **fields)
     check_options(options)
     return options

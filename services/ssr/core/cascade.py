@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ssr.core.types import Mode, Options, StopRule
 
+#: Of requests that name none.
+DEFAULT_DOMAIN = "mathematics"
+
 
 @dataclass(frozen=True, slots=True)
 class CascadeShape:
@@ -21,6 +24,11 @@ class CascadeShape:
         if paths is None:
             paths = self.paths if draft_paths is None else draft_paths + self.paths - self.draft_paths
         return paths, min(self.draft_paths, paths // 2) if draft_paths is None else draft_paths
+
+
+def strategy_set_of(domain: str, defaults: Options) -> str:
+    """Where none is said: a domain other than the default's has one of its own name."""
+    return defaults.strategy_set if domain in ("", DEFAULT_DOMAIN) else domain
 
 
 def stop_rule_of(mode: Mode, defaults: Options) -> StopRule:

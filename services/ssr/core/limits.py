@@ -74,6 +74,8 @@ def check_options(options: Options) -> None:
         gather(_check_reserve, options)
         gather(_check_draft_paths, options)
         gather(_check_evidence, options)
+        gather(check_text, "domain", options.domain)
+        gather(_check_tests, options.tests)
         gather(check_text, "strategy_set", options.strategy_set)
         gather(_check_scorer, options.scorer)
 
@@ -119,6 +121,12 @@ def _check_draft_paths(options: Options) -> None:
         raise InvalidRequest("draft_paths", f"must be 0 in mode {options.mode}: only cascade has them; got {drafts}")
     if options.mode is Mode.CASCADE:
         check_within("draft_paths", drafts, 0, paths)
+
+
+def _check_tests(tests: str) -> None:
+    check_text("tests", tests)
+    if len(tests) > MAX_PROBLEM_CHARS:
+        raise InvalidRequest("tests", f"has {len(tests)} characters; at most {MAX_PROBLEM_CHARS} are allowed")
 
 
 def _check_evidence(options: Options) -> None:

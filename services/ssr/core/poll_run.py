@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ssr.core.answers import Asked, Equivalence, classes
@@ -28,11 +29,24 @@ class Count:
     standing: Standing
 
 
+#: Whether an answer surely is right or wrong; None: nobody knows.
+Verified = Callable[[str], Awaitable[bool | None]]
+#: What certainty counts, as a log ratio: it outweighs any number of votes.
+_CERTAIN = 15.0
+
+
 class Pollster:
     """Counts the votes of one problem's runs under one prior. What a path shows is looked at once."""
 
-    def __init__(self, asked: Asked, options: Options, equivalence: Equivalence, posterior: Posterior) -> None:
-        self._asked, self._options = asked, options
+    def __init__(
+        self,
+        asked: Asked,
+        options: Options,
+        equivalence: Equivalence,
+        posterior: Posterior,
+        verified: Verified | None = None,
+    ) -> None:
+        self._asked, self._options, self._verified = asked, options, verified
         self._equivalence, self._posterior = equivalence, posterior
         self._ratios: dict[int, float] = {}
         rule = options.vote or (EVIDENCE if options.stop_rule is StopRule.EVIDENCE else MAJORITY)
@@ -46,7 +60,11 @@ class Pollster:
         numbers = {place: number for number, group in enumerate(groups) for place in group}
         votes = [
             PathVote(
-                self._options.author(path.index), numbers.get(place), self._ratio(path), _weight(path), path.tokens
+                self._options.author(path.index),
+                numbers.get(place),
+                await self._ratio(path),
+                _weight(path),
+                path.tokens,
             )
             for place, path in enumerate(ended)
         ]
@@ -62,8 +80,12 @@ class Pollster:
         estimated = self._options.stop_rule is StopRule.EVIDENCE or self._rule.name == EVIDENCE
         return tally([ballots[path] for path in voting], classes_, self._rule, stands.answers if estimated else ())
 
-    def _ratio(self, path: Path) -> float:
+    async def _ratio(self, path: Path) -> float:
         if path.index not in self._ratios:
+            surely = await self._verified(path.answer) if self._verified and path.answer else None
+            if surely is not None:
+                self._ratios[path.index] = _CERTAIN if surely else -_CERTAIN
+                return self._ratios[path.index]
             author = self._options.author(path.index)
             false = bool(false_sum(path.text, self._asked.problem))
             self._ratios[path.index] = self._prior.ratio(author, false_sum=false, logprob=path.logprob)

@@ -42,6 +42,18 @@ THINKING_ENDS = f"I stop thinking here and answer.\n{CLOSE}"
 
 
 @dataclass(frozen=True, slots=True)
+class DomainPrompts:
+    """What a domain has of its own in the dialogues: what the model is, what is asked of it, what it is as a judge."""
+
+    solving_system: str
+    solving_request: str
+    judging_system: str
+
+
+MATHEMATICS = DomainPrompts(SOLVING_SYSTEM, SOLVING_REQUEST, JUDGING_SYSTEM)
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One turn of a dialogue, before the chat template."""
 
@@ -101,21 +113,21 @@ def continued(opening: str, turn: str, *, thinks: bool, think: bool = True, mark
     return f"{head}\n{neutralised(thought, marks)}{end}{neutralised(answer, marks)}"
 
 
-def solving(problem: str, strategy: Strategy) -> tuple[ChatMessage, ...]:
+def solving(problem: str, strategy: Strategy, prompts: DomainPrompts = MATHEMATICS) -> tuple[ChatMessage, ...]:
     """The dialogue in which a path is written; the path so far (`join_path`) follows its rendering.
 
     The strategy's worked examples come first, as turns that have been: equal for all problems, so a prefix cache has
     them.
     """
-    turns = [ChatMessage("system", SOLVING_SYSTEM)]
+    turns = [ChatMessage("system", prompts.solving_system)]
     for example in strategy.examples:
-        turns.append(_solving_turn(example.problem, strategy))
+        turns.append(_solving_turn(example.problem, strategy, prompts))
         turns.append(ChatMessage("assistant", example.solution.strip()))
-    return (*turns, _solving_turn(problem, strategy))
+    return (*turns, _solving_turn(problem, strategy, prompts))
 
 
-def _solving_turn(problem: str, strategy: Strategy) -> ChatMessage:
-    return ChatMessage("user", "\n\n".join((*_posed(problem, strategy), SOLVING_REQUEST)))
+def _solving_turn(problem: str, strategy: Strategy, prompts: DomainPrompts) -> ChatMessage:
+    return ChatMessage("user", "\n\n".join((*_posed(problem, strategy), prompts.solving_request)))
 
 
 def _posed(problem: str, strategy: Strategy) -> tuple[str, ...]:
@@ -124,12 +136,14 @@ def _posed(problem: str, strategy: Strategy) -> tuple[str, ...]:
     return (head, APPROACH_HEAD + strategy.hint) if strategy.hint else (head,)
 
 
-def judging(context: PathContext, step: str, question: str, prefill: str) -> Question:
+def judging(
+    context: PathContext, step: str, question: str, prefill: str, prompts: DomainPrompts = MATHEMATICS
+) -> Question:
     """A question about `step`, the one that follows the context's steps."""
     written = without_tags(join_path((*context.steps, step))).removesuffix(BOUNDARY)
     work = WORK_HEAD + written + BOUNDARY + question
     content = "\n\n".join((*_posed(context.problem, context.strategy), work))
-    return Question((ChatMessage("system", JUDGING_SYSTEM), ChatMessage("user", content)), prefill)
+    return Question((ChatMessage("system", prompts.judging_system), ChatMessage("user", content)), prefill)
 
 
 def selecting(problem: str, strategies: Sequence[Strategy]) -> Question:

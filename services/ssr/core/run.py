@@ -116,8 +116,9 @@ class Path:
         """The target wrote it alone: no step was drafted."""
         return all(step.source is Source.TARGET for step in self.steps)
 
-    def context(self, job_id: str, problem: str, seed: int) -> PathContext:
-        return PathContext(job_id, self.index, problem, self.strategy, tuple(step.text for step in self.steps), seed)
+    def context(self, job_id: str, problem: str, seed: int, domain: str = "") -> PathContext:
+        steps = tuple(step.text for step in self.steps)
+        return PathContext(job_id, self.index, problem, self.strategy, steps, seed, domain)
 
 
 @dataclass(frozen=True, slots=True)

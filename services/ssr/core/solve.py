@@ -12,6 +12,7 @@ Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,8 +26,8 @@ from ssr.core.errors import ContextFull, SsrError
 from ssr.core.evidence.posterior import Posterior
 from ssr.core.evidence.prior import Author, Prior
 from ssr.core.evidence.rule import Estimate
-from ssr.core.poll_run import Pollster
-from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted, answered, path_end
+from ssr.core.poll_run import Pollster, Verified
+from ssr.core.run import Decision, Path, PathEnded, Run, Selected, StepCommitted, answered, path_end
 from ssr.core.types import (
     MAX_SCORE,
     NO_STRATEGY,
@@ -79,11 +80,16 @@ class Journal(Protocol):
     async def append(self, decision: Decision) -> None: ...
 
 
+#: See `ssr.core.domain.Domain`.
+Extract = Callable[[str, str], str]
+
+
 @dataclass(frozen=True, slots=True)
 class Stages:
     """Who does the work. `drafter` writes with the draft model, `writer` with the target.
 
-    `posterior` weighs the votes for stop rule evidence.
+    `posterior` weighs the votes for stop rule evidence. Of a domain that has them, `extract` finds the answer from the
+    box ("": none) and all that a path says, and `verified` says whether an answer surely is right or wrong.
     """
 
     selector: Selector
@@ -92,6 +98,8 @@ class Stages:
     verifier: Verifier
     equivalence: Equivalence
     posterior: Posterior = field(default_factory=lambda: Posterior(Prior()))
+    extract: Extract | None = None
+    verified: Verified | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +133,8 @@ async def conclude(
 
     Raises: whatever the journal raises.
     """
-    run = await _stopped(await journal.load(), journal, reason)
-    pollster = Pollster(Asked(job_id, problem), options, stages.equivalence, stages.posterior)
+    run = await _stopped(await journal.load(), journal, reason, stages.extract)
+    pollster = Pollster(Asked(job_id, problem), options, stages.equivalence, stages.posterior, stages.verified)
     return Outcome(run, (await pollster.count(run, len(run.paths))).votes)
 
 
@@ -142,7 +150,9 @@ class _Solving:
         self._waves[0].set()
         self._ending = asyncio.Lock()
         self._decided = "the vote was already decided"
-        self._pollster = Pollster(Asked(job_id, problem), options, stages.equivalence, stages.posterior)
+        self._pollster = Pollster(
+            Asked(job_id, problem), options, stages.equivalence, stages.posterior, stages.verified
+        )
 
     async def outcome(self) -> Outcome:
         if not self._run.paths:
@@ -152,7 +162,7 @@ class _Solving:
             await self._grow_all()
         except ExceptionGroup as errors:  # of the journal, or a limit, which comes last: any one of them ends the run
             raise errors.exceptions[0] from None
-        run = await _stopped(self._run, self._journal, self._decided)
+        run = await _stopped(self._run, self._journal, self._decided, self._stages.extract)
         failed = [path for path in run.paths if path.status is PathStatus.FAILED]
         error = failed[0].reason if len(failed) == len(run.paths) else ""
         return Outcome(run, (await self._pollster.count(run, len(run.paths))).votes, error)
@@ -239,6 +249,7 @@ class _Solving:
                 await self._decide(committed)
                 if self._limit(self._run):
                     self._news.set()
+        end = _extracted(end, self._run.paths[index], self._stages.extract)
         async with self._ending:  # each end says how the votes stand with all before it
             await self._decide(await self._reported(end))
         self._news.set()
@@ -295,7 +306,7 @@ class _Solving:
             max_step_tokens=min(self._options.max_step_tokens, left),
             max_thinking_tokens=max(0, self._options.thinking_budget - path.progress.thinking_tokens),
         )
-        return path.context(self._job_id, self._problem, options.seed), options
+        return path.context(self._job_id, self._problem, options.seed, options.domain), options
 
     def _goes_on(self, index: int, run: Run) -> bool:
         """Whether a path takes another step in `run`."""
@@ -329,14 +340,25 @@ class _Solving:
         self._run = self._run.apply(decision)
 
 
-async def _stopped(run: Run, journal: Journal, reason: str) -> Run:
+async def _stopped(run: Run, journal: Journal, reason: str, extract: Extract | None) -> Run:
     """The run with its running paths ended, in the journal too; nobody may be growing them any more.
 
     A path that was stopped right behind its answer has answered.
     """
     for path in run.paths:
         if path.running:
-            stopped = answered(path) or PathEnded(path.index, PathStatus.STOPPED, reason=reason)
+            end = answered(path)
+            stopped = (
+                _extracted(end, path, extract) if end else PathEnded(path.index, PathStatus.STOPPED, reason=reason)
+            )
             await journal.append(stopped)
             run = run.apply(stopped)
     return run
+
+
+def _extracted(end: PathEnded, path: Path, extract: Extract | None) -> PathEnded:
+    """The end with the domain's own answer; a turn that ended without a box may have one."""
+    if extract is None or end.status not in (PathStatus.ANSWERED, PathStatus.NO_ANSWER):
+        return end
+    answer = extract(end.answer, path.text)
+    return replace(end, status=PathStatus.ANSWERED if answer else end.status, answer=answer)

@@ -115,6 +115,7 @@ class Options:
     all others have ended and the vote is still open. `draft_paths` (mode cascade) is how many paths, the first ones,
     the draft model writes alone. `estimate`, `confidence`, `min_gain` and `batch` are those of `core.evidence.rule`,
     for stop rule evidence; `vote` is how the winner is found (`core.vote_rule`), "" for the stop rule's own way.
+    `domain` is the kind of problem (`ssr.domains`; "" is mathematics), `tests` what programs as answers must pass.
     Defaults: paper section 4 (temperature 0.6, top_p 0.95, threshold 7, 512 tokens a step, 8192 a path).
     """
 
@@ -142,6 +143,8 @@ class Options:
     min_gain: float = 0.04
     batch: int = 1
     vote: str = ""
+    domain: str = ""
+    tests: str = ""
 
     @property
     def thinking_budget(self) -> int:
@@ -252,6 +255,7 @@ class PathContext:
     strategy: Strategy
     steps: tuple[str, ...]
     seed: int
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from ssr.core.step_cutter import StepCutter, normalise_step
 from ssr.core.steps import BOUNDARY, join_path, open_text, well_formed
 from ssr.core.thinking import CLOSE, is_thinking, said, without_empty_thinking
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step, Written
+from ssr.domains import domain_named
 from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling
 from ssr.engines.rendering import PromptRenderer, TurnPrompt
 from ssr.engines.room import checked_room, context_full, refusals_as_full, room
@@ -74,7 +75,7 @@ class Author:
 
     async def _begin(self, context: PathContext, options: Options) -> _Writing:
         info = await self._engine.info()
-        dialogue = solving(context.problem, context.strategy)
+        dialogue = solving(context.problem, context.strategy, domain_named(context.domain).prompts)
         think = options.max_thinking_tokens != 0
         prompt = await self._renderer.turn(dialogue, join_path(context.steps), think=think)
         seed = call_seed(context.seed, context.path, len(context.steps), self._kind)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ssr.core.cascade import CascadeShape
 from ssr.core.errors import InvalidRequest
-from ssr.core.evidence.calibration import Calibration, Entry, parse_calibration
+from ssr.core.evidence.calibration import DOMAIN, Calibration, Entry, parse_calibration
+from ssr.core.evidence.posterior import Posterior
 from ssr.core.types import Options
 from ssr.orchestrator.settings import DefaultOptions
 
@@ -23,6 +24,21 @@ def load_calibration(file: Path | None) -> Calibration:
         return parse_calibration(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest("calibration", f"{file} cannot be read ({error}); name a file in UTF-8") from error
+
+
+class Priors:
+    """What the votes are worth, domain by domain, as far as the calibration knows."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._calibration = calibration
+        self._by_domain: dict[str, Posterior] = {}
+
+    def posterior(self, domain: str) -> Posterior:
+        """Of a domain; "" is the default one."""
+        name = domain or DOMAIN
+        if name not in self._by_domain:
+            self._by_domain[name] = Posterior(self._calibration.entry(domain=name).prior)
+        return self._by_domain[name]
 
 
 def calibrated(defaults: DefaultOptions, entry: Entry) -> Options:

@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from ssr.core.evidence.posterior import Posterior
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.api.batches import Batches
 from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.server_info import ServerInformation
 from ssr.orchestrator.api.servicer import MAX_LIST, ReasoningServicer
 from ssr.orchestrator.api.visibility import Visibility
-from ssr.orchestrator.calibration import calibrated, cascade_shape, load_calibration
+from ssr.orchestrator.calibration import Priors, calibrated, cascade_shape, load_calibration
 from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
 from ssr.orchestrator.metrics.equivalence import EquivalenceMetrics
 from ssr.orchestrator.metrics.job_records import JobRecords
@@ -66,8 +65,8 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         parking = Parking()
         calibration = load_calibration(settings.calibration)
         known = calibration.entry()
-        posterior, defaults = Posterior(known.prior), calibrated(settings.defaults, known)
-        stages = await stack.enter_async_context(open_stages(settings, equivalence, posterior, watch, parking))
+        priors, defaults = Priors(calibration), calibrated(settings.defaults, known)
+        stages = await stack.enter_async_context(open_stages(settings, equivalence, watch, parking))
         wakeups = await stack.enter_async_context(running_wakeups(redis))
         store = JobStore(redis, _now_ms, retention_s=settings.retention_s)
         limits = QueueLimits(
@@ -89,6 +88,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             drain_s=settings.grace_s,
             stagger_s=settings.stagger_s,
             batch_stages=stages.solving_batch,
+            priors=priors,
             rates=rates,
         )
         capacity = Capacity(settings.max_paths, settings.batch_paths)

@@ -9,6 +9,7 @@ from pathlib import Path
 from ssr.core.errors import NotFound
 from ssr.core.methods import MethodKind, found_methods, method_named
 from ssr.core.strategy_sets import StrategySet, parse_strategy_set
+from ssr.domains import domain_named, domain_names
 
 
 def load_strategy_sets(folder: Path | None = None) -> Mapping[str, StrategySet]:
@@ -20,12 +21,17 @@ def load_strategy_sets(folder: Path | None = None) -> Mapping[str, StrategySet]:
         raise NotFound(f"strategy_sets_folder: there is no folder {folder}")
     own = resources.files("ssr.selector") / "strategy_sets"
     files = [*own.iterdir(), *(sorted(folder.iterdir()) if folder else ())]
+    domains = {name: found for name in domain_names() if (found := domain_named(name).strategies)}
     installed = {name: _installed(name) for name in found_methods(MethodKind.STRATEGY_SET)}
-    return installed | {
-        file.name.removesuffix(".yaml"): parse_strategy_set(file.name, file.read_text("utf-8"))
-        for file in files
-        if file.name.endswith(".yaml")
-    }
+    return (
+        domains
+        | installed
+        | {
+            file.name.removesuffix(".yaml"): parse_strategy_set(file.name, file.read_text("utf-8"))
+            for file in files
+            if file.name.endswith(".yaml")
+        }
+    )
 
 
 def _installed(name: str) -> StrategySet:

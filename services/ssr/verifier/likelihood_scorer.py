@@ -7,6 +7,7 @@ from ssr.core.errors import CapabilityMissing
 from ssr.core.prompts import solving
 from ssr.core.steps import join_path
 from ssr.core.types import CallKind, PathContext
+from ssr.domains import domain_named
 from ssr.engines.author import affinity, question_call
 from ssr.engines.room import checked_room, refusals_as_full
 from ssr.verifier.scoring import JudgedStep, Judgement
@@ -17,7 +18,8 @@ class LikelihoodScorer:
 
     async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
         """See `Scorer.judge`. Engines may have to process the whole path anew; the ledger counts it as prompt."""
-        path = await target.renderer.turn(solving(context.problem, context.strategy), join_path(context.steps))
+        dialogue = solving(context.problem, context.strategy, domain_named(context.domain).prompts)
+        path = await target.renderer.turn(dialogue, join_path(context.steps))
         prompt, whole = path.text(), path.text(step)
         if not whole.startswith(prompt):  # a control token that step and path form together was broken up in the path
             prompt, whole = "", whole

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ssr.core.acceptance import Candidates
 from ssr.core.prompts import judging
 from ssr.core.types import CallKind, PathContext
+from ssr.domains import domain_named
 from ssr.engines.author import affinity, question_call
 from ssr.engines.room import checked_room, refusals_as_full
 from ssr.verifier.scoring import JudgedStep, Judgement
@@ -26,7 +27,7 @@ class QuestionScorer:
 
     async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
         """See `Scorer.judge`."""
-        question = judging(context, step, self.question, self.prefill)
+        question = judging(context, step, self.question, self.prefill, domain_named(context.domain).prompts)
         prompt = await target.renderer.question(question)
         info = await target.engine.info()
         await checked_room(target.engine, info, prompt)

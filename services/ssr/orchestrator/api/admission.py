@@ -13,6 +13,7 @@ from ssr.core.evidence.prior import Author
 from ssr.core.job import JobRequest
 from ssr.core.limits import check_key, check_labels, check_options, check_problem
 from ssr.core.types import Options
+from ssr.domains import domain_named
 from ssr.runtime.rpc.job_wire import asked_priority, labels_from_wire
 from ssr.runtime.rpc.wire import CASCADE, asked_options
 from ssr.v1 import reasoning_pb2, step_pb2
@@ -78,7 +79,9 @@ class Admission:
         return asked_options(options, seed, self._defaults, self._cascade)
 
     def _check_options(self, options: reasoning_pb2.Options) -> None:
-        check_options(self._asked(options, 0))
+        with Violations() as gather:
+            gather(check_options, self._asked(options, 0))
+            gather(domain_named, options.domain)
 
     async def _check_strategy_set(self, name: str) -> None:
         if name not in self._strategy_sets:  # an operator may have added it since

@@ -15,11 +15,13 @@ from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
 from ssr.core.types import Mode, Options, StopRule
 from ssr.core.vote import Vote
 from ssr.engines.load import Pool
+from ssr.orchestrator.calibration import Priors
 from ssr.orchestrator.metrics.job_records import JobRecords, RecordedJournal
 from ssr.orchestrator.queue.job_queue import QueuedJob
 from ssr.orchestrator.queue.job_store import LATE, Claim, Clock, JobStore
 from ssr.orchestrator.queue.rates import Rates
 from ssr.orchestrator.queue.wakeups import CANCEL, Wakeups
+from ssr.orchestrator.run.domain_stages import for_domain
 from ssr.orchestrator.run.job_deadline import JobDeadline
 from ssr.orchestrator.run.journal import RedisJournal
 from ssr.orchestrator.run.parking import Parking
@@ -76,9 +78,11 @@ class Runner:
         drain_s: float,
         stagger_s: float = 0.0,
         batch_stages: Stages | None = None,
+        priors: Priors | None = None,
         rates: Rates | None = None,
     ) -> None:
         self._store, self._wakeups, self._now = store, wakeups, now
+        self._priors = priors
         self._stages = {Priority.INTERACTIVE: stages, Priority.BATCH: batch_stages or stages}
         self._parking = parking
         self._workload_adapter, self._watch = workload, watch
@@ -202,8 +206,12 @@ class Runner:
         watched = RecordedJournal(durable, self._watch, options, priority, lambda: self._age_s(claim))
         journal = barrier.journal(watched)
         try:
+            crew = for_domain(self._stages[priority], options, self._priors)
+        except SsrError as error:
+            return _End(JobStatus.FAILED, error=str(error))
+        try:
             async with deadline:
-                stages = staggered(barrier.stages(self._stages[priority]), self._stagger_s)
+                stages = staggered(barrier.stages(crew), self._stagger_s)
                 return _end_of(await solve(claim.job_id, claim.request.problem, options, stages, journal))
         except TimeoutError:
             reason = deadline.reason
@@ -213,7 +221,14 @@ class Runner:
             raise
         except SsrError as error:
             return _End(JobStatus.FAILED, error=str(error))
-        outcome = await conclude(claim.job_id, claim.request.problem, options, self._stages[priority], journal, reason)
+        outcome = await conclude(
+            claim.job_id,
+            claim.request.problem,
+            options,
+            for_domain(self._stages[priority], options, self._priors),
+            journal,
+            reason,
+        )
         return _End(JobStatus.PARTIAL, outcome.votes, reason=reason)
 
     async def _show_waits(self, claim: Claim) -> None:

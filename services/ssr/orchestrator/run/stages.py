@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ssr.core.answers import Equivalence
-from ssr.core.evidence.posterior import Posterior
 from ssr.core.solve import Stages
 from ssr.core.types import Options, PathContext, Selection, Step, Verdict, Written
 from ssr.engines.load import Pool
@@ -138,23 +137,22 @@ class RemoteStages:
     drafter: RemoteDrafter
     verifier: RemoteVerifier
     equivalence: Equivalence
-    posterior: Posterior
 
     @property
     def solving(self) -> Stages:
         """What `solve` needs."""
-        return Stages(self.selector, self.drafter, self.verifier, self.verifier, self.equivalence, self.posterior)
+        return Stages(self.selector, self.drafter, self.verifier, self.verifier, self.equivalence)
 
     @property
     def solving_batch(self) -> Stages:
         """The same for jobs of priority batch: their calls wait for engines behind those of the others."""
         selector, drafter, verifier = self.selector.for_batch(), self.drafter.for_batch(), self.verifier.for_batch()
-        return Stages(selector, drafter, verifier, verifier, self.equivalence, self.posterior)
+        return Stages(selector, drafter, verifier, verifier, self.equivalence)
 
 
 @asynccontextmanager
 async def open_stages(
-    settings: OrchestratorSettings, equivalence: Equivalence, posterior: Posterior, watch: JobRecords, parking: Parking
+    settings: OrchestratorSettings, equivalence: Equivalence, watch: JobRecords, parking: Parking
 ) -> AsyncIterator[RemoteStages]:
     """The services of these settings, connected until the block ends. They need not be up."""
     tls = client_end(settings.tls)
@@ -172,7 +170,6 @@ async def open_stages(
             RemoteDrafter(drafting_pb2_grpc.DraftingServiceStub(drafting), drafter),
             RemoteVerifier(verification_pb2_grpc.VerificationServiceStub(verification), verifier),
             equivalence,
-            posterior,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from ssr.core.cascade import CascadeShape, stop_rule_of
+from ssr.core.cascade import CascadeShape, stop_rule_of, strategy_set_of
 from ssr.core.errors import InvalidRequest, Violations
 from ssr.core.evidence.rule import Estimate
 from ssr.core.steps import CutText
@@ -144,6 +144,7 @@ def context_to_wire(context: PathContext, *, batch: bool = False) -> step_pb2.Pa
         steps=context.steps,
         seed=context.seed,
         batch=batch,
+        domain=context.domain,
         cut=[index for index, step in enumerate(context.steps) if isinstance(step, CutText)],
     )
 
@@ -157,6 +158,7 @@ def context_from_wire(message: step_pb2.PathContext) -> PathContext:
         strategy=strategy_from_wire(message.strategy),
         steps=tuple(CutText(step) if index in cut else step for index, step in enumerate(message.steps)),
         seed=message.seed,
+        domain=message.domain,
     )
 
 
@@ -192,6 +194,8 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
         batch=options.batch,
         estimate=options.estimate,
         vote=options.vote,
+        domain=options.domain,
+        tests=options.tests,
     )
 
 
@@ -228,7 +232,7 @@ def options_from_wire(
         paths=paths,
         stop_rule=_reported(_STOP_RULE, StopRule, message.stop_rule, stop_rule_of(mode, defaults)),
         threshold=message.threshold if given("threshold") else defaults.threshold,
-        strategy_set=message.strategy_set or defaults.strategy_set,
+        strategy_set=message.strategy_set or strategy_set_of(message.domain, defaults),
         scorer=message.scorer,
         seed=message.seed if given("seed") else fallback_seed,
         # A seed asks for the same steps again, and where an early stop cuts the paths depends on the clock.
@@ -251,6 +255,8 @@ def options_from_wire(
         batch=message.batch if given("batch") else defaults.batch,
         estimate=message.estimate or Estimate.POSTERIOR,
         vote=message.vote,
+        domain=message.domain,
+        tests=message.tests,
     )
 
 

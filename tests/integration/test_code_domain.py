@@ -1,0 +1,96 @@
+"""Programs as answers: found in paths, compared and verified by the caller's tests, and confined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tree_stages import TOKENS, TreeCrew, run
+
+from ssr.core.solve import Stages
+from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule, Written
+from ssr.domains.code.program import extract, parted, passes, same_behaviour
+from ssr.domains.code.sandbox import run_tests
+from ssr.orchestrator.run.domain_stages import for_domain
+
+TESTS = "assert add(2, 3) == 5\n\nassert add(-1, 1) == 0"
+ADD = "def add(a, b):\n    return a + b"
+WRONG = "def add(a, b):\n    return a * b"
+
+
+def test_the_last_program_of_a_path_is_its_answer() -> None:
+    text = f"First:\n\n```python\n{WRONG}\n```\n\nBetter:\n\n```python\n{ADD}\n```\n\n\\boxed{{done}}"
+    assert extract("done", text) == ADD
+    assert extract("done", "no program") == "done"
+    assert extract("", "nothing") == ""
+    assert parted(TESTS + "\n\n\n") == ["assert add(2, 3) == 5", "assert add(-1, 1) == 0"]
+
+
+async def test_tests_decide() -> None:
+    assert await passes(ADD, TESTS) is True
+    assert await passes(WRONG, TESTS) is False
+    assert await passes(ADD, "") is None
+    assert await run_tests(WRONG, ["assert add(2, 2) == 4", "assert add(2, 3) == 5"]) == (True, False)
+    assert await same_behaviour(ADD, "def add(x, y):\n    return y + x", TESTS)
+    assert not await same_behaviour(ADD, WRONG, TESTS)
+    assert await same_behaviour(ADD, f"# mine\n{ADD}\n\n", "")
+    assert not await same_behaviour(ADD, WRONG, "")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "open('/etc/passwd')",
+        "import socket\nsocket.socket()",
+        "import os\nos.close(0)\nimport _socket\n_socket.socket()",
+        "import os\nos.fork()" if Path("/proc/self").exists() and __import__("os").getuid() else "1/0",
+        "open('x', 'w').write('x')",
+        "x = 'x' * 10**9",
+        "import subprocess\nsubprocess.run(['true'], check=True)",
+        "raise SystemExit",
+        "def f(:",
+        "import resource\nresource.setrlimit(resource.RLIMIT_CORE, (1, 1))" if __import__("os").getuid() else "1/0",
+    ],
+)
+async def test_a_program_can_do_nothing_but_compute(program: str) -> None:
+    assert await run_tests(program, ["assert True"]) == (False,)
+
+
+async def test_a_program_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ssr.domains.code.sandbox.WALL_S", 1.0)
+    assert await run_tests("while True: pass", ["assert True"]) == (False,)
+
+
+async def test_what_a_program_prints_is_no_verdict() -> None:
+    assert await run_tests("print('1\\n1\\n1')", ["assert False", "print('1')"]) == (False, True)
+
+
+class Programmers(TreeCrew):
+    """Path i writes the program `programs[i]`; no path writes a box."""
+
+    def __init__(self, programs: Sequence[str]) -> None:
+        super().__init__([1] * len(programs))
+        self._programs = programs
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        text = f"```python\n{self._programs[context.path]}\n```"
+        step = Step(len(context.steps), text, Source.TARGET, TOKENS, ends_turn=True)
+        return Written(step, (Call(CallKind.WRITE, "large", 10, 50, 0, TOKENS),))
+
+
+async def test_a_program_that_passes_wins_against_the_majority() -> None:
+    crew = Programmers([WRONG, WRONG, ADD, WRONG])
+    options = Options(
+        Mode.PARALLEL, 4, StopRule.EVIDENCE, early_stop=False, confidence=0.95, min_gain=0.0, domain="code", tests=TESTS
+    )
+
+    class Domained(TreeCrew):
+        def stages(self) -> Stages:
+            return for_domain(crew.stages(), options)
+
+    outcome = await run(Domained([1]), options)
+    assert outcome.answer == ADD
+    assert [path.status for path in outcome.run.paths] == [PathStatus.ANSWERED] * 3 + [PathStatus.STOPPED]
+    assert replace(options, tests="").tests == ""
