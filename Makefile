@@ -62,6 +62,25 @@ format: $(VENV)/.ready-dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+##@ The native drafter (optional; needs a C++ compiler)
+.PHONY: native wheels
+native: $(VENV)/.ready ## Build and install it into .venv
+	@if command -v $${CXX:-g++} >/dev/null; then $(PIP_INSTALL) ./native && echo "Installed the native drafter"; \
+	else echo "no C++ compiler (g++): drafting stays in Python, and the native drafter's tests are skipped"; fi
+
+wheels: ## Its wheels into native/wheels, from where images take them: one for Python 3.11, one for all later ones; manylinux where auditwheel is installed
+	@command -v $${CXX:-g++} >/dev/null || { echo "error: no C++ compiler; on Debian and Ubuntu: apt install g++" >&2; exit 1; }
+	@rm -rf build/wheels native/wheels/*.whl; mkdir -p build/wheels; built=; \
+	for p in python3.11 python3.12 python3.13 python3.14; do \
+		$$p -c 'import pip' 2>/dev/null || continue; \
+		[ "$$p" != python3.11 ] && [ -n "$$stable" ] && continue; \
+		echo "Building with $$p"; $$p -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheels ./native || exit 1; \
+		built=1; [ "$$p" = python3.11 ] || stable=1; \
+	done; [ -n "$$built" ] || { echo "error: no Python 3.11 or later with pip" >&2; exit 1; }
+	@for wheel in build/wheels/*.whl; do \
+		auditwheel repair --wheel-dir native/wheels $$wheel 2>/dev/null || cp $$wheel native/wheels; \
+	done; ls native/wheels/*.whl
+
 ##@ Document
 # Not --quiet: that hides warnings from --strict. Material for MkDocs announces a successor at every build.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
@@ -116,7 +135,7 @@ kind-down: ## Remove that cluster
 
 ##@ Clean
 clean: ## Remove everything that was made here (models stay)
-	rm -rf $(VENV) services/ssr/externalscaler services/ssr/v1 dist bench/dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build/site
+	rm -rf $(VENV) services/ssr/externalscaler services/ssr/v1 dist bench/dist build/wheels .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build/site
 
 $(VENV)/.ready: $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "error: SSR needs Python 3.11 or later; install it, or say make PYTHON=/path/to/python" >&2; exit 1; }

@@ -70,9 +70,9 @@ def _drafters(settings: ConsensusSettings) -> Iterator[_Maker]:
         yield "suffix (arctic), factor 4", partial(ArcticSuffix, 24, 4.0, 0.05)
     for bound in sorted({0.2, settings.min_confidence, 0.03}, reverse=True):
         name = "consensus" if bound == settings.min_confidence else f"consensus, bound {bound:g}"
-        yield name, partial(ConsensusRival, replace(settings, min_confidence=bound))
+        yield name, partial(ConsensusRival.of, replace(settings, min_confidence=bound))
     if settings.history_weight:  # inside an engine it is off unless asked for; suffix trees are of all problems
-        yield "consensus, no history", partial(ConsensusRival, replace(settings, history_weight=0.0))
+        yield "consensus, no history", partial(ConsensusRival.of, replace(settings, history_weight=0.0))
 
 
 def arctic_installed() -> bool:
@@ -85,11 +85,11 @@ def arctic_installed() -> bool:
 
 def _swept(settings: ConsensusSettings) -> Iterator[_Maker]:
     """The settings, and each of them changed alone."""
-    yield "as set", partial(ConsensusRival, settings)
+    yield "as set", partial(ConsensusRival.of, settings)
     for name, values in _SWEEP.items():
         for value in values:
             if value != getattr(settings, name):
-                yield f"{name} {value}", partial(ConsensusRival, replace(settings, **{name: value}))
+                yield f"{name} {value}", partial(ConsensusRival.of, replace(settings, **{name: value}))
 
 
 _SWEEP: dict[str, tuple[Any, ...]] = {

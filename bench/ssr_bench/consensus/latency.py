@@ -1,4 +1,4 @@
-"""What a draft and an added token cost, by the number of samples and their length."""
+"""What a draft, an added token and a pass of all samples cost, by their number and length, in Python and in C++."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from time import thread_time_ns
 
-from ssr.consensus import ConsensusSettings
+from ssr.consensus import ConsensusSettings, Drafter, NativeDrafter, PassRow
+from ssr.consensus.native import native_installed
 from ssr.core.errors import InvalidRequest
 from ssr_bench.consensus.rivals import ConsensusRival, Rival, Scan
 from ssr_bench.statistics import Summary
@@ -41,30 +42,74 @@ class LatencyPlan:
 
 @dataclass(frozen=True, slots=True)
 class DraftLatency:
-    """Microseconds of CPU time a call, `scan_us` that of the obvious way; `add_us` is the mean for one token."""
+    """Microseconds of CPU time a call; `add_us` is the mean for one token.
 
+    A pass is one call that adds what all samples wrote, and drafts for all of them. `scan_us` is a draft in the obvious
+    way.
+    """
+
+    drafter: str
     samples: int
     tokens: int
     draft_us: Summary
     drafted: float
     add_us: float
+    pass_us: Summary
+    row_us: float
     scan_us: Summary
 
 
 def measure_latency(plan: LatencyPlan, settings: ConsensusSettings | None = None) -> Iterator[DraftLatency]:
-    """One row after the other."""
+    """The drafter in Python, and in C++ where that is installed, for one size of a group after the other."""
     for tokens in plan.tokens:
         for samples in plan.samples:
-            texts = variants(plan.seed, samples, tokens + _PASS_TOKENS * (plan.drafts // samples + 2))
-            ours: Rival = ConsensusRival(settings)
-            _fill(ours, texts, tokens, "before")
-            ours.end("before")  # there is a history to look into, as there will be
-            add_us = _fill(ours, texts, tokens)
-            draft_us, drafted = _drafts(ours, texts, tokens, plan.drafts)
+            texts = variants(plan.seed, samples, tokens + _PASS_TOKENS * (2 * plan.drafts // samples + 4))
             scan: Rival = Scan()
             _fill(scan, texts, tokens)
-            scan_us, _ = _drafts(scan, texts, tokens, min(plan.drafts, 50))
-            yield DraftLatency(samples, tokens, Summary.of(draft_us), drafted, add_us, Summary.of(scan_us))
+            scan_us = Summary.of(_drafts(scan, texts, tokens, min(plan.drafts, 50))[0])
+            for name, make in _drafters():
+                yield _measured(name, make(settings), texts, tokens, plan.drafts, scan_us)
+
+
+def _drafters() -> Iterator[tuple[str, type[Drafter] | type[NativeDrafter]]]:
+    yield "Python", Drafter
+    if native_installed():
+        yield "C++", NativeDrafter
+
+
+def _measured(
+    name: str,
+    drafter: Drafter | NativeDrafter,
+    texts: Sequence[Sequence[int]],
+    tokens: int,
+    drafts: int,
+    scan_us: Summary,
+) -> DraftLatency:
+    ours: Rival = ConsensusRival(drafter)
+    _fill(ours, texts, tokens, "before")
+    ours.end("before")  # there is a history to look into, as there will be
+    add_us = _fill(ours, texts, tokens)
+    draft_us, drafted = _drafts(ours, texts, tokens, drafts)
+    grown = _PASS_TOKENS * -(-drafts // len(texts))
+    pass_us = _passes(drafter, texts, tokens + grown, max(10, drafts // len(texts)))
+    row_us = Summary.of(pass_us).p50 / len(texts)
+    return DraftLatency(
+        name, len(texts), tokens, Summary.of(draft_us), drafted, add_us, Summary.of(pass_us), row_us, scan_us
+    )
+
+
+def _passes(drafter: Drafter | NativeDrafter, texts: Sequence[Sequence[int]], tokens: int, passes: int) -> list[float]:
+    """Microseconds of each pass while the samples go on from about `tokens`."""
+    taken: list[float] = []
+    for number in range(passes):
+        rows = []
+        for sample, text in enumerate(texts):
+            place = (_written(sample, tokens) + _PASS_TOKENS * number) % (len(text) - _PASS_TOKENS)
+            rows.append(PassRow(sample, text[place : place + _PASS_TOKENS], 8))
+        begun = thread_time_ns()
+        drafter.run_pass(rows)
+        taken.append((thread_time_ns() - begun) / 1000)
+    return taken
 
 
 def variants(seed: int, samples: int, tokens: int) -> list[list[int]]:

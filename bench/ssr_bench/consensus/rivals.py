@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
-from ssr.consensus import ConsensusSettings, Drafter
+from ssr.consensus import ConsensusSettings, Drafter, NativeDrafter, drafter_for
 from ssr.core.errors import CapabilityMissing
 from ssr_bench.consensus.suffix_tree import SuffixTree
 
@@ -177,10 +177,14 @@ class ArcticSuffix(NoDraft):
 
 
 class ConsensusRival(NoDraft):
-    """Ours."""
+    """Ours, in C++ where that is installed: its drafts are the same."""
 
-    def __init__(self, settings: ConsensusSettings | None = None) -> None:
-        self._drafter = Drafter(settings)
+    def __init__(self, drafter: Drafter | NativeDrafter) -> None:
+        self._drafter = drafter
+
+    @classmethod
+    def of(cls, settings: ConsensusSettings) -> ConsensusRival:
+        return cls(drafter_for(settings))
 
     def start(self, problem: str, sample: Hashable, prompt: Sequence[int]) -> None:
         self._drafter.start(sample, problem, prompt)

@@ -32,19 +32,27 @@ def comparison_table(title: str, rows: Sequence[Row]) -> RenderableType:
 
 def latency_table(rows: Iterable[DraftLatency]) -> RenderableType:
     """A row for each number of samples and length."""
-    columns = ("tokens each", "mean µs", "p50 µs", "p99 µs", "drafted", "add µs/token", "scan µs")
+    columns = ("drafter", "tokens", "a draft", "p99", "drafted", "a token", "a pass", "a row", "scan")
     cells = [
         (
             str(row.samples),
+            row.drafter,
             f"{row.tokens:,}",
-            *(f"{value:.0f}" for value in (row.draft_us.mean, row.draft_us.p50, row.draft_us.p99)),
+            f"{row.draft_us.mean:.1f}",
+            f"{row.draft_us.p99:.0f}",
             f"{row.drafted:.1f}",
-            f"{row.add_us:.1f}",
+            f"{row.add_us:.2f}",
+            f"{row.pass_us.p50:,.0f}",
+            f"{row.row_us:.1f}",
             f"{row.scan_us.mean:,.0f}",
         )
         for row in rows
     ]
-    legend = "µs: CPU time of a draft call; drafted: tokens of a draft; scan: looking through all siblings instead"
+    legend = (
+        "CPU time in µs. a draft: one call, its mean and p99; drafted: tokens of a draft; a token: to add one;\n"
+        "a pass: one call that adds what all samples wrote and drafts for all, the median; a row: a row of it;\n"
+        "scan: a draft by looking through all siblings"
+    )
     return Group(plain_table("samples", columns, cells), Text(f"\n{legend}", "dim"))
 
 

@@ -17,6 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import accumulate, repeat
+from operator import add, mul
 
 from ssr.consensus.memory import Text
 from ssr.consensus.settings import LONGEST_AGREEMENT
@@ -56,7 +59,7 @@ class ConsensusGraph:
     def __init__(self, pool: Sequence[Continuation], sharpness: float, alpha: float) -> None:
         self._pool = pool
         self._alpha = alpha
-        self._votes = [0.0, *(sharpness**length for length in range(1, LONGEST_AGREEMENT + 1))]
+        self._votes = [0.0, *accumulate(repeat(sharpness, LONGEST_AGREEMENT), mul)]
 
     def heaviest(self) -> Edge | None:
         """The edge to take next; None where no continuation goes on."""
@@ -77,7 +80,7 @@ class ConsensusGraph:
                     loudest[token] = (vote, one)
         if not votes:
             return None
-        total = sum(votes.values())
+        total = reduce(add, votes.values())  # sum() rounds otherwise from Python 3.12 on
         if self._alpha:
             votes = self._with_probabilities({token: vote / total for token, vote in votes.items()})
             total = 1.0
@@ -100,7 +103,7 @@ class ConsensusGraph:
             if one.agreed and probabilities is not None and one.place < len(probabilities):
                 reported.setdefault(one.text.tokens[one.place], []).append(probabilities[one.place])
         return {
-            token: self._alpha * sum(reported[token]) / len(reported[token]) + (1 - self._alpha) * frequency
+            token: self._alpha * reduce(add, reported[token]) / len(reported[token]) + (1 - self._alpha) * frequency
             if token in reported
             else frequency
             for token, frequency in frequencies.items()

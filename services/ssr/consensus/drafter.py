@@ -24,21 +24,21 @@ Not thread-safe; belongs to the engine's loop.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from ssr.consensus.calibration import AcceptanceCalibration, Kind
 from ssr.consensus.dag import ConsensusGraph
-from ssr.consensus.draft import Draft
+from ssr.consensus.draft import Draft, PassRow, check_probabilities
 from ssr.consensus.pooling import pooled
 from ssr.consensus.sample import DraftedSample
 from ssr.consensus.settings import ConsensusSettings
 from ssr.consensus.source import DraftSource
 from ssr.consensus.store import GroupStore
 from ssr.consensus.throttle import Throttle
-from ssr.core.errors import InvalidRequest
 
 #: Tokens of history that are entered with each token of a sample.
-_HISTORY_PACE = 16
+_HISTORY_PACE = 4
 
 
 class Drafter:
@@ -83,8 +83,7 @@ class Drafter:
         `probabilities` are the model's own for these tokens, where the engine reports them.
         Raises: NotFound for an unknown sample; InvalidRequest unless there are as many probabilities as tokens.
         """
-        if probabilities is not None and len(probabilities) != len(tokens):
-            raise InvalidRequest("probabilities", f"are {len(probabilities)} for {len(tokens)} tokens")
+        check_probabilities(tokens, probabilities)
         group = self._store.group(sample)
         state = group.samples[sample]
         state.meet(tokens, self._calibration)
@@ -96,6 +95,38 @@ class Drafter:
 
     def draft(self, sample: Hashable, max_tokens: int) -> Draft:
         """What the sample may write next; to be asked once a forward pass. Raises: NotFound."""
+        return self._draft(sample, max_tokens, self._settings.min_confidence)
+
+    def run_pass(
+        self, rows: Sequence[PassRow], *, budget: int | None = None, min_confidence: float | None = None
+    ) -> list[Draft]:
+        """Add what a pass yielded for all its rows, then draft for all of them; a draft for each row.
+
+        `budget` is the most tokens that all drafts have together: those that are most likely accepted are taken.
+        `min_confidence` stands for the setting of that name. A row whose sample is not known, or was forgotten for lack
+        of room, gets no draft.
+        """
+        for row in rows:
+            if row.sample in self:
+                self.add(row.sample, row.tokens, row.probabilities)
+        least = self._settings.min_confidence if min_confidence is None else min_confidence
+        drafts = [self._draft(row.sample, row.max_tokens, least) if row.sample in self else Draft() for row in rows]
+        return drafts if budget is None else self._shared(rows, drafts, max(0, budget))
+
+    def _shared(self, rows: Sequence[PassRow], drafts: list[Draft], budget: int) -> list[Draft]:
+        """Confidences fall along a draft, so the most confident tokens of all are a beginning of each draft."""
+        places = [(confidence, row) for row, draft in enumerate(drafts) for confidence in draft.confidences]
+        if len(places) <= budget:
+            return drafts
+        kept = Counter(row for _, row in sorted(places, key=lambda place: -place[0])[:budget])
+        for index, (row, draft) in enumerate(zip(rows, drafts, strict=True)):
+            if kept[index] < len(draft):
+                drafts[index] = draft.cut(kept[index])
+                state = self._store.group(row.sample).samples[row.sample]
+                state.expect(state.expected[: kept[index] + 1], kept[index])
+        return drafts
+
+    def _draft(self, sample: Hashable, max_tokens: int, least: float) -> Draft:
         group = self._store.group(sample)
         state = group.samples[sample]
         most = min(max_tokens, self._settings.max_draft)
@@ -105,7 +136,8 @@ class Drafter:
         suffix = group.memory.ending(state)
         history = self._store.history(group.tenant)
         pool = pooled(self._settings, suffix, state, group.memory, history.memory if history else None)
-        draft, expected = self._extract(ConsensusGraph(pool, self._settings.sharpness, self._settings.alpha), most)
+        graph = ConsensusGraph(pool, self._settings.sharpness, self._settings.alpha)
+        draft, expected = self._extract(graph, most, least)
         state.expect(expected, len(draft))
         return draft
 
@@ -124,7 +156,7 @@ class Drafter:
         """
         self._store.end(group)
 
-    def _extract(self, consensus: ConsensusGraph, most: int) -> tuple[Draft, list[tuple[int, Kind]]]:
+    def _extract(self, consensus: ConsensusGraph, most: int, least: float) -> tuple[Draft, list[tuple[int, Kind]]]:
         """The consensus path, as long as it is likely enough to be accepted; and what is expected of the sample.
 
         That is a token more than the draft where confidence ended it: whether it would have been right is learnt too,
@@ -139,7 +171,7 @@ class Drafter:
             probability, kind = self._calibration.probability(edge)
             expected.append((edge.token, kind))
             confidence *= probability
-            if confidence < self._settings.min_confidence:
+            if confidence < least:
                 break
             tokens.append(edge.token)
             confidences.append(confidence)

@@ -24,11 +24,11 @@ from typing import Any, Protocol
 from prometheus_client import CollectorRegistry
 
 from ssr.consensus.counts import DraftCounts
-from ssr.consensus.draft import Draft
-from ssr.consensus.drafter import Drafter
+from ssr.consensus.draft import Draft, PassRow
 from ssr.consensus.environment import settings_from
 from ssr.consensus.marker import marker_tokens
 from ssr.consensus.metrics import ProposerMetrics, exposed
+from ssr.consensus.native import drafter_for
 from ssr.consensus.prompts import TOKEN_BYTES, PromptGroup, PromptGroups, common_tokens
 from ssr.consensus.rows import Request, Rows
 from ssr.core.errors import NotFound
@@ -76,7 +76,7 @@ class ConsensusProposer:
         settings, self._settings = settings_from(environment)
         self._most = int(vllm_config.speculative_config.num_speculative_tokens)
         self._longest = int(vllm_config.model_config.max_model_len)
-        self._drafter = Drafter(settings)
+        self._drafter = drafter_for(settings)
         self._rows: Rows[_Seen] = Rows()
         until = self._settings.group_until
         marker = array("i", tokenize(vllm_config.model_config, until) if until else []).tobytes()
@@ -105,10 +105,16 @@ class ConsensusProposer:
         """
         try:
             self._begin_step(len(sampled_token_ids))
-            drafts = [
-                self._propose(row, sampled, int(num_tokens_no_spec[row]), token_ids_cpu[row]) if len(sampled) else []
-                for row, sampled in enumerate(sampled_token_ids)
-            ]
+            drafts: list[list[int]] = [[] for _ in sampled_token_ids]
+            asked: list[tuple[int, _Seen, PassRow]] = []
+            for row, sampled in enumerate(sampled_token_ids):
+                if len(sampled):
+                    request, written = self._meet(row, sampled, int(num_tokens_no_spec[row]), token_ids_cpu[row])
+                    if written is not None:
+                        asked.append((row, request, written))
+            found = self._drafter.run_pass([one for _, _, one in asked])
+            for (row, request, _), draft in zip(asked, found, strict=True):
+                request.draft, drafts[row] = draft, list(draft.tokens)
             if self._metrics is not None:
                 self._metrics.report(self.counts)
             return drafts
@@ -117,7 +123,8 @@ class ConsensusProposer:
             _logger.exception("no drafts in this step")
             return [[] for _ in sampled_token_ids]
 
-    def _propose(self, row: int, sampled: Sequence[int], length: int, tokens: TokenRow) -> list[int]:
+    def _meet(self, row: int, sampled: Sequence[int], length: int, tokens: TokenRow) -> tuple[_Seen, PassRow | None]:
+        """Whose row it is, and what it asks of the drafter, if anything yet."""
         before = tokens[: length - len(sampled)].tobytes()
         written = tokens[length - len(sampled) : length]
         request = self._rows.find(row, before)
@@ -131,13 +138,10 @@ class ConsensusProposer:
             follow = request.name is None
         if follow:
             self._follow(request)
-        if request.name is not None:
-            self._drafter.add(request.name, written.tolist())
         self._rows.put(row, request, written.tobytes(), self._clock())
         if request.name is None:
-            return []
-        request.draft = self._drafter.draft(request.name, min(self._most, self._longest - length - 1))
-        return list(request.draft.tokens)
+            return request, None
+        return request, PassRow(request.name, written.tolist(), min(self._most, self._longest - length - 1))
 
     def _follow(self, request: _Seen) -> None:
         """Give the drafter what the request has up to now."""

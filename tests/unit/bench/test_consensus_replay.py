@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from ssr.consensus import ConsensusSettings
+from ssr.consensus.native import native_installed
 from ssr.core.errors import InvalidRequest
 from ssr_bench.cli.consensus import add_to
 from ssr_bench.consensus.comparison import ComparisonPlan, compare
@@ -21,7 +23,12 @@ from ssr_bench.consensus.recordings import Pieces, RecordedProblem, Recording, r
 from ssr_bench.consensus.replay import AFTER, TOGETHER, replay
 from ssr_bench.consensus.rivals import ConsensusRival, Ngram, NoDraft, Rival, Scan, Suffix
 
-RIVALS: list[Callable[[], Rival]] = [NoDraft, Ngram, Scan, Suffix, ConsensusRival]
+
+def _ours() -> Rival:
+    return ConsensusRival.of(ConsensusSettings())
+
+
+RIVALS: list[Callable[[], Rival]] = [NoDraft, Ngram, Scan, Suffix, _ours]
 
 
 def _problems(problems: int = 3, samples: int = 4, tokens: int = 40) -> tuple[RecordedProblem, ...]:
@@ -118,12 +125,12 @@ def test_staggered_siblings_start_when_the_one_before_is_far_enough() -> None:
 
 
 def test_siblings_help_more_when_they_are_ahead() -> None:
-    together, after = (replay(_problems(), ConsensusRival(), 8, apart).tokens_per_pass for apart in (TOGETHER, AFTER))
+    together, after = (replay(_problems(), _ours(), 8, apart).tokens_per_pass for apart in (TOGETHER, AFTER))
     assert 1.0 < together < after
 
 
 def test_an_empty_recording_takes_no_pass() -> None:
-    assert replay((RecordedProblem("p", (Recording("0", ()),)),), ConsensusRival(), 8).tokens_per_pass == 0.0
+    assert replay((RecordedProblem("p", (Recording("0", ()),)),), _ours(), 8).tokens_per_pass == 0.0
 
 
 @given(st.text())
@@ -185,7 +192,10 @@ def test_a_sweep_changes_one_setting_at_a_time() -> None:
 
 def test_latency_is_measured_for_each_size() -> None:
     rows = list(measure_latency(LatencyPlan((2, 3), (20,), drafts=12)))
-    assert [(row.samples, row.tokens, row.draft_us.count) for row in rows] == [(2, 20, 12), (3, 20, 12)]
+    drafters = ["Python", "C++"] if native_installed() else ["Python"]
+    expected = [(drafter, samples, 20, 12) for samples in (2, 3) for drafter in drafters]
+    assert [(row.drafter, row.samples, row.tokens, row.draft_us.count) for row in rows] == expected
+    assert all(row.pass_us.count == 10 and row.row_us > 0 for row in rows)
 
 
 @pytest.mark.parametrize(

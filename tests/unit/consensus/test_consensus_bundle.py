@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
+
+from ssr.consensus.bundle import bundle
 
 _IMPORT = """
 import json, sys
@@ -15,6 +19,30 @@ import ssr.consensus.vllm
 new = {name: getattr(sys.modules[name], "__file__", None) or "" for name in set(sys.modules) - before}
 print(json.dumps({name: file for name, file in new.items() if name.partition(".")[0] not in sys.stdlib_module_names}))
 """
+
+
+def _wheel(folder: Path, tags: str, file: str) -> None:
+    with ZipFile(folder / f"ssr_consensus_native-9.9-{tags}.whl", "w") as wheel:
+        wheel.writestr(f"ssr_consensus_native/{file}", "")
+        wheel.writestr("ssr_consensus_native-9.9.dist-info/METADATA", "")
+
+
+def test_the_native_drafter_of_this_machine_goes_along_for_every_python(tmp_path: Path) -> None:
+    wheels, folder = tmp_path / "wheels", tmp_path / "bundle"
+    wheels.mkdir()
+    here = platform.machine()
+    _wheel(wheels, f"cp311-cp311-manylinux_2_28_{here}", "_one.cpython-311-linux-gnu.so")
+    _wheel(wheels, f"cp312-abi3-manylinux_2_28_{here}", "_one.abi3.so")
+    _wheel(wheels, "cp312-abi3-manylinux_2_28_s390x", "_one.other.so")
+    bundle(folder, wheels)
+    names = {file.name for file in (folder / "ssr_consensus_native").iterdir()}
+    assert {name for name in names if name.startswith("_one")} == {"_one.cpython-311-linux-gnu.so", "_one.abi3.so"}
+    assert not list(folder.glob("*.dist-info"))
+
+
+def test_without_wheels_the_bundle_has_the_python_drafter(tmp_path: Path) -> None:
+    bundle(tmp_path / "bundle", tmp_path / "nothing")
+    assert (tmp_path / "bundle" / "ssr" / "consensus" / "drafter.py").exists()
 
 
 def test_the_proposer_imports_from_the_bundle_alone(tmp_path: Path) -> None:
