@@ -142,10 +142,10 @@ $(VENV)/.ready: $(SOURCES)
 	@test -x $(BIN)/python || { echo "Creating $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "error: $(PYTHON) cannot create a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; }
 	@echo "Installing SSR (a minute or two)"
-	@$(PIP_INSTALL) --editable '.[local]' --editable bench
+	@$(PIP_INSTALL) --editable '.[local,gateway]' --editable bench
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	@echo "Installing what the tests and linters need"
-	@$(PIP_INSTALL) --editable '.[local,cluster,dev,docs]' --editable bench
+	@$(PIP_INSTALL) --editable '.[local,gateway,cluster,dev,docs]' --editable bench
 	@touch $@

@@ -25,6 +25,7 @@ from ssr.consensus.settings import ConsensusSettings
 from ssr.drafter.settings import DrafterSettings
 from ssr.engine_server.settings import EngineServerSettings
 from ssr.engines.settings import EngineSettings
+from ssr.gateway.settings import GatewaySettings
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.settings import ServiceSettings
 from ssr.selector.settings import SelectorSettings
@@ -53,6 +54,7 @@ SECTIONS = (
         "The engines that selector, drafter and verifier call.",
         (EngineSettings,),
     ),
+    Section("Gateway", "SSR_GATEWAY_", "`ssr serve gateway`.", (GatewaySettings,)),
     Section("Autoscaler", "SSR_AUTOSCALER_", "`ssr serve autoscaler`.", (AutoscalerSettings,)),
     Section(
         "Scaling",

@@ -62,7 +62,7 @@ async def test_the_same_seed_gives_the_same_answer_votes_and_steps_twice() -> No
 
 
 async def test_one_terminal_serves_another_solves_a_third_watches(unused_tcp_port: int) -> None:
-    async with ssr("up", "--preset", "simulated", "--port", str(unused_tcp_port)) as up:
+    async with ssr("up", "--preset", "simulated", "--port", str(unused_tcp_port), "--gateway-port", "0") as up:
         address = await serving(up)
         status, job = await solved("--server", address, "--seed", "3", PROBLEM)
         assert status == 0

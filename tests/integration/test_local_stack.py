@@ -182,9 +182,12 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_up_in_order(tmp_path: Path) -> None:
     port = free_port()
-    arguments = ("-m", "ssr", "up", "--preset", "simulated", "--port", str(port))
+    front = free_port()
+    arguments = ("-m", "ssr", "up", "--preset", "simulated", "--port", str(port), "--gateway-port", str(front))
     with running_command(*arguments, environment={"TMPDIR": str(tmp_path)}) as command:
         assert command.line("SSR is up at ").startswith(f"127.0.0.1:{port}")
+        assert f"http://127.0.0.1:{front}/v1" in command.line("  OpenAI")
+        assert accepts(f"127.0.0.1:{front}")
         command.signal(signal.SIGINT)
         assert command.exit_code() == 0
         assert not accepts(f"127.0.0.1:{port}")
@@ -193,7 +196,7 @@ def test_ctrl_c_ends_up_in_order(tmp_path: Path) -> None:
 
 def test_ctrl_c_during_the_start_leaves_nothing(tmp_path: Path) -> None:
     port = free_port()
-    arguments = ("-m", "ssr", "up", "--preset", "simulated", "--port", str(port))
+    arguments = ("-m", "ssr", "up", "--preset", "simulated", "--port", str(port), "--gateway-port", "0")
     with running_command(*arguments, environment={"TMPDIR": str(tmp_path)}) as command:
         command.line("starting")
         command.signal(signal.SIGINT)
@@ -205,7 +208,9 @@ def test_ctrl_c_during_the_start_leaves_nothing(tmp_path: Path) -> None:
 def test_up_on_a_port_in_use_names_the_option() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with running_command("-m", "ssr", "up", "--preset", "simulated", "--port", str(port)) as command:
+        with running_command(
+            "-m", "ssr", "up", "--preset", "simulated", "--port", str(port), "--gateway-port", "0"
+        ) as command:
             assert command.exit_code() == 1
             assert f"port {port}" in (reported := command.errors())
             assert "--port" in reported

@@ -99,6 +99,19 @@ def autoscaler(host: Host = None, port: Port = None) -> None:
     _serve("autoscaler", AutoscalerSettings, running_autoscaler, host, port)
 
 
+@serve_app.command()
+def gateway(host: Host = None, port: Port = None) -> None:
+    """SSR behind the OpenAI API, in front of an orchestrator: SSR_GATEWAY_*."""
+    try:
+        from ssr.gateway.service import running_gateway
+    except ModuleNotFoundError as error:
+        print_error(f"the gateway needs {error.name}: pip install 'ssr-serve[gateway]'")
+        raise typer.Exit(ExitStatus.FAILURE) from None
+    from ssr.gateway.settings import GatewaySettings
+
+    _serve("gateway", GatewaySettings, running_gateway, host, port)
+
+
 def _serve(
     name: str, settings_type: type[Settings], running: Running[Settings], host: str | None, port: int | None
 ) -> None:

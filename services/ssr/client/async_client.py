@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from copy import copy
 from datetime import datetime
 from typing import Self, Unpack
 
@@ -88,6 +89,16 @@ class AsyncClient:
         finally:
             await self._connection.__aexit__(*exc)
 
+    def acting_for(self, tenant: str = "", api_key: str = "") -> AsyncClient:
+        """This client with another tenant and API key, on the same connection, which stays this one's to close.
+
+        For servers that call in many callers' names. Raises: InvalidRequest.
+        """
+        other = copy(self)
+        other._connection = self._connection.with_metadata(credentials(tenant, api_key))
+        other._owned = {}
+        return other
+
     async def ready(self, timeout_s: float | None = CALL_TIMEOUT_S) -> None:
         """Wait until the server can be reached. Raises: Unavailable."""
         await self._connection.ready(Deadline(timeout_s))
@@ -99,11 +110,16 @@ class AsyncClient:
         idempotency_key: str = "",
         priority: Priority | str = Priority.INTERACTIVE,
         labels: Mapping[str, str] = NO_LABELS,
+        waiter: str = "",
         **options: Unpack[SolveOptions],
     ) -> Job:
-        """Queue a problem. The job runs whether or not anybody watches."""
+        """Queue a problem, or join the job of the idempotency key. The job runs whether or not anybody watches.
+
+        With a `waiter` (a name that no other caller has, 1..64 of A-Z a-z 0-9 -) only until all who wait for it have
+        left it, by `cancel` under their names.
+        """
         request = solve_request(problem, idempotency_key or _new_key(), options, priority, labels)
-        return await self._submit(request, self._deadline())
+        return await self._submit(request, self._deadline(), waiter)
 
     async def solve(
         self,
@@ -159,10 +175,13 @@ class AsyncClient:
             async for event in events:
                 yield event
 
-    async def cancel(self, job_id: str) -> Job:
-        """End a job; a finished one stays as it is. Gives the job as it is then."""
-        request = reasoning_pb2.CancelRequest(job_id=job_id)
-        return job_from_wire(await self._connection.call(self._connection.stub.Cancel, request, self._deadline()))
+    async def cancel(self, job_id: str, *, waiter: str = "") -> Job:
+        """End a job; a finished one stays as it is. Gives the job as it is then.
+
+        The `waiter` of a `submit` leaves the job, which ends if it was for nobody else.
+        """
+        request, name = reasoning_pb2.CancelRequest(job_id=job_id), ((WAITER_KEY, waiter),) if waiter else ()
+        return job_from_wire(await self._connection.call(self._connection.stub.Cancel, request, self._deadline(), name))
 
     async def list(
         self,

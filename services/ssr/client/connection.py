@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from copy import copy
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -36,18 +37,26 @@ class Connection:
         self._address, self._backoff = address, backoff
         self._stack = AsyncExitStack()
         self._channel: aio.Channel | None = None
+        self._stub: reasoning_pb2_grpc.ReasoningServiceAsyncStub | None = None
 
     async def __aenter__(self) -> Self:
         self._channel = await self._stack.enter_async_context(open_channel(self._address, tls=self._tls))
+        self._stub = reasoning_pb2_grpc.ReasoningServiceStub(self._channel)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._channel = None
+        self._channel = self._stub = None
         await self._stack.aclose()
+
+    def with_metadata(self, metadata: Metadata) -> Connection:
+        """The same open channel with other metadata; it is closed with this connection."""
+        other = copy(self)
+        other._metadata = metadata
+        return other
 
     @property
     def stub(self) -> reasoning_pb2_grpc.ReasoningServiceAsyncStub:
-        return reasoning_pb2_grpc.ReasoningServiceStub(self.channel)
+        return self._stub or reasoning_pb2_grpc.ReasoningServiceStub(self.channel)
 
     @property
     def channel(self) -> aio.Channel:

@@ -26,13 +26,16 @@ class Retries:
 
     def __init__(self, backoff: Backoff, deadline: Deadline) -> None:
         self._failures = FailuresInARow(backoff, deadline.end)
+        self._overloaded = backoff.overloaded
 
     def succeeded(self) -> None:
         """What fails from here on is a new row."""
         self._failures.succeeded()
 
     async def pause(self, error: Unavailable | Overloaded) -> None:
-        """Wait before the next attempt; raises `error` when there is no time for one."""
+        """Wait before the next attempt; raises `error` when there is to be none."""
+        if isinstance(error, Overloaded) and not self._overloaded:
+            raise error
         pause_s = self._failures.failed(time.monotonic(), error.delay_s)
         if pause_s is None:
             raise error

@@ -23,13 +23,14 @@ class Backoff:
 
     They double from `first_s` to `max_s`, are never shorter than what the server asks for (RetryInfo, Retry-After), and
     up to half as long again by chance. After `patience_s` without success, or `attempts`, the error is raised although
-    the call's deadline would allow more.
+    the call's deadline would allow more. `overloaded` False: a server without room is not asked again.
     """
 
     first_s: float = 0.2
     max_s: float = 10.0
     patience_s: float = 60.0
     attempts: float = math.inf
+    overloaded: bool = True
 
     def pause_s(self, attempt: int, asked_s: float, *, dice: Callable[[], float] = random.random) -> float:
         """The pause after the `attempt`-th failure in a row, from 0; `dice` gives 0..1."""

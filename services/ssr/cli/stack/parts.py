@@ -31,6 +31,7 @@ class Tier(IntEnum):
     ENGINE = 1
     SERVICE = 2
     API = 3
+    FRONT = 4
 
 
 class Probe(StrEnum):
@@ -70,6 +71,8 @@ class Ports:
     drafter: int
     verifier: int
     orchestrator: int
+    #: None: there is no gateway.
+    gateway: int | None = None
 
 
 def valkey_part(port: int, server: Path, folder: Path) -> Part:
@@ -98,6 +101,7 @@ def ssr_parts(setup: Setup, ports: Ports, models: Mapping[str, Path], redis_url:
             {**_uses_engine("VERIFIER", target_url), "SSR_VERIFIER_SCORER": setup.scorer.value},
         ),
         _service("orchestrator", ports.orchestrator, {**_uses_all(ports, redis_url), **_defaults(setup)}, Tier.API),
+        *([] if ports.gateway is None else [_gateway(ports.gateway, ports.orchestrator)]),
     )
 
 
@@ -132,6 +136,12 @@ def _engine(name: str, port: int, choice: EngineChoice, models: Mapping[str, Pat
 def _service(name: str, port: int, settings: Mapping[str, str], tier: Tier = Tier.SERVICE) -> Part:
     environment = {**settings, **_listens(name.upper(), port)}
     return Part(name, name, tier, Probe.GRPC, port, (*_PYTHON, "ssr", "serve", name), environment)
+
+
+def _gateway(port: int, orchestrator: int) -> Part:
+    environment = {"SSR_GATEWAY_ORCHESTRATOR": f"{LOOPBACK}:{orchestrator}", **_listens("GATEWAY", port)}
+    command = (*_PYTHON, "ssr", "serve", "gateway")
+    return Part("gateway", "OpenAI API", Tier.FRONT, Probe.HTTP, port, command, environment)
 
 
 def _defaults(setup: Setup) -> dict[str, str]:

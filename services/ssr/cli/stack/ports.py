@@ -24,11 +24,12 @@ def free_port() -> int:
         return int(address[1])
 
 
-def check_free(port: int) -> None:
-    """Raises: Unavailable when something else listens on the port, or it may not be used."""
+def check_free(port: int, option: str = "--port") -> None:
+    """Raises: Unavailable when something else listens on the port, or it may not be used; `option` says another."""
     try:
         socket.create_server((LOOPBACK, port)).close()
     except OSError as error:
         raise Unavailable(
-            f"port {port} of {LOOPBACK} cannot be used: {error.strerror}; end what uses it, or choose another (--port)"
+            f"port {port} of {LOOPBACK} cannot be used: {error.strerror}; end what uses it, "
+            f"or choose another ({option})"
         ) from error

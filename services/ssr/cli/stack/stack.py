@@ -1,4 +1,4 @@
-"""The whole system on this machine: seven processes, as long as a block runs."""
+"""The whole system on this machine: seven or eight processes, as long as a block runs."""
 
 from __future__ import annotations
 
@@ -65,6 +65,11 @@ class Stack:
             if one.pid is not None
         )
 
+    @property
+    def gateway(self) -> str | None:
+        """The address of the gateway ("host:port"), where there is one."""
+        return next((part.address for part in self.parts if part.name == "gateway"), None)
+
     def part(self, name: str) -> RunningPart:
         """Raises: KeyError for an unknown name."""
         return {part.name: part for part in self.parts}[name]
@@ -76,6 +81,7 @@ async def running_stack(
     *,
     redis_url: str | None = None,
     port: int = 0,
+    gateway_port: int | None = None,
     models: ModelStore | None = None,
     progress: PullProgress | None = None,
     on_event: Callable[[str], None] = _log.info,
@@ -86,10 +92,11 @@ async def running_stack(
 ) -> AsyncIterator[Stack]:
     """The whole system, serving until the block ends; a part that dies is started again.
 
-    The orchestrator listens on `port` (0: a free one). Models that are missing are pulled into `models` first (None:
-    the store that the environment names). Redis is at `redis_url`, or a Valkey server of the stack's own. `on_event`
-    is given, in one line each, what becomes of the parts; their logs are in `log_dir`, or gone with the stack. The
-    parts' environment is `environment`, with the stack's own settings over it.
+    The orchestrator listens on `port` (0: a free one), the gateway on `gateway_port` (None: there is none). Models that
+    are missing are pulled into `models` first (None: the store that the environment names). Redis is at `redis_url`, or
+    a Valkey server of the stack's own. `on_event` is given, in one line each, what becomes of the parts; their logs are
+    in `log_dir`, or gone with the stack. The parts' environment is `environment`, with the stack's own settings over
+    it.
 
     Raises: InvalidRequest for a malformed `redis_url`, RedisRefused where its password is wrong; Unavailable when the
     port is taken, Redis does not answer, or a part does not start or dies too often (with the end of its log);
@@ -99,12 +106,14 @@ async def running_stack(
     setup = SETUPS[preset]
     if port:
         check_free(port)
+    if gateway_port:
+        check_free(gateway_port, "--gateway-port")
     if redis_url is not None:
         await _check_redis(redis_url)
     files = await _model_files(setup, models, progress)
     with tempfile.TemporaryDirectory(prefix="ssr-", ignore_cleanup_errors=True) as temporary, lifeline() as stdin:
         folder = Path(temporary)
-        parts = _parts(setup, port, files, redis_url, folder)
+        parts = _parts(setup, port, gateway_port, files, redis_url, folder)
         surroundings = Surroundings(
             environment, stdin, log_dir or folder, on_event, start_limit_s=start_limit_s, restart_limits=restart_limits
         )
@@ -112,7 +121,14 @@ async def running_stack(
             yield Stack(supervisors, surroundings.log_dir)
 
 
-def _parts(setup: Setup, port: int, files: Mapping[str, Path], redis_url: str | None, folder: Path) -> tuple[Part, ...]:
+def _parts(
+    setup: Setup,
+    port: int,
+    gateway_port: int | None,
+    files: Mapping[str, Path],
+    redis_url: str | None,
+    folder: Path,
+) -> tuple[Part, ...]:
     ports = Ports(
         redis=free_port(),
         draft_engine=free_port(),
@@ -121,6 +137,7 @@ def _parts(setup: Setup, port: int, files: Mapping[str, Path], redis_url: str | 
         drafter=free_port(),
         verifier=free_port(),
         orchestrator=port or free_port(),
+        gateway=None if gateway_port is None else gateway_port or free_port(),
     )
     cores = physical_cores()
     if redis_url is not None:

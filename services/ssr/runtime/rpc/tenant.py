@@ -38,11 +38,16 @@ CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
 def tenant_of(context: aio.ServicerContext[Any, Any]) -> str:
     """The tenant of a call, its characters unchecked; without one in the metadata the caller's own, or the default.
 
+    One that begins with "." is under the caller's own, whose name who calls need not know (an API gateway).
+
     Raises: PermissionDenied for a tenant that the caller does not act for.
     """
     caller, tenant = CALLER.get(), metadata_value(context, TENANT_KEY)
+    own = DEFAULT_TENANT if caller is None else caller.name
     if tenant is None:
-        return DEFAULT_TENANT if caller is None else caller.name
+        return own
+    if tenant.startswith("."):
+        return own + tenant
     if caller is not None and not caller.acts_for(tenant):
         raise PermissionDenied(
             f"{TENANT_KEY}: {caller.name} acts for the tenants {caller.name} and {caller.name}.NAME; "

@@ -10,12 +10,13 @@ from ssr.core.acceptance import ScorerName
 from ssr.core.types import Options
 from ssr.drafter.settings import DrafterSettings
 from ssr.engine_server.settings import EngineKind, EngineServerSettings
+from ssr.gateway.settings import GatewaySettings
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.settings import ServiceSettings
 from ssr.selector.settings import SelectorSettings
 from ssr.verifier.settings import VerifierSettings
 
-PORTS = Ports(redis=1, draft_engine=2, target_engine=3, selector=4, drafter=5, verifier=6, orchestrator=7)
+PORTS = Ports(redis=1, draft_engine=2, target_engine=3, selector=4, drafter=5, verifier=6, orchestrator=7, gateway=8)
 FILES = {name: Path(f"/models/{name}.gguf") for setup in SETUPS.values() for name in setup.models}
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "draft-engine": EngineServerSettings,
@@ -24,6 +25,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "drafter": DrafterSettings,
     "verifier": VerifierSettings,
     "orchestrator": OrchestratorSettings,
+    "gateway": GatewaySettings,
 }
 
 
@@ -116,6 +118,7 @@ def test_nobody_ends_before_those_who_need_it() -> None:
     valkey = valkey_part(PORTS.redis, Path("/bin/valkey-server"), Path("/tmp/x"))
     ended = in_ending_order([valkey, *parts_of(Preset.SIMULATED).values()])
     assert [{part.name for part in group} for group in ended] == [
+        {"gateway"},
         {"orchestrator"},
         {"selector", "drafter", "verifier"},
         {"draft-engine", "target-engine"},

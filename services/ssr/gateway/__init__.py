@@ -1,0 +1,1 @@
+"""The gateway: SSR behind the OpenAI API. It holds no state: what it knows of a job is in the job."""

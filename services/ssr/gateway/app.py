@@ -1,0 +1,141 @@
+"""The gateway's routes, and what is around all of them: request ids, limits, errors in one form, measurements."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ssr import __version__
+from ssr.gateway.chat import ChatCompletions
+from ssr.gateway.errors import ApiError
+from ssr.gateway.front import CallerGone, Front
+
+_log = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+#: nginx's status for a caller that went away; nobody receives it.
+_CALLER_GONE = 499
+
+
+def gateway_app(front: Front) -> ASGIApp:
+    """The whole gateway as an ASGI application."""
+    chat = ChatCompletions(front)
+
+    async def models(request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": front.models.objects()})
+
+    async def model(request: Request) -> Response:
+        return JSONResponse(front.models.get(request.path_params["name"]).object())
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"status": "ok", "version": __version__})
+
+    routes = [
+        Route("/health", health),
+        Route("/v1/models", models),
+        Route("/v1/models/{name:path}", model),
+        Route("/v1/chat/completions", _endpoint(chat.create), methods=["POST"]),
+    ]
+    handlers: Any = {ApiError: _answer, HTTPException: _answer_http, CallerGone: _answer_nobody, Exception: _answer_bug}
+    app: ASGIApp = Starlette(routes=routes, exception_handlers=handlers)
+    if front.settings.cors_origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=front.settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "x-ssr-job-id", "retry-after"],
+        )
+    return Edge(app, front)
+
+
+def _endpoint(handler: Any) -> Any:
+    """A handler of JSON whose reply may be any ASGI application.
+
+    A web page of another origin cannot send this content type without being asked for its origin first.
+    """
+
+    async def endpoint(request: Request) -> Any:
+        if request.method == "POST" and request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            raise ApiError(415, "send the header Content-Type: application/json", code="unsupported_media_type")
+        return await handler(request)
+
+    endpoint.__name__ = handler.__qualname__
+    return endpoint
+
+
+class Edge:
+    """Gives every reply its request id, keeps bodies small, and measures."""
+
+    def __init__(self, app: ASGIApp, front: Front) -> None:
+        self._app, self._metrics, self._max_bytes = app, front.metrics, front.settings.max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"no {scope['type']} here")
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        begun, status, received = time.perf_counter(), 500, 0
+
+        async def receive_some() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise ApiError(
+                    413,
+                    f"the body has more than {self._max_bytes} bytes",
+                    code="request_too_large",
+                    headers={"connection": "close"},
+                )
+            return message
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, receive_some, send_named)
+        finally:
+            self._metrics.in_flight.dec()
+            name = getattr(scope.get("endpoint"), "__name__", "none")
+            self._metrics.requests.labels(name, str(status)).inc()
+            self._metrics.seconds.labels(name).observe(time.perf_counter() - begun)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return JSONResponse(error.body(), error.status, headers=dict(error.headers))
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    """Starlette's own: no such path, or no such method for it."""
+    assert isinstance(error, HTTPException)
+    message = f"{request.method} {request.url.path}: {error.detail}"
+    api_error = ApiError(error.status_code, message, code="unknown_url" if error.status_code == 404 else None)
+    return JSONResponse(api_error.body(), error.status_code, headers=dict(error.headers or {}))
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    return Response(status_code=_CALLER_GONE)
+
+
+async def _answer_bug(request: Request, error: Exception) -> Response:
+    body = ApiError(500, "internal error; the gateway's log has the details", "server_error", None, "internal_error")
+    return JSONResponse(body.body(), 500)

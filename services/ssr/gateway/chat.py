@@ -1,0 +1,80 @@
+"""POST /v1/chat/completions: one problem, answered as a whole or as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from ssr.core.errors import SsrError
+from ssr.gateway.answer import Shape, choices
+from ssr.gateway.asking import Ask, ask, fingerprint_of
+from ssr.gateway.caller import Caller
+from ssr.gateway.chat_request import read_chat
+from ssr.gateway.completion import DONE, Chunks, completion, data
+from ssr.gateway.errors import ApiError, from_ssr
+from ssr.gateway.event_stream import EventStream, Heartbeat
+from ssr.gateway.fields import read_json
+from ssr.gateway.front import Front, succeeded
+from ssr.gateway.joining import Joined
+from ssr.gateway.transcript import Reasoning, Transcript
+
+
+class ChatCompletions:
+    """Answers chat completions."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    async def create(self, request: Request) -> Response | ASGIApp:
+        front, caller = self._front, Caller.of(request)
+        body = read_json(await request.body())
+        chat = read_chat(body, front.models)
+        asked = ask(chat.asked, front.plain, fingerprint_of(caller.api_key, caller.idempotency_key, body))
+        joined = await front.join(caller, asked)
+        shape = Shape(front.settings.content_chars, asked.plain, asked.stops)
+        if not chat.stream:
+            return await self._whole(request, joined, asked, shape)
+        chunks = Chunks(asked.model, joined.job)
+        settings = front.settings
+        return EventStream(
+            self._streamed(joined, asked, shape, chunks, usage=chat.include_usage),
+            Heartbeat(settings.comment_s, settings.chunk_s, chunks.empty),
+            {"x-ssr-job-id": joined.job.job_id},
+            joined.leave,
+        )
+
+    async def _whole(self, request: Request, joined: Joined, asked: Ask, shape: Shape) -> Response:
+        transcript = await self._front.outcome(request, joined, asked)
+        job = succeeded(transcript)
+        reply = completion(asked.model, job, choices(job, transcript, shape, asked.n))
+        return JSONResponse(reply, headers={"x-ssr-job-id": job.job_id})
+
+    async def _streamed(
+        self, joined: Joined, asked: Ask, shape: Shape, chunks: Chunks, *, usage: bool
+    ) -> AsyncGenerator[bytes]:
+        """The chunks."""
+        transcript, shown = Transcript(), Reasoning()
+        try:
+            yield chunks.role()
+            events = joined.client.watch(joined.job.job_id, timeout_s=self._front.settings.timeout_s)
+            async with aclosing(events):
+                async for event in events:
+                    transcript.add(event)
+                    if not shape.plain:
+                        for text in shown.new(transcript):
+                            yield chunks.reasoning(text)
+            job = succeeded(transcript)
+            told = choices(job, transcript, shape, asked.n, shown.leader)
+            for index, choice in enumerate(told):
+                if choice.content:
+                    yield chunks.content(choice.content, index)
+            yield chunks.finish([choice.finish_reason for choice in told], job)
+            if usage:
+                yield chunks.usage(job, sum(choice.tokens for choice in told))
+        except (SsrError, ApiError) as error:
+            yield data((from_ssr(error, asked.params) if isinstance(error, SsrError) else error).body())
+        yield DONE

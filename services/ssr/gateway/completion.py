@@ -1,0 +1,113 @@
+"""Chat completions and their chunks, as OpenAI's clients read them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ssr import __version__
+from ssr.client.job_json import job_to_json
+from ssr.core.job import Job
+from ssr.gateway.answer import Choice
+from ssr.gateway.usage import usage_of
+
+#: What of a job goes with a reply, as `ssr`.
+_TOLD = ("job_id", "status", "reason", "answer", "votes", "strategies", "usage", "options", "tenant")
+
+
+def completion(model: str, job: Job, choices: Sequence[Choice]) -> dict[str, Any]:
+    """The whole reply of a job that has ended."""
+    return {
+        **head(model, job, "chat.completion"),
+        "choices": [
+            {
+                "index": index,
+                "message": {
+                    "role": "assistant",
+                    "content": choice.content,
+                    "refusal": None,
+                    **reasoning(choice.reasoning),
+                },
+                "logprobs": None,
+                "finish_reason": choice.finish_reason,
+            }
+            for index, choice in enumerate(choices)
+        ],
+        "usage": usage_of(job.usage, sum(choice.tokens for choice in choices)),
+        "ssr": told(job),
+    }
+
+
+def head(model: str, job: Job, kind: str) -> dict[str, Any]:
+    """What all chunks of a reply begin with."""
+    return {
+        "id": f"chatcmpl-{job.job_id.removeprefix('job-')}",
+        "object": kind,
+        "created": created(job),
+        "model": model,
+        "system_fingerprint": fingerprint(job),
+    }
+
+
+def created(job: Job) -> int:
+    return 0 if job.created is None else int(job.created.timestamp())
+
+
+def fingerprint(job: Job) -> str:
+    """Equal for the same version and options, whatever the seed."""
+    options = sorted((name, str(value)) for name, value in asdict(job.options).items() if name != "seed")
+    return f"fp_{hashlib.sha256(f'{__version__}{options}'.encode()).hexdigest()[:10]}"
+
+
+def reasoning(text: str) -> dict[str, str]:
+    """Under both names that clients read; no text, no names."""
+    return {"reasoning_content": text, "reasoning": text} if text else {}
+
+
+def told(job: Job) -> dict[str, Any]:
+    complete = job_to_json(job)
+    return {name: complete[name] for name in _TOLD}
+
+
+class Chunks:
+    """The chunks of one stream, as lines of server-sent events."""
+
+    def __init__(self, model: str, job: Job) -> None:
+        self._head = head(model, job, "chat.completion.chunk")
+
+    def role(self) -> bytes:
+        return self.delta({"role": "assistant", "content": ""})
+
+    def reasoning(self, text: str) -> bytes:
+        return self.delta(reasoning(text))
+
+    def content(self, text: str, index: int = 0) -> bytes:
+        return self.delta({"content": text}, index)
+
+    def empty(self) -> bytes:
+        """For clients that count chunks while nothing happens."""
+        return self.delta({})
+
+    def delta(self, delta: Mapping[str, Any], index: int = 0) -> bytes:
+        return self._chunk([{"index": index, "delta": delta, "finish_reason": None}])
+
+    def finish(self, reasons: Sequence[str], job: Job) -> bytes:
+        choices = [{"index": i, "delta": {}, "finish_reason": reason} for i, reason in enumerate(reasons)]
+        return self._chunk(choices, {"ssr": told(job)})
+
+    def usage(self, job: Job, content_tokens: int) -> bytes:
+        return self._chunk([], {"usage": usage_of(job.usage, content_tokens)})
+
+    def _chunk(self, choices: Sequence[Mapping[str, Any]], more: Mapping[str, Any] | None = None) -> bytes:
+        return data({**self._head, "choices": choices, **(more or {})})
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+def data(value: object) -> bytes:
+    """One server-sent event."""
+    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

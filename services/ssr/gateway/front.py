@@ -1,0 +1,104 @@
+"""What all endpoints have in common: the orchestrator behind them, and waiting for a job with its caller."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import Mapping
+from contextlib import aclosing
+
+from starlette.requests import Request
+
+from ssr.client import AsyncClient, Job
+from ssr.core.errors import InvalidRequest, SsrError
+from ssr.core.job import JobStatus
+from ssr.gateway.asking import Ask, problem_error
+from ssr.gateway.caller import Caller
+from ssr.gateway.conversation import PlainRule
+from ssr.gateway.errors import ApiError, from_ssr
+from ssr.gateway.event_stream import gone
+from ssr.gateway.joining import Joined, join
+from ssr.gateway.metrics import GatewayMetrics
+from ssr.gateway.models import Models
+from ssr.gateway.settings import GatewaySettings
+from ssr.gateway.transcript import Transcript
+
+#: What a library that tries again by itself is told of a job that failed for good.
+_NO_RETRY = {"x-should-retry": "false"}
+
+
+class CallerGone(Exception):
+    """Nobody is there to answer."""
+
+
+class Front:
+    """The settings, the models and the client that all requests share."""
+
+    def __init__(self, settings: GatewaySettings, models: Models, client: AsyncClient, metrics: GatewayMetrics) -> None:
+        self.settings, self.models, self.client, self.metrics = settings, models, client, metrics
+        talk = re.compile(settings.small_talk, re.IGNORECASE) if settings.small_talk else None
+        self.plain = PlainRule(settings.task_prefixes, talk)
+
+    def acting_for(self, caller: Caller, user: str = "") -> AsyncClient:
+        return self.client.acting_for(f".{user}" if user else "", caller.api_key)
+
+    async def join(
+        self, caller: Caller, asked: Ask, *, waits: bool = True, labels: Mapping[str, str] | None = None
+    ) -> Joined:
+        """The job of a request. Raises: ApiError."""
+        settings = self.settings
+        join_s = settings.join_retry_s if caller.retry else settings.join_s
+        if caller.idempotency_key:
+            join_s = math.inf
+        try:
+            joined = await join(self.acting_for(caller, asked.user), asked, join_s, waits=waits, labels=labels)
+        except InvalidRequest as error:
+            raise problem_error(error, asked.params) from None
+        except SsrError as error:
+            raise from_ssr(error, asked.params) from None
+        return joined
+
+    async def outcome(self, request: Request, joined: Joined, asked: Ask) -> Transcript:
+        """All that a job told, at its end.
+
+        A caller that goes before leaves the job, a moment later, so that its next try finds it.
+        Raises: ApiError; CallerGone.
+        """
+        watching = asyncio.create_task(self._watched(joined), name=f"{joined.job.job_id}/watch")
+        leaving = asyncio.create_task(gone(request.receive), name=f"{joined.job.job_id}/caller")
+        try:
+            await asyncio.wait([watching, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if not watching.done():
+                await asyncio.wait([watching], timeout=self.settings.linger_s)
+                if not watching.done():
+                    await joined.leave()
+                raise CallerGone
+            return watching.result()
+        except SsrError as error:
+            raise from_ssr(error, asked.params) from None
+        finally:
+            watching.cancel()
+            leaving.cancel()
+            await asyncio.gather(watching, leaving, return_exceptions=True)
+
+    async def _watched(self, joined: Joined) -> Transcript:
+        transcript = Transcript()
+        events = joined.client.watch(joined.job.job_id, timeout_s=self.settings.timeout_s)
+        async with aclosing(events):
+            async for event in events:
+                transcript.add(event)
+        return transcript
+
+
+def succeeded(transcript: Transcript) -> Job:
+    """The job, where it ended with what can be answered. Raises: ApiError where it did not."""
+    job = transcript.job
+    if job is None:
+        raise ApiError(502, "the job's events ended before the job did", "server_error", None, "internal_error")
+    if job.status is JobStatus.CANCELLED:
+        raise ApiError(409, f"{job.job_id} was cancelled", "server_error", None, "job_cancelled", _NO_RETRY)
+    if job.status in (JobStatus.FAILED, JobStatus.PARKED, JobStatus.UNKNOWN):
+        message = f"{job.job_id} failed: {job.error or job.status}"
+        raise ApiError(500, message, "server_error", None, "job_failed", _NO_RETRY)
+    return job
