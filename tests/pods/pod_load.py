@@ -12,6 +12,7 @@ from typing import Self
 from pod_release import RELEASE, Release
 
 from ssr.client import AsyncClient, Tls
+from ssr.core.errors import Unavailable
 from ssr.core.job import Job
 
 
@@ -48,24 +49,32 @@ class Callers:
     async def submit(self, count: int) -> dict[str, int]:
         """So many jobs; their ids, and the right answers."""
         jobs: dict[str, int] = {}
-        async with self._client() as client:
-            for number in range(count):
+        async with self._client() as client, asyncio.TaskGroup() as group:
+
+            async def one(number: int) -> None:
                 a, b = 3 + number % 90, 7 + number % 11
                 job = await client.submit(f"What is ({a} * {b}) + {number}?", idempotency_key=f"{count}-{number}")
                 jobs[job.job_id] = a * b + number
+
+            for number in range(count):
+                group.create_task(one(number))
         return jobs
 
     async def ended(self, jobs: Sequence[str], limit_s: float) -> list[Job]:
-        """The jobs when all have ended."""
+        """The jobs when all have ended. While Redis is rolled, nobody can be asked."""
         found: dict[str, Job] = {}
         async with asyncio.timeout(limit_s):
             while len(found) < len(jobs):
                 async with self._client() as client:
-                    for job_id in jobs:
-                        if job_id not in found and (job := await client.get(job_id)).status.final:
-                            found[job_id] = job
+                    with suppress(Unavailable):
+                        await self._look(client, jobs, found)
                 await asyncio.sleep(1)
         return list(found.values())
+
+    async def _look(self, client: AsyncClient, jobs: Sequence[str], found: dict[str, Job]) -> None:
+        for job_id in jobs:
+            if job_id not in found and (job := await client.get(job_id)).status.final:
+                found[job_id] = job
 
 
 def counted(jobs: Sequence[Job]) -> Counter[str]:

@@ -49,7 +49,8 @@ def network(name: str, prefix: str = "10.89.77") -> Iterator[Network]:
     podman("network", "rm", "--force", name, check=False)
     podman("network", "create", "--disable-dns", "--subnet", f"{prefix}.0/24", "--gateway", f"{prefix}.1", name)
     # The bridge, and with it this machine's address, is there while a container is.
-    podman("run", "--detach", "--name", f"{name}-bridge", "--network", name, *_AS_HERE, _any_image(), "sleep", "3600")
+    here = ("--network", name, "--ip", f"{prefix}.2", *_AS_HERE)
+    podman("run", "--detach", "--name", f"{name}-bridge", *here, _any_image(), "sleep", "3600")
     try:
         yield Network(name, prefix)
     finally:

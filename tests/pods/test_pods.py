@@ -23,6 +23,8 @@ VALUES: dict[str, Any] = all_of(
     {"services": {name: {"replicas": 2} for name in ("orchestrator", "drafter", "verifier")}},
     values_of(**{"metrics.enabled": True, "logs.format": "json", "preStopSeconds": 3}),
     {"engines": {role: {"preStopSeconds": 6} for role in ("draft", "target")}},
+    # One call at a time is what an engine is said to serve, so that a small load wants a second one.
+    values_of(**{"autoscaling.settings.target.slots": 1}),
 )
 START_S, ROLL_S, JOBS_S = 120, 180, 180
 
