@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from ssr.core.job import Event, Finished, Job, JobStatus, Priority, Queued, Started
 from ssr.core.run import PathEnded, Run, Selected, StepCommitted
-from ssr.core.types import PathStatus, Source
+from ssr.core.types import PathStatus, Source, StopRule
 from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.engine_server.simulated.script import truth
 from ssr.orchestrator.queue.keys import GROUP, UNFINISHED
@@ -96,6 +96,28 @@ async def test_every_mode(stub: Stub, mode: pb.Mode, paths: int, sources: set[So
     assert {step.source for path in job.paths for step in path.steps} <= sources
     assert all(bool(path.strategy.code) == strategies for path in job.paths)
     assert job.status in (JobStatus.ANSWERED, JobStatus.NO_ANSWER)
+
+
+async def test_a_cascade_drafts_first_and_then_has_the_target_write(stub: Stub) -> None:
+    job = await solve(stub, mode=pb.MODE_CASCADE)
+    assert (job.options.stop_rule, job.options.draft_paths, len(job.paths)) == (StopRule.EVIDENCE, 3, 7)
+    assert {step.source for path in job.paths[:3] for step in path.steps} == {Source.DRAFT}
+    assert {step.source for path in job.paths[3:] for step in path.steps} <= {Source.TARGET}
+    assert all(vote.posterior is not None for vote in job.votes)
+    assert not job.usage.scoring_tokens
+    stopped = [path for path in job.paths if path.status is PathStatus.STOPPED]
+    assert all("confidence" in path.reason or "min_gain" in path.reason for path in stopped)
+
+
+@pytest.mark.parametrize(("domain", "refused"), [("choice", False), ("poetry", True)])
+async def test_a_domain_is_known_or_refused(stub: Stub, domain: str, refused: bool) -> None:
+    options = pb.Options(mode=pb.MODE_BASELINE, domain=domain)
+    if refused:
+        with pytest.raises(aio.AioRpcError, match="domain: .*known are mathematics"):
+            await stub.Submit(pb.SolveRequest(problem=PROBLEM, options=options), timeout=LIMIT_S)
+    else:
+        job = await solve(stub, mode=pb.MODE_BASELINE, domain=domain)
+        assert (job.options.domain, job.options.strategy_set) == ("choice", "choice")
 
 
 @pytest.mark.parametrize(("paths", "begins"), [(2, True), (3, False)])

@@ -60,7 +60,7 @@ def accuracy(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the plan and the records go, or are gone on with.")],
     modes: Annotated[
-        str, typer.Option(metavar="M,M,...", help="Of draft, baseline, parallel, parallel-spm, ssd, ssr.")
+        str, typer.Option(metavar="M,M,...", help="Of draft, baseline, parallel, parallel-spm, ssd, ssr, cascade.")
     ] = "draft,baseline,parallel,parallel-spm,ssd,ssr",
     paths: Annotated[
         str, typer.Option(metavar="N,N,...", help="Paths of the parallel modes and ssr. Default: the server's.")
@@ -69,7 +69,7 @@ def accuracy(
         str, typer.Option(metavar="N,N,...", help="Of ssr: paths the target writes, if need be. Default: the server's.")
     ] = "",
     stop_rule: Annotated[
-        str, typer.Option("--stop-rule", metavar="R,R,...", help="Of full (the default), fast-1, fast-2.")
+        str, typer.Option("--stop-rule", metavar="R,R,...", help="Of full (the default), fast-1, fast-2, evidence.")
     ] = "",
     thresholds: Annotated[
         str, typer.Option(metavar="T,T,...", help="Of ssd and ssr, 0..9. Default: the server's.")

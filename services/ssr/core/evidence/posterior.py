@@ -12,6 +12,8 @@ from ssr.core.evidence.prior import Author, Prior
 
 #: So many further paths are looked ahead; beyond them the rule looks again when they have ended.
 HORIZON = 4
+#: With more answers only half as far: each further path may join any of them, and the loop must not wait long.
+_MANY_ANSWERS = 6
 #: Remembered values; past them all are forgotten, so that a process does not grow.
 _MEMORY = 50_000
 _LEAST = 1e-300
@@ -68,11 +70,12 @@ class Posterior:
     def gain(self, poll: Poll, to_come: Sequence[Author], price: float) -> float:
         """By how much further paths raise the chance of a right answer, less `price` for each, when stopped best.
 
-        0 when no further path is worth its price. Looks `HORIZON` paths ahead.
+        0 when no further path is worth its price. Looks `HORIZON` paths ahead at most.
         """
         poll = poll.plain
         now = max(self.sureness(poll).answers, default=0.0)
-        gain = self._value(poll, tuple(to_come[:HORIZON]), price) - now
+        horizon = HORIZON if len(poll.answers) <= _MANY_ANSWERS else HORIZON // 2
+        gain = self._value(poll, tuple(to_come[:horizon]), price) - now
         return gain if gain > _NOISE else 0.0
 
     def _value(self, poll: Poll, to_come: tuple[Author, ...], price: float) -> float:

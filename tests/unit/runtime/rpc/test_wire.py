@@ -127,6 +127,31 @@ def test_newer_options_survive_the_wire() -> None:
     assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
 
 
+def test_the_options_of_evidence_and_domains_survive_the_wire() -> None:
+    options = Options(
+        mode=Mode.CASCADE,
+        paths=6,
+        stop_rule=StopRule.EVIDENCE,
+        early_stop=False,
+        draft_paths=0,
+        estimate="beta",
+        confidence=0.5,
+        min_gain=0.0,
+        batch=3,
+        vote="best-last",
+        domain="code",
+        tests="assert True",
+        strategy_set="code",
+    )
+    assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
+
+
+def test_a_cascade_that_says_little_gets_its_shape_and_rule() -> None:
+    options = options_from_wire(reasoning_pb2.Options(mode=reasoning_pb2.MODE_CASCADE), 0)
+    assert (options.paths, options.draft_paths, options.stop_rule) == (7, 3, StopRule.EVIDENCE)
+    assert options_from_wire(reasoning_pb2.Options(domain="choice"), 0).strategy_set == "choice"
+
+
 @pytest.mark.parametrize(
     ("given", "reserve"),
     [
