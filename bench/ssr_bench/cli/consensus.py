@@ -41,7 +41,7 @@ def consensus(
     ] = None,
     max_draft: Annotated[int, typer.Option(metavar="N", help="Draft tokens of a pass at most, for all.")] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-    stagger: Annotated[str, _replay("N,N,...", "Tokens between the starts of siblings.")] = "16",
+    stagger: Annotated[str, _replay("N,N,...", "Tokens between the starts of siblings; 0: none.")] = "16",
     bound: Annotated[float, _replay("P", "Of ours: the least confidence of a draft token.")] = 0.1,
     edits: Annotated[int, _replay("N", "Of ours: edit distance of a match, 0..2.")] = 0,
     alpha: Annotated[float, _replay("A", "Of ours: the part of recorded probabilities.")] = 0.0,
@@ -124,6 +124,8 @@ def consensus(
             return ExitStatus.DONE
         if not files:
             raise InvalidRequest("FILE", "give files of recorded samples, or --latency, --serve or --server")
+        if sweep and _is_given(ctx, "stagger"):
+            raise InvalidRequest("stagger", "has no effect with --sweep: its siblings run together")
         plan = ComparisonPlan(numbers("stagger", stagger, int), max_draft, settings, sweep)
         await asyncio.to_thread(_compare, files, plan, as_json)
         return ExitStatus.DONE

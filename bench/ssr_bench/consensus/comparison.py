@@ -16,7 +16,8 @@ from ssr_bench.consensus.rivals import ArcticSuffix, ConsensusRival, Ngram, NoDr
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPlan:
-    """`stagger` are distances in tokens between siblings, beside none (together) and all (one after the other).
+    """`stagger` are distances in tokens between siblings, beside none (together, which is 0 too) and all (one
+    after the other).
 
     `max_draft` is the most that a pass verifies, for every drafter. Raises: InvalidRequest naming the field.
     """
@@ -29,8 +30,8 @@ class ComparisonPlan:
     def __post_init__(self) -> None:
         if not 1 <= self.max_draft <= 64:
             raise InvalidRequest("max_draft", "must be 1..64")
-        if not all(1 <= one <= 100_000 for one in self.stagger):
-            raise InvalidRequest("stagger", "must be numbers of 1..100000")
+        if not all(0 <= one <= 100_000 for one in self.stagger):
+            raise InvalidRequest("stagger", "must be numbers of 0..100000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,15 @@ _Maker = tuple[str, Callable[[], Rival]]
 
 
 def compare(problems: Sequence[RecordedProblem], plan: ComparisonPlan) -> Iterator[Row]:
-    """Every drafter in every order; with `sweep`, settings of ours in lock-step instead."""
+    """Every drafter in every order; with `sweep`, settings of ours in lock-step instead.
+
+    Raises: InvalidRequest for an `alpha` that has no probabilities to work with.
+    """
+    if plan.settings.alpha and not any(one.probabilities for problem in problems for one in problem.recordings):
+        raise InvalidRequest("alpha", "has no effect: the recordings have no logprobs")
     orders = [("together", TOGETHER)]
     if not plan.sweep:
-        orders += [*((f"{one} apart", one) for one in plan.stagger), ("one after the other", AFTER)]
+        orders += [*((f"{one} apart", one) for one in plan.stagger if one), ("one after the other", AFTER)]
     for order, apart in orders:
         for name, make in _swept(plan.settings) if plan.sweep else _drafters(plan.settings):
             yield Row(name, order, replay(problems, make(), plan.max_draft, apart))

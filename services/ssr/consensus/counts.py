@@ -19,6 +19,8 @@ class DraftCounts:
         self.passes = 0  #: verified: with and without a draft
         self.tokens = 0  #: that they yielded
         self.failures = 0  #: steps in which drafting failed and nothing was proposed
+        self.rested = 0  #: steps without drafts because they would cost more than they gain
+        self.seconds = 0.0  #: that drafting took
         self.drafted: Counter[tuple[int, DraftSource]] = Counter()  #: tokens by their position in the draft, and source
         self.accepted: Counter[tuple[int, DraftSource]] = Counter()
 
@@ -38,7 +40,10 @@ class DraftCounts:
             _reported("position", by_position(self.drafted), by_position(self.accepted)),
             _reported("source", by_source(self.drafted), by_source(self.accepted)),
         ]
-        return "; ".join(parts) + (f"; {self.failures} failures" if self.failures else "")
+        return "; ".join(parts) + (
+            (f"; drafting rested in {self.rested} steps" if self.rested else "")
+            + (f"; {self.failures} failures" if self.failures else "")
+        )
 
 
 def by_position(counts: Counter[tuple[int, DraftSource]]) -> Counter[int]:

@@ -36,11 +36,18 @@ class ProposerSettings:
 
     Requests whose prompts are equal up to there are one group, whatever follows; prompts without it as above.
     """
+    pass_budget: int = 0
+    """Draft tokens of all requests of a pass together, those most likely accepted; 0: no bound but each one's."""
+    min_gain: float = 1.0
+    """Drafting rests while a pass with drafts yields less than so many times the tokens a second of one without.
+
+    Both are measured all the time, for each size of batch; 0 never rests, nor do workers in tensor parallel.
+    """
 
     def __post_init__(self) -> None:
         if not 0.0 < self.prefix_share <= 1.0:
             raise InvalidRequest("prefix_share", "must be above 0, and at most 1")
-        for field in ("prefix_tokens", "request_idle_s", "group_idle_s", "log_s"):
+        for field in ("prefix_tokens", "request_idle_s", "group_idle_s", "log_s", "pass_budget", "min_gain"):
             if not 0 <= getattr(self, field) < float("inf"):
                 raise InvalidRequest(field, "must not be negative")
 

@@ -25,6 +25,7 @@ from prometheus_client import CollectorRegistry
 
 from ssr.consensus.counts import DraftCounts
 from ssr.consensus.draft import Draft, PassRow
+from ssr.consensus.economy import PassEconomy
 from ssr.consensus.environment import settings_from
 from ssr.consensus.marker import marker_tokens
 from ssr.consensus.metrics import ProposerMetrics, exposed
@@ -84,6 +85,11 @@ class ConsensusProposer:
         self._names = count()
         self._clock = clock
         self._steps = 0
+        # Workers of one model have clocks of their own, and are to propose the same.
+        alone = int(vllm_config.parallel_config.tensor_parallel_size) == 1
+        self._economy = PassEconomy(self._settings.min_gain if alone else 0.0)
+        self._drafting = True
+        self._began_s: float | None = None  #: when the last step was asked about
         self._logged_s = clock()
         self.counts = DraftCounts()
         self._metrics = ProposerMetrics(CollectorRegistry()) if exposed(environment, vllm_config) else None
@@ -103,18 +109,22 @@ class ConsensusProposer:
         `sampled_token_ids` are what the step yielded for each row: none while its prompt is being read. The first
         `num_tokens_no_spec` of a row in `token_ids_cpu` are its prompt and output, these tokens included.
         """
+        begun_s = self._clock()
         try:
             self._begin_step(len(sampled_token_ids))
+            drafting = self._weigh(sampled_token_ids, begun_s)
             drafts: list[list[int]] = [[] for _ in sampled_token_ids]
             asked: list[tuple[int, _Seen, PassRow]] = []
             for row, sampled in enumerate(sampled_token_ids):
                 if len(sampled):
-                    request, written = self._meet(row, sampled, int(num_tokens_no_spec[row]), token_ids_cpu[row])
+                    most = min(self._most, self._longest - int(num_tokens_no_spec[row]) - 1) if drafting else 0
+                    request, written = self._meet(row, sampled, int(num_tokens_no_spec[row]), token_ids_cpu[row], most)
                     if written is not None:
                         asked.append((row, request, written))
-            found = self._drafter.run_pass([one for _, _, one in asked])
+            found = self._drafter.run_pass([one for _, _, one in asked], budget=self._settings.pass_budget or None)
             for (row, request, _), draft in zip(asked, found, strict=True):
                 request.draft, drafts[row] = draft, list(draft.tokens)
+            self.counts.seconds += self._clock() - begun_s
             if self._metrics is not None:
                 self._metrics.report(self.counts)
             return drafts
@@ -123,7 +133,19 @@ class ConsensusProposer:
             _logger.exception("no drafts in this step")
             return [[] for _ in sampled_token_ids]
 
-    def _meet(self, row: int, sampled: Sequence[int], length: int, tokens: TokenRow) -> tuple[_Seen, PassRow | None]:
+    def _weigh(self, sampled: Sequence[Sequence[int]], now_s: float) -> bool:
+        """Note what the pass since the last call came to, and decide whether the next one has drafts."""
+        yielded = [len(one) for one in sampled if len(one)]
+        if self._began_s is not None:
+            self._economy.observe(len(yielded), self._drafting, sum(yielded), now_s - self._began_s)
+        self._drafting = self._economy.drafts(len(yielded))
+        self._began_s = now_s
+        self.counts.rested += bool(yielded) and not self._drafting
+        return self._drafting
+
+    def _meet(
+        self, row: int, sampled: Sequence[int], length: int, tokens: TokenRow, most: int
+    ) -> tuple[_Seen, PassRow | None]:
         """Whose row it is, and what it asks of the drafter, if anything yet."""
         before = tokens[: length - len(sampled)].tobytes()
         written = tokens[length - len(sampled) : length]
@@ -141,7 +163,7 @@ class ConsensusProposer:
         self._rows.put(row, request, written.tobytes(), self._clock())
         if request.name is None:
             return request, None
-        return request, PassRow(request.name, written.tolist(), min(self._most, self._longest - length - 1))
+        return request, PassRow(request.name, written.tolist(), most)
 
     def _follow(self, request: _Seen) -> None:
         """Give the drafter what the request has up to now."""

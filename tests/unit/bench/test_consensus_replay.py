@@ -184,6 +184,23 @@ def test_the_comparison_has_every_drafter_in_every_order() -> None:
     assert {row.drafter for row in rows} >= {"none", "ngram 2-5", "suffix (ours)", "consensus"}
 
 
+def test_no_stagger_is_running_together() -> None:
+    orders = [row.order for row in compare(_problems(1, 2, 10), ComparisonPlan(stagger=(0,)))]
+    assert list(dict.fromkeys(orders)) == ["together", "one after the other"]
+
+
+def test_alpha_without_probabilities_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="^alpha: has no effect"):
+        list(compare(_problems(1, 2, 10), ComparisonPlan(settings=ConsensusSettings(alpha=0.5))))
+
+
+def test_stagger_without_effect_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "recorded.jsonl"
+    file.write_text('{"problem": "p", "sample": 0, "tokens": [1, 2]}\n')
+    result = CliRunner().invoke(_app(), ["consensus", str(file), "--stagger", "2", "--sweep"])
+    assert result.exit_code != 0
+
+
 def test_a_sweep_changes_one_setting_at_a_time() -> None:
     names = [row.drafter for row in compare(_problems(1, 2, 10), ComparisonPlan(sweep=True))]
     assert names[0] == "as set"

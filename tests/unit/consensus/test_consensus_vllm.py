@@ -30,11 +30,11 @@ class Clock:
         return self.now
 
 
-def _proposer(clock: Clock | None = None, **environment: str) -> ConsensusProposer:
+def _proposer(clock: Clock | None = None, workers: int = 1, **environment: str) -> ConsensusProposer:
     config = SimpleNamespace(
         speculative_config=SimpleNamespace(num_speculative_tokens=5),
         model_config=SimpleNamespace(max_model_len=4096),
-        parallel_config=SimpleNamespace(rank=0, tensor_parallel_size=2),
+        parallel_config=SimpleNamespace(rank=0, tensor_parallel_size=workers),
     )
     proposer = ConsensusProposer(config, EAGER | environment, clock or Clock(), lambda _, text: MARKERS[text])
     proposer.load_model("any", target=None)
@@ -222,7 +222,9 @@ def test_an_aborted_requests_text_goes_on_helping_until_it_is_idle() -> None:
 
 def test_a_draft_never_reaches_beyond_the_models_length() -> None:
     config = SimpleNamespace(
-        speculative_config=SimpleNamespace(num_speculative_tokens=5), model_config=SimpleNamespace(max_model_len=34)
+        speculative_config=SimpleNamespace(num_speculative_tokens=5),
+        model_config=SimpleNamespace(max_model_len=34),
+        parallel_config=SimpleNamespace(rank=0, tensor_parallel_size=1),
     )
     proposer = ConsensusProposer(config, EAGER)
     row = array("i", [1, 2, 3, 4] * 8)
@@ -309,3 +311,36 @@ def test_a_wrong_variable_is_named(name: str, value: str) -> None:
 def test_a_value_out_of_its_limits_is_refused(name: str, value: str) -> None:
     with pytest.raises(InvalidRequest, match=f"^{name.lower()}:"):
         settings_from({f"SSR_CONSENSUS_{name}": value})
+
+
+def _drafted_steps(cost_ms: float, workers: int = 1, **environment: str) -> int:
+    """Steps with drafts, of the last 100 of 1,000 in which a pass takes 4 ms, and with drafts so much more."""
+    clock = Clock()
+    proposer = _proposer(clock, workers, **environment)
+    _run(proposer, [_Request(PROMPT, ANSWER)])
+    drafted: list[bool] = []
+    while len(drafted) < 1000:
+        request = _Request(PROMPT, ANSWER)
+        while not request.done:
+            _step(proposer, [request])
+            clock.now += 0.004 + (cost_ms / 1000 if request.draft else 0)
+            drafted.append(bool(request.draft))
+    return sum(drafted[-100:])
+
+
+def test_drafting_rests_while_it_costs_more_than_it_gains() -> None:
+    assert _drafted_steps(1.0) > 60
+    assert _drafted_steps(100.0) < 20
+    assert _drafted_steps(100.0, SSR_CONSENSUS_MIN_GAIN="0") > 60
+    assert _drafted_steps(100.0, workers=2) > 60
+
+
+def test_a_budget_bounds_the_drafts_of_all_rows_together() -> None:
+    proposer = _proposer(SSR_CONSENSUS_PASS_BUDGET="7")
+    _run(proposer, [_Request(PROMPT, ANSWER)])
+    batch = [_Request(PROMPT, ANSWER) for _ in range(4)]
+    drafted = []
+    for _ in range(6):
+        _step(proposer, batch)
+        drafted.append(sum(len(one.draft) for one in batch))
+    assert max(drafted) == 7
