@@ -26,7 +26,7 @@ class Stubborn:
     drain_s = 0.01
 
     def __init__(self) -> None:
-        self.leaving = asyncio.Event()
+        self.leaving, self.handing_back = asyncio.Event(), asyncio.Event()
         self.running: list[str] = []
         self.began = asyncio.Event()
 

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from ssr import __version__
+from ssr.cli.admin import drain, pause, queue, requeue, resume
 from ssr.cli.demo import demo
 from ssr.cli.exit_status import ExitStatus, print_error
 from ssr.cli.jobs import cancel, delete, jobs, watch
@@ -62,6 +63,11 @@ app.command()(watch)
 app.command()(cancel)
 app.command()(jobs)
 app.command()(delete)
+app.command()(queue)
+app.command()(pause)
+app.command()(resume)
+app.command()(drain)
+app.command()(requeue)
 app.command()(methods)
 app.add_typer(models_app)
 app.add_typer(serve_app)

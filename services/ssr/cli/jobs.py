@@ -118,7 +118,7 @@ def delete(
     run(_delete(job_id, server, AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)))
 
 
-def _client_of(server: str, flags: AccessFlags) -> AbstractAsyncContextManager[AsyncClient]:
+def client_of(server: str, flags: AccessFlags) -> AbstractAsyncContextManager[AsyncClient]:
     """A client of a server that can be reached. Raises: InvalidRequest, Unavailable."""
     return connected(Destination(checked_address(server)), flags.checked(), Console(stderr=True))
 
@@ -128,7 +128,7 @@ async def _watch(job_id: str, cursor: str, server: str, flags: AccessFlags) -> E
     from ssr.cli.solve import concluded
     from ssr.cli.viewer import viewer_for
 
-    async with _client_of(server, flags) as client:
+    async with client_of(server, flags) as client:
         job = await client.get(job_id)
         # Without the events before the cursor the paths cannot be drawn, only named.
         viewer = viewer_for(Console(), live=not cursor)
@@ -138,14 +138,14 @@ async def _watch(job_id: str, cursor: str, server: str, flags: AccessFlags) -> E
 
 
 async def _cancel(job_id: str, server: str, flags: AccessFlags) -> ExitStatus:
-    async with _client_of(server, flags) as client:
+    async with client_of(server, flags) as client:
         job = await client.cancel(job_id)
     typer.echo(f"{job.job_id}: {job.status if job.status.final else 'is being cancelled'}")
     return ExitStatus.DONE
 
 
 async def _delete(job_id: str, server: str, flags: AccessFlags) -> ExitStatus:
-    async with _client_of(server, flags) as client:
+    async with client_of(server, flags) as client:
         await client.delete(job_id)
     typer.echo(f"{job_id}: deleted")
     return ExitStatus.DONE
@@ -165,7 +165,7 @@ async def _jobs(limit: int, statuses: list[str], labels: list[str], server: str,
 
     if not 1 <= limit <= 500:
         raise InvalidRequest("limit", f"must be within 1..500; got {limit}")
-    async with _client_of(server, flags) as client:
+    async with client_of(server, flags) as client:
         page = await client.list(limit, statuses=statuses, labels=_labels(labels))
     Console().print(job_list(page.jobs))
     return ExitStatus.DONE

@@ -12,6 +12,7 @@ from typing import Self, Unpack
 
 from grpc import aio
 
+from ssr.client.admin import AsyncAdmin
 from ssr.client.batch import Batch, ServerInfo, batch_from_wire, server_info_from_wire
 from ssr.client.connection import Connection
 from ssr.client.credentials import credentials, warn_of_plaintext
@@ -98,6 +99,11 @@ class AsyncClient:
         other._connection = self._connection.with_metadata(credentials(tenant, api_key))
         other._owned = {}
         return other
+
+    @property
+    def admin(self) -> AsyncAdmin:
+        """What an operator does to the running system."""
+        return AsyncAdmin(self._connection, self._deadline)
 
     async def ready(self, timeout_s: float | None = CALL_TIMEOUT_S) -> None:
         """Wait until the server can be reached. Raises: Unavailable."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from ssr.orchestrator.api.admin import AdminServicer
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.api.batches import Batches
 from ssr.orchestrator.api.intake import Intake
@@ -20,6 +21,7 @@ from ssr.orchestrator.metrics.equivalence import EquivalenceMetrics
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.metrics.redis_memory import MemoryMetrics
 from ssr.orchestrator.queue.batch_store import BatchStore
+from ssr.orchestrator.queue.control import QueueControl
 from ssr.orchestrator.queue.job_queue import JobQueue, QueueLimits
 from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.rates import RateLimits, Rates
@@ -40,7 +42,7 @@ from ssr.runtime.redis.client import open_redis
 from ssr.runtime.rpc.api_keys import ApiKeyCheck, open_api_keys
 from ssr.runtime.rpc.server import Servicer, running_service
 from ssr.runtime.telemetry.telemetry import open_telemetry
-from ssr.v1 import reasoning_pb2_grpc
+from ssr.v1 import admin_pb2_grpc, reasoning_pb2_grpc
 
 #: The calls that begin a trace, if their caller has none: one trace a job.
 _BEGIN_JOBS = tuple(f"/ssr.v1.ReasoningService/{name}" for name in ("Submit", "Solve", "SolveStream"))
@@ -92,7 +94,9 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             rates=rates,
         )
         capacity = Capacity(settings.max_paths, settings.batch_paths)
-        worker = QueueWorker(queue, runner, wakeups, capacity, lease_s=settings.lease_s)
+        control = QueueControl(redis, _now_ms)
+        attend = partial(control.attend, settings.replica)
+        worker = QueueWorker(queue, runner, wakeups, capacity, lease_s=settings.lease_s, attend=attend)
         measure_replica(telemetry, redis, worker, queue, parking, settings)
         await stack.enter_async_context(watching_memory(redis, MemoryMetrics(telemetry.registry)))
         admission = Admission(
@@ -118,8 +122,12 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         visibility = Visibility(apart=settings.subtenants_apart)
         servicer = ReasoningServicer(store, wakeups, intake, batches, information, visibility)
         add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)
+        admin = AdminServicer(control, store, queue, _now_ms, retention_s=settings.retention_s)
+        administer = partial(admin_pb2_grpc.add_AdminServiceServicer_to_server, admin)
         scalers, ending = await stack.enter_async_context(taking_part(settings, redis, workload, queue, telemetry))
-        keys = None if settings.api_keys is None else await stack.enter_async_context(open_api_keys(settings.api_keys))
+        keys = None
+        if settings.api_keys is not None:
+            keys = await stack.enter_async_context(open_api_keys(settings.api_keys, settings.administrator))
         await stack.enter_async_context(_working(worker))
 
         async def drain() -> None:
@@ -131,7 +139,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             running_service(
                 settings,
                 telemetry,
-                [Servicer("ssr.v1.ReasoningService", add), *scalers],
+                [Servicer("ssr.v1.ReasoningService", add), Servicer("ssr.v1.AdminService", administer), *scalers],
                 begins=_BEGIN_JOBS,
                 drain=drain,
                 checks=[ApiKeyCheck(keys)] if keys is not None else [],

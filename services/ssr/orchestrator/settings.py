@@ -123,6 +123,9 @@ class OrchestratorSettings(ServiceSettings):
     #: keys that are good, of 16 characters at least (two while one is replaced). It is read again when it changes, and
     #: hidden files are none. A caller acts for the tenants NAME and NAME.ANYTHING. None: anybody may call, for all.
     api_keys: Path | None = None
+    #: With API keys: the caller of this name sees the jobs of all tenants, acts for any of them, and may call
+    #: AdminService (`ssr pause`, `ssr drain`, `ssr requeue`). Empty: nobody may. Without API keys everybody may.
+    administrator: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")] = ""
     #: With API keys: a call sees the jobs of the tenant that it names alone (x-ssr-tenant; none: the caller's own
     #: name), not those of all the tenants under its key.
     subtenants_apart: bool = False

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
-from ssr.orchestrator.queue.keys import GROUP, INDEX, LISTED, NOTICES, QUEUE_TAG, UNFINISHED, stream
+from ssr.orchestrator.queue.keys import GROUP, INDEX, LISTED, NOTICES, PAUSED, QUEUE_TAG, UNFINISHED, stream
 from ssr.orchestrator.queue.listing import summary
 from ssr.orchestrator.queue.rates import caller_of
 from ssr.runtime.redis.client import RedisClient, Script
@@ -127,14 +127,14 @@ class JobQueue:
             raise self._overloaded()
 
     async def take(self, priorities: Sequence[Priority]) -> QueuedJob | None:
-        """A job that nobody has taken yet, of the first of these priorities that has one."""
-        found = await self._take([stream(priority) for priority in priorities], [GROUP, self._consumer])
+        """A job that nobody has taken yet, of the first of these priorities that has one; none while it is paused."""
+        found = await self._take([*map(stream, priorities), PAUSED], [GROUP, self._consumer])
         return _entry(priorities, found)
 
     async def take_over(self, priorities: Sequence[Priority], lease_ms: int) -> QueuedJob | None:
-        """A job that was handed back, or whose replica has been silent for the lease time."""
-        streams = [stream(priority) for priority in priorities]
-        found = await self._take_over(streams, [GROUP, self._consumer, lease_ms])
+        """A job that was handed back, or whose replica was silent for the lease time; none while paused."""
+        streams = map(stream, priorities)
+        found = await self._take_over([*streams, PAUSED], [GROUP, self._consumer, lease_ms])
         return _entry(priorities, found)
 
     async def keep(self, entries: Iterable[QueuedJob]) -> None:

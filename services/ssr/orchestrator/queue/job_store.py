@@ -10,6 +10,7 @@ from typing import Any
 from ssr.core.errors import BadReply, Conflict, LostGround, StaleOwner
 from ssr.core.job import Finished, Job, JobRequest, JobStatus, Queued, Started
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
+from ssr.core.types import PathStatus
 from ssr.orchestrator.queue.identifiers import no_job
 from ssr.orchestrator.queue.keys import NOTICES, JobKeys
 from ssr.orchestrator.queue.listing import EVERYTHING, JobListing, Place, Shown, Wanted
@@ -17,6 +18,7 @@ from ssr.orchestrator.queue.stored_job import fingerprint_of, folded, payload_of
 from ssr.runtime.redis.client import RedisClient, Script
 from ssr.runtime.redis.failures import redis_errors
 from ssr.runtime.rpc.job_wire import (
+    happening_from_wire,
     job_to_wire,
     request_from_wire,
     request_to_wire,
@@ -35,6 +37,10 @@ _OVERDUE_MS = 60_000
 
 #: Ways to ask for a job's end: all who waited for it have left; or, before a reason, their deadlines have passed.
 LEFT, LATE = "left", "late "
+
+#: Jobs that can be queued again, and the ends of paths that are then taken back.
+_REQUEUED = (JobStatus.FAILED, JobStatus.PARKED, JobStatus.QUEUED)
+_UNDONE = (PathStatus.FAILED, PathStatus.STOPPED)
 
 #: Milliseconds since 1970; injected so that tests own the clock.
 Clock = Callable[[], int]
@@ -94,6 +100,7 @@ class JobStore:
         self._leave = Script(redis, "orchestrator/queue/scripts/job/leave")
         self._redirect = Script(redis, "orchestrator/queue/scripts/job/redirect")
         self._release = Script(redis, "orchestrator/queue/scripts/job/release")
+        self._requeue = Script(redis, "orchestrator/queue/scripts/job/requeue")
         self._read = Script(redis, "orchestrator/queue/scripts/job/read")
         self._waits = Script(redis, "orchestrator/queue/scripts/job/waits")
 
@@ -243,6 +250,34 @@ class JobStore:
         except StaleOwner:
             return None
         return job
+
+    async def requeue(self, job_id: str) -> Job:
+        """Take back the end of a job that failed or was parked; its committed steps stay, its failed paths go on.
+
+        It still has to be queued. A queued job stays as it is. Raises: NotFound; Conflict for any other job.
+        """
+        with redis_errors():
+            epoch = await self._redis.hget(JobKeys(job_id).meta, "epoch")
+        job, entries = await self.get(job_id), await self._entries_to_take_back(job_id)
+        fields = ["result", "finished", "cancel", "entry", *(field for _, field in entries if field)]
+        places = [epoch or "", len(fields), *fields, *(entry_id for entry_id, _ in entries)]
+        if job.status not in _REQUEUED or await self._requeue(JobKeys(job_id).both, places) != b"ok":
+            raise Conflict(f"job_id: the job is {job.status}; only one that failed or was parked can be queued again")
+        return job
+
+    async def _entries_to_take_back(self, job_id: str) -> list[tuple[str, str]]:
+        """The events of a job's end and of paths that failed or were stopped; and their fields in meta, "" for none."""
+        found: list[tuple[str, str]] = []
+        cursor = ""
+        while events := await self.events(job_id, cursor):
+            for event in events:
+                happening = happening_from_wire(event)
+                if isinstance(happening, Finished):
+                    found.append((event.cursor, ""))
+                elif isinstance(happening, PathEnded) and happening.status in _UNDONE:
+                    found.append((event.cursor, f"end:{happening.path}"))
+            cursor = events[-1].cursor
+        return found
 
     async def known(self, job_id: str) -> bool:
         """Whether there is such a job."""

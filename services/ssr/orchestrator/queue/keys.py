@@ -12,6 +12,9 @@ one tag only, which is what a Redis Cluster asks for.
                               "<batch>/<number>"
     ssr:{queue}:rate:<tenant or caller>:<name>:<jobs, paths or tokens>    String with a time to live: ms since 1970 when
                               the minute's allowance would be full again
+    ssr:{queue}:paused        String: ms since 1970 when the queue was paused; absent: it is not
+    ssr:{queue}:drained       Hash: replica, or "*" for all -> ms since 1970; they take no more jobs
+    ssr:{queue}:replicas      Hash: replica -> "<ms since 1970 of its last report> <jobs in hand>"
     ssr:{queue}:listed        Hash: job id -> JSON {"t": tenant, "l": {labels}}, to find jobs by
     ssr:notices               Pub/sub channel: "<what> <job id>", what = event | finished | cancel, and "queued queue"
                               | "released queue". A hint, never the truth: whoever listens also looks for itself
@@ -55,6 +58,9 @@ QUEUE_TAG = "ssr:{queue}:"
 UNFINISHED = f"{QUEUE_TAG}jobs"
 INDEX = f"{QUEUE_TAG}index"
 LISTED = f"{QUEUE_TAG}listed"
+PAUSED = f"{QUEUE_TAG}paused"
+DRAINED = f"{QUEUE_TAG}drained"
+REPLICAS = f"{QUEUE_TAG}replicas"
 NOTICES = "ssr:notices"
 
 

@@ -60,7 +60,8 @@ class _End:
 class Runner:
     """Runs jobs, any number at a time.
 
-    `leaving`, once set, has every job handed back at its next step boundary, or after `drain_s` seconds.
+    `handing_back`, while set, has every job handed back at its next step boundary, or after `drain_s` seconds;
+    `leaving`, once set, says that this is for good.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Runner:
         self._workload_adapter, self._watch = workload, watch
         self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
         self._stagger_s, self._rates = stagger_s, rates
-        self.leaving = asyncio.Event()
+        self.leaving, self.handing_back = asyncio.Event(), asyncio.Event()
 
     async def run(self, entry: QueuedJob) -> Fate:
         """Claim the job and bring it to its end; what has become of it.
@@ -257,7 +258,7 @@ class Runner:
 
     async def _left(self, barrier: StepBarrier) -> None:
         """Wait until this replica leaves and the run stands at a step boundary, or has been given its time for that."""
-        await self.leaving.wait()
+        await self.handing_back.wait()
         with suppress(TimeoutError):
             await barrier.close(self.drain_s)
 

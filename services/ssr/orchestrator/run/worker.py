@@ -25,14 +25,29 @@ _LATE_S = 1.0
 _Find = Callable[[Sequence[Priority]], Awaitable[QueuedJob | None]]
 
 
+async def _not_drained(jobs: int) -> bool:
+    return False
+
+
 class QueueWorker:
-    """Takes jobs from the queue and has a Runner run them, as many as there is room for."""
+    """Takes jobs from the queue and has a Runner run them, as many as there is room for.
+
+    `attend` reports this replica with the jobs in hand, and says whether it is drained.
+    """
 
     def __init__(
-        self, queue: JobQueue, runner: Runner, wakeups: Wakeups, capacity: Capacity, *, lease_s: float
+        self,
+        queue: JobQueue,
+        runner: Runner,
+        wakeups: Wakeups,
+        capacity: Capacity,
+        *,
+        lease_s: float,
+        attend: Callable[[int], Awaitable[bool]] = _not_drained,
     ) -> None:
         self._queue, self._runner, self._wakeups, self._capacity = queue, runner, wakeups, capacity
-        self._lease_s = lease_s
+        self._lease_s, self._attend = lease_s, attend
+        self._drained = False
         self._held: set[QueuedJob] = set()
         self._jobs: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
@@ -48,6 +63,7 @@ class QueueWorker:
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(self._keep_alive(), name="heartbeat")
             looking = [
+                group.create_task(self._report(), name="replica"),
                 group.create_task(self._look(group, QUEUED, _LOOK_S, self._queue.take), name="queue"),
                 group.create_task(self._look(group, RELEASED, every_s, self._abandoned), name="take-over"),
             ]
@@ -72,6 +88,7 @@ class QueueWorker:
     async def leave(self) -> None:
         """Take no more jobs, hand those in hand back at their next step boundary, and wait until that is done."""
         self._runner.leaving.set()
+        self._runner.handing_back.set()
         await self._left.wait()
 
     async def _look(self, group: asyncio.TaskGroup, wakeup: str, every_s: float, find: _Find) -> None:
@@ -79,12 +96,32 @@ class QueueWorker:
         with self._wakeups.of(wakeup, QUEUE) as news:
             while True:
                 news.clear()
-                while turn := self._capacity.turn():
+                while (turn := self._capacity.turn()) and not self._drained:
                     entry = await patiently("queue", partial(find, turn))
                     if entry is None:
                         break
                     self._start(group, entry)
                 await set_within(news, every_s)
+
+    async def _report(self) -> None:
+        """Report this replica and its jobs, and learn whether an operator drains it, for ever."""
+        while True:
+            drained = await patiently("replica", lambda: self._attend(len(self._held)))
+            if drained is not self._drained:
+                self._drained = drained
+                self._heed()
+            await asyncio.sleep(_LOOK_S)
+
+    def _heed(self) -> None:
+        if self._drained:
+            _log.warning("drained: this replica hands its %d jobs back and takes no more", len(self._held))
+            self._runner.handing_back.set()
+            return
+        _log.info("drained no more: this replica takes jobs")
+        if not self._runner.leaving.is_set():
+            self._runner.handing_back.clear()
+        for wakeup in (QUEUED, RELEASED):
+            self._wakeups.notify(wakeup, QUEUE)
 
     async def _abandoned(self, priorities: Sequence[Priority]) -> QueuedJob | None:
         """A job that was handed back, or whose replica is silent; not one that is in hand here."""

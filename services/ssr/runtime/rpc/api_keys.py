@@ -132,13 +132,13 @@ class KeyFiles:
 
 
 @asynccontextmanager
-async def open_api_keys(folder: Path) -> AsyncIterator[ApiKeys]:
-    """The keys in a folder, read again when they change.
+async def open_api_keys(folder: Path, administrator: str = "") -> AsyncIterator[ApiKeys]:
+    """The keys in a folder, read again when they change; the caller of that name is the administrator ("": nobody).
 
     A file with a mistake is logged as an error and shuts nobody else out; its caller keeps the keys that were good
     before, if there are any. Raises: InvalidRequest as `read_keys`.
     """
-    read = partial(read_keys, folder)
+    read = partial(read_keys, folder, administrator)
     files = await asyncio.to_thread(read)
     _report(files)
     held = ApiKeys(files.keys)
@@ -159,7 +159,7 @@ def _report(files: KeyFiles) -> None:
         _log.error("api_keys: %s; its caller has no other keys than those that were good before", fault)
 
 
-def read_keys(folder: Path) -> KeyFiles:
+def read_keys(folder: Path, administrator: str = "") -> KeyFiles:
     """The callers of a folder's files: a file has its caller's name, and a key a line. Hidden files are none. Blocks.
 
     Raises: InvalidRequest where the folder cannot be read or holds no good key, naming a file that is wrong; never a
@@ -173,7 +173,8 @@ def read_keys(folder: Path) -> KeyFiles:
         raise InvalidRequest("api_keys", f"{folder} cannot be read: {error.strerror}") from None
     for file in files:
         try:
-            found = {_digest(key): Caller(file.name) for key in _keys_in(file)}
+            caller = Caller(file.name, administrator=file.name == administrator)
+            found = {_digest(key): caller for key in _keys_in(file)}
             if shared := next((keys[key].name for key in found if key in keys), None):
                 raise InvalidRequest("api_keys", f"{file} and {shared} have the same key; give each its own")
         except InvalidRequest as error:

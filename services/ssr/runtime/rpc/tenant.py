@@ -22,13 +22,14 @@ _WAITER = re.compile(r"[A-Za-z0-9-]{1,64}")
 class Caller:
     """Somebody who has an API key: acts for the tenant of its name, and for those under it ("acme": "acme.eu" too).
 
-    No caller's name has a ".", so that no tenant is two callers'.
+    No caller's name has a ".", so that no tenant is two callers'. The administrator acts for all tenants.
     """
 
     name: str
+    administrator: bool = False
 
     def acts_for(self, tenant: str) -> bool:
-        return tenant == self.name or tenant.startswith(f"{self.name}.")
+        return self.administrator or tenant == self.name or tenant.startswith(f"{self.name}.")
 
 
 #: Of the call that the current task serves; None where calls need no API key.

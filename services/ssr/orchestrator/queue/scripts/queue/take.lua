@@ -1,8 +1,14 @@
 -- Delivers a job that nobody has taken yet to a replica. Keys: see orchestrator/keys.py.
--- KEYS  the streams to look at, the one to prefer first
+-- KEYS  the streams to look at, the one to prefer first; paused
 -- ARGV  group, consumer
--- Returns {index of the stream from 0, entry id, job id, paths}, or nothing when all are empty.
-for i, key in ipairs(KEYS) do
+-- Returns {index of the stream from 0, entry id, job id, paths}, or nothing when all are empty, or the queue is
+-- paused.
+local streams = #KEYS - 1
+if redis.call('EXISTS', KEYS[#KEYS]) == 1 then
+  return nil
+end
+for i = 1, streams do
+  local key = KEYS[i]
   local read = {'XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', key, '>'}
   local found = redis.pcall(unpack(read))
   if type(found) == 'table' and found.err then

@@ -1,8 +1,12 @@
 -- Delivers a job whose replica is silent, or has handed it back, to another one. Keys: see orchestrator/keys.py.
--- KEYS  the streams to look at, the one to prefer first
+-- KEYS  the streams to look at, the one to prefer first; paused
 -- ARGV  group, consumer, ms of silence
--- Returns {index of the stream from 0, entry id, job id, paths}, or nothing.
-for i, key in ipairs(KEYS) do
+-- Returns {index of the stream from 0, entry id, job id, paths}, or nothing; nothing while the queue is paused.
+if redis.call('EXISTS', KEYS[#KEYS]) == 1 then
+  return nil
+end
+for i = 1, #KEYS - 1 do
+  local key = KEYS[i]
   local cursor = '0-0'
   repeat  -- one call looks at ten entries only
     local found = redis.pcall('XAUTOCLAIM', key, ARGV[1], ARGV[2], ARGV[3], cursor, 'COUNT', 1)
