@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from ssr.core.errors import BadReply, InvalidRequest, Unavailable
 from ssr.core.prompts import solving
@@ -17,6 +19,7 @@ from ssr_bench.consensus.end_to_end.figures import Figures, Sampled, compared
 from ssr_bench.consensus.end_to_end.method import Method, definitions, methods_of
 from ssr_bench.consensus.end_to_end.plan import EndToEndPlan
 from ssr_bench.consensus.end_to_end.sampler import ServedSample, sampled, warmed_up
+from ssr_bench.consensus.end_to_end.table import end_to_end_table
 from ssr_bench.evaluation.dataset import Problem
 from ssr_bench.statistics import Summary
 from ssr_bench.virtual_time import run_virtually
@@ -159,6 +162,31 @@ def test_doubts_and_the_methods_beside_none() -> None:
     beside = compared([busy, figures("ngram", counts, 42, 2.0)])
     assert (beside["ngram"].speed, beside["ngram"].wall) == (4.0, 0.5)
     assert compared([figures("ngram", counts, 42)]) == {}
+
+
+_STEPS = 'vllm:iteration_tokens_total_count{engine="0"} '
+
+
+def test_a_pass_is_split_and_speeds_are_predicted_where_drafting_reports_its_time() -> None:
+    plain = 'vllm:generation_tokens_total{engine="0"} 1000.0\n' + _STEPS + "100.0\n"
+    drafting = f"{plain}ssr_consensus_draft_seconds_total 0.05\nvllm:spec_decode_num_accepted_tokens_total 500.0\n"
+    none = figures("none", read_counts(plain), 1000, 0.4)
+    ours = figures("consensus", read_counts(drafting), 1000, 0.7)
+    assert none.step_ms == pytest.approx(4.0)
+    assert none.draft_ms is None
+    assert ours.draft_ms == pytest.approx(0.5)
+    beside = compared([none, ours])
+    assert (beside["none"].pass_ms, beside["none"].predicted) == (None, {})
+    split = beside["consensus"].pass_ms
+    assert split is not None
+    assert (split.model, split.verification, split.drafting) == pytest.approx((4.0, 2.5, 0.5))
+    assert beside["consensus"].predicted == pytest.approx(
+        {5: 2 * 5 / 5.5, 10: 2 * 10 / 10.5, 20: 40 / 20.5, 40: 80 / 40.5}
+    )
+    shown = StringIO()
+    Console(file=shown, width=160).print(end_to_end_table("title", [none, ours]))
+    assert "predicted, not measured" in shown.getvalue()
+    assert "model 4.00, verification 2.50, drafting 0.50" in shown.getvalue()
 
 
 def test_methods_as_vllm_is_reported_them() -> None:

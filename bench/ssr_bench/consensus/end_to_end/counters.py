@@ -22,11 +22,15 @@ ACCEPTED_AT = "vllm:spec_decode_num_accepted_tokens_per_pos_total"
 OURS_DRAFTED = "ssr_consensus_drafted_tokens_total"
 OURS_ACCEPTED = "ssr_consensus_accepted_tokens_total"
 OURS_FAILURES = "ssr_consensus_failures_total"
+#: Counted in microseconds here.
+OURS_SECONDS = "ssr_consensus_draft_seconds_total"
 
 #: The label that sums are distinguished by, if any.
 _LABELS = MappingProxyType(
     {
-        **dict.fromkeys((TOKENS, FIRST_PASSES, LATER_PASSES, STEPS, DRAFTS, DRAFTED, ACCEPTED, OURS_FAILURES), ""),
+        **dict.fromkeys(
+            (TOKENS, FIRST_PASSES, LATER_PASSES, STEPS, DRAFTS, DRAFTED, ACCEPTED, OURS_FAILURES, OURS_SECONDS), ""
+        ),
         ACCEPTED_AT: "position",
         OURS_DRAFTED: "source",
         OURS_ACCEPTED: "source",
@@ -44,7 +48,9 @@ def read_counts(exposition: str) -> Counts:
         for family in text_string_to_metric_families(exposition):
             for name, labels, value, *_ in family.samples:
                 if name in _LABELS:
-                    counts[name, labels.get(_LABELS[name], "")] += int(value)
+                    counts[name, labels.get(_LABELS[name], "")] += (
+                        round(1e6 * value) if name == OURS_SECONDS else int(value)
+                    )
     except ValueError as error:
         raise BadReply(f"/metrics is no Prometheus exposition: {error}") from error
     if (TOKENS, "") not in counts:

@@ -47,6 +47,7 @@ class Figures(BaseModel):
     `drafts` are the passes with a draft, `accepted_at` the accepted tokens by their position in it. vLLM counts as
     accepted also what follows a text's end within a pass. `steps` are forward passes of a whole batch. `sources` and
     `failures` (steps without drafts for an error) are what our proposer reported; no sources where it shows nothing.
+    `draft_us` are the microseconds that it took in all; None where that is unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +64,7 @@ class Figures(BaseModel):
     accepted_at: tuple[int, ...]
     sources: dict[str, OfSource]
     failures: int
+    draft_us: int | None = None
 
     @classmethod
     def of(cls, method: Method, server: str, sampled: Sampled, counts: Counts) -> Self:
@@ -88,6 +90,7 @@ class Figures(BaseModel):
                 if drafted
             },
             failures=counts[counters.OURS_FAILURES, ""],
+            draft_us=counts[counters.OURS_SECONDS, ""] or None,
         )
 
     @computed_field  # type: ignore[prop-decorator]
@@ -126,6 +129,18 @@ class Figures(BaseModel):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    def step_ms(self) -> float:
+        """Of a forward pass of a whole batch, in the mean; waits of the server, if it had any, are in it."""
+        return 1000 * share(self.sampled.wall_s, self.steps)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def draft_ms(self) -> float | None:
+        """Of that, our proposer's part; None where it reported none."""
+        return None if self.draft_us is None else share(self.draft_us / 1000, self.steps)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
     def doubts(self) -> tuple[str, ...]:
         """What speaks against these figures, for people."""
         found = []
@@ -143,21 +158,59 @@ class Figures(BaseModel):
         return tuple(found)
 
 
+#: Milliseconds of a forward pass of models that a speed-up is predicted for.
+PREDICTED_MS = (5, 10, 20, 40)
+
+
+class PassMs(BaseModel):
+    """A forward pass of a batch in milliseconds: as without speculation, more for verification, and for drafting.
+
+    `verification` is what is left, so it is a difference of measurements and may be below 0.
+    """
+
+    model: float
+    verification: float
+    drafting: float
+
+
 class MethodComparison(BaseModel):
-    """A method beside `none`: how often as many tokens a second, and how much of its wall time."""
+    """A method beside `none`: how often as many tokens a second, and how much of its wall time.
+
+    `predicted` is a prediction, no measurement: the speed-up for a model whose pass takes so many milliseconds, with
+    these tokens a pass and this cost of drafting, and verification free, as where passes are bound by memory. Empty, as
+    `pass_ms` is None, for methods that do not report what drafting costs.
+    """
 
     speed: float
     wall: float
+    pass_ms: PassMs | None = None
+    predicted: dict[int, float] = {}
 
 
 def compared(rows: Sequence[Figures]) -> dict[str, MethodComparison]:
     """By method; empty where `none` was not measured."""
-    none = next((row.sampled for row in rows if row.method.name == NONE), None)
+    none = next((row for row in rows if row.method.name == NONE), None)
     if none is None:
         return {}
     return {
         row.method.name: MethodComparison(
-            speed=share(row.sampled.tokens_per_s, none.tokens_per_s), wall=share(row.sampled.wall_s, none.wall_s)
+            speed=share(row.sampled.tokens_per_s, none.sampled.tokens_per_s),
+            wall=share(row.sampled.wall_s, none.sampled.wall_s),
+            pass_ms=_split(row, none),
+            predicted=_predicted(row, none),
         )
         for row in rows
     }
+
+
+def _split(row: Figures, none: Figures) -> PassMs | None:
+    if row.draft_ms is None or not none.steps:
+        return None
+    return PassMs(model=none.step_ms, verification=row.step_ms - none.step_ms - row.draft_ms, drafting=row.draft_ms)
+
+
+def _predicted(row: Figures, none: Figures) -> dict[int, float]:
+    if row.draft_ms is None:
+        return {}
+    gain = share(row.tokens_per_pass, none.tokens_per_pass)
+    return {model_ms: gain * model_ms / (model_ms + row.draft_ms) for model_ms in PREDICTED_MS}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ssr_bench.consensus.end_to_end.figures import Figures, compared
+from ssr_bench.consensus.end_to_end.figures import Figures, MethodComparison, compared
 from ssr_bench.consensus.tables import POSITIONS, plain_table, positions
 from ssr_bench.statistics import share
 
@@ -29,6 +29,7 @@ def end_to_end_table(title: str, rows: Sequence[Figures]) -> RenderableType:
     cells = [_cells(row, speeds.get(row.method.name, "")) for row in rows]
     parts: list[RenderableType] = [Text(title, "bold"), plain_table("method", columns, cells), Text()]
     parts += [Text(_sources(row)) for row in rows if row.sources]
+    parts += [Text(line) for name, one in beside.items() for line in _passes(name, one)]
     parts += [Text(f"{row.method.name}: beware: {doubt}", "yellow") for row in rows for doubt in row.doubts]
     return Group(*parts, Text(_LEGEND, "dim"))
 
@@ -49,6 +50,19 @@ def _cells(row: Figures, speed: str) -> tuple[str, ...]:
         f"{row.sampled.latency_s.mean:.1f}",
         f"{row.sampled.tokens:,}",
     )
+
+
+def _passes(name: str, one: MethodComparison) -> list[str]:
+    """Where a pass's time goes, and what that would mean for larger models."""
+    if one.pass_ms is None:
+        return []
+    parts = one.pass_ms
+    speeds = ", ".join(f"{model_ms} ms {speed:.2f}" for model_ms, speed in one.predicted.items())
+    return [
+        f"{name}: ms a pass: model {parts.model:.2f}, verification {parts.verification:.2f}, "
+        f"drafting {parts.drafting:.2f}",
+        f"{name}: predicted, not measured: x none where the model's pass takes {speeds} (verification free)",
+    ]
 
 
 def _sources(row: Figures) -> str:
