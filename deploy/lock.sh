@@ -7,6 +7,6 @@ lock() { # lock NAME FROM...
 	uv pip compile --quiet "${@:2}" --constraint constraints.txt --generate-hashes --no-annotate --no-header \
 		--python-version 3.13 --python-platform linux --no-emit-package ssr-serve --output-file "deploy/requirements/$1.txt"
 }
-lock services pyproject.toml --extra traces
+lock services pyproject.toml --extra traces --extra gateway
 lock autoscaler pyproject.toml --extra cluster
 lock build deploy/requirements/build.in

@@ -28,6 +28,7 @@ SERVICES = (
     "ssr.drafter.servicer",
     "ssr.verifier.servicer",
     "ssr.engine_server.service",
+    "ssr.gateway.service",
     "ssr.runtime.telemetry.otlp",
 )
 AUTOSCALER = ("ssr.cli.app", "ssr.cli.serve", "ssr.autoscaler.service", "ssr.autoscaler.kubernetes_api")

@@ -13,6 +13,7 @@ import yaml
 from chart_manifests import CHART, ROOT
 
 from ssr.drafter.settings import DrafterSettings
+from ssr.gateway.settings import GatewaySettings
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.settings import ServiceSettings
 from ssr.selector.settings import SelectorSettings
@@ -24,6 +25,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "selector": SelectorSettings,
     "drafter": DrafterSettings,
     "verifier": VerifierSettings,
+    "gateway": GatewaySettings,
 }
 
 
@@ -62,7 +64,7 @@ def test_compose_runs_the_images_of_the_chart() -> None:
 
 def test_compose_listens_on_loopback_only() -> None:
     published = [port for service in services("compose.yaml").values() for port in service.get("ports", [])]
-    assert published == ["127.0.0.1:7600:7600"]
+    assert published == ["127.0.0.1:7600:7600", "127.0.0.1:7680:7680"]
 
 
 def test_compose_calls_services_that_there_are() -> None:
@@ -104,7 +106,10 @@ def _versions(text: str) -> dict[str, str]:
 def test_the_images_have_all_that_services_are_declared_to_need() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = {
-        "services": [*declared["dependencies"], *declared["optional-dependencies"]["traces"]],
+        "services": [
+            *declared["dependencies"],
+            *(one for extra in ("traces", "gateway") for one in declared["optional-dependencies"][extra]),
+        ],
         "autoscaler": declared["optional-dependencies"]["cluster"],
     }
     for name, requirements in needed.items():
