@@ -21,7 +21,6 @@ from pydantic import SecretStr
 from ssr.client import AsyncClient
 from ssr.gateway.service import running_gateway
 from ssr.gateway.settings import GatewaySettings
-from ssr.orchestrator.rate_settings import rates_of
 from ssr.orchestrator.service import running_orchestrator
 from ssr.runtime.settings import TlsSettings
 
@@ -119,13 +118,15 @@ async def test_keys_are_those_of_the_orchestrator_and_users_are_tenants_below(
 
 async def test_too_many_requests_are_told_when_to_come_back(services: Services) -> None:
     settings = services.orchestrator.model_copy(update={"tenant_rates": "*=jobs:1"})
-    assert rates_of(settings.tenant_rates)
-    async with running_orchestrator(settings) as port, gateway(f"127.0.0.1:{port}") as address:
-        async with http(address) as session:
-            replies = []
-            for problem in ("What is 1 + 1?", "What is 1 + 2?", "What is 1 + 3?"):
-                async with session.post("/v1/chat/completions", json=asked(problem)) as reply:
-                    replies.append((reply.status, reply.headers, await reply.json()))
+    replies = []
+    async with (
+        running_orchestrator(settings) as port,
+        gateway(f"127.0.0.1:{port}") as address,
+        http(address) as session,
+    ):
+        for problem in ("What is 1 + 1?", "What is 1 + 2?", "What is 1 + 3?"):
+            async with session.post("/v1/chat/completions", json=asked(problem)) as reply:
+                replies.append((reply.status, reply.headers, await reply.json()))
     status, headers, body = replies[-1]
     assert status == 429
     assert int(headers["retry-after"]) >= 1
@@ -134,14 +135,13 @@ async def test_too_many_requests_are_told_when_to_come_back(services: Services) 
     assert body["error"]["type"] == "rate_limit_error"
 
 
-async def test_it_serves_https_and_calls_over_tls(services: Services, tmp_path: Path) -> None:
+async def test_it_serves_https(services: Services, tmp_path: Path) -> None:
     signer = authority(tmp_path)
     issue(signer, tmp_path / "gateway")
     tls = TlsSettings(
         certificate=tmp_path / "gateway" / "tls.crt", key=tmp_path / "gateway" / "tls.key", authority=signer.certificate
     )
-    settings = services.orchestrator.model_copy(update={"port": 0, "health_port": None})
-    async with running_orchestrator(settings) as port:
+    async with running_orchestrator(services.orchestrator) as port:
         own = GatewaySettings(orchestrator=f"127.0.0.1:{port}", tls=tls, health_port=0, grace_s=1)
         async with running_gateway(own) as front, ClientSession() as session:
             trust = ssl.create_default_context(cafile=str(signer.certificate))

@@ -105,12 +105,10 @@ def _versions(text: str) -> dict[str, str]:
 
 def test_the_images_have_all_that_services_are_declared_to_need() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = declared["optional-dependencies"]
     needed = {
-        "services": [
-            *declared["dependencies"],
-            *(one for extra in ("traces", "gateway") for one in declared["optional-dependencies"][extra]),
-        ],
-        "autoscaler": declared["optional-dependencies"]["cluster"],
+        "services": [*declared["dependencies"], *extras["traces"], *extras["gateway"]],
+        "autoscaler": extras["cluster"],
     }
     for name, requirements in needed.items():
         locked = _versions((DEPLOY / "requirements" / f"{name}.txt").read_text())
