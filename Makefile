@@ -68,15 +68,18 @@ native: $(VENV)/.ready ## Build and install it into .venv
 	@if command -v $${CXX:-g++} >/dev/null; then $(PIP_INSTALL) ./native && echo "Installed the native drafter"; \
 	else echo "no C++ compiler (g++): drafting stays in Python, and the native drafter's tests are skipped"; fi
 
-wheels: ## Its wheels into native/wheels, from where images take them: one for Python 3.11, one for all later ones; manylinux where auditwheel is installed
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+wheels: ## Its wheels into native/wheels, from where images take them: for each of PYTHONS, from 3.12 on one for all later; manylinux with auditwheel
 	@command -v $${CXX:-g++} >/dev/null || { echo "error: no C++ compiler; on Debian and Ubuntu: apt install g++" >&2; exit 1; }
 	@rm -rf build/wheels native/wheels/*.whl; mkdir -p build/wheels; built=; \
-	for p in python3.11 python3.12 python3.13 python3.14; do \
-		$$p -c 'import pip' 2>/dev/null || continue; \
-		[ "$$p" != python3.11 ] && [ -n "$$stable" ] && continue; \
-		echo "Building with $$p"; $$p -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheels ./native || exit 1; \
-		built=1; [ "$$p" = python3.11 ] || stable=1; \
-	done; [ -n "$$built" ] || { echo "error: no Python 3.11 or later with pip" >&2; exit 1; }
+	for p in $(PYTHONS); do \
+		version=$$($$p -c 'import pip, sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+		[ "$$version" != 3.11 ] && [ -n "$$stable" ] && continue; \
+		echo "Building with Python $$version"; \
+		$$p -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheels ./native || exit 1; \
+		built=1; [ "$$version" = 3.11 ] || stable=1; \
+	done; [ -n "$$built" ] || { echo "error: no Python 3.11 or later with pip among $(PYTHONS)" >&2; exit 1; }; \
+	[ -n "$$stable" ] || echo "no Python 3.12 or later among $(PYTHONS): there is no wheel for vLLM's, which drafts in Python then"
 	@for wheel in build/wheels/*.whl; do \
 		auditwheel repair --wheel-dir native/wheels $$wheel 2>/dev/null || cp $$wheel native/wheels; \
 	done; ls native/wheels/*.whl

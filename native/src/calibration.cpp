@@ -4,24 +4,36 @@
 
 namespace ssr {
 namespace {
+
 constexpr double kPriorTokens = 8.0, kPriorTrust = 0.8, kEnough = 4096.0;
-}
+
+int share_of(double weight, int parts) { return std::min(static_cast<int>(weight * parts), parts - 1); }
+
+}  // namespace
 
 double AcceptanceCalibration::probability(const Edge& edge, Kind& kind) const {
-  const int share = std::min(static_cast<int>(edge.weight * kShares), kShares - 1);
-  kind = std::min(edge.agreed, kLongest) * kShares + share;
-  const Count& count = counts_[kind];
-  return (count.accepted + kPriorTokens * kPriorTrust * edge.weight) / (count.seen + kPriorTokens);
+  kind.coarse = std::min(edge.agreed, kLongestCoarse) * kSharesCoarse + share_of(edge.weight, kSharesCoarse);
+  kind.fine = (std::min(edge.agreed, kLongest) * kShares + share_of(edge.weight, kShares)) * kSources +
+              static_cast<int>(edge.source);
+  return fine_[kind.fine].estimate(coarse_[kind.coarse].estimate(kPriorTrust * edge.weight));
 }
 
 void AcceptanceCalibration::learn(Kind kind, bool accepted) {
-  Count& count = counts_[kind];
-  if (count.seen >= kEnough) {
-    count.accepted /= 2;
-    count.seen /= 2;
+  coarse_[kind.coarse].learn(accepted);
+  fine_[kind.fine].learn(accepted);
+}
+
+double AcceptanceCalibration::Count::estimate(double guess) const {
+  return (accepted + kPriorTokens * guess) / (seen + kPriorTokens);
+}
+
+void AcceptanceCalibration::Count::learn(bool right) {
+  if (seen >= kEnough) {
+    accepted /= 2;
+    seen /= 2;
   }
-  count.accepted += accepted;
-  count.seen += 1;
+  accepted += right;
+  seen += 1;
 }
 
 }  // namespace ssr

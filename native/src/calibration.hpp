@@ -8,8 +8,10 @@
 
 namespace ssr {
 
-/// Evidence of one kind, as an index.
-using Kind = std::int32_t;
+/// Evidence of one kind, as the indices of its two counts.
+struct Kind {
+  std::int32_t coarse, fine;
+};
 
 class AcceptanceCalibration {
  public:
@@ -20,12 +22,17 @@ class AcceptanceCalibration {
   void learn(Kind kind, bool accepted);
 
  private:
-  static constexpr int kLongest = 10;
-  static constexpr int kShares = 5;
+  static constexpr int kLongestCoarse = 10, kLongest = 12;
+  static constexpr int kSharesCoarse = 5, kShares = 8;
+  static constexpr int kSources = 3;
   struct Count {
     double accepted = 0.0, seen = 0.0;
+
+    double estimate(double guess) const;
+    void learn(bool right);
   };
-  std::array<Count, (kLongest + 1) * kShares> counts_{};
+  std::array<Count, (kLongestCoarse + 1) * kSharesCoarse> coarse_{};
+  std::array<Count, (kLongest + 1) * kShares * kSources> fine_{};
 };
 
 }  // namespace ssr

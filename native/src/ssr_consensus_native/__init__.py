@@ -5,4 +5,4 @@ from ssr_consensus_native._core import Drafter
 __all__ = ["INTERFACE", "Drafter"]
 
 #: Raised with every change of what `Drafter` takes or drafts: ssr.consensus uses no other than it knows.
-INTERFACE = 1
+INTERFACE = 2

@@ -19,7 +19,7 @@ from ssr.consensus.source import DraftSource
 from ssr.core.errors import CapabilityMissing, Conflict, InvalidRequest, NotFound
 
 #: What this code can call.
-_INTERFACE = 1
+_INTERFACE = 2
 _SOURCES = (DraftSource.SIBLING, DraftSource.OWN, DraftSource.HISTORY)
 _NONE = Draft()
 

@@ -145,10 +145,10 @@ def test_a_token_that_is_no_32_bit_integer_is_refused_and_changes_nothing() -> N
 
 @needs_native
 def test_other_threads_run_during_a_pass() -> None:
-    """A pass over a million tokens takes a while; without the lock released nobody else would count meanwhile."""
+    """A pass over many tokens takes a while; without the lock released nobody else would count meanwhile."""
     drafter = NativeDrafter(ConsensusSettings(group_tokens=2**21, total_tokens=2**22))
     drafter.start("a", "problem")
-    row = PassRow("a", [n % 50_000 for n in range(1_000_000)], 8)
+    row = PassRow("a", [n % 50_000 for n in range(400_000)], 8)
     begun, ended, turns = threading.Event(), threading.Event(), []
 
     def count() -> None:

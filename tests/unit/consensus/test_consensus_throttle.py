@@ -67,6 +67,18 @@ def test_the_estimate_goes_from_the_vote_to_what_was_seen() -> None:
     assert calibration.probability(Edge(1, 0.9, 8, DraftSource.SIBLING))[0] == pytest.approx(0.72)
 
 
+def test_sources_are_judged_apart_and_a_new_one_by_what_is_known_of_the_others() -> None:
+    calibration = AcceptanceCalibration()
+    sibling, history = (Edge(1, 0.9, 4, source) for source in (DraftSource.SIBLING, DraftSource.HISTORY))
+    for index in range(400):
+        calibration.learn(calibration.probability(sibling)[1], index % 4 != 0)
+    assert calibration.probability(history)[0] == pytest.approx(0.75, abs=0.02)
+    for _ in range(100):
+        calibration.learn(calibration.probability(history)[1], False)
+    assert calibration.probability(history)[0] < 0.1
+    assert calibration.probability(sibling)[0] == pytest.approx(0.75, abs=0.03)
+
+
 def test_what_was_learnt_long_ago_fades() -> None:
     calibration = AcceptanceCalibration()
     edge = Edge(1, 0.9, 2, DraftSource.SIBLING)
