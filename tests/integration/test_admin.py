@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -151,3 +152,33 @@ async def test_the_command_line(system: System) -> None:
         job = await client.solve("1 + 1", paths=1, timeout_s=LIMIT_S)
     again = await ssr("requeue", job.job_id)
     assert (again.exit_code, "only one that failed or was parked" in again.output) == (2, True)
+
+
+async def test_jobs_are_found_by_tenant_error_and_time_and_their_costs_reported(services: Services) -> None:
+    async with replica(services, "one") as client:
+        address = client._connection._address
+
+        async def ssr(*arguments: str) -> Result:
+            runner = CliRunner(env={"SSR_SERVER": address, "COLUMNS": "20"})
+            return await asyncio.to_thread(runner.invoke, app, list(arguments))
+
+        async with AsyncClient(address, tenant="acme", timeout_s=LIMIT_S) as acme:
+            good = await acme.solve(PROBLEM, seed=1, paths=1, timeout_s=LIMIT_S)
+        services.draft.faults.set(FaultPlan(rates={FaultKind.FAILED: 1.0}))
+        bad = await client.solve(PROBLEM, seed=2, paths=1, timeout_s=LIMIT_S)
+        assert bad.status is JobStatus.FAILED
+        assert {line.split()[0] for line in (await ssr("jobs")).output.splitlines()[1:]} == {good.job_id, bad.job_id}
+        [found] = [json.loads(line) for line in (await ssr("jobs", "--error", "DRAFTER", "--json")).output.splitlines()]
+        assert (found["job_id"], found["status"]) == (bad.job_id, "failed")
+        assert not (await ssr("jobs", "--error", "nothing like it", "--json")).output
+        [found] = [json.loads(line) for line in (await ssr("jobs", "--tenant", "acme", "--json")).output.splitlines()]
+        assert found["job_id"] == good.job_id
+        assert not (await ssr("jobs", "--since", "2999-01-01", "--json")).output
+        assert (await ssr("jobs", "--since", "soon")).exit_code == 2
+        costs = [json.loads(line) for line in (await ssr("usage", "--since", "1h", "--json")).output.splitlines()]
+        assert [(cost["tenant"], cost["mode"], cost["jobs"]) for cost in costs] == [
+            ("acme", "ssr", 1),
+            ("default", "ssr", 1),
+        ]
+        assert costs[0]["generated_tokens"] == sum(model.generated_tokens for model in good.usage.models) > 0
+        assert costs[0]["flops"] == good.usage.total_flops > 0

@@ -63,7 +63,8 @@ def test_json_is_one_object_and_nothing_else(ssr: Ssr, server: str) -> None:
     job = json.loads(result.stdout)
     assert result.stderr == ""
     assert (job["job_id"], job["status"], job["answer"]) == (JOB_ID, "answered", "42")
-    assert job["votes"] == [{"answer": "42", "paths": [0, 1], "mean_score": 8.625}]
+    vote = {"answer": "42", "paths": [0, 1], "mean_score": 8.625, "posterior": None, "weight": None}
+    assert job["votes"] == [vote]
     assert job["paths"][1]["steps"][0]["source"] == "rewritten"
 
 

@@ -17,7 +17,7 @@ from ssr import __version__
 from ssr.cli.admin import drain, pause, queue, requeue, resume
 from ssr.cli.demo import demo
 from ssr.cli.exit_status import ExitStatus, print_error
-from ssr.cli.jobs import cancel, delete, jobs, watch
+from ssr.cli.jobs import cancel, delete, jobs, usage, watch
 from ssr.cli.methods import methods
 from ssr.cli.models import models_app
 from ssr.cli.serve import serve_app
@@ -63,6 +63,7 @@ app.command()(watch)
 app.command()(cancel)
 app.command()(jobs)
 app.command()(delete)
+app.command()(usage)
 app.command()(queue)
 app.command()(pause)
 app.command()(resume)

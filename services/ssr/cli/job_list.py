@@ -14,7 +14,9 @@ from ssr.core.job import Job
 def job_list(jobs: Iterable[Job]) -> Table:
     """A row a job: its id in full, status, start, answer, and the beginning of its problem."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("job", no_wrap=True, overflow="fold")
+    jobs = list(jobs)
+    # Whole at any width: an id is there to be copied.
+    table.add_column("job", no_wrap=True, min_width=max([3, *(len(job.job_id) for job in jobs)]))
     table.add_column("status", no_wrap=True)
     table.add_column("created (UTC)", no_wrap=True)
     table.add_column("answer", no_wrap=True, overflow="ellipsis", max_width=20)

@@ -1,8 +1,12 @@
-"""`ssr watch`, `ssr cancel`, `ssr delete`, `ssr jobs`: jobs that run on a server."""
+"""`ssr watch`, `ssr cancel`, `ssr delete`, `ssr jobs`, `ssr usage`: jobs that run on a server."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,13 +24,23 @@ from ssr.cli.access import (
 from ssr.cli.destination import DEFAULT_SERVER, SERVER_VARIABLE, Destination, checked_address, connected
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import run
+from ssr.cli.since import moment
 from ssr.core.errors import InvalidRequest, echoed
+from ssr.core.job import Job, JobStatus
 
 if TYPE_CHECKING:
     from ssr.client import AsyncClient
 
+_PAGE = 500
+
 ServerOption = Annotated[
     str, typer.Option(metavar="HOST:PORT", envvar=SERVER_VARIABLE, help="The server that has the job.")
+]
+SinceOption = Annotated[
+    str, typer.Option(metavar="T", help="Created since: so long ago (90s, 30m, 24h, 7d), or a time of ISO 8601, UTC.")
+]
+OfTenantOption = Annotated[
+    str | None, typer.Option("--tenant", metavar="NAME", envvar="SSR_TENANT", help="Of this tenant alone.")
 ]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="As `ssr jobs` or the job's first event shows it.")]
 
@@ -79,8 +93,13 @@ def jobs(
         list[str] | None, typer.Option(metavar="S", help="With this status, as answered; may be given again.")
     ] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="K=V", help="With this label; may be given again.")] = None,
+    error: Annotated[
+        str, typer.Option(metavar="TEXT", help="Failed and parked ones whose error has this text, in any case.")
+    ] = "",
+    since: SinceOption = "",
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     server: ServerOption = DEFAULT_SERVER,
-    tenant: TenantOption = None,
+    tenant: OfTenantOption = None,
     tls: TlsOption = False,
     tls_ca: TlsCaOption = None,
     tls_cert: TlsCertOption = None,
@@ -89,12 +108,38 @@ def jobs(
 ) -> None:
     """List jobs, newest first.
 
-    Example:
+    Examples:
 
       ssr jobs --limit 5 --status running --label course=algebra
+      ssr jobs --error timed --since 24h --json
     """
     flags = AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)
-    run(_jobs(limit, status or [], label or [], server, flags))
+    asked = _Asked(limit, tuple(status or ()), tuple(label or ()), error, since, as_json)
+    run(_jobs(asked, server, flags))
+
+
+def usage(
+    since: SinceOption = "24h",
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
+    server: ServerOption = DEFAULT_SERVER,
+    tenant: OfTenantOption = None,
+    tls: TlsOption = False,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    api_key_file: ApiKeyFileOption = None,
+) -> None:
+    """Report what finished jobs cost, by tenant and mode.
+
+    It reads the jobs that the server still keeps (a day, by default) and that
+    the caller sees: with API keys all of them are the administrator's to see.
+
+    Example:
+
+      ssr usage --since 6h
+    """
+    flags = AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)
+    run(_usage(since, as_json, server, flags))
 
 
 def delete(
@@ -160,12 +205,67 @@ def _labels(given: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-async def _jobs(limit: int, statuses: list[str], labels: list[str], server: str, flags: AccessFlags) -> ExitStatus:
-    from ssr.cli.job_list import job_list
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What `ssr jobs` is to show."""
 
-    if not 1 <= limit <= 500:
-        raise InvalidRequest("limit", f"must be within 1..500; got {limit}")
-    async with client_of(server, flags) as client:
-        page = await client.list(limit, statuses=statuses, labels=_labels(labels))
-    Console().print(job_list(page.jobs))
+    limit: int
+    statuses: tuple[str, ...]
+    labels: tuple[str, ...]
+    error: str
+    since: str
+    as_json: bool
+
+    def fits(self, job: Job) -> bool:
+        return self.error.casefold() in job.error.casefold()
+
+
+async def _found(client: AsyncClient, asked: _Asked, tenant: str) -> AsyncGenerator[Job]:
+    """All jobs that are asked for, page by page. Raises: InvalidRequest."""
+    statuses = asked.statuses or ((JobStatus.FAILED, JobStatus.PARKED) if asked.error else ())
+    since = moment(asked.since, datetime.now(UTC)) if asked.since else None
+    size = _PAGE if asked.error else asked.limit
+    token, labels = "", _labels(list(asked.labels))
+    while True:
+        page = await client.list(size, token, tenant=tenant, statuses=statuses, labels=labels, created_from=since)
+        for job in page.jobs:
+            if asked.fits(job):
+                yield job
+        token = page.next_page_token
+        if not token:
+            return
+
+
+async def _jobs(asked: _Asked, server: str, flags: AccessFlags) -> ExitStatus:
+    from ssr.cli.job_list import job_list
+    from ssr.client import job_to_json
+
+    if not 1 <= asked.limit <= _PAGE:
+        raise InvalidRequest("limit", f"must be within 1..{_PAGE}; got {asked.limit}")
+    shown: list[Job] = []
+    async with client_of(server, flags) as client, aclosing(_found(client, asked, flags.tenant or "")) as found:
+        async for job in found:
+            shown.append(job)
+            if len(shown) == asked.limit:
+                break
+    if asked.as_json:
+        for job in shown:
+            typer.echo(json.dumps(job_to_json(job), ensure_ascii=False))
+    else:
+        id_chars = max((len(job.job_id) for job in shown), default=0)
+        Console(width=max(Console().width, id_chars)).print(job_list(shown))
+    return ExitStatus.DONE
+
+
+async def _usage(since: str, as_json: bool, server: str, flags: AccessFlags) -> ExitStatus:
+    from ssr.cli.usage_report import cost_table, costs
+
+    asked = _Asked(_PAGE, (), (), "", since, as_json)
+    async with client_of(server, flags) as client, aclosing(_found(client, asked, flags.tenant or "")) as found:
+        rows = costs([job async for job in found])
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row.to_json(), ensure_ascii=False))
+    else:
+        Console().print(cost_table(rows))
     return ExitStatus.DONE
