@@ -22,10 +22,13 @@ import pytest
 from conftest import Services
 from serve_process import running_command
 
+from ssr.autoscaler.policy.signals import Service
+from ssr.autoscaler.reports import ReportStore
 from ssr.client import AsyncClient
 from ssr.core.job import Job, JobStatus
 from ssr.engine_server.simulated.script import truth
 from ssr.orchestrator.service import running_orchestrator
+from ssr.runtime.redis.client import open_redis
 
 #: The first commit of 0.2.0's API; the one of the last release, once there is one behind 0.2.0.
 PREVIOUS = "5dd12ca3acc6627dd7afb995f60b2cdc574a1877"
@@ -140,3 +143,53 @@ async def test_orchestrators_of_both_versions_share_one_redis(services: Services
             assert {job.job_id for job in held} <= {job.job_id for job in (await asked.list()).jobs}
         for key, asked in (("old-1", now), ("new-1", before)):  # a retry that reaches the other version
             assert (await asked.submit(PROBLEM, seed=1, idempotency_key=key)).job_id in {job.job_id for job in held}
+
+
+REPORTS = """
+import asyncio, json, sys
+from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.state import ScalingState
+from ssr.autoscaler.policy.signals import Service
+from ssr.autoscaler.reports import ReportStore
+from ssr.engines.load import Load, Pool
+from ssr.runtime.redis.client import open_redis
+
+async def main(url, mine):
+    async with open_redis(url) as redis:
+        store = ReportStore(redis, ttl_s=60)
+        view = await store.read()
+        seen = [(str(one.service), one.replica, one.load.requests_waiting, one.engines) for one in view.reports]
+        decided = {str(pool): one.replicas for pool, one in view.decided.items()}
+        await store.report_load(Service.DRAFTER, mine, Load(requests_waiting=3), 2)
+        await store.decide(Pool.TARGET, Decision(5, ("demand",), ScalingState(5, 5, view.now, view.now)), view.now)
+        print(json.dumps({"seen": seen, "decided": decided}))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_autoscalers_of_both_versions_read_each_others_reports_and_decisions(
+    redis_url: str, previous: Previous
+) -> None:
+    this = Previous(ROOT / "services")
+    first = json.loads(await this.run(REPORTS, redis_url, "new"))
+    assert first == {"seen": [], "decided": {}}
+    before = json.loads(await previous.run(REPORTS, redis_url, "old"))
+    assert before == {"seen": [["drafter", "new", 3, 2]], "decided": {"target": 5}}
+    now = json.loads(await this.run(REPORTS, redis_url, "new"))
+    assert sorted(now["seen"]) == [["drafter", "new", 3, 2], ["drafter", "old", 3, 2]]
+    assert now["decided"] == {"target": 5}
+
+
+async def test_services_of_the_previous_version_report_to_this_autoscaler(
+    services: Services, previous: Previous
+) -> None:
+    told = {"ENGINE__URLS": services.draft_url, "REDIS_URL": services.redis_url, "REPLICA": "old", "REPORT_S": "0.2"}
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(previous.serving("drafter", told))
+        redis = await stack.enter_async_context(open_redis(services.redis_url))
+        store = ReportStore(redis, ttl_s=60)
+        async with asyncio.timeout(LIMIT_S):
+            while not (reports := (await store.read()).reports):
+                await asyncio.sleep(0.05)
+    assert [(one.service, one.replica, one.engines) for one in reports] == [(Service.DRAFTER, "old", 1)]
