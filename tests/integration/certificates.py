@@ -22,9 +22,9 @@ class Authority:
 
 def authority(folder: Path, name: str = "authority") -> Authority:
     made = Authority(folder / f"{name}.crt", folder / f"{name}.key")
-    _openssl(
-        "req", "-x509", *_NEW_KEY, "-keyout", made.key, "-out", made.certificate, "-days", 2, "-subj", f"/CN={name}"
-    )
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")  # as Python 3.13 demands of an authority
+    files = ("-keyout", made.key, "-out", made.certificate)
+    _openssl("req", "-x509", *_NEW_KEY, *files, "-days", 2, "-subj", f"/CN={name}", *usage)
     return made
 
 
@@ -32,7 +32,8 @@ def issue(signer: Authority, folder: Path, names: str = "DNS:localhost,IP:127.0.
     """A new tls.crt and tls.key in the folder, and the authority's ca.crt, as cert-manager writes them."""
     folder.mkdir(exist_ok=True)
     request, extensions = folder / ".request", folder / ".extensions"
-    extensions.write_text(f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\n")
+    identifiers = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    extensions.write_text(f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\n{identifiers}")
     _openssl("req", "-new", *_NEW_KEY, "-keyout", folder / "tls.key", "-out", request, "-subj", "/CN=ssr")
     signing = ("-CA", signer.certificate, "-CAkey", signer.key, "-CAcreateserial", "-days", 2)
     _openssl("x509", "-req", "-in", request, *signing, "-extfile", extensions, "-out", folder / "tls.crt")

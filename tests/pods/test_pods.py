@@ -26,7 +26,7 @@ VALUES: dict[str, Any] = all_of(
     # One call at a time is what an engine is said to serve, so that a small load wants a second one.
     values_of(**{"autoscaling.settings.target.slots": 1}),
 )
-START_S, ROLL_S, JOBS_S = 120, 180, 180
+START_S, ROLL_S, JOBS_S = 240, 400, 400
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +51,7 @@ async def run_to_its_end(release: Release, pod: Pod) -> int | None:
         await pod.runs.remove()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_a_release_starts_is_rolled_under_load_scales_and_ends(pods_network: Network, tmp_path: Path) -> None:
     async with installed(pods_network, tmp_path, VALUES) as release:
         callers = Callers(release, tmp_path)
