@@ -12,30 +12,35 @@ from ssr_bench.burst import BurstReport
 from ssr_bench.cancellation import CancellationReport
 from ssr_bench.lookahead import LookaheadFigures, LookaheadPlan
 from ssr_bench.priority import PriorityReport
+from ssr_bench.statistics import share
 
 
 def lookahead_table(plan: LookaheadPlan, figures: Sequence[LookaheadFigures]) -> RenderableType:
-    """A row for each lookahead."""
-    columns = ("mean s", "p50 s", "p99 s", "time", "drafted", "wasted", "wasted %")
+    """A row for each lookahead under each model."""
+    columns = ("rewritten", "ahead", "mean s", "time", "strict", "perfect", "wasted", "ledger")
     rows = [
         (
-            str(one.lookahead),
-            *(f"{seconds:.2f}" for seconds in (one.answer_s.mean, one.answer_s.p50, one.answer_s.p99)),
+            f"{one.model.draft_s:g}",
+            f"{one.model.rewritten:.0%}",
+            "adaptive" if one.lookahead is None else str(one.lookahead),
+            f"{one.answer_s.mean:.2f}",
             f"{one.time_ratio:.3f}",
-            f"{one.drafted_tokens:,.0f}",
-            f"{one.wasted_tokens:,.0f}",
+            f"{one.model.strict_ratio:.3f}",
+            f"{one.model.perfect_ratio:.3f}",
             f"{one.wasted_share:.1%}",
+            f"{share(one.accounted_tokens, one.drafted_tokens):.1%}",
         )
         for one in figures
     ]
-    model = plan.model
+    model = plan.models[0]
     legend = (
-        f"{plan.jobs} jobs of {plan.paths} path(s) of {model.min_steps}..{model.max_steps} steps, mode ssr: a draft "
-        f"{model.draft_s:g} s, a verification {model.verify_s:g} s, a rewrite {model.rewrite_s:g} s, "
-        f"{model.rewritten:.0%} rewritten.\nThe core's own loop in virtual time, without services. time: the mean to "
-        "the answer, as a ratio to lookahead 0;\ndrafted, wasted: draft tokens a job, and those no verification saw"
+        f"{plan.jobs} jobs of {plan.paths} path(s) of {model.min_steps}..{model.max_steps} steps; a verification "
+        f"{model.verify_s:g} s, a step of the target {model.rewrite_s:g} s. The core's own loop in virtual time,\n"
+        "without services. time: the mean to the answer over that of the target alone; strict, perfect: a step's where "
+        "each call\nwaits for the one before, and where drafting hides all verification of accepted drafts; wasted: of "
+        "the drafted tokens,\nthose no verification saw; ledger: those that the job's ledger has"
     )
-    return _group("lookahead", columns, rows, legend)
+    return _group("draft s", columns, rows, legend)
 
 
 def burst_table(report: BurstReport) -> RenderableType:

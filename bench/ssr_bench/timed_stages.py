@@ -11,9 +11,13 @@ from dataclasses import dataclass, replace
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_within
+from ssr.core.path_stream import StepByStep
 from ssr.core.solve import Stages
 from ssr.core.types import (
     MAX_SCORE,
+    Call,
+    CallKind,
+    OnRejected,
     Options,
     PathContext,
     Selection,
@@ -42,6 +46,16 @@ class StageLatencies:
     min_steps: int = 8
     max_steps: int = 16
 
+    @property
+    def strict_ratio(self) -> float:
+        """A step where each call waits for the one before, over one that the target writes alone."""
+        return (self.draft_s + self.verify_s + self.rewritten * self.rewrite_s) / self.rewrite_s
+
+    @property
+    def perfect_ratio(self) -> float:
+        """The same where the verification of accepted drafts costs no time: drafting goes on beside it."""
+        return (self.draft_s + self.rewritten * (self.verify_s + self.rewrite_s)) / self.rewrite_s
+
     def __post_init__(self) -> None:
         for field in ("draft_s", "verify_s", "rewrite_s"):
             if not 0 < getattr(self, field) <= 3600:
@@ -64,7 +78,7 @@ class DraftCount:
         return self.drafted - self.verified
 
 
-class TimedStages:
+class TimedStages(StepByStep):
     """Selector, drafter, verifier and equivalence of one job. What becomes of a step depends on its place alone, so
     that every lookahead commits the same steps."""
 
@@ -74,7 +88,12 @@ class TimedStages:
 
     @property
     def solving(self) -> Stages:
-        return Stages(self, self, self, self, self)
+        return Stages(self, self, _Alone(self), self, self)
+
+    async def write_alone(self, context: PathContext) -> Written:
+        """A step of the target's own."""
+        await asyncio.sleep(self._model.rewrite_s)
+        return Written(replace(self._step(context), source=Source.TARGET))
 
     async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection:
         return Selection(tuple(Strategy(chr(ord("A") + index), "", "") for index in range(count)))
@@ -83,13 +102,15 @@ class TimedStages:
         """A draft."""
         async with self._drafting():
             await asyncio.sleep(self._model.draft_s)
-        return Written(self._step(context))
+        call = Call(CallKind.DRAFT, "draft", 1, 0, 0, STEP_TOKENS)
+        return Written(self._step(context), (call,))
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         self.count.verified += STEP_TOKENS
         await asyncio.sleep(self._model.verify_s)
         if self._dice("rewrite", context.path, step.index).random() >= self._model.rewritten:
             return Verdict(replace(step, score=MAX_SCORE), accepted=True)
+        await rejected()
         await asyncio.sleep(self._model.rewrite_s)
         return Verdict(
             replace(step, text=f"{step.text} (again)", source=Source.REWRITTEN, score=MAX_SCORE, draft_score=0.0),
@@ -119,3 +140,13 @@ class TimedStages:
 
     def _dice(self, *what: object) -> random.Random:
         return random.Random(f"{self._seed}/{what}")
+
+
+class _Alone(StepByStep):
+    """The target as a writer."""
+
+    def __init__(self, stages: TimedStages) -> None:
+        self._stages = stages
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        return await self._stages.write_alone(context)

@@ -74,7 +74,8 @@ async def test_a_problem_gets_a_voted_answer(stub: Stub) -> None:
     sources = {step.source for path in job.paths for step in path.steps}
     assert sources == {Source.DRAFT, Source.REWRITTEN}
     assert job.usage.accepted_steps + job.usage.rewritten_steps == sum(len(path.steps) for path in job.paths)
-    assert job.usage.drafted_tokens == job.usage.accepted_tokens + job.usage.rejected_tokens
+    used = job.usage
+    assert used.drafted_tokens == used.accepted_tokens + used.rejected_tokens + used.wasted_tokens
     assert job.created
     assert job.started
     assert job.finished
@@ -411,7 +412,7 @@ async def test_unknown_jobs_and_cursors(stub: Stub) -> None:
 
 
 async def test_a_failing_engine_fails_the_job_with_its_reason(stub: Stub, system: System) -> None:
-    system.target.faults.set(FaultPlan(rates={FaultKind.TRUNCATED: 1.0}))
+    system.target.faults.set(FaultPlan(rates={FaultKind.INCOMPLETE: 1.0}))
     job = await solve(stub, mode=pb.MODE_BASELINE)
     assert job.status is JobStatus.FAILED
     assert job.paths[0].status is PathStatus.FAILED

@@ -13,11 +13,13 @@ from redis.asyncio import Redis
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import LostGround, Unavailable
 from ssr.core.job import Event, JobRequest, JobStatus, Priority, Started
+from ssr.core.path_stream import StepByStep
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
 from ssr.core.solve import Stages
 from ssr.core.types import (
     NO_STRATEGY,
     Mode,
+    OnRejected,
     Options,
     PathContext,
     PathStatus,
@@ -44,7 +46,7 @@ LIMIT_S = 20
 ONE_PATH = Options(mode=Mode.BASELINE, paths=1)
 
 
-class Writer:
+class Writer(StepByStep):
     """The only one of the crew that a baseline job needs: three steps, the second of which waits for the test."""
 
     def __init__(self) -> None:
@@ -62,7 +64,7 @@ class Writer:
     async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection:
         raise Unavailable("nobody selects here")
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         raise Unavailable("nobody verifies here")
 
     async def same(self, first: str, second: str, asked: Asked = ANYBODY) -> bool:

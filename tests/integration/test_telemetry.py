@@ -210,8 +210,8 @@ async def test_metrics_of_what_goes_wrong(redis_url: str) -> None:
     calls = {"service": "ssr.v1.ReasoningService", "method": "Submit"}
     assert value(of, "ssr_grpc_server_calls_total", code="RESOURCE_EXHAUSTED", **calls) == 1
     assert value(of, "ssr_grpc_server_calls_total", code="INVALID_ARGUMENT", **calls) == 1
-    assert value(busy, "ssr_engine_attempts_total", kind="generate", outcome="overloaded") > 0
-    assert value(busy, "ssr_grpc_server_calls_in_flight", service="ssr.v1.DraftingService", method="Draft") > 0
+    assert value(busy, "ssr_engine_attempts_total", kind="stream", outcome="overloaded") > 0
+    assert value(busy, "ssr_grpc_server_calls_in_flight", service="ssr.v1.DraftingService", method="DraftSteps") > 0
 
 
 async def test_the_queue_is_shown_while_nobody_takes_from_it(redis_url: str) -> None:

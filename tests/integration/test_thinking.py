@@ -161,7 +161,7 @@ async def test_a_full_context_ends_a_path_with_the_steps_it_has(
     kinds[small] = kinds[small].model_copy(update=limits)
     draft, target = (backend(one, thinking, error_rate=0.0) for one in kinds.values())
     async with system(redis_url, TGI, draft, target) as ssr:
-        job = await ssr.solve(PROBLEM, mode="ssd", seed=2, timeout_s=60)
+        job = await ssr.solve(PROBLEM, mode="ssd", seed=2, timeout_s=60, lookahead=0)
     (path,) = job.paths
     assert (path.status, job.status) == (PathStatus.EXHAUSTED, JobStatus.NO_ANSWER), path.reason
     assert path.steps

@@ -6,7 +6,7 @@ What it has: /v1/models, /v1/completions (streamed too), /tokenize of a prompt o
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +65,7 @@ class _Face:
             return web.json_response(reply)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for event in (json.dumps(reply), "[DONE]"):
+        for event in (*_chunks(text, events, reply), "[DONE]"):
             await response.write(f"data: {event}\n\n".encode())
         return response
 
@@ -88,6 +88,17 @@ class _Face:
         end = events[-1].end
         assert end is not None
         return events, end
+
+
+def _chunks(text: str, events: list[TokenEvent], reply: dict[str, Any]) -> Iterator[str]:
+    """The reply as vLLM streams it with `continuous_usage_stats`: a chunk a token, the reason with the last."""
+    choice, usage, sent = reply["choices"][0], reply["usage"], 0
+    for count, event in enumerate(events, 1):
+        piece = "" if event.token.special else text[sent : sent + len(event.token.text)]
+        sent += len(piece)
+        ended = {} if count == len(events) else {"finish_reason": None, "stop_reason": None}
+        chunk = choice | ended | {"text": piece, "logprobs": None}
+        yield json.dumps(reply | {"choices": [chunk], "usage": usage | {"completion_tokens": count}})
 
 
 def _stopped(text: str, stops: list[str]) -> tuple[str | None, str]:

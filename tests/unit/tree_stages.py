@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import SsrError, Unavailable
+from ssr.core.path_stream import StepByStep
 from ssr.core.run import Decision, Run, StepCommitted
 from ssr.core.solve import Outcome, Stages, solve
 from ssr.core.types import (
     Call,
     CallKind,
     Mode,
+    OnRejected,
     Options,
     PathContext,
     Selection,
@@ -27,7 +29,8 @@ from ssr.core.types import (
 )
 
 TOKENS = 10
-OPTIONS = Options(paths=1, mode=Mode.SSD, early_stop=False)
+#: Drafts go ahead as far as `lookahead` says, whatever is wasted.
+OPTIONS = Options(paths=1, mode=Mode.SSD, early_stop=False, lookahead=0, max_waste=1.0)
 
 
 class MemoryJournal:
@@ -57,7 +60,7 @@ class MemoryJournal:
         return [d for d in self.decisions if isinstance(d, StepCommitted) and d.path == path]
 
 
-class TreeCrew:
+class TreeCrew(StepByStep):
     """Writes what depends on nothing but the context, as a seeded model does, and takes a random while.
 
     `rejected` holds (path, step) whose drafts are rewritten, `lengths` how many steps each path takes, `broken` (path,
@@ -96,13 +99,16 @@ class TreeCrew:
         self.finished.append((context, step))
         return Written(step, (Call(CallKind.DRAFT, "small", 1, 50, 40, TOKENS),))
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         assert step.index == len(context.steps)
         self._turns[context.path] = step.index
         self.judged.append((context, step))
         await self._while()
         score = Call(CallKind.SCORE, "large", 10, 60, 50, 1)
         if (context.path, step.index) in self._rejected:
+            if self._random.randrange(2):
+                await rejected()
+                await self._while()
             rewritten = replace(step, text=self._text("rewrite", context), source=Source.REWRITTEN, score=9.0)
             return Verdict(rewritten, accepted=False, calls=(score, Call(CallKind.REWRITE, "large", 10, 50, 0, TOKENS)))
         return Verdict(replace(step, score=8.0), accepted=True, calls=(score,))
@@ -130,6 +136,11 @@ async def run(stages: TreeCrew, options: Options, journal: MemoryJournal | None 
             return await solve("job", "p", options, stages.stages(), journal or MemoryJournal())
     finally:
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def whole_drafts(calls: Iterable[Call]) -> list[Call]:
+    """The calls without drafts that were cut off halfway, whose tokens are estimates."""
+    return [call for call in calls if call.kind is not CallKind.WASTED or call.prompt_tokens]
 
 
 def many(paths: int, lookahead: int, **changes: object) -> Options:

@@ -54,12 +54,14 @@ def overhead(
     jobs: Annotated[str, typer.Option(metavar="N,N,...", help="Concurrent jobs, one measurement each.")] = "1,16,256",
     seconds: Annotated[float, typer.Option(metavar="S", help="Of each measurement, after a warm-up.")] = 10.0,
     warm_up: Annotated[float, typer.Option(metavar="S", help="Seconds before each measurement.")] = 3.0,
-    paths: Annotated[int | None, typer.Option(metavar="N", help="Of a job; 1, or 5 with --latency-model.")] = None,
+    paths: Annotated[int | None, typer.Option(metavar="N", help="Of a job; default 1.")] = None,
     steps: Annotated[int, typer.Option(metavar="N", help="Of a path, about; without --latency-model.")] = 12,
     latency_model: Annotated[
         bool, typer.Option("--latency-model", help="Compare lookaheads under a model of the engines' latency instead.")
     ] = False,
-    lookahead: Annotated[str, typer.Option(metavar="K,K,...", help="With --latency-model: what to compare.")] = "0,1,2",
+    lookahead: Annotated[
+        str, typer.Option(metavar="K,K,...", help="With --latency-model: what to compare.")
+    ] = "0,1,adaptive",
     as_json: JsonOption = False,
 ) -> None:
     """What SSR costs beside its engines: time, CPU and memory a step.
@@ -68,9 +70,10 @@ def overhead(
     jobs running. Beside it, in the same run: what bare gRPC, HTTP and Redis
     calls cost here, which is the floor.
 
-    With --latency-model it compares drafting 0, 1 and 2 steps ahead instead,
-    where a draft takes 0.6 s, a verification 0.15 s, a rewrite 1.5 s, and 30 %
-    of the steps are rewritten; in virtual time, so it takes seconds.
+    With --latency-model it compares how far drafts run ahead instead, where a
+    draft takes 0.3 or 0.6 s, a verification 0.15 s, a step of the target 1.5 s,
+    and 30 or 10 % of the steps are rewritten; in virtual time, so it takes
+    seconds.
 
     Examples:
 
@@ -235,11 +238,15 @@ async def _overhead(
     return ExitStatus.DONE
 
 
+def _lookahead(text: str) -> int | None:
+    return None if text == "adaptive" else int(text)
+
+
 async def _lookaheads(lookahead: str, paths: int | None, as_json: bool) -> ExitStatus:
     from ssr_bench.lookahead import LookaheadPlan, compare_lookaheads
     from ssr_bench.report_tables import lookahead_table
 
-    plan = LookaheadPlan(numbers("lookahead", lookahead, int), paths=5 if paths is None else paths)
+    plan = LookaheadPlan(numbers("lookahead", lookahead, _lookahead), paths=1 if paths is None else paths)
     figures: tuple[LookaheadFigures, ...] = await _told(lambda _: compare_lookaheads(plan))
     _show({"plan": plan, "lookaheads": figures}, lookahead_table(plan, figures), as_json)
     return ExitStatus.DONE

@@ -15,7 +15,18 @@ from ssr.core.errors import InvalidRequest, SsrError
 from ssr.core.journal import MemoryJournal
 from ssr.core.run import Path as SolvedPath
 from ssr.core.solve import Stages, solve
-from ssr.core.types import CallKind, Mode, Options, PathContext, PathStatus, Selection, Source, Step, Verdict
+from ssr.core.types import (
+    CallKind,
+    Mode,
+    OnRejected,
+    Options,
+    PathContext,
+    PathStatus,
+    Selection,
+    Source,
+    Step,
+    Verdict,
+)
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
 from ssr_bench.evaluation.dataset import Problem
@@ -40,7 +51,7 @@ class _Nobody:
     async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection:
         raise AssertionError("no strategies are selected")
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         raise AssertionError("nothing is verified")
 
     async def same(self, a: str, b: str, asked: Asked = ANYBODY) -> bool:

@@ -68,7 +68,7 @@ def options_text(options: Options) -> str:
         parts.append(f"confidence {options.confidence:g}")
     if options.mode.drafts:
         parts.append(f"threshold {options.threshold:g}")
-        if options.lookahead:
+        if options.lookahead is not None:
             parts.append(f"lookahead {options.lookahead}")
         if options.reserve:
             parts.append(f"{options.reserve} in reserve")

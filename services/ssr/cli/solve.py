@@ -126,7 +126,16 @@ def solve(
         int | None,
         typer.Option(
             metavar="K",
-            help="Draft so many steps ahead of the one being scored, 0..4. Default: the server's (0).",
+            help="Draft so many steps ahead of the one being scored, at most; 0..4. "
+            "Default: the server's (as many as are worth it).",
+        ),
+    ] = None,
+    max_waste: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Of the drafted tokens, the share that may be thrown away for drafting ahead, 0..1. "
+            "Default: the server's (0.2).",
         ),
     ] = None,
     reserve: Annotated[
@@ -225,6 +234,7 @@ def solve(
         "max_tokens": max_tokens,
         "max_steps": max_steps,
         "lookahead": lookahead,
+        "max_waste": max_waste,
         "reserve": reserve,
         "draft_paths": draft_paths,
         "confidence": confidence,

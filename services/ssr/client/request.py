@@ -46,7 +46,8 @@ class SolveOptions(TypedDict, total=False):
     deadline_s: float
     max_tokens: int
     max_steps: int
-    lookahead: int
+    lookahead: int | None
+    max_waste: float
     reserve: int
     draft_paths: int
     confidence: float

@@ -1,27 +1,26 @@
-"""Drafting ahead: while the verifier judges a draft, the drafter goes on behind it as if it were accepted.
+"""Drafting ahead: the drafts of a path are one stream, which goes on while the verifier judges what is complete of it.
 
 What is drafted ahead is a guess and never a step. It is used only when its turn comes and it was asked exactly what
 would be asked then, so a run commits the same steps with and without it; then the verifier judges it like any other.
-Where the path takes another turn, everything ahead is thrown away. What was finished of it is accounted as
-CallKind.WASTED with the step that stands instead; a draft that is cut off while it is written has spent tokens too, but
-nobody knows how many, and the ledger has none of them.
+Accepted, nothing begins anew. Where the path takes another turn, the stream is closed as soon as that is known, and
+another one opened behind the rewrite. What is thrown away is accounted as CallKind.WASTED with the step that stands
+instead: whole steps as their engine counted them, and the beginning of one at the pace of those before it, because
+nobody counts it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Self
 
-from ssr.core.errors import SsrError
+from ssr.core.errors import BadReply
+from ssr.core.path_stream import Ask, OpenStream
 from ssr.core.run import Run, StepCommitted
-from ssr.core.types import Call, CallKind, Options, PathContext, Written
-
-#: What the drafter is asked for the next step of a path, given the run.
-Ask = Callable[[Run], tuple[PathContext, Options]]
+from ssr.core.types import Call, CallKind, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,77 +37,148 @@ class _Draft:
         return self.run.apply(StepCommitted(self.path, self.written.step, self.written.calls))
 
 
+class _Pace:
+    """How fast a path's drafts come, and how long the one in the making takes by now; seconds of the loop's clock."""
+
+    def __init__(self) -> None:
+        self._tokens, self._seconds, self._since = 0, 0.0, 0.0
+        self.continued = False  #: whether the stream has given a step
+
+    def begin(self) -> None:
+        self._since, self.continued = asyncio.get_running_loop().time(), False
+
+    def came(self, tokens: int) -> None:
+        now = asyncio.get_running_loop().time()
+        self._tokens, self._seconds = self._tokens + tokens, self._seconds + now - self._since
+        self._since, self.continued = now, True
+
+    def begun(self, most: int) -> int:
+        """Tokens of the step in the making."""
+        if not self._seconds:
+            return 0
+        elapsed = asyncio.get_running_loop().time() - self._since
+        return min(most, round(elapsed * self._tokens / self._seconds))
+
+
 class DraftsAhead:
-    """The drafts of one path: each in its turn, and up to `lookahead` behind it.
+    """The drafts of one path: each in its turn, and up to `depth` behind it (0: drafting waits for the verdict).
 
     `ask` says what the drafter is asked in a run, `goes_on` whether the path takes another step there. An async context
-    manager: leaving it ends the drafts that are under way, and what is finished then is not accounted.
+    manager: leaving it ends the drafting, and what has come of it then is not accounted.
     """
 
     def __init__(
-        self,
-        lookahead: int,
-        write: Callable[[PathContext, Options], Awaitable[Written]],
-        ask: Ask,
-        goes_on: Callable[[Run], bool],
+        self, open_stream: OpenStream, ask: Ask, goes_on: Callable[[Run], bool], depth: Callable[[], int]
     ) -> None:
-        self._lookahead, self._write, self._ask, self._goes_on = lookahead, write, ask, goes_on
+        self._open, self._ask, self._goes_on, self._depth = open_stream, ask, goes_on, depth
         self._turn: _Draft | None = None
-        self._ahead: deque[asyncio.Task[_Draft | None]] = deque()
+        self._judging = False  # whether the draft whose turn it is has been given out
+        self._rejected = False
+        self._ready: deque[_Draft] = deque()
+        self._drafting: asyncio.Task[None] | None = None
+        self._error: Exception | None = None
+        self._news = asyncio.Event()
+        self._pace = _Pace()
+        self._begun_tokens = 0  # of a draft that was cut off
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._throw_away()
+        await self._stop()
 
     async def next(self, run: Run) -> Written:
         """The draft of the path's next step, written ahead or now; behind it, drafting goes on.
 
         Raises: what the drafter raises. What failed ahead of its turn is tried again first.
         """
-        draft = await self._ahead[0] if self._ahead else None
-        if draft is None:
-            await self._throw_away()
-            draft = await self._draft(run)
-        else:
-            self._ahead.popleft()
-        self._turn = draft
-        while len(self._ahead) < self._lookahead:
-            last = self._ahead[-1] if self._ahead else draft
-            self._ahead.append(asyncio.create_task(self._draft_behind(last), name=f"draft-ahead/path-{draft.path}"))
-        return draft.written
+        self._judging = self._rejected = asked = False
+        while not self._ready:
+            if self._drafting is None:
+                if asked:
+                    raise self._error or BadReply("a stream of drafts ended without one")
+                self._draft_from(run)
+                asked = True
+            self._news.clear()
+            await self._news.wait()
+        self._turn, self._judging = self._ready.popleft(), True
+        await self._go_on(self._turn)
+        return self._turn.written
+
+    async def rejected(self) -> None:
+        """The draft whose turn it is will be rewritten: drafting behind it ends now."""
+        self._rejected = True
+        self._cut_off()
 
     async def settle(self, run: Run, committed: StepCommitted) -> tuple[Call, ...]:
         """Keep what is ahead if it goes on from the step that will stand, else throw it away.
 
-        Gives the calls of what was finished and is thrown away.
+        Gives the calls of what is thrown away.
         """
-        if not self._ahead or self._turn is None:
+        assert self._turn is not None
+        if not self._ready and self._drafting is None and not self._rejected:
             return ()
         run = run.apply(committed)
         same_end = committed.step.cut == self._turn.written.step.cut  # equal texts may go on differently
-        if same_end and self._goes_on(run) and self._ask(run) == self._ask(self._turn.accepted):
+        if not self._rejected and same_end and self._goes_on(run) and self._ask(run) == self._ask(self._turn.accepted):
             return ()
-        return await self._throw_away()
+        return await self._throw_away(self._turn.written)
 
-    async def _draft(self, run: Run) -> _Draft:
-        context, options = self._ask(run)
-        return _Draft(run, context.path, await self._write(context, options))
+    async def _go_on(self, turn: _Draft) -> None:
+        """Drafting goes on behind the draft whose turn it is, as far as it may."""
+        depth = self._depth()
+        if not depth:
+            await self._stop()
+        elif self._drafting is None and len(self._ready) < depth:
+            last = self._ready[-1] if self._ready else turn
+            if self._goes_on(last.accepted):
+                self._draft_from(last.accepted)
 
-    async def _draft_behind(self, earlier: _Draft | asyncio.Task[_Draft | None]) -> _Draft | None:
-        """The draft behind an earlier one; None where none may follow, or where it fails, which is no failure yet."""
-        draft = earlier if isinstance(earlier, _Draft) else await earlier
-        if draft is None or not self._goes_on(draft.accepted):
-            return None
-        with suppress(SsrError):
-            return await self._draft(draft.accepted)
-        return None
+    def _draft_from(self, run: Run) -> None:
+        context, _ = self._ask(run)
+        self._error = None
+        self._drafting = asyncio.create_task(self._draft(run, context.path), name=f"drafts/path-{context.path}")
 
-    async def _throw_away(self) -> tuple[Call, ...]:
-        for task in self._ahead:
-            task.cancel()
-        ends = await asyncio.gather(*self._ahead, return_exceptions=True)
-        self._ahead.clear()
-        drafts = [end.written for end in ends if isinstance(end, _Draft)]
-        return tuple(replace(call, kind=CallKind.WASTED) for draft in drafts for call in draft.calls)
+    async def _draft(self, run: Run, path: int) -> None:
+        """Draft from `run` on, until enough is ahead or the path would end."""
+        try:
+            self._pace.begin()
+            async with aclosing(self._open(*self._ask(run), most=0 if self._depth() else 1)) as steps:
+                async for written in steps:
+                    draft = _Draft(run, path, written)
+                    self._pace.came(written.step.tokens)
+                    self._ready.append(draft)
+                    self._news.set()
+                    run = draft.accepted
+                    ahead = len(self._ready) - (not self._judging)
+                    if ahead >= self._depth() or not self._goes_on(run):
+                        return
+        except Exception as error:  # no failure until it is its turn
+            self._error = error
+        finally:
+            self._drafting = None
+            self._news.set()
+
+    def _cut_off(self) -> None:
+        if self._drafting is not None and not self._drafting.cancelling():
+            assert self._turn is not None
+            self._begun_tokens = self._pace.begun(self._ask(self._turn.run)[1].max_step_tokens)
+            self._drafting.cancel()
+
+    async def _stop(self) -> None:
+        if (drafting := self._drafting) is not None:
+            drafting.cancel()
+            await asyncio.gather(drafting, return_exceptions=True)
+            self._drafting = None
+
+    async def _throw_away(self, turn: Written) -> tuple[Call, ...]:
+        self._cut_off()
+        await self._stop()
+        wasted = [replace(call, kind=CallKind.WASTED) for draft in self._ready for call in draft.written.calls]
+        if self._begun_tokens and turn.calls:
+            of_draft = turn.calls[-1]
+            begun = Call(CallKind.WASTED, of_draft.model, of_draft.parameters, 0, 0, self._begun_tokens)
+            wasted.append(replace(begun, continued=self._pace.continued))
+        self._ready.clear()
+        self._begun_tokens = 0
+        return tuple(wasted)

@@ -15,7 +15,7 @@ from ssr.core.types import Call, CallKind, Source, Step
 
 @dataclass(frozen=True, slots=True)
 class ModelUsage:
-    """The tokens one model processed. `parameters` 0: size unknown."""
+    """The tokens one model processed, in so many engine calls. `parameters` 0: size unknown."""
 
     model: str
     parameters: int
@@ -27,7 +27,7 @@ class ModelUsage:
     def add(self, call: Call) -> ModelUsage:
         return replace(
             self,
-            calls=self.calls + 1,
+            calls=self.calls + (not call.continued),
             prompt_tokens=self.prompt_tokens + call.prompt_tokens,
             cached_tokens=self.cached_tokens + call.cached_tokens,
             generated_tokens=self.generated_tokens + call.generated_tokens,
@@ -126,7 +126,7 @@ class Ledger:
 
     @property
     def wasted_tokens(self) -> int:
-        """Drafted behind a step that was then rewritten, and never scored."""
+        """Drafted behind a step that was then rewritten, and never scored; see `core.ahead`."""
         return self.generated.get(CallKind.WASTED, 0)
 
     @property

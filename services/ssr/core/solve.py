@@ -2,8 +2,9 @@
 
 `solve` is one resumable coroutine for all modes. Everything it decides goes through the `Journal` before it acts
 on it, and everything it knows comes from there: after a crash, calling it again with the same journal goes on behind
-the last committed step. Paths advance independently; nothing waits for the slowest. With a lookahead the drafter does
-not wait for the verifier either (`core.ahead`), and the same steps are committed. Paths begin in waves
+the last committed step. Paths advance independently; nothing waits for the slowest. What one model writes of a path is
+one stream, whose steps are committed as they are complete (`core.path_stream`); drafts are one, too, and go on while
+the verifier judges those before (`core.ahead`). Paths begin in waves
 (`Options.waves`): all at once, but for those in reserve, those of mode cascade that the target writes, and those of
 stop rule evidence. These begin once all before them have ended and left the vote open.
 Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
@@ -12,7 +13,7 @@ Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,11 +27,14 @@ from ssr.core.errors import ContextFull, SsrError
 from ssr.core.evidence.posterior import Posterior
 from ssr.core.evidence.prior import Author, Prior
 from ssr.core.evidence.rule import Estimate
+from ssr.core.lookahead import steps_ahead
+from ssr.core.path_stream import PathStream
 from ssr.core.poll_run import Pollster, Verified
 from ssr.core.run import Decision, Path, PathEnded, Run, Selected, StepCommitted, answered, path_end
 from ssr.core.types import (
     MAX_SCORE,
     NO_STRATEGY,
+    OnRejected,
     Options,
     PathContext,
     PathStatus,
@@ -57,15 +61,24 @@ class Selector(Protocol):
 
 
 class StepWriter(Protocol):
-    """Writes the next step of a path: the draft model, or the target where nobody drafts."""
+    """Writes the next steps of a path: the draft model, or the target where nobody drafts."""
 
-    async def write(self, context: PathContext, options: Options) -> Written: ...
+    def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
+        """The steps that follow the context's, each as soon as it is complete; `most` of them (0: as many as come).
+
+        `max_path_tokens` and `max_thinking_tokens` of `options` are what the path has left of them. It ends with the
+        turn, with these tokens, or for reasons of its own, but never without a step. Closing it, or cancelling whoever
+        reads it, ends the writing.
+        """
+        ...
 
 
 class Verifier(Protocol):
     """SSD: the target scores a draft and replaces a weak one."""
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict: ...
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
+        """`rejected` is awaited before the rewrite is written, where that can be known."""
+        ...
 
 
 class Journal(Protocol):
@@ -234,13 +247,13 @@ class _Solving:
     async def _grow(self, index: int) -> None:
         """Step by step to the end of one path; at a limit it stays as it is, and `_until_settled` ends the run."""
         await self._waves[next(wave for wave, begun in enumerate(self._options.waves) if index < begun)].wait()
-        async with self._drafts_ahead(index) as drafts:
+        async with self._steps_of(index) as steps:
             while (end := path_end(self._run.paths[index], self._options)) is None:
                 await self._steps_left.acquire()  # the last ones may be in the making on other paths
                 if self._limit(self._run):
                     return
                 try:
-                    committed = await self._next_step(index, drafts)
+                    committed = await self._next_step(index, steps)
                 except SsrError as error:
                     self._steps_left.release()
                     status = PathStatus.EXHAUSTED if isinstance(error, ContextFull) else PathStatus.FAILED
@@ -264,20 +277,31 @@ class _Solving:
         leader = count.votes[0].answer if count.votes else ""
         return replace(end, leader=leader, confidence=count.standing.confidence)
 
-    async def _next_step(self, index: int, drafts: DraftsAhead) -> StepCommitted:
-        context, options = self._asked(index, self._run)
-        author = options.author(index)
-        if author is not Author.VERIFIED:
-            writer = self._stages.drafter if author is Author.DRAFT else self._stages.writer
-            written = await writer.write(context, options)
-            # The target's own step counts as its rewrites do (paper section 3.3), which are not scored either.
-            step = replace(written.step, score=MAX_SCORE) if options.in_reserve(index) else written.step
-            return StepCommitted(index, step, written.calls)
-        draft = await drafts.next(self._run)
+    def _steps_of(self, index: int) -> PathStream | DraftsAhead:
+        ask, author, drafts = partial(self._asked, index), self._options.author(index), self._stages.drafter.stream
+        if author is Author.VERIFIED:
+            return DraftsAhead(drafts, ask, partial(self._goes_on, index), self._steps_ahead)
+        return PathStream(drafts if author is Author.DRAFT else self._stages.writer.stream, ask)
+
+    def _steps_ahead(self) -> int:
+        return steps_ahead(self._options, self._run.ledger)
+
+    async def _next_step(self, index: int, steps: PathStream | DraftsAhead) -> StepCommitted:
+        written = await steps.next(self._run)
+        if isinstance(steps, DraftsAhead):
+            return await self._verified(index, written, steps)
+        # The target's own step counts as its rewrites do (paper section 3.3), which are not scored either.
+        step = replace(written.step, score=MAX_SCORE) if self._options.in_reserve(index) else written.step
+        return StepCommitted(index, step, written.calls)
+
+    async def _verified(self, index: int, draft: Written, drafts: DraftsAhead) -> StepCommitted:
         step = draft.step
         if self._run.paths[index].with_step(step).progress.repeats:
             step = replace(step, text="")  # committing it would end the path: rejected unseen, as an empty one is
-        verdict = self._agreed(index, step, options) or await self._stages.verifier.verify(context, step, options)
+        context, options = self._asked(index, self._run)
+        verdict = self._agreed(index, step, options)
+        if verdict is None:
+            verdict = await self._stages.verifier.verify(context, step, options, drafts.rejected)
         committed = StepCommitted(index, verdict.step, (*draft.calls, *verdict.calls))
         wasted = await drafts.settle(self._run, committed)
         return replace(committed, calls=(*committed.calls, *wasted))
@@ -293,10 +317,6 @@ class _Solving:
             return None
         return Verdict(replace(step, score=score), accepted=True)
 
-    def _drafts_ahead(self, index: int) -> DraftsAhead:
-        lookahead, write = self._options.lookahead, self._stages.drafter.write
-        return DraftsAhead(lookahead, write, partial(self._asked, index), partial(self._goes_on, index))
-
     def _asked(self, index: int, run: Run) -> tuple[PathContext, Options]:
         """What is asked for the next step of a path."""
         path = run.paths[index]
@@ -304,6 +324,7 @@ class _Solving:
         options = replace(
             self._options,
             max_step_tokens=min(self._options.max_step_tokens, left),
+            max_path_tokens=left,
             max_thinking_tokens=max(0, self._options.thinking_budget - path.progress.thinking_tokens),
         )
         return path.context(self._job_id, self._problem, options.seed, options.domain), options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
 from grpc import aio
@@ -44,6 +44,22 @@ class DraftingServicer(drafting_pb2_grpc.DraftingServiceServicer):
         with about_next_step(path), work_of(request.context.batch):
             written = await self._author.write(path, options)
         return drafting_pb2.DraftResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
+
+    async def DraftSteps(  # type: ignore[override] # noqa: N802 - gRPC's name
+        self,
+        request: drafting_pb2.DraftRequest,
+        context: aio.ServicerContext[drafting_pb2.DraftRequest, drafting_pb2.DraftResponse],
+    ) -> None:
+        """Writes its messages itself: so a cancelled call closes the engine's stream at once, wherever it stands."""
+        options = checked_options(request.sampling, request.max_tokens, max_path_tokens=request.max_path_tokens)
+        path = checked_context(request.context)
+        with about_next_step(path), work_of(request.context.batch):
+            async with aclosing(self._author.stream(path, options, most=request.max_steps)) as steps:
+                async for written in steps:
+                    response = drafting_pb2.DraftResponse(
+                        step=step_to_wire(written.step), calls=calls_to_wire(written.calls)
+                    )
+                    await context.write(response)
 
     async def Measure(  # noqa: N802 - gRPC's name
         self,

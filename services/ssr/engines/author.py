@@ -1,18 +1,22 @@
-"""A model writes the next step of a path: the one act that drafting, rewriting and the baseline share."""
+"""A model writes a path's next steps: the one act that drafting, rewriting and the baseline share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 
 from ssr.core.answers import boxed
+from ssr.core.path_stream import behind
 from ssr.core.prompts import CLOSING, THINKING_ENDS, solving
-from ssr.core.seeds import call_seed
+from ssr.core.seeds import call_seed, path_seed
 from ssr.core.step_cutter import StepCutter, normalise_step
 from ssr.core.steps import BOUNDARY, join_path, open_text, well_formed
 from ssr.core.thinking import CLOSE, is_thinking, said, without_empty_thinking
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step, Written
 from ssr.domains import domain_named
 from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling
+from ssr.engines.growing_turn import GrowingTurn, StreamedStep
 from ssr.engines.rendering import PromptRenderer, TurnPrompt
 from ssr.engines.room import checked_room, context_full, refusals_as_full, room
 
@@ -46,6 +50,11 @@ class _Writing:
         """The assistant's turn before the step."""
         return self.prompt.turn
 
+    @property
+    def begun(self) -> str:
+        """The turn, with what the template itself has written of it."""
+        return self.prompt.turn + self.prompt.begun
+
 
 class Author:
     """Writes steps with one engine. `kind` and `source` say on whose behalf."""
@@ -65,23 +74,101 @@ class Author:
         if is_thinking(writing.turn) and await self._thought_enough(writing):
             return self._written(context, writing, THINKING_ENDS, ends_turn=False)
         text, finish = await self._step(writing, options.max_step_tokens)
-        if finish is Finish.EOS and _answers_in_anothers_thinking(writing, text):
-            text = f"{CLOSE}{BOUNDARY}{text}"
-        elif finish is Finish.EOS and _lacks_answer(writing, text):
-            text = await self._asked_for_answer(writing, text)
-        elif finish is not Finish.EOS and _spent(writing) and is_thinking(writing.turn + text):
+        if finish is Finish.EOS:
+            text = await self._ended(writing, text)
+        elif _spent(writing) and is_thinking(writing.turn + text):
             text = f"{text.rstrip()}\n{THINKING_ENDS}"
         return self._written(context, writing, text, ends_turn=finish is Finish.EOS)
+
+    async def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
+        """The steps that follow the context's; see `core.solve.StepWriter`.
+
+        One engine call writes them, which ends early where something else than its own text must follow: the end of
+        thinking that has used up its tokens. Raises: as `write`.
+        """
+        if most == 1:
+            yield await self.write(context, options)
+            return
+        given = 0
+        while options.max_path_tokens > 0:
+            async with aclosing(self._streamed(context, options)) as steps:
+                async for written in steps:
+                    context, options = behind(context, options, written.step)
+                    given += 1
+                    yield written
+                    if given == most or written.step.ends_turn or not written.step.text:
+                        return
+
+    async def _streamed(self, context: PathContext, options: Options) -> AsyncGenerator[Written, None]:
+        """The steps of one engine call, at least one."""
+        writing = await self._begin(context, options)
+        if is_thinking(writing.turn) and await self._thought_enough(writing):
+            yield self._written(context, writing, THINKING_ENDS, ends_turn=False)
+            return
+        prompt, kept = writing.prompt.text(), _ANSWER_TOKENS if is_thinking(writing.begun) else 0
+        left = await checked_room(self._engine, writing.info, prompt, options.max_path_tokens + kept)
+        growing = GrowingTurn(context, options, writing.prompt.begun)
+        with refusals_as_full(writing.info):
+            pieces = self._engine.stream(
+                prompt,
+                max_tokens=left - kept if left > kept else left,
+                sampling=writing.sampling,
+                affinity=writing.affinity,
+            )
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    for written in growing.take(piece):
+                        yield self._accounted(written, writing.info)
+                    if growing.done:
+                        break
+        if (last := growing.last) is not None:
+            yield self._accounted(await self._completed(growing, last), writing.info)
+
+    async def _completed(self, growing: GrowingTurn, last: StreamedStep) -> StreamedStep:
+        """The last step of an engine's stream, with its answer where it lacks one."""
+        if not last.ends_turn:
+            return last
+        ending = await self._begin(growing.context, growing.options)
+        ending.text = last.raw
+        text = await self._ended(ending, last.text)
+        calls = tuple(generation_call(self._kind, ending.info, generation) for generation in ending.generations)
+        return replace(last, text=text, calls=calls)
+
+    def _accounted(self, step: StreamedStep, info: EngineInfo) -> Written:
+        """The step as it is given; with the stream's first one goes the cost of its prompt."""
+        call = Call(
+            kind=self._kind,
+            model=info.model,
+            parameters=info.parameters or 0,
+            prompt_tokens=(step.prompt_tokens or 0) if step.first else 0,
+            cached_tokens=(step.cached_tokens or 0) if step.first else 0,
+            generated_tokens=step.tokens,
+            continued=not step.first,
+        )
+        tokens = step.tokens + sum(more.generated_tokens for more in step.calls)
+        written = Step(step.index, step.text, self._source, tokens, ends_turn=step.ends_turn)
+        return Written(written, (call, *step.calls))
+
+    async def _ended(self, writing: _Writing, text: str) -> str:
+        """The text of a step that ended its turn."""
+        if _answers_in_anothers_thinking(writing, text):
+            return f"{CLOSE}{BOUNDARY}{text}"
+        return await self._asked_for_answer(writing, text) if _lacks_answer(writing, text) else text
 
     async def _begin(self, context: PathContext, options: Options) -> _Writing:
         info = await self._engine.info()
         dialogue = solving(context.problem, context.strategy, domain_named(context.domain).prompts)
         think = options.max_thinking_tokens != 0
         prompt = await self._renderer.turn(dialogue, join_path(context.steps), think=think)
-        seed = call_seed(context.seed, context.path, len(context.steps), self._kind)
-        sampling = Sampling(options.temperature, options.top_p, seed)
+        sampling = Sampling(options.temperature, options.top_p, self._seed(context))
         unfinished = open_text(context.steps)
         return _Writing(info, prompt, sampling, affinity(context), unfinished, options.max_thinking_tokens)
+
+    def _seed(self, context: PathContext) -> int:
+        """A rewrite is a call of its own; all others are parts of one stream, wherever they begin."""
+        if self._kind is CallKind.REWRITE:
+            return call_seed(context.seed, context.path, len(context.steps), self._kind)
+        return path_seed(context.seed, context.path, self._kind)
 
     async def _thought_enough(self, writing: _Writing) -> bool:
         """Whether a path in its thinking has to come to its answer: its budget or the context is used up."""
@@ -96,7 +183,7 @@ class Author:
         """The text up to where the step ends, and why the model ended there."""
         cutter = StepCutter(writing.unfinished)
         cutter.feed(writing.prompt.begun)
-        thinks = is_thinking(writing.turn + writing.prompt.begun)
+        thinks = is_thinking(writing.begun)
         if thinks and writing.thinking_left is not None:
             max_tokens = min(max_tokens, max(1, writing.thinking_left))
         while True:

@@ -77,12 +77,15 @@ class Piece:
     """What a stream adds: `text` ("" while a character or a possible stop text is undecided).
 
     `tokens` counts all tokens generated up to here, those whose text is still undecided included. `end` is the whole
-    generation, on the last piece and only there: its text is that of all pieces together.
+    generation, on the last piece and only there: its text is that of all pieces together. `prompt_tokens` and
+    `cached_tokens` are as in `Generation`, where the engine reports them before the end.
     """
 
     text: str
     tokens: int
     end: Generation | None = None
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ class OpenAiEngine:
                 fresh = grown.add(chunk.text)
                 if grown.stopped:
                     break
-                yield Piece(fresh, progress.tokens)
+                yield Piece(fresh, progress.tokens, None, progress.usage.prompt, progress.usage.cached)
                 fresh = ""
         last = replace(progress.last, text=grown.text)
         fresh += grown.end()

@@ -39,7 +39,7 @@ from ssr.engines.stops import check_max_tokens, check_stops
 from ssr.engines.streamed_text import StreamedText
 from ssr.engines.templates import ChatTemplate
 from ssr.engines.tgi_rendering import TgiTokenizer
-from ssr.engines.tgi_replies import ended, event_in, generation_in, likelihood_in, next_token_in
+from ssr.engines.tgi_replies import ended, event_in, generation_in, likelihood_in, next_token_in, prompt_counts
 from ssr.engines.tgi_requests import chunks, request, sampled, without_images
 
 _TOP_N_LIMIT = re.compile(r"`top_n_tokens` must be >= 0 and <= (\d+)")
@@ -53,6 +53,7 @@ class _Learnt:
 
     losses: int
     tokenizer: TgiTokenizer
+    counts_early: bool = False  #: whether a stream's first event has the prompt's tokens, as ours does
     max_top_n: int | None = None
     info: EngineInfo | None = None
 
@@ -130,14 +131,20 @@ class TgiEngine:
     ) -> AsyncGenerator[Piece, None]:
         """See `Engine.stream`."""
         grown, parts, done = StreamedText(check_stops(stop)), list[Generation](), 0
+        # Counted before the stream takes a connection: two calls that each hold one would wait for each other.
+        counts: tuple[int | None, int | None] = (None, None)
+        if not self._learnt.counts_early:
+            counts = (await self.count_tokens(prompt), None)
         for most, seed in chunks(check_max_tokens(max_tokens), sampling.seed if self._seeded else None):
             begun = prompt + grown.resume()
             asked = request(begun, max_new_tokens=most, stop=list(stop), **sampled(sampling, seed))
             async with aclosing(self._part(begun, asked, most)) as pieces:
                 async for piece in pieces:
+                    if not done and piece.prompt_tokens is not None:
+                        counts, self._learnt.counts_early = (piece.prompt_tokens, piece.cached_tokens), True
                     fresh = grown.add(piece.text)
                     if piece.end is None and not grown.stopped:
-                        yield Piece(fresh, done + piece.tokens)
+                        yield Piece(fresh, done + piece.tokens, None, *counts)
                         continue
                     parts.append(piece.end or Generation("", piece.tokens, Finish.STOP))
                     break
@@ -151,17 +158,20 @@ class TgiEngine:
     async def _part(self, prompt: str, asked: Mapping[str, object], most: int) -> AsyncGenerator[Piece, None]:
         """The tokens of one request as TGI streams them, stop texts included."""
         url, said, tokens = f"{self._connection.base_url}/generate_stream", "", 0
+        counts: tuple[int | None, int | None] = (None, None)
         async with aclosing(self._connection.events("/generate_stream", asked)) as events:
             async for data in events:
                 event = event_in(url, data)
                 text = "" if event.token.special else event.token.text
                 said, tokens = said + text, tokens + 1
                 plausible.generated_tokens(url, tokens, len(said), most)
+                if event.prompt is not None:
+                    counts = prompt_counts(url, event.prompt, prompt)
                 if event.details is not None:
                     end = ended(url, event.details, prompt, said, most)
                     yield Piece(text, end.tokens, end)
                     return
-                yield Piece(text, tokens)
+                yield Piece(text, tokens, None, *counts)
         raise Unavailable(f"{url} ended before the generation did")
 
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:

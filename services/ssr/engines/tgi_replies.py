@@ -32,6 +32,14 @@ class StreamToken:
 
 
 @dataclass(slots=True)
+class StreamPrompt:
+    """What the first event of a stream of our own engines has."""
+
+    input_length: int | None = None
+    cached_length: int | None = None
+
+
+@dataclass(slots=True)
 class StreamDetails:
     """What the last event of a stream has. `cached_length` is reported by our own engines alone."""
 
@@ -47,6 +55,7 @@ class StreamEvent:
 
     token: StreamToken
     details: StreamDetails | None = None
+    prompt: StreamPrompt | None = None
 
 
 _EVENT = TypeAdapter(StreamEvent)
@@ -79,9 +88,13 @@ def event_in(url: str, data: bytes) -> StreamEvent:
 def ended(url: str, details: StreamDetails, prompt: str, text: str, most: int) -> Generation:
     """The end of a stream that gave `text`, stop texts included. Raises `BadReply`."""
     tokens = plausible.generated_tokens(url, details.generated_tokens, len(text), most)
-    prompt_tokens = plausible.prompt_tokens(url, details.input_length, prompt)
-    cached = plausible.cached_tokens(url, details.cached_length, prompt_tokens)
-    return Generation(text, tokens, _FINISH[details.finish_reason], prompt_tokens, cached)
+    return Generation(text, tokens, _FINISH[details.finish_reason], *prompt_counts(url, details, prompt))
+
+
+def prompt_counts(url: str, told: StreamDetails | StreamPrompt, prompt: str) -> tuple[int | None, int | None]:
+    """The prompt's tokens, and those of them that were cached, out of a stream. Raises `BadReply`."""
+    tokens = plausible.prompt_tokens(url, told.input_length, prompt)
+    return tokens, plausible.cached_tokens(url, told.cached_length, tokens)
 
 
 def next_token_in(reply: Reply, prompt: str, top_n: int) -> NextToken:

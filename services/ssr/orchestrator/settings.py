@@ -48,8 +48,10 @@ class DefaultOptions(BaseModel):
     max_path_tokens: Annotated[int, Field(ge=1, le=MAX_PATH_TOKENS)] = Options().max_path_tokens
     #: Tokens that a thinking model thinks on a path, at most; None: most of max_path_tokens.
     max_thinking_tokens: Annotated[int | None, Field(ge=0, le=MAX_PATH_TOKENS)] = None
-    #: Steps drafted ahead of the one that is being scored.
-    lookahead: Annotated[int, Field(ge=0, le=MAX_LOOKAHEAD)] = Options().lookahead
+    #: Whole steps drafted ahead of the one that is being scored, at most; None: as many as are worth it.
+    lookahead: Annotated[int | None, Field(ge=0, le=MAX_LOOKAHEAD)] = Options().lookahead
+    #: The share of the drafted tokens that may be thrown away for drafting ahead, 0..1.
+    max_waste: Annotated[float, Field(ge=0, le=1)] = Options().max_waste
     #: Of the paths in mode ssr, those that the target writes alone, and only where the others leave the vote open.
     reserve: Annotated[int, Field(ge=0, lt=MAX_PATHS)] = Options().reserve
 

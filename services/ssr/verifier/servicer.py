@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 
 from grpc import aio
 
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reporter import reporting
-from ssr.core.types import CallKind, Source
+from ssr.core.types import CallKind, OnRejected, Source
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
 from ssr.engines.load import Pool
@@ -49,10 +49,25 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         request: verification_pb2.VerifyRequest,
         context: aio.ServicerContext[verification_pb2.VerifyRequest, verification_pb2.VerifyResponse],
     ) -> verification_pb2.VerifyResponse:
+        return await self._verified(request)
+
+    async def VerifyInParts(  # type: ignore[override] # noqa: N802 - gRPC's name
+        self,
+        request: verification_pb2.VerifyRequest,
+        context: aio.ServicerContext[verification_pb2.VerifyRequest, verification_pb2.VerifyResponse],
+    ) -> None:
+        async def rejected() -> None:
+            await context.write(verification_pb2.VerifyResponse(accepted=False))
+
+        await context.write(await self._verified(request, rejected))
+
+    async def _verified(
+        self, request: verification_pb2.VerifyRequest, rejected: OnRejected | None = None
+    ) -> verification_pb2.VerifyResponse:
         options = checked_options(request.sampling, request.max_tokens, request.threshold, request.scorer)
         path, began = checked_context(request.context), time.perf_counter()
         with about_next_step(path, request.step.text), work_of(request.context.batch):
-            verdict = await self._verifier.verify(path, step_from_wire(request.step), options)
+            verdict = await self._verifier.verify(path, step_from_wire(request.step), options, rejected)
         self._metrics.verified(verdict.accepted, time.perf_counter() - began)
         self.steps.verified += 1
         self.steps.rewritten += not verdict.accepted
@@ -70,6 +85,22 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         with about_next_step(path), work_of(request.context.batch):
             written = await self._author.write(path, options)
         return verification_pb2.WriteResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
+
+    async def WriteSteps(  # type: ignore[override] # noqa: N802 - gRPC's name
+        self,
+        request: verification_pb2.WriteRequest,
+        context: aio.ServicerContext[verification_pb2.WriteRequest, verification_pb2.WriteResponse],
+    ) -> None:
+        """Writes its messages itself: so a cancelled call closes the engine's stream at once, wherever it stands."""
+        options = checked_options(request.sampling, request.max_tokens, max_path_tokens=request.max_path_tokens)
+        path = checked_context(request.context)
+        with about_next_step(path), work_of(request.context.batch):
+            async with aclosing(self._author.stream(path, options, most=request.max_steps)) as steps:
+                async for written in steps:
+                    response = verification_pb2.WriteResponse(
+                        step=step_to_wire(written.step), calls=calls_to_wire(written.calls)
+                    )
+                    await context.write(response)
 
     async def Measure(  # noqa: N802 - gRPC's name
         self,

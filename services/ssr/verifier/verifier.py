@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ssr.core.acceptance import accepts, without_agreement
 from ssr.core.steps import is_repeated
-from ssr.core.types import MAX_SCORE, CallKind, Options, PathContext, Source, Step, Verdict
+from ssr.core.types import MAX_SCORE, CallKind, OnRejected, Options, PathContext, Source, Step, Verdict
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
 from ssr.verifier.scorers import scorer_named
@@ -26,8 +26,10 @@ class TargetVerifier:
         self._target, self._default_scorer = JudgedStep(engine, reward), default_scorer
         self._rewriter = Author(engine, CallKind.REWRITE, Source.REWRITTEN)
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
-        """The draft with its score, or the target's own step in its place.
+    async def verify(
+        self, context: PathContext, step: Step, options: Options, rejected: OnRejected | None = None
+    ) -> Verdict:
+        """The draft with its score, or the target's own step in its place; `rejected` is awaited before it is written.
 
         An empty or repeated draft is rejected unseen: committing it would end the path.
         Raises: InvalidRequest for an unknown scorer; CapabilityMissing where the engine cannot report what the scorer
@@ -38,6 +40,8 @@ class TargetVerifier:
             return Verdict(replace(step, score=judgement.score), accepted=True, calls=judgement.calls)
         if judgement.rejection:
             _log.debug("step %d of path %d is rejected: %s", step.index, context.path, judgement.rejection)
+        if rejected is not None:
+            await rejected()
         rewrite = await self._rewriter.write(context, options)
         rewritten = replace(rewrite.step, score=MAX_SCORE, draft_score=judgement.score)
         return Verdict(rewritten, accepted=False, calls=(*judgement.calls, *rewrite.calls))

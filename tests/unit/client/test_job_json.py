@@ -50,7 +50,7 @@ def test_a_job_in_full() -> None:
     ]
     assert found["options"]["mode"] == "ssr"
     assert (found["priority"], found["tenant"]) == ("batch", "shop")
-    assert (found["options"]["max_steps"], found["options"]["lookahead"]) == (4096, 0)
+    assert (found["options"]["max_steps"], found["options"]["lookahead"]) == (4096, None)
     assert (found["created"], found["started"]) == ("2025-01-02T00:00:00+00:00", None)
 
 

@@ -18,6 +18,7 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.prior import Author
 from ssr.core.evidence.rule import Estimate
 from ssr.core.limits import check_options
+from ssr.core.path_stream import StepByStep
 from ssr.core.run import Path, PathEnded, StepCommitted
 from ssr.core.solve import Outcome, Stages, conclude
 from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule, Written
@@ -57,7 +58,7 @@ class CascadeCrew(TreeCrew):
         return Stages(self, self, _Alone(self), self, self)
 
 
-class _Alone:
+class _Alone(StepByStep):
     """The target as a writer."""
 
     def __init__(self, crew: CascadeCrew) -> None:

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from tree_stages import MemoryJournal, TreeCrew
 
+from ssr.core.path_stream import StepByStep
 from ssr.core.solve import Stages, solve
-from ssr.core.types import Mode, Options, PathContext, Step, Verdict, Written
+from ssr.core.types import Mode, OnRejected, Options, PathContext, Step, Verdict, Written
 
 
-class Idle:
+class Idle(StepByStep):
     """Whoever must not be asked in this mode."""
 
     async def select(self, *_: object) -> None:
@@ -19,7 +20,7 @@ class Idle:
     async def write(self, context: PathContext, options: Options) -> Written:
         raise AssertionError("the target does not write")
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         raise AssertionError("nothing is verified")
 
 

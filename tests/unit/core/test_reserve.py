@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tree_stages import TOKENS, MemoryJournal, TreeCrew, many, run
 
 from ssr.core.errors import Unavailable
+from ssr.core.path_stream import StepByStep
 from ssr.core.run import PathEnded, StepCommitted
 from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
 from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step, StopRule, Written
@@ -54,7 +55,7 @@ class ReserveCrew(TreeCrew):
         return Stages(self, self, _Alone(self), self, self)
 
 
-class _Alone:
+class _Alone(StepByStep):
     """The target as a writer."""
 
     def __init__(self, stages: ReserveCrew) -> None:

@@ -11,12 +11,14 @@ from tree_stages import MemoryJournal
 
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import ContextFull, StaleOwner, Unavailable
+from ssr.core.path_stream import StepByStep
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
 from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
 from ssr.core.types import (
     Call,
     CallKind,
     Mode,
+    OnRejected,
     Options,
     PathContext,
     PathStatus,
@@ -37,7 +39,7 @@ class Same:
         return a == b
 
 
-class ScriptedCrew:
+class ScriptedCrew(StepByStep):
     """Plays every part. `script`: per path, the texts of its steps; an exception is raised in a step's place.
 
     A path whose script runs out waits until it is cancelled.
@@ -71,7 +73,7 @@ class ScriptedCrew:
         call = Call(CallKind.DRAFT, "m", 1, prompt_tokens=0, cached_tokens=0, generated_tokens=10)
         return Written(Step(index, text, self._source, tokens=10), (call,))
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         self.calls.append(("verify", context.path, step.index))
         if step.text in self._reject:
             rewritten = replace(step, text=f"better {step.text}", source=Source.REWRITTEN, score=9.0, draft_score=1.0)
@@ -299,7 +301,7 @@ async def test_a_spent_token_budget_ends_the_run_behind_its_last_step() -> None:
         await run(
             {0: ["a0", "a1", "a2", "a3", "a4"], 1: [box("7")]},
             journal,
-            change=lambda options: replace(options, max_tokens=40),
+            change=lambda options: replace(options, max_tokens=40, lookahead=0),
         )
     state = await journal.load()
     assert state.ledger.generated_tokens == 40

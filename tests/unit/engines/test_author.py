@@ -56,14 +56,16 @@ async def test_a_turn_that_ends_without_a_box_again_stays_as_it_was() -> None:
     assert (step.text, step.tokens, step.ends_turn) == ("I give up.", 5, True)
 
 
-async def test_seeds_belong_to_the_place_in_the_job() -> None:
+@pytest.mark.parametrize(("kind", "seeds"), [(CallKind.DRAFT, 2), (CallKind.WRITE, 2), (CallKind.REWRITE, 3)])
+async def test_seeds_belong_to_the_path_and_those_of_rewrites_to_the_step(kind: CallKind, seeds: int) -> None:
+    """What one model writes of a path may be a stream, which may be opened anew behind any of its steps."""
     engine = FakeEngine(["a"] * 4)
-    write = author(engine).write
+    write = Author(engine, kind, Source.DRAFT).write
     for context in (CONTEXT, CONTEXT, replace(CONTEXT, steps=()), replace(CONTEXT, path=3)):
         await write(context, OPTIONS)
-    seeds = [sampling.seed for sampling in engine.samplings]
-    assert seeds[0] == seeds[1]
-    assert len(set(seeds)) == 3
+    used = [sampling.seed for sampling in engine.samplings]
+    assert used[0] == used[1]
+    assert len(set(used)) == seeds
 
 
 async def test_calls_of_a_path_share_an_affinity() -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
 from tree_stages import MemoryJournal
 
 from ssr.core.answers import ANYBODY, Asked
+from ssr.core.path_stream import StepByStep
 from ssr.core.run import PathEnded, Selected
 from ssr.core.solve import Outcome, Stages, solve
 from ssr.core.types import (
     NO_STRATEGY,
     Mode,
+    OnRejected,
     Options,
     PathContext,
     PathStatus,
@@ -29,7 +32,7 @@ from ssr_bench.virtual_time import run_virtually
 STEP_S = 2.0
 
 
-class _TimedCrew:
+class _TimedCrew(StepByStep):
     """Every path writes two steps of `STEP_S` seconds, the second with an answer."""
 
     def __init__(self) -> None:
@@ -44,7 +47,7 @@ class _TimedCrew:
         index = len(context.steps)
         return Written(Step(index, "\\boxed{7}" if index else "first", Source.TARGET, tokens=3), ())
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         raise AssertionError("nothing is verified here")
 
     async def same(self, first: str, second: str, asked: Asked = ANYBODY) -> bool:
@@ -72,8 +75,9 @@ def test_a_path_in_reserve_begins_at_once_when_it_is_wanted() -> None:
     context = PathContext("job", 0, "?", NO_STRATEGY, (), 0)
 
     async def first_steps() -> None:
-        await writer.write(replace(context, path=1), options)
-        await writer.write(replace(context, path=2), options)
+        for path in (1, 2):
+            async with aclosing(writer.stream(replace(context, path=path), options)) as steps:
+                await anext(steps)
 
     run_virtually(first_steps())
     assert stages.began_s == {1: [1.5], 2: [1.5 + STEP_S]}

@@ -22,7 +22,7 @@ async def token_events(
     chunks: AsyncIterable[Chunk], criteria: StopCriteria, text_of: TextOf, *, top_n: int, queue_s: float
 ) -> AsyncGenerator[Sequence[TokenEvent], None]:
     """One event a token, those of a chunk together, up to the one that `criteria` end the generation with."""
-    seen = 0
+    seen, begun = 0, False
     special: TokenEvent | None = None  # held back: only the next chunk says whether it ended the turn
     async for chunk in chunks:
         ready: list[tuple[TokenEvent, bool]] = []
@@ -40,6 +40,8 @@ async def token_events(
         events: list[TokenEvent] = []
         for each, eos in ready:
             reason = criteria.after("" if each.token.special else each.token.text, eos=eos)
+            if not begun:
+                begun, each = True, each._replace(prompt=(chunk.prompt_tokens, chunk.cached_tokens))
             if reason is not None:
                 yield [*events, each._replace(end=_end(chunk, reason, queue_s))]
                 return

@@ -87,12 +87,14 @@ class TokenEvent(NamedTuple):
     """One generated token; `end` is set on the last one, and only there.
 
     `top_tokens` are the `top_n_tokens` most probable candidates of this position, most probable first. The token that
-    ends the model's turn is an event too, with `special` set.
+    ends the model's turn is an event too, with `special` set. The first token's event has the `prompt`'s tokens and
+    those of them that were cached, where the backend knows them by then.
     """
 
     token: Token
     top_tokens: tuple[Token, ...] = ()
     end: GenerationEnd | None = None
+    prompt: tuple[int, int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

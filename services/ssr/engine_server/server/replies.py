@@ -1,7 +1,8 @@
 """TGI's JSON replies and headers, made from a `Generation`.
 
 Ours beyond TGI's: the header `x-cached-tokens` and the key `cached_length` in a stream's details say how much of the
-prompt came out of the prefix cache. Real TGI does not report.
+prompt came out of the prefix cache, which real TGI does not report; and the first event of a stream has both counts as
+`prompt`, for callers that leave before its end.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ def stream_reply(
     if event.top_tokens:
         reply["top_tokens"] = _top_tokens(event)
     reply |= {"generated_text": None, "details": None}
+    if event.prompt is not None and details:
+        reply["prompt"] = dict(zip(("input_length", "cached_length"), event.prompt, strict=True))
     if event.end is not None:
         reply["generated_text"] = prefix + generation.text
         if details:

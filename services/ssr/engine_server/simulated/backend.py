@@ -92,6 +92,8 @@ class SimulatedBackend:
                 written: list[str] = []
                 ready: list[TokenEvent] = []
                 for event in self._events(request, fault, end):
+                    if not written:
+                        event = event._replace(prompt=(len(prompt), cached))
                     if pacer.owe(self._decode_s(), settle=event.end is not None):
                         if ready:
                             yield ready

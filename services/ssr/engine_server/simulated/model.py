@@ -12,7 +12,7 @@ from ssr.core.thinking import CLOSE, OPEN
 from ssr.engine_server.server.backend import Token
 from ssr.engine_server.simulated import judge, wording
 from ssr.engine_server.simulated.dice import Dice
-from ssr.engine_server.simulated.reader import Judging, Scale, Selecting, Solving, read
+from ssr.engine_server.simulated.reader import Judging, Scale, Selecting, Solving, read, without_blanks
 from ssr.engine_server.simulated.settings import SimulatedSettings, Thinking
 from ssr.engine_server.simulated.template import parse
 from ssr.engine_server.simulated.tokenizer import END, SPECIAL_IDS, piece_id, pieces
@@ -107,9 +107,9 @@ class SimulatedModel:
                 return
             yield from _text(BOUNDARY, top_n)
             if path.thinking:
-                path, lead = replace(path, thought=(*path.thought, step.text)), ""
+                path, lead = replace(path, thought=without_blanks((*path.thought, step.text))), ""
             else:
-                path, lead = replace(path, steps=(*path.steps, step.text)), ""
+                path, lead = replace(path, steps=without_blanks((*path.steps, step.text))), ""
 
 
 def _answer(words: list[str], shares: judge.Distribution, lead: str, top_n: int) -> Iterator[Position]:

@@ -6,6 +6,7 @@ Everything that is none of SSR's questions is taken for a problem to solve: a si
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -140,7 +141,15 @@ def _steps_so_far(written: str) -> tuple[str, ...]:
     *steps, last = written.split(BOUNDARY)
     if equation_in(last) is not None or "\\boxed{" in last:
         steps.append(last)
-    return tuple(steps)
+    return without_blanks(steps)
+
+
+def without_blanks(steps: Sequence[str]) -> tuple[str, ...]:
+    """The steps without empty ones, but for those at the end: no path has them once something is written behind."""
+    count = len(steps)
+    while count and not steps[count - 1]:
+        count -= 1
+    return (*(step for step in steps[:count] if step), *steps[count:])
 
 
 def _plain(hint: str) -> str:

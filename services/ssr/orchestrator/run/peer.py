@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Awaitable
 from contextlib import AbstractContextManager, ExitStack
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from grpc import aio
 from opentelemetry.trace import SpanKind
 
 from ssr.core.errors import NoEngine, Retryable, SsrError, TimedOut, plain
@@ -20,8 +20,18 @@ from ssr.orchestrator.run.parking import Parking
 from ssr.runtime.rpc.errors import remote_errors
 from ssr.runtime.telemetry.tracing import TRACEPARENT, Span, Tracing, current_span
 
-Request = TypeVar("Request")
-Reply = TypeVar("Reply")
+Request = TypeVar("Request", contravariant=True)
+Reply = TypeVar("Reply", covariant=True)
+Metadata = tuple[tuple[str, str], ...] | None
+
+
+class Method(Protocol[Request, Reply]):
+    """A method of a service: gRPC's own for one reply, or one that reads the next reply of a stream."""
+
+    def __call__(self, request: Request, *, timeout: float, metadata: Metadata) -> Awaitable[Reply]:
+        """The reply within `timeout` seconds. Raises: our errors or gRPC's."""
+        ...
+
 
 #: Until the call's own deadline.
 _BACKOFF = Backoff(first_s=0.1, max_s=5.0, patience_s=math.inf)
@@ -54,7 +64,7 @@ class Peer:
     async def call(
         self,
         stage: Stage,
-        method: aio.UnaryUnaryMultiCallable[Request, Reply],
+        method: Method[Request, Reply],
         request: Request,
         job_id: str = "",
     ) -> Reply:
@@ -76,7 +86,7 @@ class Peer:
     async def _retrying(
         self,
         stage: Stage,
-        method: aio.UnaryUnaryMultiCallable[Request, Reply],
+        method: Method[Request, Reply],
         request: Request,
         deadline: float,
         job_id: str,

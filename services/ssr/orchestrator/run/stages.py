@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ssr.core.answers import Equivalence
 from ssr.core.solve import Stages
-from ssr.core.types import Options, PathContext, Selection, Step, Verdict, Written
+from ssr.core.types import OnRejected, Options, PathContext, Selection, Step, Verdict, Written
 from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.metrics.stages import Stage
 from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.peer import Peer
+from ssr.orchestrator.run.remote_steps import CannotStream, RemoteSteps, Streaming, VerdictInParts
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.rpc.channel import open_channel
 from ssr.runtime.rpc.tls import client_end
@@ -65,22 +66,32 @@ class RemoteSelector:
 class RemoteDrafter:
     """Implements `core.solve.StepWriter` with a DraftingService."""
 
-    def __init__(self, stub: drafting_pb2_grpc.DraftingServiceAsyncStub, peer: Peer, *, batch: bool = False) -> None:
+    def __init__(
+        self,
+        stub: drafting_pb2_grpc.DraftingServiceAsyncStub,
+        peer: Peer,
+        *,
+        batch: bool = False,
+        streaming: Streaming | None = None,
+    ) -> None:
         self._stub, self._peer, self._batch = stub, peer, batch
+        self._streaming = streaming or Streaming()
+        self._steps = RemoteSteps(peer, Stage.DRAFT, stub.Draft, stub.DraftSteps, self._request, self._streaming)
 
     def for_batch(self) -> RemoteDrafter:
-        return RemoteDrafter(self._stub, self._peer, batch=True)
+        return RemoteDrafter(self._stub, self._peer, batch=True, streaming=self._streaming)
 
-    async def write(self, context: PathContext, options: Options) -> Written:
-        request = drafting_pb2.DraftRequest(
+    def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
+        return self._steps.stream(context, options, most=most)
+
+    def _request(self, context: PathContext, options: Options, most: int) -> drafting_pb2.DraftRequest:
+        return drafting_pb2.DraftRequest(
             context=context_to_wire(context, batch=self._batch),
             sampling=sampling_to_wire(options),
             max_tokens=options.max_step_tokens,
+            max_path_tokens=options.max_path_tokens,
+            max_steps=most,
         )
-        with self._peer.step_span(Stage.DRAFT, context) as span, about_next_step(context):
-            reply = await self._peer.call(Stage.DRAFT, self._stub.Draft, request, context.job_id)
-            span.set(tokens=reply.step.tokens)
-        return Written(step_from_wire(reply.step), calls_from_wire(reply.calls))
 
     async def measure(self, text: str) -> step_pb2.MeasureResponse:
         request = step_pb2.MeasureRequest(text=text)
@@ -91,14 +102,21 @@ class RemoteVerifier:
     """Implements `core.solve.Verifier`, and StepWriter for the target alone, with a VerificationService."""
 
     def __init__(
-        self, stub: verification_pb2_grpc.VerificationServiceAsyncStub, peer: Peer, *, batch: bool = False
+        self,
+        stub: verification_pb2_grpc.VerificationServiceAsyncStub,
+        peer: Peer,
+        *,
+        batch: bool = False,
+        streaming: Streaming | None = None,
     ) -> None:
         self._stub, self._peer, self._batch = stub, peer, batch
+        self._streaming = streaming or Streaming()
+        self._steps = RemoteSteps(peer, Stage.WRITE, stub.Write, stub.WriteSteps, self._request, self._streaming)
 
     def for_batch(self) -> RemoteVerifier:
-        return RemoteVerifier(self._stub, self._peer, batch=True)
+        return RemoteVerifier(self._stub, self._peer, batch=True, streaming=self._streaming)
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         request = verification_pb2.VerifyRequest(
             context=context_to_wire(context, batch=self._batch),
             step=step_to_wire(step),
@@ -107,22 +125,36 @@ class RemoteVerifier:
             sampling=sampling_to_wire(options),
             max_tokens=options.max_step_tokens,
         )
+        in_parts = options.lookahead != 0 and self._streaming.believed
         with self._peer.step_span(Stage.VERIFY, context) as span, about_next_step(context, step.text):
-            reply = await self._peer.call(Stage.VERIFY, self._stub.Verify, request, context.job_id)
+            reply = await self._verified(request, context.job_id, rejected, in_parts=in_parts)
             verdict = Verdict(step_from_wire(reply.step), reply.accepted, calls_from_wire(reply.calls))
             _report(span, verdict)
             return verdict
 
-    async def write(self, context: PathContext, options: Options) -> Written:
-        request = verification_pb2.WriteRequest(
+    async def _verified(
+        self, request: verification_pb2.VerifyRequest, job_id: str, rejected: OnRejected, *, in_parts: bool
+    ) -> verification_pb2.VerifyResponse:
+        if in_parts:
+            try:
+                return await self._peer.call(
+                    Stage.VERIFY, VerdictInParts(self._stub.VerifyInParts, rejected), request, job_id
+                )
+            except CannotStream:
+                self._streaming.refused()
+        return await self._peer.call(Stage.VERIFY, self._stub.Verify, request, job_id)
+
+    def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
+        return self._steps.stream(context, options, most=most)
+
+    def _request(self, context: PathContext, options: Options, most: int) -> verification_pb2.WriteRequest:
+        return verification_pb2.WriteRequest(
             context=context_to_wire(context, batch=self._batch),
             sampling=sampling_to_wire(options),
             max_tokens=options.max_step_tokens,
+            max_path_tokens=options.max_path_tokens,
+            max_steps=most,
         )
-        with self._peer.step_span(Stage.WRITE, context) as span, about_next_step(context):
-            reply = await self._peer.call(Stage.WRITE, self._stub.Write, request, context.job_id)
-            span.set(tokens=reply.step.tokens)
-        return Written(step_from_wire(reply.step), calls_from_wire(reply.calls))
 
     async def measure(self, text: str) -> step_pb2.MeasureResponse:
         request = step_pb2.MeasureRequest(text=text)

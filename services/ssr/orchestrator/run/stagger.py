@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 
 from ssr.core.solve import Stages, StepWriter
@@ -24,7 +26,9 @@ class _StaggeredWriter:
     def __init__(self, writer: StepWriter, stagger_s: float) -> None:
         self._writer, self._stagger_s = writer, stagger_s
 
-    async def write(self, context: PathContext, options: Options) -> Written:
+    async def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
         if not context.steps and context.path < options.waves[0]:
             await asyncio.sleep(context.path * self._stagger_s)
-        return await self._writer.write(context, options)
+        async with aclosing(self._writer.stream(context, options, most=most)) as steps:
+            async for written in steps:
+                yield written

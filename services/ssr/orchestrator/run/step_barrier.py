@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 
 from ssr.core.run import Decision, Run, Selected
 from ssr.core.solve import Journal, Selector, Stages, StepWriter, Verifier
-from ssr.core.types import Options, PathContext, Selection, Step, Verdict, Written
+from ssr.core.types import OnRejected, Options, PathContext, Selection, Step, Verdict, Written
 
 #: The place of the selection among the paths.
 _SELECTION = -1
@@ -67,18 +69,23 @@ class _GatedWriter:
     def __init__(self, barrier: StepBarrier, writer: StepWriter) -> None:
         self._barrier, self._writer = barrier, writer
 
-    async def write(self, context: PathContext, options: Options) -> Written:
-        await self._barrier.begin(context.path)
-        return await self._writer.write(context, options)
+    async def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
+        async with aclosing(self._writer.stream(context, options, most=most)) as steps:
+            while True:
+                await self._barrier.begin(context.path)
+                written = await anext(steps, None)
+                if written is None:
+                    return
+                yield written
 
 
 class _GatedVerifier:
     def __init__(self, barrier: StepBarrier, verifier: Verifier) -> None:
         self._barrier, self._verifier = barrier, verifier
 
-    async def verify(self, context: PathContext, step: Step, options: Options) -> Verdict:
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         await self._barrier.begin(context.path)  # a draft that was written ahead has not begun in the sense of the gate
-        return await self._verifier.verify(context, step, options)
+        return await self._verifier.verify(context, step, options, rejected)
 
 
 class _GatedJournal:

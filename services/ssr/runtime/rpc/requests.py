@@ -28,18 +28,26 @@ def checked_context(message: step_pb2.PathContext) -> PathContext:
     return context_from_wire(message)
 
 
-def checked_options(sampling: step_pb2.Sampling, max_tokens: int, threshold: float = 0.0, scorer: str = "") -> Options:
-    """The options that one step needs.
+def checked_options(
+    sampling: step_pb2.Sampling, max_tokens: int, threshold: float = 0.0, scorer: str = "", *, max_path_tokens: int = 0
+) -> Options:
+    """The options that one step needs, or a stream of them, which has a `max_path_tokens`.
 
     Raises: InvalidRequest naming the field that is out of its limits.
     """
     thinking = sampling.max_thinking_tokens if sampling.HasField("max_thinking_tokens") else None
-    return _step_options(sampling.temperature, sampling.top_p, max_tokens, thinking, threshold, scorer)
+    return _step_options(sampling.temperature, sampling.top_p, max_tokens, thinking, threshold, scorer, max_path_tokens)
 
 
 @lru_cache(maxsize=256)  # the steps of a job all ask for the same
 def _step_options(
-    temperature: float, top_p: float, max_tokens: int, thinking: int | None, threshold: float, scorer: str
+    temperature: float,
+    top_p: float,
+    max_tokens: int,
+    thinking: int | None,
+    threshold: float,
+    scorer: str,
+    max_path_tokens: int,
 ) -> Options:
     options = Options(
         mode=Mode.SSD,
@@ -47,6 +55,7 @@ def _step_options(
         temperature=temperature,
         top_p=top_p,
         max_step_tokens=max_tokens,
+        max_path_tokens=max_path_tokens or max_tokens,
         max_thinking_tokens=thinking,
         threshold=threshold,
         scorer=scorer,

@@ -116,6 +116,7 @@ def calls_to_wire(calls: Iterable[Call]) -> list[step_pb2.Call]:
             prompt_tokens=call.prompt_tokens,
             cached_tokens=call.cached_tokens,
             generated_tokens=call.generated_tokens,
+            continued=call.continued,
         )
         for call in calls
     ]
@@ -130,6 +131,7 @@ def calls_from_wire(messages: Iterable[step_pb2.Call]) -> tuple[Call, ...]:
             prompt_tokens=message.prompt_tokens,
             cached_tokens=message.cached_tokens,
             generated_tokens=message.generated_tokens,
+            continued=message.continued,
         )
         for message in messages
     )
@@ -187,6 +189,7 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
         max_tokens=options.max_tokens,
         max_steps=options.max_steps,
         lookahead=options.lookahead,
+        max_waste=options.max_waste,
         reserve=options.reserve,
         draft_paths=options.draft_paths,
         confidence=options.confidence,
@@ -248,6 +251,7 @@ def options_from_wire(
         max_tokens=message.max_tokens if given("max_tokens") else None,
         max_steps=message.max_steps if given("max_steps") else defaults.max_steps,
         lookahead=message.lookahead if given("lookahead") else defaults.lookahead,
+        max_waste=message.max_waste if given("max_waste") else defaults.max_waste,
         reserve=message.reserve if given("reserve") else _default_reserve(mode, paths, defaults),
         draft_paths=draft_paths,
         confidence=message.confidence if given("confidence") else defaults.confidence,
