@@ -33,57 +33,73 @@ int fuzzy_agreement(const Token* mine, int length, const std::vector<Token>& the
   return best;
 }
 
-/// Places behind the suffix, from its longest order to the shortest; then those an edit of the last token away.
-void occurrences(const Settings& settings, const Token* suffix, int length, Owner sample, const SuffixMemory& memory,
-                 std::vector<Place>& found) {
-  for (const int order : settings.orders) {
-    if (order <= length) memory.find(suffix, length, order, found);
-  }
-  if (!settings.edits) return;
-  std::vector<Place> before;
-  for (const int order : settings.orders) {
-    if (order > length - 1) continue;
-    before.clear();
-    memory.find(suffix, length - 1, order, before);
-    for (const Place& one : before) {
-      found.push_back({one.text, one.place + 1});
-      const bool is_our_last = one.text->owner == sample &&
-                               one.place + 1 >= static_cast<std::int64_t>(one.text->tokens.size());
-      if (!is_our_last) found.push_back(one);
-    }
-  }
-}
-
 struct Match {
   Place at;
   int agreed;
 };
 
-/// The best matches in `memory`: none twice, `most` of them looked at.
-void matches(const Settings& settings, const Token* suffix, int length, Owner sample, const SuffixMemory& memory,
-             int most, std::vector<Match>& best) {
-  std::vector<Place> found;
-  occurrences(settings, suffix, length, sample, memory, found);
-  std::vector<Place> seen;
-  for (const Place& one : found) {
-    if (one.place >= static_cast<std::int64_t>(one.text->tokens.size())) continue;
-    const auto same = [&](const Place& other) { return other.text == one.text && other.place == one.place; };
-    if (std::any_of(seen.begin(), seen.end(), same)) continue;
-    seen.push_back(one);
-    const int agreed =
-        fuzzy_agreement(suffix, length, one.text->tokens, one.place, kLongestAgreement, settings.edits);
-    if (agreed > 0) best.push_back({one, agreed});
-    if (static_cast<int>(seen.size()) >= most) return;
+/// The best matches in a memory: none twice, `most` of them looked at.
+class Matches {
+ public:
+  Matches(const Settings& settings, const Token* suffix, int length, Owner sample, const SuffixMemory& memory, int most)
+      : settings_(settings), suffix_(suffix), length_(length), sample_(sample), memory_(memory), most_(most) {}
+
+  /// Places behind the suffix, from its longest order to the shortest; then those an edit of the last token away.
+  const std::vector<Match>& found() {
+    for (const int order : settings_.orders) {
+      for (const Place& one : places(length_, order)) {
+        if (consider(one)) return best_;
+      }
+    }
+    if (!settings_.edits) return best_;
+    for (const int order : settings_.orders) {
+      for (const Place& one : places(length_ - 1, order)) {
+        if (consider({one.text, one.place + 1})) return best_;
+        if (!is_our_last(one) && consider(one)) return best_;
+      }
+    }
+    return best_;
   }
-}
+
+ private:
+  const std::vector<Place>& places(int length, int order) {
+    places_.clear();
+    if (order <= length) memory_.find(suffix_, length, order, places_);
+    return places_;
+  }
+
+  bool is_our_last(const Place& one) const {
+    return one.text->owner == sample_ && one.place + 1 >= static_cast<std::int64_t>(one.text->tokens.size());
+  }
+
+  /// Whether that are enough.
+  bool consider(const Place& one) {
+    if (one.place >= static_cast<std::int64_t>(one.text->tokens.size())) return false;
+    const auto same = [&](const Place& other) { return other.text == one.text && other.place == one.place; };
+    if (std::any_of(seen_.begin(), seen_.end(), same)) return false;
+    seen_.push_back(one);
+    const int agreed =
+        fuzzy_agreement(suffix_, length_, one.text->tokens, one.place, kLongestAgreement, settings_.edits);
+    if (agreed > 0) best_.push_back({one, agreed});
+    return static_cast<int>(seen_.size()) >= most_;
+  }
+
+  const Settings& settings_;
+  const Token* suffix_;
+  int length_;
+  Owner sample_;
+  const SuffixMemory& memory_;
+  int most_;
+  std::vector<Place> places_, seen_;
+  std::vector<Match> best_;
+};
 
 }  // namespace
 
 void pooled(const Settings& settings, const Token* suffix, int length, Owner sample, const SuffixMemory& group,
             const SuffixMemory* history, std::vector<Continuation>& pool) {
-  std::vector<Match> found;
-  matches(settings, suffix, length, sample, group, settings.pool, found);
-  for (const Match& one : found) {
+  Matches in_group(settings, suffix, length, sample, group, settings.pool);
+  for (const Match& one : in_group.found()) {
     const bool own = one.at.text->owner == kPrompt || one.at.text->owner == sample;
     const double weight = own ? settings.own_weight : 1.0;
     if (weight != 0.0) {
@@ -92,9 +108,8 @@ void pooled(const Settings& settings, const Token* suffix, int length, Owner sam
   }
   if (!history || settings.history_weight == 0.0) return;
   const int rest = std::max(settings.pool - static_cast<int>(pool.size()), settings.pool / kHistoryPart);
-  found.clear();
-  matches(settings, suffix, length, kNobody, *history, rest, found);
-  for (const Match& one : found) {
+  Matches in_history(settings, suffix, length, kNobody, *history, rest);
+  for (const Match& one : in_history.found()) {
     pool.push_back({one.at.text, one.at.place, one.agreed, settings.history_weight, Source::kHistory});
   }
 }
