@@ -107,7 +107,10 @@ def show(console: Console, stack: Stack) -> None:
     openai = (
         []
         if stack.gateway is None
-        else [f"  OpenAI  clients: base_url http://{stack.gateway}/v1, any API key, model ssr"]
+        else [
+            f"  OpenAI  clients: base_url http://{stack.gateway}/v1, any API key, model ssr",
+            f"  page    http://{stack.gateway}/ui/",
+        ]
     )
     lines = (
         f"\nSSR is up at {stack.address}. From another terminal:",

@@ -20,6 +20,7 @@ from ssr import __version__
 from ssr.gateway.chat import ChatCompletions
 from ssr.gateway.errors import ApiError
 from ssr.gateway.front import CallerGone, Front
+from ssr.gateway.page_api import Page
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,18 @@ def gateway_app(front: Front) -> ASGIApp:
         Route("/v1/models/{name:path}", model),
         Route("/v1/chat/completions", _endpoint(chat.create), methods=["POST"]),
     ]
+    if front.settings.ui:
+        page = Page(front)
+        routes += [
+            Route("/ui", page.enter),
+            Route("/ui/api/info", page.info),
+            Route("/ui/api/jobs", page.jobs),
+            Route("/ui/api/jobs", _endpoint(page.submit), methods=["POST"]),
+            Route("/ui/api/jobs/{id}", page.job),
+            Route("/ui/api/jobs/{id}/cancel", _endpoint(page.cancel), methods=["POST"]),
+            Route("/ui/api/jobs/{id}/events", _endpoint(page.events)),
+            Route("/ui/{file:path}", page.file),
+        ]
     handlers: Any = {ApiError: _answer, HTTPException: _answer_http, CallerGone: _answer_nobody, Exception: _answer_bug}
     app: ASGIApp = Starlette(routes=routes, exception_handlers=handlers)
     if front.settings.cors_origins:

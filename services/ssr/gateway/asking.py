@@ -64,7 +64,7 @@ class Asked:
 
 def ask(asked: Asked, plain: PlainRule, fingerprint: str) -> Ask:
     """Raises: ApiError with what is wrong."""
-    own, priority, labels = _own_options(asked.ssr)
+    own, priority, labels = own_options(asked.ssr, "ssr")
     chosen = asked.model.at(asked.effort)
     is_plain = not own and plain.applies(asked.turns)
     options = {**({"mode": "baseline"} if is_plain else chosen), **asked.options, **own}
@@ -113,38 +113,38 @@ def fingerprint_of(api_key: str, idempotency_key: str, body: Mapping[str, Any]) 
     return hashlib.sha256(f"{kind}\n{api_key}\n{said}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _own_options(given: object) -> tuple[dict[str, Any], Priority, dict[str, str]]:
-    """The options, priority and labels that the field `ssr` has."""
+def own_options(given: object, param: str) -> tuple[SolveOptions, Priority, dict[str, str]]:
+    """The options of the gRPC API, priority and labels that the field `param` has. Raises: ApiError."""
     if given is None:
-        return {}, Priority.INTERACTIVE, {}
+        return SolveOptions(), Priority.INTERACTIVE, {}
     if not isinstance(given, dict):
-        raise refused("ssr", "must be an object with options of SSR")
+        raise refused(param, "must be an object with options of SSR")
     options = {name: value for name, value in given.items() if name not in ("labels", "priority") and value is not None}
     for name, value in options.items():
-        _check_type(name, value)
+        _check_type(name, value, f"{param}.{name}")
     labels = given.get("labels") or {}
     if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
-        raise refused("ssr.labels", "must be an object with texts")
+        raise refused(f"{param}.labels", "must be an object with texts")
     priority = given.get("priority") or Priority.INTERACTIVE
     if priority not in tuple(Priority):
-        raise refused("ssr.priority", f"must be one of {', '.join(Priority)}", "unsupported_value")
-    return options, Priority(priority), labels
+        raise refused(f"{param}.priority", f"must be one of {', '.join(Priority)}", "unsupported_value")
+    return cast(SolveOptions, options), Priority(priority), labels
 
 
-def _check_type(name: str, value: object) -> None:
+def _check_type(name: str, value: object, param: str) -> None:
     wanted = str(SolveOptions.__annotations__.get(name, ""))
     kinds = {kind for kind in ("int", "float", "bool", "str") if kind in wanted}
     if not kinds:
-        raise refused(f"ssr.{name}", "is unknown", "unknown_parameter")
-    body = {f"ssr.{name}": value}
+        raise refused(param, "is unknown", "unknown_parameter")
+    body = {param: value}
     if "float" in kinds:
-        fields.number(body, f"ssr.{name}")
+        fields.number(body, param)
     elif "int" in kinds:
-        fields.integer(body, f"ssr.{name}", 0, _MAX_UINT32 if name == "max_tokens" else 2**63 - 1)
+        fields.integer(body, param, 0, _MAX_UINT32 if name == "max_tokens" else 2**63 - 1)
     elif "bool" in kinds:
-        fields.truth(body, f"ssr.{name}")
+        fields.truth(body, param)
     else:
-        fields.text(body, f"ssr.{name}")
+        fields.text(body, param)
 
 
 def _tenant_part(user: str | None) -> str:
