@@ -28,6 +28,8 @@ class HpaSettings:
     down_fraction: float = 1.0
     period_s: float = 15.0
     down_window_s: float = 300.0
+    #: Growth is to the least that was desired within this time; 0: at once.
+    up_window_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -63,11 +65,15 @@ class Hpa:
         return math.ceil(metric / target)
 
     def _stabilised(self, desired: int, replicas: int, now: float) -> int:
-        """Up at once; down to the most that was desired within the window."""
+        """Up to the least that was desired within the window of growth; down to the most within the other one."""
         limits = self.settings
         desired = min(max(desired, limits.min_replicas), limits.max_replicas)
-        kept = [one for one in self._recommended if now - one.at_s < limits.down_window_s]
-        self._recommended = [*kept, Change(now, desired)]
-        if desired >= replicas:
-            return desired
-        return min(max(one.value for one in self._recommended), replicas)
+        window_s = max(limits.down_window_s, limits.up_window_s)
+        self._recommended = [one for one in self._recommended if now - one.at_s < window_s]
+        self._recommended.append(Change(now, desired))
+        least = min([desired, *self._within(limits.up_window_s, now)])
+        most = max([desired, *self._within(limits.down_window_s, now)])
+        return min(max(replicas, least), most)
+
+    def _within(self, window_s: float, now: float) -> list[int]:
+        return [one.value for one in self._recommended if now - one.at_s < window_s]

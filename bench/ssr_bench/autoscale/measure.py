@@ -27,7 +27,7 @@ from ssr_bench.autoscale.load import DayLoad, SentJob
 from ssr_bench.autoscale.need import measured_need
 from ssr_bench.autoscale.plan import AutoscalePlan
 from ssr_bench.autoscale.policy import Policy
-from ssr_bench.autoscale.queue_scaler import QueueScaler
+from ssr_bench.autoscale.queue_scaler import QueueScaler, llm_d_replicas, waiting_calls
 from ssr_bench.autoscale.run import AutoscaleReport, DayRun, DecidedAt
 from ssr_bench.autoscale.system import System, running_system
 from ssr_bench.simulated_stack import reasoning_stub
@@ -149,9 +149,12 @@ class _Measuring:
         async with open_redis(system.redis_url) as redis, asyncio.TaskGroup() as group:
             settings = self._plan.scaling(self._bells(begins))
             report_store = ReportStore(redis, ttl_s=settings.report_ttl_s)
-            if self._policy is Policy.QUEUE:
-                hpas = dict.fromkeys(Pool, self._plan.hpa())
-                scaler = QueueScaler(report_store, fleets, hpas, report_ttl_s=settings.report_ttl_s)
+            if self._policy in (Policy.QUEUE, Policy.LLM_D):
+                llm_d = self._policy is Policy.LLM_D
+                hpas = dict.fromkeys(Pool, self._plan.llm_d() if llm_d else self._plan.hpa())
+                metric = llm_d_replicas if llm_d else waiting_calls
+                ttl_s = settings.report_ttl_s
+                scaler = QueueScaler(report_store, fleets, hpas, report_ttl_s=ttl_s, metric=metric)
                 deciding = group.create_task(scaler.run(), name="HPA")
             else:
                 autoscaler = Autoscaler(

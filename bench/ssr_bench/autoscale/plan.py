@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings, ScheduledLoad
@@ -80,6 +80,11 @@ class AutoscalePlan:
             period_s=real_s(known.period_s),
             down_window_s=real_s(known.down_window_s),
         )
+
+    def llm_d(self) -> HpaSettings:
+        """For llm-d's rule, in real time: every window 300 s, at most twice as many in 15 s."""
+        real_s, hpa = self.pace.real_s, self.hpa()
+        return replace(hpa, target=1.0, up_step=0, up_window_s=real_s(300.0), down_window_s=real_s(300.0))
 
     def day_begins(self, now: float) -> float:
         """A moment from `now` (seconds since 1970) at which the day can begin so that its bell is at a full minute."""

@@ -23,6 +23,7 @@ _COLOURS = {
     Policy.OURS: "#1b6ca8",
     Policy.SCHEDULE: "#2a9d5c",
     Policy.QUEUE: "#d1495b",
+    Policy.LLM_D: "#c9a227",
     Policy.FIXED_MEAN: "#8d6a9f",
     Policy.FIXED_PEAK: "#6b7280",
 }

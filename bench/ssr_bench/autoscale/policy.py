@@ -13,6 +13,7 @@ class Policy(StrEnum):
     OURS = "ours"
     SCHEDULE = "schedule"  #: ours, and the bell is in the schedule
     QUEUE = "queue"  #: an HPA on the number of waiting engine calls
+    LLM_D = "llm-d"  #: the KEDA rule that llm-d recommends: on waiting and on running calls
     FIXED_MEAN = "fixed-mean"  #: a fixed fleet that costs as much as ours
     FIXED_PEAK = "fixed-peak"  #: a fixed fleet for the most that the day needs
 
@@ -38,6 +39,7 @@ _LABELS = {
     Policy.OURS: "ours",
     Policy.SCHEDULE: "ours + schedule",
     Policy.QUEUE: "HPA on queue",
+    Policy.LLM_D: "llm-d's KEDA rule",
     Policy.FIXED_MEAN: "fixed, our cost",
     Policy.FIXED_PEAK: "fixed, peak",
 }

@@ -153,7 +153,8 @@ def autoscale(
         bool, typer.Option("--quick", help="A short day with half the load: about a minute each.")
     ] = False,
     policies: Annotated[
-        str, typer.Option(metavar="P,P,...", help="Of ours, schedule, queue, fixed-mean, fixed-peak; ours is a must.")
+        str,
+        typer.Option(metavar="P,P,...", help="Of ours (a must), schedule, queue, llm-d, fixed-mean, fixed-peak."),
     ] = "ours,schedule,queue,fixed-mean,fixed-peak",
     factor: Annotated[
         float | None, typer.Option(metavar="N", help="How many times as fast; 20, or 30 with --quick.")
@@ -177,6 +178,7 @@ def autoscale(
       ours        the autoscaler
       schedule    the same, and the bell is in its schedule
       queue       an HPA on the number of waiting engine calls
+      llm-d       the KEDA rule that llm-d recommends (not by default)
       fixed-mean  a fixed fleet that costs as much as ours
       fixed-peak  a fixed fleet for the most that the day needs
 

@@ -48,3 +48,12 @@ def test_a_part_may_go_in_one_period() -> None:
     assert hpa.decide(0, 8, now=0.0) == 6
     assert hpa.decide(0, 6, now=5.0) == 6
     assert hpa.decide(0, 6, now=15.0) == 4
+
+
+def test_it_grows_to_the_least_that_was_wanted_within_a_window() -> None:
+    hpa = Hpa(HpaSettings(target=1.0, up_step=0, up_window_s=300.0))
+    assert hpa.decide(2, 2, now=0.0) == 2
+    assert hpa.decide(8, 2, now=150.0) == 2
+    assert hpa.decide(6, 2, now=299.0) == 2  # the 2 is not old enough
+    assert hpa.decide(8, 2, now=300.0) == 4  # 6 were wanted at least; twice as many in one period
+    assert hpa.decide(8, 4, now=315.0) == 6

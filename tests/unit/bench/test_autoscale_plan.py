@@ -14,7 +14,7 @@ from ssr.core.errors import InvalidRequest
 from ssr.engine_server.simulated.latency import LatencyModel
 from ssr.engines.load import Pool
 from ssr.v1 import reasoning_pb2
-from ssr_bench.autoscale.day import BELL, QUICK_DAY
+from ssr_bench.autoscale.day import BELL, FULL_DAY, QUICK_DAY
 from ssr_bench.autoscale.engine_model import ENGINES, EngineModel
 from ssr_bench.autoscale.pace import Pace
 from ssr_bench.autoscale.plan import AutoscalePlan
@@ -93,3 +93,9 @@ def test_what_is_counted_as_work_is_what_the_simulated_engine_takes(engine: Engi
     took_s = latency.prefill_s(1000) + 40 * latency.decode_s(engine.slots)
     other = reasoning_pb2.ModelUsage(model="another", prompt_tokens=9, generated_tokens=9)
     assert pace.day_s(took_s) == pytest.approx(engine.slot_seconds([used, other]), rel=0.03)
+
+
+def test_llm_d_has_windows_of_300_s_both_ways_and_doubles_at_most() -> None:
+    hpa = AutoscalePlan(FULL_DAY, Pace(20)).llm_d()
+    assert (hpa.target, hpa.up_step, hpa.up_factor) == (1.0, 0, 2.0)
+    assert (hpa.up_window_s, hpa.down_window_s, hpa.sync_s) == (15.0, 15.0, 0.75)

@@ -8,7 +8,7 @@ from ssr.autoscaler.policy.signals import Engines, Report, Service
 from ssr.autoscaler.reports import View
 from ssr.engines.load import Load, Pool
 from ssr_bench.autoscale.hpa import HpaSettings
-from ssr_bench.autoscale.queue_scaler import QueueScaler
+from ssr_bench.autoscale.queue_scaler import QueueScaler, llm_d_replicas
 
 
 class Board:
@@ -70,3 +70,20 @@ async def test_a_pool_without_a_fresh_report_is_left_alone() -> None:
     report_store = Board(report(Service.DRAFTER, 40, at=70.0), report(Service.VERIFIER, 40))
     await scaler(report_store, fleet).tick()
     assert fleet.asked == []
+
+
+def test_llm_d_wants_a_replica_for_each_call_that_waits_or_for_sixteen_that_run() -> None:
+    assert llm_d_replicas(Load(requests_waiting=3, requests_running=40)) == 3
+    assert llm_d_replicas(Load(requests_waiting=1, requests_running=40)) == 2.5
+    assert llm_d_replicas(Load()) == 0
+
+
+async def test_another_metric_is_followed() -> None:
+    fleet = Fleet()
+    board = Board(report(Service.DRAFTER, 0), report(Service.VERIFIER, 0), report(Service.SELECTOR, 0))
+    settings = dict.fromkeys(Pool, HpaSettings(target=1.0))
+    await QueueScaler(board, fleet, settings, report_ttl_s=20.0, metric=llm_d_replicas).tick()  # type: ignore[arg-type]
+    assert fleet.asked == [
+        (Pool.DRAFT, 4),
+        (Pool.TARGET, 6),
+    ]  # 50 run on the one, 100 on the other
