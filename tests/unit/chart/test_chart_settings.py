@@ -92,6 +92,7 @@ EVERYTHING: dict[str, Any] = {
                     "max_path_tokens": 1024,
                     "max_thinking_tokens": 512,
                     "lookahead": 1,
+                    "max_waste": 0.1,
                     "reserve": 2,
                     "confidence": 0.8,
                     "min_gain": 0.02,
