@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from ssr.gateway.settings import GatewaySettings
 from ssr.orchestrator.service import running_orchestrator
 from ssr.runtime.settings import TlsSettings
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 NODE = """
 import OpenAI from "openai";
 const client = new OpenAI({baseURL: process.argv[2], apiKey: "any", maxRetries: 0});
@@ -147,3 +149,11 @@ async def test_it_serves_https(services: Services, tmp_path: Path) -> None:
             trust = ssl.create_default_context(cafile=str(signer.certificate))
             async with session.get(f"https://localhost:{front}/v1/models", ssl=trust) as reply:
                 assert reply.status == 200
+
+
+@pytest.mark.parametrize("example", ["openai_client.py", "langchain_client.py"])
+async def test_the_examples_run(address: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSR_OPENAI_URL", f"{address}/v1")
+    code, output = await run(sys.executable, str(EXAMPLES / example), cwd=tmp_path)
+    assert code == 0, output
+    assert "boxed" in output

@@ -22,6 +22,3 @@ class GatewayMetrics:
             registry=registry,
         )
         self.in_flight = Gauge("ssr_gateway_requests_in_flight", "Requests in hand.", registry=registry)
-        self.joined = Counter(
-            "ssr_gateway_joined", "Requests that were another try of a job that was there.", registry=registry
-        )
