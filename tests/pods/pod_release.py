@@ -30,6 +30,7 @@ class Release:
         self.network, self.namespace, self.folder = network, NAMESPACE, folder
         self.api = KubernetesServer()
         self.pods: list[Pod] = []
+        self.most: dict[str, int] = {}  #: the most pods of a workload that were ready at a time
         self.manifests = Manifests((), "")
         self._secrets: dict[str, dict[str, str]] = {}
         self._addresses = (f"{network.prefix}.{last}" for last in itertools.count(10))
@@ -126,7 +127,9 @@ class Release:
             self._end(pod)
         name = workload["metadata"]["name"]
         mine = self._mine(workload)
-        status = {"replicas": len(mine), "readyReplicas": sum(pod.ready for pod in mine)}
+        ready = sum(pod.ready for pod in mine)
+        self.most[name] = max(ready, self.most.get(name, 0))
+        status = {"replicas": len(mine), "readyReplicas": ready}
         if self.api.get(f"deployments/{name}").get("status") != status:
             self.api.put(f"deployments/{name}", spec=self.api.spec(f"deployments/{name}"), status=status)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,11 +93,9 @@ async def _nothing_is_lost_in_a_rollout(release: Release, callers: Callers) -> N
 
 
 async def _a_pool_grows(release: Release, callers: Callers) -> None:
-    engines = len(release.of("engine-target"))
+    """Under this load or the one before: who looks later sees it shrink again."""
     jobs = await callers.submit(120)
-    async with asyncio.timeout(JOBS_S):
-        while sum(pod.ready for pod in release.of("engine-target")) <= engines:
-            await asyncio.sleep(0.5)
-    assert any(request.endswith("engine-target/scale") for request in release.api.requests)
     ended = await callers.ended(list(jobs), JOBS_S)
     assert counted(ended) == {"answered": 120}
+    assert any(request.endswith("engine-target/scale") for request in release.api.requests)
+    assert release.most[f"{RELEASE}-ssr-engine-target"] > 1, release.most
