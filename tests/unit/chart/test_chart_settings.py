@@ -104,6 +104,7 @@ EVERYTHING: dict[str, Any] = {
                 "max_unfinished": 1_000_000,
                 "tenant_jobs": 7,
                 "tenant_limits": "acme=200,school-7=20",
+                "administrator": "operations",
                 "tenant_rates": "*=jobs:60/paths:300",
                 "caller_rates": "acme=jobs:600/tokens:1000000",
                 "caller_jobs": 500,
