@@ -59,7 +59,7 @@ def test_lookaheads_are_compared_side_by_side() -> None:
     reported = json.loads(result.stdout)
     assert [one["lookahead"] for one in reported["lookaheads"][:3]] == [0, 1, None]
     assert [one["model"]["draft_s"] for one in reported["lookaheads"][::3]] == [0.3, 0.3, 0.6, 0.6]
-    assert reported["plan"]["model"]["draft_s"] == 0.6
+    assert [model["rewritten"] for model in reported["plan"]["models"]] == [0.3, 0.1, 0.3, 0.1]
 
 
 @pytest.mark.parametrize(
