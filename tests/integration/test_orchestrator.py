@@ -379,7 +379,7 @@ async def test_jobs_are_listed_newest_first_in_pages(stub: Stub) -> None:
         (pb.SolveRequest(problem="x" * 20_001), StatusCode.INVALID_ARGUMENT, "at most 20000"),
         (request(paths=17), StatusCode.INVALID_ARGUMENT, "paths: must be within 1..16; got 17"),
         (request(threshold=9.5), StatusCode.INVALID_ARGUMENT, "threshold: must be within 0..9"),
-        (request(strategy_set="nope"), StatusCode.INVALID_ARGUMENT, "known are competition, plain, school"),
+        (request(strategy_set="nope"), StatusCode.INVALID_ARGUMENT, "known are choice, code, competition, plain"),
         (request(mode=pb.MODE_SSD, paths=3), StatusCode.INVALID_ARGUMENT, "must be 1 in mode ssd"),
         (request(scorer="nope"), StatusCode.INVALID_ARGUMENT, "known are expected, greedy, judge"),
         (request(problem="seven " * 3_300), StatusCode.INVALID_ARGUMENT, "at most 2048 fit beside its solution"),
