@@ -17,11 +17,8 @@ PROBLEMS = [Problem("a", "What is 3 + 4?", "7"), Problem("b", "What is 2 + 2?", 
 
 
 def engine(*answers: str) -> FakeEngine:
-    """Each path has two steps."""
-    texts: list[str | Generation] = []
-    for answer in answers:
-        texts += [Generation("We add.", 3, Finish.STOP), Generation(f"It is \\boxed{{{answer}}}.", 5, Finish.EOS)]
-    return FakeEngine(texts)
+    """Each path is one generation of two steps."""
+    return FakeEngine([Generation(f"We add.\n\nIt is \\boxed{{{answer}}}.", 8, Finish.EOS) for answer in answers])
 
 
 async def test_samples_are_recorded_and_gone_on_with(tmp_path: Path) -> None:
@@ -33,7 +30,8 @@ async def test_samples_are_recorded_and_gone_on_with(tmp_path: Path) -> None:
     assert (first["id"], second["id"], first["set"], first["model"], reports) == ("a", "b", "s", "fake", [1])
     assert [sample["ans"] for sample in first["samples"]] == ["7", "8"]
     assert [(sample["tok"], sample["fin"]) for sample in second["samples"]] == [(8, "stop")] * 2
-    assert first["samples"][0]["steps"][0][:2] == ["We add.", 3]
+    assert [step[0] for step in first["samples"][0]["steps"]] == ["We add.", "It is \\boxed{7}."]
+    assert sum(step[1] for step in first["samples"][0]["steps"]) == 8
 
 
 async def test_a_file_that_is_no_pool_is_refused(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_combinations_that_make_no_sense(values: dict[str, Any], sentence: str) 
         ({"services.orchestrator.settings.defaults.paths": 17}, "/services/orchestrator/settings/defaults/paths"),
         ({"services.orchestrator.settings.tenant_limits": "acme"}, "/services/orchestrator/settings/tenant_limits"),
         ({"services.orchestrator.settings.redis_url": "redis://x"}, "/services/orchestrator/settings"),
-        ({"services.verifier.settings.scorer": "guess"}, "/services/verifier/settings/scorer"),
+        ({"services.verifier.settings.scorer": 3}, "/services/verifier/settings/scorer"),
         ({"redis.kind": "memory"}, "/redis/kind"),
         ({"redis.external.url": "http://x"}, "/redis/external/url"),
         ({"autoscaling.enabled": True}, "autoscaling"),
