@@ -56,6 +56,7 @@ async def test_a_worker_that_leaves_does_not_wait_for_jobs_that_are_stuck(redis:
     await runner.began.wait()
     await worker.leave()
     await working
+    assert runner.handing_back.is_set()  # its jobs were asked to stop before they were cut off
     entry = await JobQueue(redis, "heir", LIMITS).take_over((Priority.INTERACTIVE,), 60_000)
     assert entry is not None
     assert entry.job_id == "stuck"
