@@ -34,8 +34,8 @@ PROBLEM = "(12 * 7) + 19"
 #: What the simulated writer would say, and the same with a wrong result.
 RIGHT, WRONG = "12 × 7 = 84", "12 × 7 = 85"
 LIMIT_S = 20.0
-#: Those that distinguish steps.
-JUDGES = [name for name in ScorerName if name is not ScorerName.NONE]
+#: Those that distinguish steps and need the target engine at most: agreement asks siblings, reward a server of its own.
+JUDGES = [name for name in ScorerName if not {ScorerName.NONE, ScorerName.AGREEMENT, ScorerName.REWARD} & {*name.parts}]
 PROGRAM = (
     "import typer; from ssr_bench.cli import accuracy, scorers; app = typer.Typer(); "
     "accuracy.add_to(app); scorers.add_to(app); app()"
@@ -159,13 +159,19 @@ async def test_recorded_steps_are_judged_again_and_compared(runs: Path) -> None:
         assert again.exit_code == 0, again.output
         assert "arithmetic+judge" in again.stdout
         assert (runs / RESCORED).read_bytes().count(b"\n") == lines
+        default = await asyncio.to_thread(_invoke, str(runs), "--engine", url, "--json")
+        assert default.exit_code == 0, default.output
+        compared = [one["scorer"] for one in json.loads(default.stdout)["comparison"]["scorers"]]
+        assert compared == ["expected", "greedy", "judge", "arithmetic+judge"]
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (["--scorers", "dice"], "scorers: 'dice' is unknown; known are expected"),
-        (["--scorers", ""], "scorers: are none"),
+        (["--scorers", ""], "scorers: are none; name some of expected, greedy"),
+        (["--scorers", "judge,agreement+judge"], "scorers: agreement and reward cannot be compared here"),
+        (["--scorers", "arithmetic+reward"], "scorers: agreement and reward cannot be compared here"),
         (["--modes", "best"], "modes: 'best' is unknown"),
         (["--kind", "mlx"], "kind: "),
         (["--engine", "nonsense"], "engine: "),

@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from ssr.core.errors import InvalidRequest
 
@@ -32,7 +32,7 @@ def job_option(text: str) -> tuple[str, Any]:
     if name not in kinds or not is_given:
         raise InvalidRequest("option", f"{text!r} is no NAME=VALUE; names are {', '.join(kinds)}")
     try:
-        return name, _READ.get(kinds[name], str)(value)
+        return name, _reader(kinds[name])(value)
     except (KeyError, ValueError):
         raise InvalidRequest(name, f"{value!r} is no value of it") from None
 
@@ -42,6 +42,11 @@ _READ: dict[Any, Callable[[str], Any]] = {
     float: float,
     bool: {"true": True, "false": False}.__getitem__,
 }
+
+
+def _reader(kind: Any) -> Callable[[str], Any]:
+    """Of an option's type; one that may be None (leave it out for that) is read as what it is otherwise."""
+    return next((_READ[one] for one in (kind, *get_args(kind)) if one in _READ), str)
 
 
 def machine() -> str:

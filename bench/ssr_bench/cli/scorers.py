@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 #: Tables need it; a narrower terminal wraps their lines.
 _WIDTH = 180
 _MAX_CONCURRENCY = 256
+#: Agreement asks a path's siblings, and reward a server of its own: neither is the target engine that is given here.
+_COMPARABLE = tuple(name for name in ScorerName if not {ScorerName.AGREEMENT, ScorerName.REWARD} & set(name.parts))
 
 
 def add_to(bench_app: typer.Typer) -> None:
@@ -46,7 +48,7 @@ def scorers(
     dirs: DirsArgument,
     engine: Annotated[str, typer.Option(metavar="URL,...", help="The target engine, or replicas of it.")],
     scorers: Annotated[
-        str, typer.Option(metavar="S,S,...", help=f"Of {', '.join(ScorerName)}.")
+        str, typer.Option(metavar="S,S,...", help=f"Of {', '.join(_COMPARABLE)}.")
     ] = "expected,greedy,judge,arithmetic+judge",
     kind: Annotated[str, typer.Option(metavar="KIND", help="Its API: tgi (also ssr's own engines) or openai.")] = "tgi",
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Default: the one that it serves.")] = None,
@@ -86,10 +88,10 @@ def scorers(
     """
     with refusing():
         chosen = tuple(dict.fromkeys(ScorerName.named(name, "scorers") for name in names(scorers)))
-        if any({ScorerName.AGREEMENT, ScorerName.REWARD} & set(name.parts) for name in chosen):
-            raise InvalidRequest("scorers", "agreement and reward cannot be compared here: they ask no engine")
+        if not set(chosen) <= set(_COMPARABLE):
+            raise InvalidRequest("scorers", "agreement and reward cannot be compared here: they ask no target engine")
         if not chosen:
-            raise InvalidRequest("scorers", f"are none; name some of {', '.join(ScorerName)}")
+            raise InvalidRequest("scorers", f"are none; name some of {', '.join(_COMPARABLE)}")
         asked = _Asked(
             dirs=tuple(dirs),
             engine=engine_settings(engine, kind, model, parameters, chat_template, engine_key_file, timeout),
