@@ -239,6 +239,21 @@ CASES = (
         "10m",
         fires("SsrEnginesAway"),
     ),
+    Case(
+        "paths are parked before a selector's engine, and the verifier was not asked since",
+        engines("1x5 0x60", "0x60")
+        | of("ssr_engine_replicas", "1x60", pool="target", state="healthy", pod="v-0")
+        | of("ssr_worker_calls_parked", "0x5 7x60", pool="target"),
+        "10m",
+        fires("SsrEnginesAway"),
+    ),
+    Case(
+        "one replica of a service sees no engine, and nothing is parked",
+        engines("0x60", "0x60")
+        | of("ssr_engine_replicas", "1x60", pool="target", state="healthy", pod="v-0")
+        | of("ssr_worker_calls_parked", "0x60", pool="target"),
+        "30m",
+    ),
     Case("no engine answers, for less than a quarter of a step", engines("1x9 0x60", "0x9 4x60"), "10m"),
     Case("a sleeping pool that nobody asks", engines("0x60", "0x60"), "30m"),
     Case("calls wait for engines that are full", engines("2x60", "40x60", "60x60"), "30m"),
