@@ -247,7 +247,8 @@ def test_the_counts_are_logged_now_and_then(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level("INFO", logger="vllm.ssr.consensus")
     clock.now = 11.0
     _run(proposer, [_Request(PROMPT, list(range(1000, 1100)))])
-    assert len(caplog.messages) == 1
+    reports = [message for message in caplog.messages if message.startswith("consensus drafting")]  # native or not
+    assert len(reports) == 1
     assert "tokens a pass" in caplog.text
 
 
