@@ -57,7 +57,9 @@ class Previous:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(self.services), "PYTHONSAFEPATH": "1"}
+        # With its own bench: the installed one, which its command would load, is written for this version.
+        path = os.pathsep.join((str(self.services), str(self.services.parent / "bench")))
+        return {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
     async def run(self, script: str, *arguments: str) -> str:
         """What a script of that version prints."""
@@ -84,7 +86,7 @@ class Previous:
 @pytest.fixture(scope="module")
 def previous(tmp_path_factory: pytest.TempPathFactory) -> Previous:
     folder = tmp_path_factory.mktemp("previous")
-    wanted = ["services", "proto", "hatch_build.py"]
+    wanted = ["services", "bench", "proto", "hatch_build.py"]
     found = subprocess.run(["git", "archive", PREVIOUS, *wanted], cwd=ROOT, capture_output=True, check=False)
     if found.returncode:
         pytest.skip(f"needs the repository's history, with {PREVIOUS}: {found.stderr.decode().strip()[:200]}")
