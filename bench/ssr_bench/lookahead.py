@@ -1,4 +1,4 @@
-"""Drafting ahead under latency models: the core's own loop with a timed crew, in virtual time, for each lookahead."""
+"""Drafting ahead under latency models: the core's own loop with timed stages, in virtual time, for each lookahead."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Intake:
         rates: Rates,
     ) -> None:
         self._admission, self._store, self._queue, self._now = admission, store, queue, now
-        self._workload_adapter, self._watch = workload, watch
+        self._workload, self._watch = workload, watch
         self._retention_ms, self._rates = retention_s * 1000, rates
 
     async def submit(
@@ -136,7 +136,7 @@ class Intake:
             )
             await self._store.keep(job_id)
         if made.new:
-            self._workload_adapter.submitted(paths)
+            self._workload.submitted(paths)
             self._watch.jobs.submitted(asked.priority)
         return made
 

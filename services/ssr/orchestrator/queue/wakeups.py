@@ -30,7 +30,7 @@ _RECONNECT_S = 0.5
 
 
 class Wakeups:
-    """Wakes those who wait for news of a job. Use as `async with running_notices(redis) as notices`."""
+    """Wakes those who wait for news of a job. Use as `async with running_wakeups(redis) as wakeups`."""
 
     def __init__(self) -> None:
         # By the notice as it comes, so that one that nobody here waits for costs a look-up and no more.

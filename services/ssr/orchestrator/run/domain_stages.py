@@ -1,4 +1,4 @@
-"""The crew of one job: its domain's way to find, compare and verify answers."""
+"""The stages of one job: its domain's way to find, compare and verify answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DomainEquivalence:
 
 
 def for_domain(stages: Stages, options: Options, priors: Priors | None = None) -> Stages:
-    """The crew for a job with these options; without `priors`, votes are worth what `stages` says.
+    """The stages for a job with these options; without `priors`, votes are worth what `stages` says.
 
     Raises: InvalidRequest for a domain that this replica does not know.
     """

@@ -86,7 +86,7 @@ class Runner:
         self._priors = priors
         self._stages = {Priority.INTERACTIVE: stages, Priority.BATCH: batch_stages or stages}
         self._parking = parking
-        self._workload_adapter, self._watch = workload, watch
+        self._workload, self._watch = workload, watch
         self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
         self._stagger_s, self._rates = stagger_s, rates
         self.leaving, self.handing_back = asyncio.Event(), asyncio.Event()
@@ -128,7 +128,7 @@ class Runner:
             await patiently(job_id, lambda: self._store.finish(claim, job))
             if self._rates is not None:
                 await briefly(self._rates.ended(job, self._now()))
-            self._workload_adapter.ended(job)
+            self._workload.ended(job)
             span.set(status=job.status)
             self._watch.jobs.ended(job.status, options.mode, self._age_s(claim))
             if end.error:
@@ -207,12 +207,12 @@ class Runner:
         watched = RecordedJournal(durable, self._watch, options, priority, lambda: self._age_s(claim))
         journal = barrier.journal(watched)
         try:
-            crew = for_domain(self._stages[priority], options, self._priors)
+            of_domain = for_domain(self._stages[priority], options, self._priors)
         except SsrError as error:
             return _End(JobStatus.FAILED, error=str(error))
         try:
             async with deadline:
-                stages = staggered(barrier.stages(crew), self._stagger_s)
+                stages = staggered(barrier.stages(of_domain), self._stagger_s)
                 return _end_of(await solve(claim.job_id, claim.request.problem, options, stages, journal))
         except TimeoutError:
             reason = deadline.reason
