@@ -12,17 +12,15 @@ from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reporter import reporting
 from ssr.core.types import CallKind, Source
 from ssr.drafter.settings import DrafterSettings
+from ssr.engines.asked_steps import written_step, written_steps
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter
 from ssr.engines.measure import measure
 from ssr.engines.measured import open_measured_engine
-from ssr.engines.origin import work_of
-from ssr.runtime.rpc.requests import checked_context, checked_options
 from ssr.runtime.rpc.server import Servicer, running_service
 from ssr.runtime.rpc.wire import calls_to_wire, step_to_wire
-from ssr.runtime.telemetry.log_context import about_next_step
 from ssr.runtime.telemetry.telemetry import open_telemetry
 from ssr.v1 import drafting_pb2, drafting_pb2_grpc, step_pb2
 
@@ -39,10 +37,7 @@ class DraftingServicer(drafting_pb2_grpc.DraftingServiceServicer):
         request: drafting_pb2.DraftRequest,
         context: aio.ServicerContext[drafting_pb2.DraftRequest, drafting_pb2.DraftResponse],
     ) -> drafting_pb2.DraftResponse:
-        options = checked_options(request.sampling, request.max_tokens)
-        path = checked_context(request.context)
-        with about_next_step(path), work_of(request.context.batch):
-            written = await self._author.write(path, options)
+        written = await written_step(self._author, request)
         return drafting_pb2.DraftResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
 
     async def DraftSteps(  # type: ignore[override] # noqa: N802 - gRPC's name
@@ -51,15 +46,12 @@ class DraftingServicer(drafting_pb2_grpc.DraftingServiceServicer):
         context: aio.ServicerContext[drafting_pb2.DraftRequest, drafting_pb2.DraftResponse],
     ) -> None:
         """Writes its messages itself: so a cancelled call closes the engine's stream at once, wherever it stands."""
-        options = checked_options(request.sampling, request.max_tokens, max_path_tokens=request.max_path_tokens)
-        path = checked_context(request.context)
-        with about_next_step(path), work_of(request.context.batch):
-            async with aclosing(self._author.stream(path, options, most=request.max_steps)) as steps:
-                async for written in steps:
-                    response = drafting_pb2.DraftResponse(
-                        step=step_to_wire(written.step), calls=calls_to_wire(written.calls)
-                    )
-                    await context.write(response)
+        async with aclosing(written_steps(self._author, request)) as steps:
+            async for written in steps:
+                response = drafting_pb2.DraftResponse(
+                    step=step_to_wire(written.step), calls=calls_to_wire(written.calls)
+                )
+                await context.write(response)
 
     async def Measure(  # noqa: N802 - gRPC's name
         self,

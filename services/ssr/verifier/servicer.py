@@ -12,6 +12,7 @@ from grpc import aio
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reporter import reporting
 from ssr.core.types import CallKind, OnRejected, Source
+from ssr.engines.asked_steps import written_step, written_steps
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
 from ssr.engines.load import Pool
@@ -80,10 +81,7 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         request: verification_pb2.WriteRequest,
         context: aio.ServicerContext[verification_pb2.WriteRequest, verification_pb2.WriteResponse],
     ) -> verification_pb2.WriteResponse:
-        options = checked_options(request.sampling, request.max_tokens)
-        path = checked_context(request.context)
-        with about_next_step(path), work_of(request.context.batch):
-            written = await self._author.write(path, options)
+        written = await written_step(self._author, request)
         return verification_pb2.WriteResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
 
     async def WriteSteps(  # type: ignore[override] # noqa: N802 - gRPC's name
@@ -92,15 +90,12 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         context: aio.ServicerContext[verification_pb2.WriteRequest, verification_pb2.WriteResponse],
     ) -> None:
         """Writes its messages itself: so a cancelled call closes the engine's stream at once, wherever it stands."""
-        options = checked_options(request.sampling, request.max_tokens, max_path_tokens=request.max_path_tokens)
-        path = checked_context(request.context)
-        with about_next_step(path), work_of(request.context.batch):
-            async with aclosing(self._author.stream(path, options, most=request.max_steps)) as steps:
-                async for written in steps:
-                    response = verification_pb2.WriteResponse(
-                        step=step_to_wire(written.step), calls=calls_to_wire(written.calls)
-                    )
-                    await context.write(response)
+        async with aclosing(written_steps(self._author, request)) as steps:
+            async for written in steps:
+                response = verification_pb2.WriteResponse(
+                    step=step_to_wire(written.step), calls=calls_to_wire(written.calls)
+                )
+                await context.write(response)
 
     async def Measure(  # noqa: N802 - gRPC's name
         self,
