@@ -20,8 +20,8 @@ _SUMMARY = pytest.StashKey[list[str]]()
 class Scale:
     """How much is done: `blows` to parts while `jobs` run, `at_a_time` of them unfinished at any moment.
 
-    Every `stride`-th point of a job's life is tried where points are tried one by one. At least `rolled` jobs run while
-    everything is rolled.
+    Every `stride`-th point of a job's life is tried where points are tried one by one. At least `rolled` jobs run
+    in each test that rolls parts.
     """
 
     seed: int
@@ -36,7 +36,7 @@ class Scale:
 def scale() -> Scale:
     seed = int(os.environ.get("SSR_FAULTS_SEED") or _DEFAULT_SEED)
     if FULL:
-        return Scale(seed, jobs=200, blows=40, at_a_time=24, stride=1, rolled=1000)
+        return Scale(seed, jobs=200, blows=40, at_a_time=24, stride=1, rolled=250)
     return Scale(seed, jobs=24, blows=9, at_a_time=12, stride=5, rolled=24)
 
 

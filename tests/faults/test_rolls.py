@@ -1,4 +1,8 @@
-"""Everything is rolled while jobs run, as by an upgrade: no job fails, none is lost, and each ends as without it."""
+"""Everything is rolled while jobs run, as by an upgrade: no job fails, none is lost, and each ends as without it.
+
+The full form (SSR_FAULTS=full) is one test for each kind of roll and number of replicas, each a few minutes long:
+`pytest tests/faults/test_rolls.py -k "engines and two"` runs one.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,28 +30,50 @@ from ssr.core.job import JobStatus
 if TYPE_CHECKING:
     from fault_scale import Scale
 
+
+class Roll(StrEnum):
+    """What is rolled while jobs run, again and again."""
+
+    SERVICES = "services"  #: each replica of each service, one after the other
+    REDIS = "redis"
+    ENGINES = "engines"  #: each engine, one after the other
+    TOGETHER = "together"  #: all there is at once
+    SHORT = "short"  #: the target engines, then all there is at once: processes take a while to start
+
+    def rounds(self, names: Sequence[str]) -> list[list[str]]:
+        """Which parts are rolled at once, in this order."""
+        if self is Roll.TOGETHER:
+            return [list(names)]
+        if self is Roll.SHORT:
+            return [[name for name in names if role_of(name) == "target-engine"], list(names)]
+        kinds = {"redis": Roll.REDIS, "draft-engine": Roll.ENGINES, "target-engine": Roll.ENGINES}
+        return [[name] for name in names if kinds.get(role_of(name), Roll.SERVICES) is self]
+
+
 #: Different requests of one test; each is asked many times.
 _VARIANTS = 12
-_LIMIT_S = 1140
+_LIMIT_S = 540
 #: Steps between two rolls: the work goes on.
-_BETWEEN = 10
-#: What the short form rolls before it rolls everything together: processes take a while to start.
-_SHORT = ("target-engine",)
+_BETWEEN = 200
+
+Report = Callable[[str], object]
 
 
-@pytest.mark.timeout(1200)
-async def test_single_replicas_are_rolled(scale: Scale, tmp_path: Path, report: Callable[[str], object]) -> None:
+@pytest.mark.timeout(600)
+async def test_single_replicas_are_rolled(scale: Scale, tmp_path: Path, report: Report) -> None:
     """One replica of everything: nothing stands in for it."""
-    await _rolled(1, scale, tmp_path, report)
+    await _rolled(Roll.SHORT, 1, scale, tmp_path, report)
 
 
-@pytest.mark.timeout(1200)
-@pytest.mark.skipif(not FULL, reason="starts twelve processes; SSR_FAULTS=full")
-async def test_two_replicas_are_rolled(scale: Scale, tmp_path: Path, report: Callable[[str], object]) -> None:
-    await _rolled(2, scale, tmp_path, report)
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not FULL, reason="minutes each; SSR_FAULTS=full")
+@pytest.mark.parametrize("replicas", [1, 2], ids=["single", "two"])
+@pytest.mark.parametrize("roll", [Roll.SERVICES, Roll.REDIS, Roll.ENGINES, Roll.TOGETHER])
+async def test_no_roll_loses_a_job(roll: Roll, replicas: int, scale: Scale, tmp_path: Path, report: Report) -> None:
+    await _rolled(roll, replicas, scale, tmp_path, report)
 
 
-async def _rolled(replicas: int, scale: Scale, folder: Path, report: Callable[[str], object]) -> None:
+async def _rolled(roll: Roll, replicas: int, scale: Scale, folder: Path, report: Report) -> None:
     orders = workload(scale.seed, _VARIANTS, twins=1)
     calm = await calm_ends(orders)
     progress, enough, started = Progress(), asyncio.Event(), time.monotonic()
@@ -54,19 +81,17 @@ async def _rolled(replicas: int, scale: Scale, folder: Path, report: Callable[[s
         async with asyncio.TaskGroup() as group:
             customers = serve_until(cluster.address, _again_and_again(orders), scale.at_a_time, progress, enough)
             serving = group.create_task(customers, name="customers")
-            rolls: list[str] = []
-            while not rolls or progress.jobs < scale.rolled:
-                rolls += await _roll_all(cluster, progress)
+            rolled = 0
+            while not rolled or progress.jobs < scale.rolled:
+                for names in roll.rounds(cluster.names):
+                    await progress.reached(progress.steps + _BETWEEN)
+                    await _roll_at_once(cluster, names)
+                    rolled += len(names)
             enough.set()
         stories = serving.result()
         await cluster.all_serve()
         faults = await _faults(cluster, stories, calm)
-    statuses = Counter(str(story.job.status) for story in stories if story.job)
-    report(
-        f"{replicas} replicas: {len(rolls)} rolls ({', '.join(dict.fromkeys(rolls))}), {len(stories)} jobs "
-        f"({', '.join(f'{count} {status}' for status, count in sorted(statuses.items()))}), "
-        f"{statuses[JobStatus.FAILED]} failed, {time.monotonic() - started:.0f} s"
-    )
+    report(f"{roll}, {replicas} of each: {rolled} rolled, {_ends(stories)}, {time.monotonic() - started:.0f} s")
     assert not faults, "\n".join(faults)
     assert len(stories) >= scale.rolled
 
@@ -80,19 +105,18 @@ def _again_and_again(orders: Sequence[Order]) -> Iterator[Order]:
             yield replace(order, key=f"{order.key}-{number}")
 
 
-async def _roll_all(cluster: Cluster, progress: Progress) -> list[str]:
-    """Rolls each role, its replicas one by one, and then everything together; what was rolled, in order."""
-    roles = list(dict.fromkeys(map(role_of, cluster.names))) if FULL else _SHORT
-    for role in roles:
-        await progress.reached(progress.steps + _BETWEEN)
-        for name in cluster.names:
-            if role_of(name) == role:
-                await cluster.roll(name)
-    await progress.reached(progress.steps + _BETWEEN)
+async def _roll_at_once(cluster: Cluster, names: Sequence[str]) -> None:
     async with asyncio.TaskGroup() as group:
-        for name in cluster.names:
+        for name in names:
             group.create_task(cluster.roll(name), name=f"roll {name}")
-    return [*roles, "everything"]
+
+
+def _ends(stories: Sequence[Story]) -> str:
+    """How the jobs ended, for people; one that is not there or has no end is lost."""
+    counts = Counter(story.job.status if story.job and story.job.status.final else None for story in stories)
+    ends = [status for status in JobStatus if counts[status] or status is JobStatus.FAILED]
+    counted = ", ".join(f"{counts[status]} {status}" for status in ends)
+    return f"{len(stories)} jobs: {counted}, {counts[None]} lost"
 
 
 async def _faults(cluster: Cluster, stories: Sequence[Story], calm: Mapping[int, CalmEnd]) -> list[str]:

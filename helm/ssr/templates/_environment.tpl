@@ -147,6 +147,9 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
 {{- if $values.metrics.enabled -}}
 {{- $_ := set $settings "metrics_port" (int (include "ssr.metricsPort" .)) -}}
 {{- end -}}
+{{- if eq (include "ssr.hasHealthPort" .) "true" -}}
+{{- $_ := set $settings "health_port" (int (include "ssr.healthPort" .)) -}}
+{{- end -}}
 {{- if eq (include "ssr.hasTls" .) "true" -}}
 {{- $settings = merge $settings (include "ssr.tlsSettings" . | fromJson) -}}
 {{- end -}}

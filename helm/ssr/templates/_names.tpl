@@ -107,9 +107,15 @@ labels:
 9464
 {{- end -}}
 
-{{/* The port that tells health without TLS, of services that have TLS: the kubelet's gRPC probes know none. */}}
+{{/* The port that tells health alone: without TLS, because the kubelet's gRPC probes know none, and at once, however
+busy the service is. */}}
 {{- define "ssr.healthPort" -}}
 7609
+{{- end -}}
+
+{{/* "true" for services that have that port; health is all that the autoscaler serves. Of (list $ service). */}}
+{{- define "ssr.hasHealthPort" -}}
+{{- ne (index . 1) "autoscaler" -}}
 {{- end -}}
 
 {{/* "engine-draft": the component of the engine that a service asks; "" for the orchestrator. Of (list $ service). */}}

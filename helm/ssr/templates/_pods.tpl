@@ -91,7 +91,7 @@ lifecycle:
 
 {{/* The three probes of a service. Of (list $ service). */}}
 {{- define "ssr.grpcProbes" -}}
-{{- $port := include (ternary "ssr.healthPort" "ssr.grpcPort" (eq (include "ssr.hasTls" .) "true")) . -}}
+{{- $port := include (ternary "ssr.healthPort" "ssr.grpcPort" (eq (include "ssr.hasHealthPort" .) "true")) . -}}
 startupProbe:
   grpc: {port: {{ $port }}}
   periodSeconds: 2

@@ -66,5 +66,5 @@
 {{- if or (ne (index . 1) "orchestrator") (index . 0).Values.tls.clientCertificates -}}
 {{- $_ := set $settings "clients" "/tls/ca.crt" -}}
 {{- end -}}
-{{- toJson (dict "tls" $settings "health_port" (int (include "ssr.healthPort" .))) -}}
+{{- toJson (dict "tls" $settings) -}}
 {{- end -}}

@@ -13,7 +13,7 @@ Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -97,10 +97,16 @@ class Journal(Protocol):
 Extract = Callable[[str, str], str]
 
 
+async def _at_once(path: int) -> None:
+    """The verdict on a path's draft may begin now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stages:
     """Who does the work. `drafter` writes with the draft model, `writer` with the target.
 
+    `judging` is awaited with the path's index before each verdict on a draft, also one that needs no service: whoever
+    stops a run at its step boundaries holds it there.
     `posterior` weighs the votes for stop rule evidence. Of a domain that has them, `extract` finds the answer from the
     box ("": none) and all that a path says, and `verified` says whether an answer surely is right or wrong.
     """
@@ -110,6 +116,7 @@ class Stages:
     writer: StepWriter
     verifier: Verifier
     equivalence: Equivalence
+    judging: Callable[[int], Awaitable[None]] = _at_once
     posterior: Posterior = field(default_factory=lambda: Posterior(Prior()))
     extract: Extract | None = None
     verified: Verified | None = None
@@ -298,6 +305,7 @@ class _Solving:
         step = draft.step
         if self._run.paths[index].with_step(step).progress.repeats:
             step = replace(step, text="")  # committing it would end the path: rejected unseen, as an empty one is
+        await self._stages.judging(index)
         context, options = self._asked(index, self._run)
         verdict = self._agreed(index, step, options)
         if verdict is None:

@@ -49,15 +49,15 @@ def test_every_service_has_its_certificate_and_asks_for_those_of_callers(values:
     assert mutual["SSR_ORCHESTRATOR_TLS__CLIENTS"] == "/tls/ca.crt"
 
 
-def test_probes_go_where_no_tls_is() -> None:
-    manifests = render(all_of(BUILTIN, MANAGED_CERTIFICATES))
+@pytest.mark.parametrize("values", [MANAGED_CERTIFICATES, OPEN], ids=["TLS", "no TLS"])
+def test_probes_go_where_no_tls_is_and_the_answer_comes_at_once(values: dict[str, Any]) -> None:
+    manifests = render(all_of(BUILTIN, values))
     for service in SERVICES:
         assert probed(manifests.container(service)) == {
             int(manifests.environment(service)[f"SSR_{service.upper()}_HEALTH_PORT"])
         }
     assert probed(manifests.container("autoscaler")) == {7604}, "nobody calls it: it has no TLS"
     assert not any("TLS" in name for name in manifests.environment("autoscaler"))
-    assert probed(render(OPEN).container("drafter")) == {7602}
 
 
 def probed(container: Manifest) -> set[int]:

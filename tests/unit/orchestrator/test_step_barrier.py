@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tree_stages import TOKENS, MemoryJournal, TreeCrew, many
 
-from ssr.core.run import PathEnded, Run, Selected, StepCommitted
-from ssr.core.types import PathStatus, Source, Step
+from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
+from ssr.core.solve import solve
+from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step, Written
 from ssr.orchestrator.run.step_barrier import StepBarrier
 
 
@@ -25,9 +27,9 @@ def committed(path: int) -> StepCommitted:
     return StepCommitted(path, Step(0, "x", Source.DRAFT, 1))
 
 
-async def turns() -> None:
-    """Let every task that can go on do so."""
-    for _ in range(5):
+async def turns(count: int = 5) -> None:
+    """Let every task that can go on do so, so many times."""
+    for _ in range(count):
         await asyncio.sleep(0)
 
 
@@ -82,3 +84,48 @@ async def test_closing_has_a_limit() -> None:
 
 async def test_closing_an_idle_gate_does_not_wait() -> None:
     await StepBarrier().close(60)
+
+
+class Counting(TreeCrew):
+    """Every path counts to four, a result a step; path 0 begins when the others have ended."""
+
+    async def write(self, context: PathContext, options: Options) -> Written:
+        at = len(context.steps)
+        if context.path == 0 and at == 0:
+            await turns(400)
+        end = " \\boxed{4}" if at == 3 else ""
+        step = Step(at, f"By way {context.path}: {at} + 1 = {at + 1}{end}", Source.DRAFT, TOKENS)
+        return Written(step, (Call(CallKind.DRAFT, "small", 1, 50, 40, TOKENS),))
+
+
+class ClosedBehindTheFirstStep(MemoryJournal):
+    """Its barrier closes while the first step of path 0 becomes durable, when all drafts behind it are written."""
+
+    def __init__(self, barrier: StepBarrier) -> None:
+        super().__init__()
+        self.barrier = barrier
+        self.closing: asyncio.Task[None] | None = None
+
+    async def append(self, decision: Decision) -> None:
+        await super().append(decision)
+        if isinstance(decision, StepCommitted) and decision.path == 0 and self.closing is None:
+            self.closing = asyncio.create_task(self.barrier.close(60))
+            await turns(100)
+
+
+async def test_drafts_written_ahead_that_siblings_confirm_wait_at_the_gate() -> None:
+    """They need no call, so nothing but the gate holds them when their replica leaves."""
+    barrier = StepBarrier()
+    journal = ClosedBehindTheFirstStep(barrier)
+    crew = Counting([4, 4, 4])
+    stages = barrier.stages(crew.stages())
+    solving = asyncio.create_task(solve("job", "p", many(3, 4, scorer="agreement"), stages, barrier.journal(journal)))
+    while journal.closing is None:
+        await turns()
+    await asyncio.wait_for(journal.closing, 60)
+    await turns(100)
+    assert not solving.done()
+    solving.cancel()
+    await asyncio.gather(solving, return_exceptions=True)
+    assert 0 not in {context.path for context, _ in crew.judged}
+    assert [step.step.index for step in journal.steps(0)] == [0]

@@ -8,8 +8,8 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from ssr.core.run import Decision, Run, Selected
-from ssr.core.solve import Journal, Selector, Stages, StepWriter, Verifier
-from ssr.core.types import OnRejected, Options, PathContext, Selection, Step, Verdict, Written
+from ssr.core.solve import Journal, Selector, Stages, StepWriter
+from ssr.core.types import Options, PathContext, Selection, Written
 
 #: The place of the selection among the paths.
 _SELECTION = -1
@@ -29,7 +29,7 @@ class StepBarrier:
             selector=_GatedSelector(self, stages.selector),
             drafter=_GatedWriter(self, stages.drafter),
             writer=_GatedWriter(self, stages.writer),
-            verifier=_GatedVerifier(self, stages.verifier),
+            judging=self.begin,  # a draft that was written ahead has not begun in the sense of the gate
         )
 
     def journal(self, journal: Journal) -> Journal:
@@ -77,15 +77,6 @@ class _GatedWriter:
                 if written is None:
                     return
                 yield written
-
-
-class _GatedVerifier:
-    def __init__(self, barrier: StepBarrier, verifier: Verifier) -> None:
-        self._barrier, self._verifier = barrier, verifier
-
-    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
-        await self._barrier.begin(context.path)  # a draft that was written ahead has not begun in the sense of the gate
-        return await self._verifier.verify(context, step, options, rejected)
 
 
 class _GatedJournal:
