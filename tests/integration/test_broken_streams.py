@@ -108,7 +108,7 @@ class Bench:
         busy = waiting[done.pop()]
         return busy, next(one for one in self.replicas if one is not busy)
 
-    async def submit(self, mode: pb.Mode, **options: int | float) -> str:
+    async def submit(self, mode: pb.Mode.ValueType, **options: int | float) -> str:
         asked = pb.Options(mode=mode, seed=1, **options)  # type: ignore[arg-type]
         return (await self.stub.Submit(pb.SolveRequest(problem=PROBLEM, options=asked), timeout=LIMIT_S)).job_id
 
@@ -150,7 +150,7 @@ def streams(backend: Halting) -> list[str]:
 @pytest.mark.parametrize("mode", [pb.MODE_BASELINE, pb.MODE_DRAFT])
 @pytest.mark.parametrize("halt_behind", [0, 1, 3])
 async def test_a_path_goes_on_elsewhere_behind_its_last_step_when_the_engine_dies(
-    services: Services, mode: pb.Mode, halt_behind: int
+    services: Services, mode: pb.Mode.ValueType, halt_behind: int
 ) -> None:
     async with bench(services, halt_behind) as system:
         job_id = await system.submit(mode)
@@ -189,7 +189,9 @@ async def test_drafts_go_on_elsewhere_behind_what_was_drafted_when_the_engine_di
 
 
 @pytest.mark.parametrize("mode", [pb.MODE_BASELINE, pb.MODE_DRAFT, pb.MODE_SSD])
-async def test_cancelling_reaches_an_engine_in_the_middle_of_a_stream(services: Services, mode: pb.Mode) -> None:
+async def test_cancelling_reaches_an_engine_in_the_middle_of_a_stream(
+    services: Services, mode: pb.Mode.ValueType
+) -> None:
     async with bench(services, 2) as system:
         job_id = await system.submit(mode, threshold=0)
         busy, _ = await system.begun()
@@ -206,7 +208,7 @@ async def test_cancelling_reaches_an_engine_in_the_middle_of_a_stream(services: 
 @pytest.mark.parametrize(("mode", "paths"), [(pb.MODE_BASELINE, 1), (pb.MODE_PARALLEL, 3), (pb.MODE_SSD, 1)])
 @pytest.mark.parametrize("max_steps", [1, 2, 4])
 async def test_a_budget_of_steps_is_exact_though_the_engine_streams_on(
-    services: Services, mode: pb.Mode, paths: int, max_steps: int
+    services: Services, mode: pb.Mode.ValueType, paths: int, max_steps: int
 ) -> None:
     """An engine that takes no time has written the path when the first step is committed."""
     async with bench(services, 0, halting=False) as system:

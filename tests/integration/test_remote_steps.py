@@ -65,22 +65,25 @@ class Replica(drafting_pb2_grpc.DraftingServiceServicer, verification_pb2_grpc.V
     async def Draft(self, request: Any, context: Any) -> drafting_pb2.DraftResponse:  # noqa: N802 - gRPC's name
         return drafting_pb2.DraftResponse(step=self._step(request))
 
-    async def DraftSteps(self, request: Any, context: Any) -> None:  # noqa: N802
+    async def DraftSteps(self, request: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802
         await self._steps(request, context, drafting_pb2.DraftResponse)
 
     async def Write(self, request: Any, context: Any) -> verification_pb2.WriteResponse:  # noqa: N802
         return verification_pb2.WriteResponse(step=self._step(request))
 
-    async def WriteSteps(self, request: Any, context: Any) -> None:  # noqa: N802
+    async def WriteSteps(self, request: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802
         await self._steps(request, context, verification_pb2.WriteResponse)
 
     async def Verify(self, request: Any, context: Any) -> verification_pb2.VerifyResponse:  # noqa: N802
         return verification_pb2.VerifyResponse(step=request.step, accepted=True)
 
-    async def VerifyInParts(self, request: Any, context: Any) -> None:  # noqa: N802
+    async def VerifyInParts(self, request: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802
         if self.old:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
         await context.write(verification_pb2.VerifyResponse(step=request.step, accepted=False))
+
+    async def Measure(self, request: Any, context: Any) -> step_pb2.MeasureResponse:  # noqa: N802
+        return step_pb2.MeasureResponse()
 
 
 @asynccontextmanager
