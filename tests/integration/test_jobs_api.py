@@ -22,6 +22,7 @@ from ssr.core.errors import InvalidRequest, NotFound
 from ssr.core.job import JobStatus
 from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.engine_server.simulated.script import truth
+from ssr.engines.prompt_fingerprint import prompt_fingerprint
 from ssr.orchestrator.queue.keys import LISTED, JobKeys
 from ssr.orchestrator.queue.listing import EVERYTHING, JobListing, Wanted
 from ssr.runtime.redis.client import open_redis
@@ -249,6 +250,10 @@ async def test_the_client_has_it_all(system: System) -> None:
             await client.get(job.job_id)
         info = await client.server_info()
         assert (info.version, info.limits["max_paths"], set(info.models)) == (__version__, 16, {"draft", "target"})
+        behind = info.provenance["target"]
+        assert (behind["engine"], behind["scorer"]) == ("ssr-engine-server", "expected")
+        assert behind["prompts"] == prompt_fingerprint() == info.provenance["draft"]["prompts"]
+        assert behind["version"] == __version__
         with pytest.raises(InvalidRequest, match="^status: 'unknown' is unknown"):
             await client.list(statuses=["unknown"])
 

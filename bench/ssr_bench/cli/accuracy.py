@@ -30,7 +30,7 @@ from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import refusing, run
 from ssr.cli.solve import wanted_server
 from ssr.core.limits import check_within
-from ssr_bench.cli.evaluation_input import job_option, machine, names, numbers
+from ssr_bench.cli.evaluation_input import commit, job_option, machine, names, numbers
 from ssr_bench.cli.evaluation_progress import EvaluationProgress
 from ssr_bench.cli.report import calibrate, report
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ssr_bench.evaluation.dataset import Problem
     from ssr_bench.evaluation.plan import Plan, Wanted
     from ssr_bench.evaluation.run_directory import Origin, Records
+    from ssr_bench.evaluation.system import SittingRecord, System
 
 
 def add_to(app: typer.Typer) -> None:
@@ -104,6 +105,13 @@ def accuracy(
     tls_key: TlsKeyOption = None,
     api_key_file: ApiKeyFileOption = None,
     note: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the records, such as a commit.")] = "",
+    gpus: Annotated[
+        float | None, typer.Option(metavar="N", help="How many GPUs the engines have, for the GPU-seconds.")
+    ] = None,
+    allow_changes: Annotated[
+        bool,
+        typer.Option("--allow-changes", help="Go on with another server, model, scorer or prompt; the tables say so."),
+    ] = False,
 ) -> None:
     """Solve problems with known answers in many ways, and record all of it.
 
@@ -112,7 +120,8 @@ def accuracy(
     draft model alone, the floor. The known answers never leave this program.
 
     Each run is recorded in DIR when it ends. After Ctrl-C, or a crash, the same
-    command goes on where it was; DIR takes no other plan. Then see
+    command goes on where it was; DIR takes no other plan, nor another server,
+    model, engine, scorer or prompt than it began with. Then see
     `ssr bench report DIR` and `ssr bench calibrate DIR`.
 
     Of datasets by name, the rows come from the Hugging Face hub and are kept in
@@ -150,6 +159,8 @@ def accuracy(
             concurrency=concurrency,
             out=out,
             note=note,
+            gpus=gpus,
+            allow_changes=allow_changes,
         )
         check_within("concurrency", concurrency, 1, MAX_CONCURRENCY)
     run(_accuracy(asked), interrupted=f"interrupted: what ended is recorded in {out}; the same command goes on")
@@ -172,6 +183,8 @@ class _Asked:
     concurrency: int
     out: Path
     note: str
+    gpus: float | None
+    allow_changes: bool
 
 
 async def _accuracy(asked: _Asked) -> ExitStatus:
@@ -203,6 +216,7 @@ async def _evaluated(asked: _Asked, plan: Plan, problems: Sequence[Problem], rec
     from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
     from ssr_bench.evaluation.record import Setting
     from ssr_bench.evaluation.runner import Sitting, remaining, run_plan
+    from ssr_bench.evaluation.system import reported_system
 
     left = sum(1 for _ in remaining(plan, problems, records))
     total = plan.count * len(plan.cells) * plan.repeats
@@ -213,7 +227,9 @@ async def _evaluated(asked: _Asked, plan: Plan, problems: Sequence[Problem], rec
         client = await stack.enter_async_context(connected(asked.target, asked.access, notes))
         equivalence = await stack.enter_async_context(MathVerifyEquivalence())
         progress = stack.enter_context(EvaluationProgress(notes, total, total - left))
-        setting = Setting(plan.dataset, asked.concurrency, __version__)
+        system = await reported_system(client, asked.target.server)
+        seat = records.sit(_sitting(asked, system), changes_allowed=asked.allow_changes)
+        setting = Setting(plan.dataset, asked.concurrency, __version__, seat.number, system.scorer, asked.gpus)
         sitting = Sitting(client, equivalence, setting, origin.run_id, progress.log)
         await run_plan(plan, problems, records, sitting)
 
@@ -229,4 +245,19 @@ def _origin(asked: _Asked) -> Origin:
         note=asked.note,
         server=asked.target.server,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _sitting(asked: _Asked, system: System) -> SittingRecord:
+    from ssr_bench.evaluation.system import SittingRecord
+
+    return SittingRecord(
+        began=datetime.now(UTC),
+        system=system,
+        command=shlex.join(["ssr", *sys.argv[1:]]),
+        commit=commit(),
+        version=__version__,
+        machine=machine(),
+        note=asked.note,
+        gpus=asked.gpus,
     )

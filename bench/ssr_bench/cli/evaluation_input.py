@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -52,6 +53,21 @@ def _reader(kind: Any) -> Callable[[str], Any]:
 def machine() -> str:
     """The machine in words."""
     return f"{platform.platform()}, {os.cpu_count()} logical CPUs ({_processor()})"
+
+
+def commit() -> str:
+    """The commit of the checkout that this program runs from, "+" behind it where files are changed; "" elsewhere."""
+    folder = Path(__file__).resolve().parents[3]
+    if not (folder / ".git").exists():
+        return ""
+    try:
+        head, changes = (
+            subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True).stdout
+            for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return head.strip() + ("+" if changes.strip() else "")
 
 
 def _processor() -> str:

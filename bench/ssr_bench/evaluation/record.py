@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from ssr.core.job import Job, JobStatus
 from ssr.core.ledger import Usage
 from ssr.core.run import Path
-from ssr.core.types import Call, Options, PathStatus, Source
+from ssr.core.types import Call, Options, PathStatus, Source, Strategy, WorkedExample
 from ssr.core.vote import Vote
 from ssr_bench.evaluation.plan import Cell, PlannedRun
 
@@ -40,6 +42,9 @@ class StepRecord(_Model):
     draft_score: float | None
     calls: tuple[Call, ...] = ()
     cut: bool = False  #: by its token limit: the next step goes on right behind it
+    draft_text: str = ""  #: of a rewritten step, the draft it replaced
+    logprob: float | None = None
+    ends_turn: bool = False
 
     @property
     def judged_score(self) -> float | None:
@@ -47,6 +52,32 @@ class StepRecord(_Model):
         if self.source is Source.REWRITTEN:
             return self.draft_score
         return self.score if self.source is Source.DRAFT else None
+
+
+class StrategyRecord(_Model):
+    """A strategy as the models were told it; `fingerprint` is that of its texts, examples included."""
+
+    strategy_set: str
+    code: str
+    name: str
+    hint: str
+    examples: tuple[WorkedExample, ...] = ()
+
+    @classmethod
+    def of(cls, strategy: Strategy, strategy_set: str) -> Self:
+        return cls(
+            strategy_set=strategy_set,
+            code=strategy.code,
+            name=strategy.name,
+            hint=strategy.hint,
+            examples=strategy.examples,
+        )
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def fingerprint(self) -> str:
+        content = json.dumps([self.name, self.hint, [[one.problem, one.solution] for one in self.examples]])
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 class PathRecord(_Model):
@@ -79,6 +110,9 @@ class PathRecord(_Model):
                     draft_score=step.draft_score,
                     calls=calls.get((path.index, step.index), ()),
                     cut=step.cut,
+                    draft_text=step.draft_text,
+                    logprob=step.logprob,
+                    ends_turn=step.ends_turn,
                 )
                 for step in path.steps
             ),
@@ -90,8 +124,10 @@ class Record(_Model):
 
     `cell` and `seed` are what was asked for, `options` what the server made of it, every default filled in. `wall_s`
     runs from the job's start to its end on the server; None where it did not come that far. `concurrency`: how many
-    problems were solved at a time. `selection` are the engine calls that chose the strategies. `version` is this
-    program's.
+    problems were solved at a time. `selection` are the engine calls that chose the strategies, `strategies` those that
+    the paths had, as they were told. `version` is this program's, `sitting` the number of the `SittingRecord` that says
+    what was measured. `gpu_s`: its part of the seconds that the engines' GPUs were held, `wall_s` times their number
+    over `concurrency`; None: not known. The scorer in `options` is the one that judged, named by the job or not.
     """
 
     dataset: str
@@ -116,6 +152,9 @@ class Record(_Model):
     wall_s: float | None = None
     concurrency: int = 1
     version: str = ""
+    sitting: int = 0
+    strategies: tuple[StrategyRecord, ...] = ()
+    gpu_s: float | None = None
 
     @property
     def key(self) -> RunKey:
@@ -129,11 +168,14 @@ class Record(_Model):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the records of one sitting share."""
+    """What the records of one sitting share; `scorer` is the server's own, `gpus` None: not said."""
 
     dataset: str
     concurrency: int = 1
     version: str = ""
+    sitting: int = 0
+    scorer: str = ""
+    gpus: float | None = None
 
 
 def record_of(
@@ -147,7 +189,7 @@ def record_of(
     selection: Sequence[Call] = (),
 ) -> Record:
     """The record of a finished job; `paths` says of each path whether its answer is right."""
-    took = job.finished - job.started if job.finished and job.started else None
+    took = (job.finished - job.started).total_seconds() if job.finished and job.started else None
     return refused(run, job.error, setting).model_copy(
         update={
             "problem": job.problem,
@@ -158,11 +200,13 @@ def record_of(
             "paths": tuple(PathRecord.of(path, right, calls) for path, right in zip(job.paths, paths, strict=True)),
             "selection": tuple(selection),
             "usage": job.usage,
-            "options": job.options,
+            "options": _resolved(job.options, setting.scorer),
+            "strategies": _strategies(job),
             "reason": job.reason,
             "job_id": job.job_id,
             "started": job.started,
-            "wall_s": None if took is None else took.total_seconds(),
+            "wall_s": took,
+            "gpu_s": None if took is None or setting.gpus is None else took * setting.gpus / setting.concurrency,
         }
     )
 
@@ -181,4 +225,16 @@ def refused(run: PlannedRun, error: str, setting: Setting) -> Record:
         error=error,
         concurrency=setting.concurrency,
         version=setting.version,
+        sitting=setting.sitting,
     )
+
+
+def _resolved(options: Options, scorer: str) -> Options:
+    """The options with the scorer that judges where they name none."""
+    return replace(options, scorer=scorer) if options.mode.drafts and not options.scorer else options
+
+
+def _strategies(job: Job) -> tuple[StrategyRecord, ...]:
+    """Each strategy of the paths once."""
+    chosen = dict.fromkeys(path.strategy for path in job.paths if path.strategy.code)
+    return tuple(StrategyRecord.of(one, job.options.strategy_set) for one in chosen)

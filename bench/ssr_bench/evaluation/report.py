@@ -12,7 +12,7 @@ from ssr_bench.evaluation.figures import Drawing, drawings
 from ssr_bench.evaluation.grid import Grid
 from ssr_bench.evaluation.results import results_of
 from ssr_bench.evaluation.run_directory import Evaluation
-from ssr_bench.evaluation.table import DEFINITIONS, grids, markdown, setting
+from ssr_bench.evaluation.table import DEFINITIONS, changed_grid, grids, markdown, setting
 
 _STYLE = """\
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -34,7 +34,8 @@ def write_report(
     results = [one for _, cells in results_of(evaluations, reference) for one in cells]
     if not results:
         raise InvalidRequest("dir", "no run has ended yet; there is nothing to report")
-    tables = grids(results)
+    changed = changed_grid(evaluations)
+    tables = (*([changed] if changed else []), *grids(results))
     drawn, missing = drawings(results)
     folder.mkdir(parents=True, exist_ok=True)
     for one in drawn:

@@ -1,4 +1,5 @@
-"""An evaluation on disk: plan.json, and records.jsonl, which grows by a line with every run that is finished."""
+"""An evaluation on disk: plan.json, records.jsonl, which grows by a line with every run that is finished, and
+sittings.jsonl, which grows by a line with every call that goes on with it."""
 
 from __future__ import annotations
 
@@ -12,9 +13,13 @@ from ssr.core.errors import Conflict, InvalidRequest
 from ssr_bench.evaluation.json_lines import JsonLines, first_fault, read_lines
 from ssr_bench.evaluation.plan import Plan
 from ssr_bench.evaluation.record import Record, RunKey
+from ssr_bench.evaluation.system import SittingRecord, seated
 from ssr_bench.whole_file import write_whole
 
-PLAN, RECORDS = "plan.json", "records.jsonl"
+PLAN, RECORDS, SITTINGS = "plan.json", "records.jsonl", "sittings.jsonl"
+
+
+_CHANGES = "give --allow-changes to go on nevertheless, and be told in the tables, or name another folder"
 
 
 class Origin(BaseModel):
@@ -45,6 +50,7 @@ class Evaluation(BaseModel):
     plan: Plan
     origin: Origin
     records: tuple[Record, ...]
+    sittings: tuple[SittingRecord, ...] = ()
 
     @property
     def missing(self) -> int:
@@ -55,12 +61,36 @@ class Evaluation(BaseModel):
 class Records:
     """records.jsonl, open for adding to it; `done` are the runs that need not be done again."""
 
-    def __init__(self, lines: JsonLines[Record]) -> None:
-        self._lines = lines
-        self.done: frozenset[RunKey] = frozenset(record.key for record in _newest(lines.resume()) if not record.lost)
+    def __init__(self, lines: JsonLines[Record], folder: Path | None = None) -> None:
+        self._lines, self._folder, self._changes_allowed = lines, folder, False
+        newest = _newest(lines.resume())
+        self.done: frozenset[RunKey] = frozenset(record.key for record in newest if not record.lost)
+        self._strategies = {
+            (one.strategy_set, one.code): one.fingerprint for record in newest for one in record.strategies
+        }
+
+    def sit(self, sitting: SittingRecord, *, changes_allowed: bool = False) -> SittingRecord:
+        """Begin a sitting; the one that is on record, with its number.
+
+        Raises: Conflict when it would measure another system than the ones before, unless that is allowed.
+        """
+        if self._folder is None:
+            return sitting
+        self._changes_allowed = changes_allowed
+        with closing(JsonLines(self._folder / SITTINGS, SittingRecord)) as file:
+            earlier = tuple(file.resume())
+            seat = seated(sitting, earlier)
+            if seat.changes and self.done and not changes_allowed:
+                raise Conflict(f"{self._folder} was measured on another system: {'; '.join(seat.changes)}; {_CHANGES}")
+            file.append(seat)
+        return seat
 
     def append(self, record: Record) -> None:
-        """Durable when it returns."""
+        """Durable when it returns. Raises: Conflict for a strategy that had another text, unless that is allowed."""
+        for one in record.strategies:
+            key = one.strategy_set, one.code
+            if self._strategies.setdefault(key, one.fingerprint) != one.fingerprint and not self._changes_allowed:
+                raise Conflict(f"strategy {one.code} of {one.strategy_set} has another text than before; {_CHANGES}")
         self._lines.append(record)
 
 
@@ -78,7 +108,7 @@ def opened(folder: Path, plan: Plan, origin: Origin) -> Iterator[tuple[Records, 
         raise InvalidRequest("out", f"{folder} cannot be written to: {error.strerror}; name another folder") from error
     with closing(lines):
         kept = _settled(folder, plan, origin)
-        yield Records(lines), kept
+        yield Records(lines, folder), kept
 
 
 def read(folder: Path) -> Evaluation:
@@ -90,7 +120,10 @@ def read(folder: Path) -> Evaluation:
     if kept is None:
         raise InvalidRequest("dir", f"{folder} has no {PLAN}; name a folder that `ssr bench accuracy --out` made")
     records = _newest(read_lines(folder / RECORDS, Record))
-    return Evaluation(name=folder.resolve().name, plan=kept.plan, origin=kept.origin, records=records)
+    sittings = tuple(read_lines(folder / SITTINGS, SittingRecord))
+    return Evaluation(
+        name=folder.resolve().name, plan=kept.plan, origin=kept.origin, records=records, sittings=sittings
+    )
 
 
 def _settled(folder: Path, plan: Plan, origin: Origin) -> Origin:

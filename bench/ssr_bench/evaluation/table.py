@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ssr_bench.evaluation.accounting import sizes
 from ssr_bench.evaluation.grid import Grid
+from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.results import CellResult
 from ssr_bench.evaluation.run_directory import Evaluation
 from ssr_bench.evaluation.statistics import Estimate
+from ssr_bench.evaluation.system import SittingRecord, described
 from ssr_bench.statistics import percentile
 
 DEFINITIONS = """\
@@ -27,7 +30,8 @@ problems.
 rewritten: the share of drafted steps that the target wrote again.
 tokens: the mean of a run, by what they were generated for; prompt: those of all models that were processed, and those \
 that came from a cache, where the job itself had put them there.
-time to answer: from the job's start to its end on the server.""".splitlines()
+time to answer: from the job's start to its end on the server. GPU s: the mean of a run, its seconds times the \
+engines' GPUs over the problems at a time; - where their number was not given.""".splitlines()
 
 
 def grids(results: Sequence[CellResult]) -> tuple[Grid, ...]:
@@ -50,10 +54,22 @@ def grids(results: Sequence[CellResult]) -> tuple[Grid, ...]:
         ),
         Grid(
             "Time to answer",
-            ("", "mean s", "p50 s", "p90 s", "to baseline", "95 %"),
+            ("", "mean s", "p50 s", "p90 s", "to baseline", "95 %", "GPU s"),
             [(one.label, *_time(one)) for one in results],
         ),
     )
+
+
+def changed_grid(evaluations: Sequence[Evaluation]) -> Grid | None:
+    """The sittings that measured another system than the first of their evaluation; None where there are none."""
+    rows = [
+        (f"{one.name}, sitting {sitting.number + 1}", str(counts[sitting.number]), "; ".join(sitting.changes))
+        for one in evaluations
+        if (counts := Counter(record.sitting for record in one.records)) is not None
+        for sitting in one.sittings
+        if sitting.changes
+    ]
+    return Grid("Measured on another system than the rest", ("", "runs", "what differs"), rows) if rows else None
 
 
 def setting(evaluation: Evaluation) -> tuple[str, ...]:
@@ -70,11 +86,15 @@ def setting(evaluation: Evaluation) -> tuple[str, ...]:
         "sampling": seeded,
         "models": models,
         "server": f"preset {plan.preset} on this machine" if plan.preset else origin.server,
+        **_systems(evaluation.sittings),
         "options": options,
         "problems at a time": at_a_time,
         "command": origin.command,
         "version": versions,
         "machine": origin.machine,
+        "commit": ", ".join(dict.fromkeys(one.commit for one in evaluation.sittings if one.commit)),
+        "GPUs": ", ".join(dict.fromkeys(f"{one.gpus:g}" for one in evaluation.sittings if one.gpus is not None)),
+        "strategies": _strategies(records),
         "note": origin.note,
         "incomplete": f"{evaluation.missing} runs are missing" if evaluation.missing else "",
     }
@@ -89,6 +109,22 @@ def markdown(evaluations: Sequence[Evaluation], tables: Sequence[Grid]) -> str:
     for table in tables:
         parts += [table.markdown(), ""]
     return "\n".join([*parts, *(f"- {line}" for line in DEFINITIONS), ""])
+
+
+def _systems(sittings: Sequence[SittingRecord]) -> dict[str, str]:
+    """What served each model; of several sittings the different ones."""
+    roles = dict.fromkeys(role for one in sittings for role in one.system.models)
+    found = {
+        role: dict.fromkeys(described(one.system.models[role]) for one in sittings if role in one.system.models)
+        for role in roles
+    }
+    return {f"{role} model": "; ".join(models) for role, models in found.items()}
+
+
+def _strategies(records: Sequence[Record]) -> str:
+    """Each strategy that a path had, with the fingerprint of its texts."""
+    told = {(one.strategy_set, one.code, one.fingerprint) for record in records for one in record.strategies}
+    return ", ".join(f"{name}/{code} {fingerprint}" for name, code, fingerprint in sorted(told))
 
 
 _GENERATED = ("drafted", "accepted", "rejected", "wasted", "rewritten", "written", "scoring", "selection")
@@ -118,9 +154,12 @@ def _tokens(one: CellResult) -> tuple[str, ...]:
 def _time(one: CellResult) -> tuple[str, ...]:
     seconds = one.wall_s
     if not seconds:
-        return ("-",) * 5
+        return ("-",) * 6
     mean = sum(seconds) / len(seconds)
-    return (*(f"{s:.2f}" for s in (mean, percentile(seconds, 50), percentile(seconds, 90))), *_ratio(one.wall_ratio))
+    held = [record.gpu_s for record in one.records if record.gpu_s is not None]
+    gpu_s = f"{sum(held) / len(held):.2f}" if len(held) == len(one.records) else "-"
+    shown = (f"{s:.2f}" for s in (mean, percentile(seconds, 50), percentile(seconds, 90)))
+    return (*shown, *_ratio(one.wall_ratio), gpu_s)
 
 
 def _ratio(ratio: Estimate | None) -> tuple[str, str]:

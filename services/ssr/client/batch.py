@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ssr.core.job import Job, JobStatus
@@ -36,7 +36,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What a server is and takes; `limits` and `max_total_tokens` (by role: "draft", "target") are numbers by name."""
+    """What a server is and takes; `limits` and `max_total_tokens` (by role: "draft", "target") are numbers by name.
+
+    `provenance` is what stands behind each model, by role, as far as it is known: `step.proto`'s Provenance as texts.
+    """
 
     version: str
     modes: tuple[str, ...]
@@ -46,6 +49,7 @@ class ServerInfo:
     models: Mapping[str, str]
     max_total_tokens: Mapping[str, int]
     limits: Mapping[str, int]
+    provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def batch_from_wire(message: reasoning_pb2.Batch) -> Batch:
@@ -71,5 +75,9 @@ def server_info_from_wire(message: reasoning_pb2.ServerInfo) -> ServerInfo:
         tuple(message.strategy_sets),
         {model.role: model.name for model in message.models},
         {model.role: model.max_total_tokens for model in message.models},
-        {field.name: getattr(message.limits, field.name) for field in message.limits.DESCRIPTOR.fields},
+        {one.name: getattr(message.limits, one.name) for one in message.limits.DESCRIPTOR.fields},
+        {
+            model.role: {one.name: getattr(model.provenance, one.name) for one in model.provenance.DESCRIPTOR.fields}
+            for model in message.models
+        },
     )

@@ -310,7 +310,8 @@ class _Solving:
         verdict = self._agreed(index, step, options)
         if verdict is None:
             verdict = await self._stages.verifier.verify(context, step, options, drafts.rejected)
-        committed = StepCommitted(index, verdict.step, (*draft.calls, *verdict.calls))
+        stands = verdict.step if verdict.accepted else replace(verdict.step, draft_text=draft.step.text)
+        committed = StepCommitted(index, stands, (*draft.calls, *verdict.calls))
         wasted = await drafts.settle(self._run, committed)
         return replace(committed, calls=(*committed.calls, *wasted))
 

@@ -215,10 +215,9 @@ class Step:
 
     A `text` that its token limit cut is a `core.steps.CutText`: the next step goes on right behind it. `score` is the
     target's (0..9) of an accepted draft, 9 for a rewrite (paper: a rewrite is not scored again) and for a step of a
-    path in reserve, None where nothing scored it. `draft_score` is, for a rewrite, that of the draft it replaced.
-    `score` is the target's (0..9) of an accepted draft, 9 for a rewrite (paper: a rewrite is not scored again) and for
-    a step of a path in reserve, None where nothing scored it. `draft_score` is, for a rewrite, what the draft it
-    replaced was given. `logprob` is the mean log probability of its tokens, None where the engine does not report.
+    path in reserve, None where nothing scored it. `draft_score` is, for a rewrite, what the draft it replaced was
+    given, and `draft_text` that draft. `logprob` is the mean log probability of its tokens, None where the engine does
+    not report.
     """
 
     index: int
@@ -229,6 +228,7 @@ class Step:
     ends_turn: bool = False
     draft_score: float | None = None
     logprob: float | None = None
+    draft_text: str = ""
 
     @property
     def cut(self) -> bool:

@@ -120,7 +120,7 @@ class EngineInfo:
 
     `revision` distinguishes models of one name ("": the engine does not say). `parameters` is the model's size for the
     FLOPs ledger (None: unknown), `max_total_tokens` prompt plus generated, `max_top_n` how many candidates `next_token`
-    can give.
+    can give. `kind` is whose server it is ("vllm", "tgi" ...) and `version` that server's ("": it does not say).
     """
 
     model: str
@@ -128,6 +128,8 @@ class EngineInfo:
     max_total_tokens: int
     max_top_n: int
     revision: str = ""
+    kind: str = ""
+    version: str = ""
 
 
 class Engine(Protocol):

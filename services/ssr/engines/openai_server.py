@@ -20,6 +20,14 @@ from ssr.engines.openai_requests import Fields, ServerKind, kind_of
 
 _PATH = "/v1/completions"
 _ABORT_S = 2.0
+#: Where a server of each kind reports its version, for at most so long and so many characters of it.
+_VERSION = {
+    ServerKind.VLLM: ("/version", "version"),
+    ServerKind.SGLANG: ("/server_info", "version"),
+    ServerKind.LLAMACPP: ("/props", "build_info"),
+}
+_VERSION_S = 2.0
+_VERSION_CHARS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,20 @@ class OpenAiServer:
         context = _context_length(card.get("max_model_len") or meta.get("n_ctx"))
         if kind is ServerKind.SGLANG:
             context = min(context, await sglang.kv_capacity(self.connection) or context)
-        return EngineInfo(name, size, context, 0, root if isinstance(root, str) and root != name else "")
+        revision = root if isinstance(root, str) and root != name else ""
+        return EngineInfo(name, size, context, 0, revision, kind.value, await self._version(kind))
+
+    async def _version(self, kind: ServerKind) -> str:
+        """The server's version; "" where its kind reports none, or it does not."""
+        path, field = _VERSION.get(kind, ("", ""))
+        if not path:
+            return ""
+        try:
+            async with asyncio.timeout(_VERSION_S):
+                reply = (await self.connection.get(path)).document()
+        except (SsrError, TimeoutError):
+            return ""
+        return str(reply.get(field) or "")[:_VERSION_CHARS] if isinstance(reply, dict) else ""
 
     async def _model_card(self) -> dict[str, Any]:
         reply = (await self.connection.get("/v1/models")).document()

@@ -45,6 +45,8 @@ from ssr.engines.tgi_requests import chunks, request, sampled, without_images
 _TOP_N_LIMIT = re.compile(r"`top_n_tokens` must be >= 0 and <= (\d+)")
 #: More top tokens than any server allows by default: asking for them makes it report its limit, without generating.
 _TOP_N_PROBE = 100
+#: What our own engines call themselves where TGI names its router.
+_OWN = "ssr-engine-server"
 
 
 @dataclass(slots=True)
@@ -260,8 +262,9 @@ class TgiEngine:
                 reported = more.get("parameters")  # only our own engines have it
                 reported = reported if type(reported) is int and reported > 0 else None
                 size = self._parameters or reported or parameters_from_name(model)
-                revision = str(more.get("model_sha") or "")
-                return EngineInfo(model, size, max_total_tokens=total, max_top_n=0, revision=revision)
+                revision, version = (str(more.get(name) or "") for name in ("model_sha", "version"))
+                kind = _OWN if more.get("router") == _OWN else "tgi"
+                return EngineInfo(model, size, total, max_top_n=0, revision=revision, kind=kind, version=version)
             case _:
                 raise BadReply(f"{self._connection.base_url}/info answered without model_id and max_total_tokens")
 

@@ -39,7 +39,7 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
     def __init__(
         self, engine: Engine, default_scorer: str, metrics: VerificationMetrics, reward: Rewarding | None = None
     ) -> None:
-        self._engine, self._metrics = engine, metrics
+        self._engine, self._metrics, self._default_scorer = engine, metrics, default_scorer
         self._verifier = TargetVerifier(engine, default_scorer, reward)
         self._author = Author(engine, CallKind.WRITE, Source.TARGET)
         #: What was verified since the start.
@@ -102,7 +102,7 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         request: step_pb2.MeasureRequest,
         context: aio.ServicerContext[step_pb2.MeasureRequest, step_pb2.MeasureResponse],
     ) -> step_pb2.MeasureResponse:
-        return await measure(self._engine, request)
+        return await measure(self._engine, request, self._default_scorer)
 
 
 @asynccontextmanager

@@ -117,6 +117,7 @@ async def test_a_rejected_draft_is_replaced() -> None:
     outcome, _ = await run({0: []}, stages=stages)
     first = outcome.run.paths[0].steps[0]
     assert (first.text, first.source, first.score, first.draft_score) == ("better bad", Source.REWRITTEN, 9.0, 1.0)
+    assert first.draft_text == "bad"
 
 
 @pytest.mark.parametrize(

@@ -89,4 +89,7 @@ class ServerInformation:
                 size = await measure("1")
         except (SsrError, TimeoutError):
             return None
-        return reasoning_pb2.ModelInfo(role=role, name=size.model, max_total_tokens=size.max_total_tokens)
+        provenance = size.provenance if size.HasField("provenance") else None
+        return reasoning_pb2.ModelInfo(
+            role=role, name=size.model, max_total_tokens=size.max_total_tokens, provenance=provenance
+        )

@@ -91,6 +91,7 @@ def step_to_wire(step: Step) -> step_pb2.Step:
         draft_score=step.draft_score,
         cut=step.cut,
         logprob=step.logprob,
+        draft_text=step.draft_text,
     )
 
 
@@ -104,6 +105,7 @@ def step_from_wire(message: step_pb2.Step) -> Step:
         ends_turn=message.ends_turn,
         draft_score=message.draft_score if message.HasField("draft_score") else None,
         logprob=message.logprob if message.HasField("logprob") else None,
+        draft_text=message.draft_text,
     )
 
 

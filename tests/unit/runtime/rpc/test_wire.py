@@ -42,7 +42,7 @@ STRATEGY = Strategy("A", "Algebra", "Name the unknowns.", (WorkedExample("1+1?",
 CALL = Call(CallKind.DRAFT, "m", 10, 5, 2, 8)
 STEPS = (
     Step(0, "a", Source.DRAFT, 5, 7.5),
-    Step(1, "b", Source.REWRITTEN, 6, 9.0, ends_turn=True, draft_score=0.0),
+    Step(1, "b", Source.REWRITTEN, 6, 9.0, ends_turn=True, draft_score=0.0, draft_text="x"),
     Step(2, "c", Source.TARGET, 7),
 )
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

@@ -1,0 +1,32 @@
+"""The fingerprint of prompts: any text that changes changes it, and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ssr.core import prompts
+from ssr.engines.prompt_fingerprint import prompt_fingerprint
+
+
+@pytest.fixture(autouse=True)
+def anew() -> Iterator[None]:
+    prompt_fingerprint.cache_clear()
+    yield
+    prompt_fingerprint.cache_clear()
+
+
+def test_it_is_the_same_again() -> None:
+    first = prompt_fingerprint()
+    prompt_fingerprint.cache_clear()
+    assert prompt_fingerprint() == first
+    assert len(first) == 16
+
+
+@pytest.mark.parametrize("name", ["CLOSING", "DIGIT_QUESTION", "SELECT_QUESTION", "SELECTING_SYSTEM", "WORK_HEAD"])
+def test_every_text_counts(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    first = prompt_fingerprint()
+    prompt_fingerprint.cache_clear()
+    monkeypatch.setattr(prompts, name, getattr(prompts, name) + "!")
+    assert prompt_fingerprint() != first
