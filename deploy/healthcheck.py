@@ -16,7 +16,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 _LIMIT_S = 4
-_PORT = re.compile(r"SSR_(?P<service>ORCHESTRATOR|SELECTOR|DRAFTER|VERIFIER|ENGINE)_PORT")
+_PORT = re.compile(r"SSR_(?P<service>ORCHESTRATOR|SELECTOR|DRAFTER|VERIFIER|GATEWAY|ENGINE)_PORT")
 
 
 def healthy(environment: Mapping[str, str]) -> bool:
@@ -25,12 +25,12 @@ def healthy(environment: Mapping[str, str]) -> bool:
     if len(found) != 1:
         raise LookupError("exactly one SSR_<SERVICE>_PORT must be set")
     ((service, port),) = found.items()
-    if service == "ENGINE":
-        with urlopen(f"http://127.0.0.1:{port}/health", timeout=_LIMIT_S) as reply:
-            return bool(reply.status == 200)
     health_port = environment.get(f"SSR_{service}_HEALTH_PORT")
     if health_port is None and any(name.startswith(f"SSR_{service}_TLS__") for name in environment):
         raise LookupError(f"a service with TLS is checked on SSR_{service}_HEALTH_PORT, which must be set")
+    if service in ("ENGINE", "GATEWAY"):
+        with urlopen(f"http://127.0.0.1:{health_port or port}/health", timeout=_LIMIT_S) as reply:
+            return bool(reply.status == 200)
     with grpc.insecure_channel(f"127.0.0.1:{health_port or port}") as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",

@@ -30,6 +30,7 @@ from ssr.consensus.settings import ConsensusSettings
 from ssr.drafter.settings import DrafterSettings
 from ssr.engine_server.simulated.settings import SimulatedSettings
 from ssr.engines.settings import EngineSettings
+from ssr.gateway.settings import GatewaySettings
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.selector.settings import SelectorSettings
 from ssr.verifier.settings import VerifierSettings
@@ -50,6 +51,7 @@ SETTINGS: Mapping[str, tuple[Any, frozenset[str]]] = {
     "selector": (SelectorSettings, _OF_THE_CHART | {"engine"}),
     "drafter": (DrafterSettings, _OF_THE_CHART | {"engine"}),
     "verifier": (VerifierSettings, _OF_THE_CHART | {"engine"}),
+    "gateway": (GatewaySettings, _OF_THE_CHART | {"orchestrator", "plain_http", "models", "ui"}),
     "autoscaler": (AutoscalerSettings, _OF_THE_CHART | {"namespace", "deployments", "scaling", "lease"}),
     "scaling": (ScalingSettings, frozenset({"own_selector_engine"})),
     "engine": (EngineSettings, frozenset({"kind", "urls", "model", "api_key"})),

@@ -159,12 +159,12 @@ class Running:
     def passes(self, name: str) -> bool:
         probe: dict[str, Any] = self.container[name]
         own = self.container["ports"][0]
+        named = {port["name"]: port["containerPort"] for port in self.container["ports"]}
         if "grpc" in probe:
             assert probe["grpc"]["port"] in {port["containerPort"] for port in self.container["ports"]}
             return self._reports_health(probe["grpc"]["port"], probe["grpc"].get("service", ""))
         if "httpGet" in probe:
-            assert probe["httpGet"]["port"] == own["name"]
-            return self._answers(probe["httpGet"]["path"])
+            return self._answers(named[probe["httpGet"]["port"]], probe["httpGet"]["path"])
         if "tcpSocket" in probe:
             assert probe["tcpSocket"] == {"port": own["name"]}
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
@@ -189,8 +189,9 @@ class Running:
             return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
         return False
 
-    def _answers(self, path: str) -> bool:
-        with suppress(OSError), urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as reply:
+    def _answers(self, port: int, path: str) -> bool:
+        address = f"127.0.0.1:{self.machine.port(self.component, port)}"
+        with suppress(OSError), urlopen(f"http://{address}{path}", timeout=2) as reply:
             return bool(reply.status == 200)
         return False
 

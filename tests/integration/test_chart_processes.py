@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from certificates import authority, issue
@@ -22,7 +27,17 @@ def machine(tmp_path: Path) -> Machine:
 
 #: What callers and parts have to show each other, and what is watched, all on.
 GUARDED = all_of(
-    preset("kind"), OWN_CERTIFICATES, KEYS, values_of(**{"tls.clientCertificates": True, "metrics.enabled": True})
+    preset("kind"),
+    OWN_CERTIFICATES,
+    KEYS,
+    values_of(
+        **{
+            "tls.clientCertificates": True,
+            "metrics.enabled": True,
+            "gateway.enabled": True,
+            "tls.secrets.gateway": "gateway-cert",
+        }
+    ),
 )
 
 
@@ -38,6 +53,22 @@ def guarded(tmp_path: Path) -> Machine:
         (secrets / name).mkdir()
         (secrets / name / entry).write_text("k" * 32)
     return Machine(render(GUARDED, name=RELEASE), tmp_path, secrets=secrets)
+
+
+def ask_gateway(machine: Machine, port: int, key: str) -> dict[str, Any]:
+    """A chat completion, over HTTPS with the certificate of callers. Raises: HTTPError."""
+    context = ssl.create_default_context(cafile=str(machine.secrets / "client-cert" / "ca.crt"))
+    own = machine.secrets / "client-cert"
+    context.load_cert_chain(own / "tls.crt", own / "tls.key")
+    body = {"model": "ssr", "messages": [{"role": "user", "content": "What is (12 * 7) + 19?"}]}
+    request = Request(
+        f"https://127.0.0.1:{port}/v1/chat/completions",
+        json.dumps(body).encode(),
+        {"authorization": f"Bearer {key}", "content-type": "application/json"},
+    )
+    with urlopen(request, timeout=LIMIT_S, context=context) as reply:
+        answered: dict[str, Any] = json.load(reply)
+    return answered
 
 
 def test_the_release_solves_a_job_and_ends_in_order(machine: Machine) -> None:
@@ -73,6 +104,14 @@ def test_with_certificates_and_keys_the_release_solves_a_job_and_tells_of_it(gua
         assert 'ssr_jobs_ended_total{mode="ssr",status="answered"} 1.0' in release["orchestrator"].metrics()
         for component in ("selector", "drafter", "verifier"):
             assert f'ssr_build_info{{service="{component}"' in release[component].metrics()
+
+        reply = ask_gateway(guarded, release["gateway"].port, "k" * 32)
+        assert reply["ssr"]["answer"] == "103"
+        with pytest.raises(HTTPError, match="401"):
+            ask_gateway(guarded, release["gateway"].port, "another")
+        assert "ssr_gateway_requests_total" in release["gateway"].metrics()
+        check = [sys.executable, str(ROOT / "deploy" / "healthcheck.py")]
+        assert subprocess.run(check, env=release["gateway"].environment, timeout=LIMIT_S).returncode == 0
 
         (guarded.secrets / "key" / "api-key").write_text("another")
         with pytest.raises(AssertionError, match="(?i)key"):

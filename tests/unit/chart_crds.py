@@ -105,6 +105,23 @@ CRDS: Mapping[tuple[str, str], Schema] = {
         "isCA",
         "commonName",
     ),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"): closed(
+        {
+            "parentRefs": some(
+                closed({"name": TEXT, "namespace": TEXT, "sectionName": TEXT}, "namespace", "sectionName")
+            ),
+            "hostnames": some(TEXT),
+            "rules": some(
+                closed(
+                    {
+                        "backendRefs": some(closed({"name": TEXT, "port": NUMBER})),
+                        "timeouts": closed({"request": DURATION}),
+                    }
+                )
+            ),
+        },
+        "hostnames",
+    ),
     ("monitoring.coreos.com/v1", "ServiceMonitor"): closed(
         {
             "selector": closed({"matchLabels": STRINGS}),

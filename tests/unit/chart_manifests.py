@@ -35,6 +35,13 @@ WATCHED = {
     "logs": {"format": "json"},
     "tracing": {"otlpEndpoint": "http://collector.monitoring:4317"},
 }
+GATEWAY = {
+    "gateway": {
+        "enabled": True,
+        "route": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["openai.example.com"]},
+        "ingress": {"enabled": True, "hosts": ["openai.example.com"]},
+    }
+}
 KEYS = {"api": {"keysSecret": "keys"}, "test": {"apiKeySecret": {"name": "key"}}}
 PODS_BY_CPU = {"services": {name: {"autoscaling": {"enabled": True}} for name in SERVICES}}
 

@@ -117,8 +117,10 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
   value: 0.0.0.0
 - name: {{ $prefix }}PORT
   value: {{ include "ssr.port" $name | quote }}
+{{- if ne $name "gateway" }}
 - name: {{ $prefix }}REPLICA
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- end }}
 {{- if eq (include "ssr.usesRedis" (list $root $name)) "true" }}
 {{ include "ssr.redisUrl" (list $root $name) }}
 {{- end }}
@@ -129,6 +131,10 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
   value: dns:///{{ include "ssr.fullname" $root }}-{{ $peer }}:{{ include "ssr.port" $peer }}
 {{- end }}
 {{- $own = include "ssr.orchestratorSettings" $root | fromJson -}}
+{{- else if eq $name "gateway" }}
+- name: {{ $prefix }}ORCHESTRATOR
+  value: dns:///{{ include "ssr.fullname" $root }}-orchestrator-headless:{{ include "ssr.port" "orchestrator" }}
+{{- $own = include "ssr.gatewaySettings" $root | fromJson -}}
 {{- else if eq $name "autoscaler" }}
 {{- $own = include "ssr.autoscalerSettings" $root | fromJson -}}
 {{- else }}
@@ -167,6 +173,23 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
 {{- $_ := set $settings "scaling" (include "ssr.scalingSettings" . | fromJson) -}}
 {{- end -}}
 {{- toJson $settings -}}
+{{- end -}}
+
+{{/* What the chart tells the gateway alone, as JSON. */}}
+{{- define "ssr.gatewaySettings" -}}
+{{- $settings := dict "ui" .Values.gateway.page -}}
+{{- if ne (include "ssr.gatewayScheme" .) "https" -}}
+{{- $_ := set $settings "plain_http" true -}}
+{{- end -}}
+{{- with .Values.gateway.models -}}
+{{- $_ := set $settings "models" "/models/models.yaml" -}}
+{{- end -}}
+{{- toJson $settings -}}
+{{- end -}}
+
+{{/* What the gateway's callers speak: https, or http. */}}
+{{- define "ssr.gatewayScheme" -}}
+{{- ternary "https" "http" (and .Values.gateway.https (ne (include "ssr.tlsKind" .) "none")) -}}
 {{- end -}}
 
 {{/* What the chart tells the autoscaler, as JSON. */}}

@@ -1,5 +1,5 @@
-{{/* Names, labels, ports and images. A component is orchestrator, selector, drafter, verifier, autoscaler, engine-draft,
-engine-target, engine-selector, redis or test; what belongs to none of them is named after what it is. */}}
+{{/* Names, labels, ports and images. A component is orchestrator, selector, drafter, verifier, gateway, autoscaler,
+engine-draft, engine-target, engine-selector, redis or test; what belongs to none of them is named after what it is. */}}
 
 {{/* The start of all names; 40 characters leave room for the longest ending. */}}
 {{- define "ssr.fullname" -}}
@@ -87,8 +87,14 @@ labels:
 
 {{/* The components that run `ssr serve NAME`, comma-separated. */}}
 {{- define "ssr.services" -}}
-{{- $names := list "orchestrator" "selector" "drafter" "verifier" -}}
+{{- $names := splitList "," (include "ssr.callable" .) -}}
 {{- join "," (ternary (append $names "autoscaler") $names (eq .Values.autoscaling.kind "builtin")) -}}
+{{- end -}}
+
+{{/* Those of them that are called, and so have certificates. */}}
+{{- define "ssr.callable" -}}
+{{- $names := list "orchestrator" "selector" "drafter" "verifier" -}}
+{{- join "," (ternary (append $names "gateway") $names .Values.gateway.enabled) -}}
 {{- end -}}
 
 {{/* The values of a service's pods, as YAML. Of (list $ service). */}}
@@ -99,7 +105,7 @@ labels:
 
 {{/* The port that a service listens on. */}}
 {{- define "ssr.port" -}}
-{{- get (dict "orchestrator" 7600 "selector" 7601 "drafter" 7602 "verifier" 7603 "autoscaler" 7604) . -}}
+{{- get (dict "orchestrator" 7600 "selector" 7601 "drafter" 7602 "verifier" 7603 "autoscaler" 7604 "gateway" 7680) . -}}
 {{- end -}}
 
 {{/* The port for Prometheus, of all services. */}}
@@ -118,7 +124,7 @@ busy the service is. */}}
 {{- ne (index . 1) "autoscaler" -}}
 {{- end -}}
 
-{{/* "engine-draft": the component of the engine that a service asks; "" for the orchestrator. Of (list $ service). */}}
+{{/* "engine-draft": the component of the engine that a service asks; "" for the orchestrator and the gateway. Of (list $ service). */}}
 {{- define "ssr.engineOf" -}}
 {{- $selection := ternary "target" "selector" (eq (index . 0).Values.engines.selector.kind "target") -}}
 {{- get (dict "drafter" "draft" "verifier" "target" "selector" $selection) (index . 1) -}}

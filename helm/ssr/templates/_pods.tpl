@@ -109,6 +109,25 @@ livenessProbe:
   failureThreshold: 6
 {{- end -}}
 
+{{/* The three probes of the gateway. */}}
+{{- define "ssr.httpProbes" -}}
+startupProbe:
+  httpGet: {path: /health, port: health}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 60
+readinessProbe:
+  httpGet: {path: /health, port: health}
+  periodSeconds: 5
+  timeoutSeconds: 2
+  failureThreshold: 2
+livenessProbe:
+  httpGet: {path: /health, port: health}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+{{- end -}}
+
 {{- define "ssr.grpcPort" -}}
 {{- include "ssr.port" (index . 1) -}}
 {{- end -}}

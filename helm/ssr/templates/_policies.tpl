@@ -93,6 +93,9 @@ podSelector:
 {{- $root := index . 0 -}}
 - from:
     - {{- include "ssr.peer" (list $root "test") | nindent 6 }}
+    {{- if $root.Values.gateway.enabled }}
+    - {{- include "ssr.peer" (list $root "gateway") | nindent 6 }}
+    {{- end }}
     {{- with $root.Values.networkPolicy.clients }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -103,6 +106,17 @@ podSelector:
     {{- end }}
   ports:
     - {protocol: TCP, port: {{ include "ssr.port" "orchestrator" }}}
+{{ include "ssr.callsOfPrometheus" (list $root (include "ssr.metricsPort" .)) }}
+{{- end -}}
+
+{{- define "ssr.callers.gateway" -}}
+{{- $root := index . 0 -}}
+{{- with $root.Values.networkPolicy.clients -}}
+- from:
+    {{- toYaml . | nindent 4 }}
+  ports:
+    - {protocol: TCP, port: {{ include "ssr.port" "gateway" }}}
+{{ end -}}
 {{ include "ssr.callsOfPrometheus" (list $root (include "ssr.metricsPort" .)) }}
 {{- end -}}
 

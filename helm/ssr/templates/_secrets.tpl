@@ -86,5 +86,8 @@ them (`helm template` does not), and the model behind the engine that it asks. O
 {{- $engine := get $root.Values.engines . -}}
 {{- $_ := set $found "checksum/model" (pick $engine "kind" "model" "revision" "external" | toJson | sha256sum | trunc 16) -}}
 {{- end -}}
+{{- if and (eq (index . 1) "gateway") $root.Values.gateway.models -}}
+{{- $_ := set $found "checksum/models" (toJson $root.Values.gateway.models | sha256sum | trunc 16) -}}
+{{- end -}}
 {{- toJson $found -}}
 {{- end -}}

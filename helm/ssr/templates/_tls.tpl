@@ -27,6 +27,8 @@
 {{- include "ssr.dnsNames" (list $root $service) }}
 {{- if eq (index . 1) "orchestrator" }}
 {{ include "ssr.dnsNames" (list $root (printf "%s-headless" $service)) }}
+{{- end }}
+{{- if has (index . 1) (list "orchestrator" "gateway") }}
 {{- with $root.Values.tls.dnsNames }}
 {{ toYaml . }}
 {{- end }}
@@ -63,7 +65,7 @@
 {{/* A service's settings of TLS: all show the same certificate to callers and to whom they call. Of (list $ service). */}}
 {{- define "ssr.tlsSettings" -}}
 {{- $settings := dict "certificate" "/tls/tls.crt" "key" "/tls/tls.key" "authority" "/tls/ca.crt" -}}
-{{- if or (ne (index . 1) "orchestrator") (index . 0).Values.tls.clientCertificates -}}
+{{- if or (not (has (index . 1) (list "orchestrator" "gateway"))) (index . 0).Values.tls.clientCertificates -}}
 {{- $_ := set $settings "clients" "/tls/ca.crt" -}}
 {{- end -}}
 {{- toJson (dict "tls" $settings) -}}

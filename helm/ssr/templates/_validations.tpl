@@ -8,8 +8,10 @@
 {{- include "ssr.validateNodes" (list $ $name) -}}
 {{- end -}}
 {{- include "ssr.validateScaling" . -}}
-{{- include "ssr.validateTls" .Values.tls -}}
+{{- include "ssr.validateTls" . -}}
 {{- include "ssr.validateApi" .Values.api -}}
+{{- include "ssr.validateWaysIn" (list "api" .Values.api) -}}
+{{- include "ssr.validateGateway" . -}}
 {{- include "ssr.validateWatching" .Values -}}
 {{- if and .Values.test.apiKeySecret.name (not (include "ssr.keysSecret" .)) -}}
 {{- fail "test.apiKeySecret.name is set, and api.keys is none: name the Secret with the keys that are good in api.keysSecret, or leave both empty." -}}
@@ -23,14 +25,34 @@
 {{- if and (eq .keys "none") .keysSecret -}}
 {{- fail "api.keysSecret is set, and api.keys is none: set api.keys=secret, or leave the Secret's name empty." -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Routes, ingresses and load balancers. Of (list name values). */}}
+{{- define "ssr.validateWaysIn" -}}
+{{- $name := index . 0 -}}
+{{- with index . 1 -}}
 {{- if and .route.enabled (not .route.parentRefs) -}}
-{{- fail "api.route.enabled is true, and api.route.parentRefs is empty: name the gateway that it belongs to." -}}
+{{- fail (printf "%s.route.enabled is true, and %s.route.parentRefs is empty: name the gateway that it belongs to." $name $name) -}}
 {{- end -}}
 {{- if and .ingress.enabled (not .ingress.hosts) -}}
-{{- fail "api.ingress.enabled is true, and api.ingress.hosts is empty: name the host that it answers to." -}}
+{{- fail (printf "%s.ingress.enabled is true, and %s.ingress.hosts is empty: name the host that it answers to." $name $name) -}}
 {{- end -}}
 {{- if and (or .loadBalancerClass .loadBalancerSourceRanges) (ne .serviceType "LoadBalancer") -}}
-{{- fail (printf "api.loadBalancerClass or api.loadBalancerSourceRanges is set, and api.serviceType is %s: set api.serviceType=LoadBalancer." .serviceType) -}}
+{{- fail (printf "%s.loadBalancerClass or %s.loadBalancerSourceRanges is set, and %s.serviceType is %s: set %s.serviceType=LoadBalancer." $name $name $name .serviceType $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ssr.validateGateway" -}}
+{{- with .Values.gateway -}}
+{{- include "ssr.validateWaysIn" (list "gateway" .) -}}
+{{- if not .enabled -}}
+{{- range $name := list "route" "ingress" -}}
+{{- if (get $.Values.gateway $name).enabled -}}
+{{- fail (printf "gateway.%s.enabled is true, and gateway.enabled is false: there is nothing behind it; set gateway.enabled=true." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -72,16 +94,20 @@
 {{- end -}}
 
 {{- define "ssr.validateTls" -}}
+{{- $gateway := .Values.gateway.enabled -}}
+{{- with .Values.tls -}}
+{{- $kind := .kind -}}
 {{- range $name, $secret := .secrets -}}
-{{- if and (eq $.kind "secrets") (not $secret) -}}
+{{- if and (eq $kind "secrets") (not $secret) (or $gateway (ne $name "gateway")) -}}
 {{- fail (printf "tls.kind is secrets, and tls.secrets.%s is empty: name a Secret with its certificate, or let cert-manager make them with tls.kind=certManager." $name) -}}
 {{- end -}}
-{{- if and (ne $.kind "secrets") $secret -}}
-{{- fail (printf "tls.secrets.%s is set, and tls.kind is %s: set tls.kind=secrets." $name $.kind) -}}
+{{- if and (ne $kind "secrets") $secret -}}
+{{- fail (printf "tls.secrets.%s is set, and tls.kind is %s: set tls.kind=secrets." $name $kind) -}}
 {{- end -}}
 {{- end -}}
 {{- if and .clientCertificates (eq .kind "none") -}}
 {{- fail "tls.clientCertificates is true, and tls.kind is none: choose another tls.kind." -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,15 @@ from ssr.runtime.settings import Port, Seconds, ServiceSettings
 
 
 def _words(text: object) -> object:
-    """A tuple from "a, b"; anything but text stays as it is."""
-    return tuple(filter(None, (word.strip() for word in text.split(",")))) if isinstance(text, str) else text
+    """A tuple from "a, b", or from a list in JSON; anything but text stays as it is."""
+    if not isinstance(text, str):
+        return text
+    if text.startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"is no list in JSON: {error}") from None
+    return tuple(filter(None, (word.strip() for word in text.split(","))))
 
 
 def _pattern(text: object) -> object:

@@ -15,6 +15,7 @@ from chart_manifests import (
     ASLEEP,
     BUILTIN,
     CHART,
+    GATEWAY,
     KEDA,
     KEYS,
     MANAGED_CERTIFICATES,
@@ -176,11 +177,29 @@ COMBINATIONS |= {
             "redis.external.ports": [6380],
         }
     ),
+    "the gateway": GATEWAY,
+    "the gateway, with models of one's own, without tls": all_of(
+        GATEWAY, OPEN, {"gateway": {"models": {"quick": {"options": {"mode": "baseline"}}}, "page": True}}
+    ),
     "everything": all_of(
-        BUILTIN, ASLEEP, MANAGED_CERTIFICATES, KEYS, WATCHED, PODS_BY_CPU, values_of(**{"tls.clientCertificates": True})
+        BUILTIN,
+        ASLEEP,
+        MANAGED_CERTIFICATES,
+        KEYS,
+        WATCHED,
+        PODS_BY_CPU,
+        GATEWAY,
+        values_of(**{"tls.clientCertificates": True, "services.gateway.autoscaling.enabled": True}),
     ),
     "everything, with keda and long names": all_of(
-        KEDA, ASLEEP, OWN_CERTIFICATES, KEYS, WATCHED, PODS_BY_CPU, {"fullnameOverride": "a" * 40}
+        KEDA,
+        ASLEEP,
+        OWN_CERTIFICATES,
+        KEYS,
+        WATCHED,
+        PODS_BY_CPU,
+        GATEWAY,
+        values_of(fullnameOverride="a" * 40, **{"tls.secrets.gateway": "gateway-cert"}),
     ),
 }
 CASES: dict[str, dict[str, Any]] = (

@@ -8,13 +8,25 @@ from typing import Any, get_args
 import pytest
 import typer
 import yaml
-from chart_manifests import CHART, KEYS, MANAGED_CERTIFICATES, PRESETS, WATCHED, all_of, preset, render, values_of
+from chart_manifests import (
+    CHART,
+    GATEWAY,
+    KEYS,
+    MANAGED_CERTIFICATES,
+    PRESETS,
+    WATCHED,
+    all_of,
+    preset,
+    render,
+    values_of,
+)
 from pydantic import BaseModel
 
 from ssr.autoscaler.settings import AutoscalerSettings
 from ssr.cli.app import app
 from ssr.drafter.settings import DrafterSettings
 from ssr.engine_server.settings import EngineServerSettings
+from ssr.gateway.settings import GatewaySettings
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.settings import ServiceSettings
 from ssr.selector.settings import SelectorSettings
@@ -25,6 +37,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "selector": SelectorSettings,
     "drafter": DrafterSettings,
     "verifier": VerifierSettings,
+    "gateway": GatewaySettings,
     "autoscaler": AutoscalerSettings,
     "engine-draft": EngineServerSettings,
 }
@@ -145,6 +158,24 @@ EVERYTHING: dict[str, Any] = {
                 "reward": REWARD,
             }
         },
+        "gateway": {
+            "settings": {
+                "grace_s": 60,
+                "log_level": "INFO",
+                "log_texts": True,
+                "max_body_bytes": 2_000_000,
+                "task_prefixes": ["### Task:", "Title, please"],
+                "small_talk": "hi|bye",
+                "join_s": 6,
+                "join_retry_s": 100.5,
+                "linger_s": 2,
+                "comment_s": 9,
+                "chunk_s": 40,
+                "timeout_s": 1800,
+                "content_chars": 900,
+                "cors_origins": ["https://chat.example.com"],
+            }
+        },
     },
     "autoscaling": {
         "settings": {"draft": POOL, "target": POOL, "schedule": [BELL], "report_ttl_s": 30, "interval_s": 4},
@@ -187,7 +218,14 @@ EVERYTHING: dict[str, Any] = {
 
 #: All that the chart can switch on; of the actuators, one at a time.
 SWITCHED_ON = all_of(
-    preset("kind"), EVERYTHING, MANAGED_CERTIFICATES, values_of(**{"tls.clientCertificates": True}), KEYS, WATCHED
+    preset("kind"),
+    EVERYTHING,
+    MANAGED_CERTIFICATES,
+    values_of(**{"tls.clientCertificates": True, "gateway.https": False}),
+    KEYS,
+    WATCHED,
+    GATEWAY,
+    {"gateway": {"models": {"quick": {"options": {"mode": "baseline"}}}}},
 )
 ASKED_BY_KEDA = all_of(SWITCHED_ON, values_of(**{"autoscaling.kind": "keda"}))
 
@@ -228,6 +266,9 @@ def test_every_setting_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(drafter, DrafterSettings)
     client = EVERYTHING["engines"]["draft"]["client"]
     assert drafter.engine.model_dump(mode="json", include=set(client)) == client
+    gateway = _read("gateway", manifests.environment("gateway"), monkeypatch)
+    given = EVERYTHING["services"]["gateway"]["settings"]
+    assert gateway.model_dump(mode="json", include=set(given)) == given
     engine = _read("engine-draft", manifests.environment("engine-draft"), monkeypatch)
     assert isinstance(engine, EngineServerSettings)
     assert (engine.kind, engine.role) == ("simulated", "draft")
@@ -235,7 +276,7 @@ def test_every_setting_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) 
     assert engine.simulated.latency.time_scale == 0
 
 
-@pytest.mark.parametrize("component", ["orchestrator", "selector", "drafter", "verifier", "autoscaler"])
+@pytest.mark.parametrize("component", ["orchestrator", "selector", "drafter", "verifier", "gateway", "autoscaler"])
 def test_everything_a_service_can_be_told_can_be_set(component: str) -> None:
     manifests = render(ASKED_BY_KEDA if component == "orchestrator" else SWITCHED_ON)
     # The client's settings are shown by the draft's engine, those of an external one by the target's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chart_manifests import helm, render, values_of
+from chart_manifests import SERVICES, helm, render, values_of
 
 EXTERNAL_REDIS = {"redis.kind": "external"}
 EXTERNAL_ENGINES = {
@@ -48,6 +48,21 @@ EXTERNAL_ENGINES = {
         ({"api.route.enabled": True}, "api.route.parentRefs is empty"),
         ({"api.ingress.enabled": True}, "api.ingress.hosts is empty"),
         ({"api.loadBalancerClass": "x"}, "api.serviceType is ClusterIP"),
+        ({"gateway.enabled": True, "gateway.route.enabled": True}, "gateway.route.parentRefs is empty"),
+        ({"gateway.enabled": True, "gateway.ingress.enabled": True}, "gateway.ingress.hosts is empty"),
+        ({"gateway.loadBalancerSourceRanges": ["10.0.0.0/8"]}, "gateway.serviceType is ClusterIP"),
+        (
+            {"gateway.ingress": {"enabled": True, "hosts": ["a.example"]}},
+            "gateway.ingress.enabled is true, and gateway.enabled is false",
+        ),
+        (
+            {
+                "gateway.enabled": True,
+                "tls.kind": "secrets",
+                **{f"tls.secrets.{name}": name for name in (*SERVICES, "client")},
+            },
+            "tls.secrets.gateway is empty",
+        ),
         ({"engines.draft.priority": True}, "only vllm and sglang have priorities"),
         ({"engines.target.multiNode.size": 2}, "only vllm and sglang span nodes"),
         (
@@ -113,6 +128,8 @@ def test_combinations_that_make_no_sense(values: dict[str, Any], sentence: str) 
         ({"autoscaling.builtin.resources": {"limit": {}}}, "/autoscaling/builtin/resources"),
         ({"networkPolicy.clients": [{"podSelektor": {}}]}, "/networkPolicy/clients/0"),
         ({"api.keys": "any"}, "/api/keys"),
+        ({"gateway.route.timeout": "soon"}, "/gateway/route/timeout"),
+        ({"services.gateway.settings.max_body_bytes": 1}, "/services/gateway/settings/max_body_bytes"),
         ({"engines.draft.kind": "target"}, "/engines/draft/kind"),
         ({"engines.draft.gpus": -1}, "/engines/draft/gpus"),
         ({"engines.draft.runAsUser": 0}, "/engines/draft/runAsUser"),
