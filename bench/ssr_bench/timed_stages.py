@@ -95,7 +95,7 @@ class TimedStages(StepByStep):
         await asyncio.sleep(self._model.rewrite_s)
         return Written(replace(self._step(context), source=Source.TARGET))
 
-    async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection:
+    async def select(self, job_id: str, problem: str, pool: str, count: int, rule: str = "") -> Selection:
         return Selection(tuple(Strategy(chr(ord("A") + index), "", "") for index in range(count)))
 
     async def write(self, context: PathContext, options: Options) -> Written:

@@ -84,7 +84,7 @@ class TreeCrew(StepByStep):
         self.deepest: dict[int, int] = defaultdict(int)
         self._turns: dict[int, int] = defaultdict(int)
 
-    async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection:
+    async def select(self, job_id: str, problem: str, pool: str, count: int, rule: str = "") -> Selection:
         return Selection(tuple(Strategy(chr(65 + i), f"s{i}", "") for i in range(count)))
 
     async def write(self, context: PathContext, options: Options) -> Written:

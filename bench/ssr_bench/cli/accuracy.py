@@ -25,7 +25,7 @@ from ssr.cli.access import (
     TlsKeyOption,
     TlsOption,
 )
-from ssr.cli.destination import SERVER_VARIABLE, Destination, connected, destination_of
+from ssr.cli.destination import SERVER_VARIABLE, Destination, asked_presets, connected, destination_of
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import refusing, run
 from ssr.cli.solve import wanted_server
@@ -61,7 +61,10 @@ def accuracy(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the plan and the records go, or are gone on with.")],
     modes: Annotated[
-        str, typer.Option(metavar="M,M,...", help="Of draft, baseline, parallel, parallel-spm, ssd, ssr, cascade.")
+        str,
+        typer.Option(
+            metavar="M,M,...", help="Of draft, baseline, parallel, parallel-spm, ssd, parallel-ssd, ssr, cascade."
+        ),
     ] = "draft,baseline,parallel,parallel-spm,ssd,ssr",
     paths: Annotated[
         str, typer.Option(metavar="N,N,...", help="Paths of the parallel modes and ssr. Default: the server's.")
@@ -96,7 +99,12 @@ def accuracy(
         typer.Option(metavar="HOST:PORT", envvar=SERVER_VARIABLE, help="Ask this server, not a stack of our own."),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The stack to bring up: local (default), smoke or simulated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="The stack to bring up: local (default), smoke or simulated; or options by name: paper, the authors' "
+            "settings, over which the cells' own options win. One of each may be given.",
+        ),
     ] = None,
     tenant: TenantOption = None,
     tls: TlsOption = False,
@@ -138,6 +146,7 @@ def accuracy(
     from ssr_bench.evaluation.runner import MAX_CONCURRENCY
 
     with refusing():
+        named = asked_presets(preset or ())
         asked = _Asked(
             dataset=dataset,
             limit=limit,
@@ -153,8 +162,11 @@ def accuracy(
             repeats=repeats,
             seed=None if unseeded else seed,
             timeout_s=timeout,
-            options=dict(job_option(text) for text in option or ()),
-            target=destination_of(wanted_server(ctx, server, preset), preset),
+            options={
+                **({"preset": named.options} if named.options else {}),
+                **dict(job_option(text) for text in option or ()),
+            },
+            target=destination_of(wanted_server(ctx, server, named.stack), named.stack),
             access=AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file).checked(),
             concurrency=concurrency,
             out=out,

@@ -30,6 +30,7 @@ MODE_STYLE: Mapping[Mode, tuple[str, str]] = {
     Mode.PARALLEL_SPM: ("#0072B2", "D"),
     Mode.SSD: ("#E69F00", "^"),
     Mode.SSR: ("#D55E00", "P"),
+    Mode.PARALLEL_SSD: ("#CC79A7", "X"),
     Mode.CASCADE: ("#009E73", "*"),
 }
 #: Of lines that are not modes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ from rich.console import Console
 from ssr.cli.access import Access
 from ssr.cli.stack.presets import SETUPS, Preset
 from ssr.cli.up import DEFAULT_PORT
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, echoed
+from ssr.core.presets import PRESETS
 
 if TYPE_CHECKING:
     from ssr.client import AsyncClient
@@ -28,6 +29,27 @@ READY_S = 10.0
 _ADDRESS = re.compile(r"(?P<host>[^\s:/]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
 #: gRPC's other ways to name a target ("dns:///ssr:50051").
 _SCHEME = re.compile(r"(dns|ipv4|ipv6|unix|xds):\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPresets:
+    """What `--preset` names, which may be given twice: a stack to bring up, and options; None: not said."""
+
+    stack: str | None = None
+    options: str | None = None
+
+
+def asked_presets(names: Sequence[str]) -> AskedPresets:
+    """Raises: InvalidRequest for an unknown one, or two of a kind."""
+    stacks = [name for name in names if name in tuple(Preset)]
+    options = [name for name in names if name in PRESETS]
+    for name in names:
+        if name not in (*stacks, *options):
+            known = f"known are {', '.join(Preset)} (the stack to bring up) and {', '.join(PRESETS)} (options)"
+            raise InvalidRequest("preset", f"{echoed(name)} is unknown; {known}")
+    if len(stacks) > 1 or len(options) > 1:
+        raise InvalidRequest("preset", f"{' and '.join(stacks if len(stacks) > 1 else options)} exclude each other")
+    return AskedPresets(*(next(iter(found), None) for found in (stacks, options)))
 
 
 @dataclass(frozen=True, slots=True)

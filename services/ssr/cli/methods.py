@@ -12,10 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ssr.cli.running import refusing
 from ssr.core.acceptance import ScorerName
 from ssr.core.evidence.rule import Estimate
 from ssr.core.methods import MethodKind, found_methods
-from ssr.core.types import Mode, StopRule, choices
+from ssr.core.presets import PRESETS, preset_options
+from ssr.core.steps import RepeatRule
+from ssr.core.types import Mode, SelectionRule, StopRule, choices
 from ssr.core.vote_rule import AGGREGATES
 
 #: Whose a method is that comes with SSR.
@@ -34,18 +37,25 @@ class Method:
 
 def methods(
     kind: Annotated[str | None, typer.Option(metavar="KIND", help="Only of this kind, such as scorer.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The options of this preset, such as paper, and nothing else.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
     """List the methods that can be chosen by name.
 
-    Modes, stop rules, estimates, scorers, aggregates of scores, strategy sets,
-    domains and data sets: those that come with SSR, and those that installed
-    distributions bring by entry point (docs/research/methods.md).
+    Presets of options, modes, stop rules, selections, repeat rules, estimates,
+    scorers, aggregates of scores, strategy sets, domains and data sets: those
+    that come with SSR, and those that installed distributions bring by entry
+    point (docs/research/methods.md). --preset NAME shows what a preset has.
 
     Example:
 
       ssr methods --kind scorer
     """
+    if preset is not None:
+        _show_preset(preset, as_json)
+        return
     found = [one for one in all_methods() if kind in (None, one.kind)]
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], indent=2))
@@ -58,6 +68,16 @@ def methods(
     Console().print(table)
 
 
+def _show_preset(name: str, as_json: bool) -> None:
+    with refusing():
+        options = preset_options(name)
+    if as_json:
+        typer.echo(json.dumps(dict(options), indent=2))
+        return
+    for option, value in options.items():
+        typer.echo(f"{option} = {json.dumps(value)}")
+
+
 def all_methods() -> Iterator[Method]:
     """Ours first, kind by kind."""
     from ssr.domains import domain_names
@@ -65,6 +85,9 @@ def all_methods() -> Iterator[Method]:
 
     yield from (Method("mode", mode, "--mode") for mode in choices(Mode))
     yield from (Method("stop rule", rule, "--stop-rule") for rule in choices(StopRule))
+    yield from (Method("selection", rule, "--selection") for rule in SelectionRule)
+    yield from (Method("repeat rule", rule, "--repeat-rule") for rule in RepeatRule)
+    yield from (Method("preset", name, "--preset") for name in PRESETS)
     ours: Mapping[MethodKind, tuple[str, tuple[str, ...]]] = {
         MethodKind.ESTIMATE: ("--estimate", tuple(Estimate)),
         MethodKind.SCORER: ("--scorer", tuple(ScorerName)),

@@ -20,7 +20,7 @@ from ssr.cli.access import (
     TlsKeyOption,
     TlsOption,
 )
-from ssr.cli.destination import SERVER_VARIABLE, Destination, connected, destination_of
+from ssr.cli.destination import SERVER_VARIABLE, Destination, asked_presets, connected, destination_of
 from ssr.cli.exit_status import ExitStatus, print_error
 from ssr.cli.problem_source import read_problem
 from ssr.cli.running import refusing, run
@@ -54,12 +54,18 @@ def solve(
         typer.Option(metavar="HOST:PORT", envvar=SERVER_VARIABLE, help="Ask this server, not a stack of our own."),
     ] = None,
     preset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The stack to bring up: local (default), smoke or simulated."),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="The stack to bring up: local (default), smoke or simulated; or options by name: paper, the authors' "
+            "settings. One of each may be given, and options beside it win over it.",
+        ),
     ] = None,
     mode: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="baseline, parallel, parallel-spm, ssd, ssr (default), cascade or draft."),
+        typer.Option(
+            metavar="NAME", help="baseline, parallel, parallel-spm, ssd, parallel-ssd, ssr (default), cascade, draft."
+        ),
     ] = None,
     paths: Annotated[
         int | None,
@@ -79,13 +85,16 @@ def solve(
     seed: Annotated[int | None, typer.Option(metavar="S", help="Of all sampling. Default: a random one.")] = None,
     strategy_set: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="competition (default), school, worked, plain or one of the server's."),
+        typer.Option(
+            metavar="NAME", help="competition (default), subjects, school, worked, plain or one of the server's."
+        ),
     ] = None,
     scorer: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="expected, greedy, judge, likelihood, arithmetic, reward, agreement, none, or as arithmetic+judge. "
+            help="expected, greedy, validity, judge, likelihood, arithmetic, reward, agreement, none, or as "
+            "arithmetic+judge. "
             "Default: the verifier's.",
         ),
     ] = None,
@@ -173,8 +182,23 @@ def solve(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="majority, evidence, or weighted- or best- before mean, min, last or product of step scores. "
-            "Default: evidence with rule evidence, else majority.",
+            help="majority, plurality, evidence, or weighted- or best- before mean, min, last or product of step "
+            "scores. Default: evidence with rule evidence, else majority.",
+        ),
+    ] = None,
+    selection: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="How strategies are picked: ranking (one pass, the default), or codes (letters, which may repeat).",
+        ),
+    ] = None,
+    repeat_rule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="End a path at a step that says again what any earlier one said (earlier, the default), or at two "
+            "consecutive equal ones (consecutive).",
         ),
     ] = None,
     domain: Annotated[
@@ -215,6 +239,7 @@ def solve(
 
       ssr solve "A pen costs 3 dollars. What do 12 pens cost?"
       ssr solve --preset simulated --stop-rule fast-2 "What is 17 * 6 + 4?"
+      ssr solve --preset paper --paths 3 "What is the remainder of 7^20 by 13?"
       ssr solve --server 127.0.0.1:7600 --file problem.txt --json
       echo "What is 15 % of 80?" | ssr solve -
     """
@@ -242,11 +267,15 @@ def solve(
         "batch": batch,
         "estimate": estimate,
         "vote": vote,
+        "selection": selection,
+        "repeat_rule": repeat_rule,
         "domain": domain,
         "tests": None if tests is None else _tests_in(tests),
     }
     with refusing():
-        target = destination_of(wanted_server(ctx, server, preset), preset)
+        named = asked_presets(preset or ())
+        given["preset"] = named.options
+        target = destination_of(wanted_server(ctx, server, named.stack), named.stack)
         options = checked_options({name: value for name, value in given.items() if value is not None}, target)
         _check_timeout(timeout)
         who = (

@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 from ssr.core.cascade import CascadeShape, stop_rule_of, strategy_set_of
 from ssr.core.errors import InvalidRequest, echoed
 from ssr.core.job import JobStatus, Priority
 from ssr.core.limits import check_key, check_labels, check_options, check_problem
+from ssr.core.presets import preset_options
 from ssr.core.types import Mode, Options, StopRule, choices, chosen
 from ssr.runtime.rpc.job_wire import PRIORITY, status_number
 from ssr.runtime.rpc.wire import options_to_wire
@@ -57,6 +58,18 @@ class SolveOptions(TypedDict, total=False):
     vote: str
     domain: str
     tests: str
+    selection: str
+    repeat_rule: str
+    preset: str
+
+
+def with_preset(given: SolveOptions) -> SolveOptions:
+    """The options with those of their preset in place of what is not given.
+
+    A server that does not know the preset is thus asked for what it knows of it. Raises: InvalidRequest.
+    """
+    mode = _member(Mode, "mode", given["mode"]) if "mode" in given else None
+    return cast(SolveOptions, {**preset_options(given.get("preset", ""), mode), **given})
 
 
 def resolved(given: SolveOptions) -> Options:
@@ -64,6 +77,7 @@ def resolved(given: SolveOptions) -> Options:
 
     Raises: InvalidRequest naming the option that is unknown or out of its limits.
     """
+    given = with_preset(given)
     fields: dict[str, Any] = dict(given)
     for name in fields:
         if name not in Options.__dataclass_fields__:
@@ -93,6 +107,7 @@ def solve_request(
     check_key(key)
     check_labels(labels)
     number = PRIORITY.number(checked_priority(priority))
+    given = with_preset(given)
     complete = options_to_wire(resolved(given))
     options = reasoning_pb2.Options()
     for name in given:

@@ -1,4 +1,7 @@
-"""From the target's probabilities to a score of 0..9, and from a score to accept or rewrite (paper section 3.2)."""
+"""From the target's probabilities to a score of 0..9, and from a score to accept or rewrite.
+
+The paper's score (section 3.2) is `greedy_digit` of the question about validity; accepting is `accepts`.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,9 @@ class ScorerName(StrEnum):
     """How a step gets its score. The names with a "+" ask one part first: see `ARITHMETIC`, `AGREEMENT`."""
 
     EXPECTED = "expected"  #: probability-weighted mean of the digits 0-9
-    GREEDY = "greedy"  #: the most probable token, if it is a digit (the paper's way)
+    GREEDY = "greedy"  #: the most probable token, if it is a digit: how right and useful the step is
     JUDGE = "judge"  #: 9 x P(Yes) of a Yes/No question
+    VALIDITY = "validity"  #: as greedy, of facts and logic alone: what the paper asks (section 3.2)
     LIKELIHOOD = "likelihood"  #: 9 x the geometric mean of the step's token probabilities under the target
     ARITHMETIC = "arithmetic"  #: a false equation rejects the step; any other step stands
     REWARD = "reward"  #: 9 x the probability that a process reward model gives the step
@@ -32,6 +36,7 @@ class ScorerName(StrEnum):
     NONE = "none"  #: every step stands, and nobody is asked: what verification is compared with
     ARITHMETIC_EXPECTED = "arithmetic+expected"
     ARITHMETIC_GREEDY = "arithmetic+greedy"
+    ARITHMETIC_VALIDITY = "arithmetic+validity"
     ARITHMETIC_JUDGE = "arithmetic+judge"
     ARITHMETIC_LIKELIHOOD = "arithmetic+likelihood"
     ARITHMETIC_REWARD = "arithmetic+reward"

@@ -6,11 +6,14 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
+from enum import StrEnum
 
 from ssr.core.acceptance import check_scorer
 from ssr.core.errors import InvalidRequest, Violations, echoed, plain
 from ssr.core.evidence.rule import check_estimate
-from ssr.core.types import MAX_SCORE, Mode, Options
+from ssr.core.presets import check_preset
+from ssr.core.steps import RepeatRule
+from ssr.core.types import MAX_SCORE, Mode, Options, SelectionRule
 from ssr.core.vote_rule import VoteRule
 
 MAX_PROBLEM_CHARS = 20_000
@@ -79,6 +82,9 @@ def check_options(options: Options) -> None:
         gather(_check_tests, options.tests)
         gather(check_text, "strategy_set", options.strategy_set)
         gather(_check_scorer, options.scorer)
+        gather(check_member, "selection", options.selection, SelectionRule)
+        gather(check_member, "repeat_rule", options.repeat_rule, RepeatRule)
+        gather(check_preset, options.preset)
 
 
 def _check_single_path(options: Options) -> None:
@@ -138,6 +144,12 @@ def _check_evidence(options: Options) -> None:
     check_within("batch", options.batch, 1, MAX_PATHS)
     if options.vote:
         VoteRule.named(options.vote)
+
+
+def check_member(field: str, name: str, kind: type[StrEnum]) -> None:
+    """Raises: InvalidRequest naming the known ones."""
+    if name not in tuple(kind):
+        raise InvalidRequest(field, f"{echoed(name)} is unknown; known are {', '.join(kind)}")
 
 
 def check_key(key: str) -> None:

@@ -31,12 +31,24 @@ CLOSING = "The final answer is \\boxed{"
 JUDGING_SYSTEM = "You check students' solutions of mathematics problems, one step at a time."
 SELECTING_SYSTEM = "You choose how to attack mathematics problems."
 
-DIGIT_QUESTION = (
+QUALITY_QUESTION = (
     "How good is the last step of this work? Judge only whether it is factually and logically right and helps to solve "
     "the problem. Answer with one digit from 0 (wrong or useless) to 9 (certainly right)."
 )
+#: What the authors ask, in our words: whether the step is of use must not matter.
+VALIDITY_QUESTION = (
+    "Is the last step of this work right? Judge nothing but its facts and its logic: whether what it states is true, "
+    "and whether it follows from the steps before it. How it is written, and whether it is of any use, must not count. "
+    "Answer with one digit from 0 (certainly wrong) to 9 (certainly right)."
+)
 YES_NO_QUESTION = "Is the last step right, and does it help? Answer Yes or No."
 SELECT_QUESTION = "Which approach suits this problem best? Answer with its letter."
+#: Before how many letters are wanted.
+CODES_HEAD = "Approaches to choose: "
+CODES_QUESTION = (
+    "Which of them promise most for this problem? Answer with so many letters, best first, with commas between them, "
+    "and write nothing else."
+)
 #: How thinking ends that has used up its budget; the answer follows.
 THINKING_ENDS = f"I stop thinking here and answer.\n{CLOSE}"
 
@@ -148,6 +160,20 @@ def judging(
 
 def selecting(problem: str, strategies: Sequence[Strategy]) -> Question:
     """Which of the strategies suits the problem; the answer is a strategy's code."""
+    return _selecting(problem, strategies, SELECT_QUESTION, "Letter:")
+
+
+def selecting_codes(problem: str, strategies: Sequence[Strategy], count: int, none: Strategy | None) -> Question:
+    """Which `count` strategies suit the problem; the answer is a list of codes.
+
+    `none` stands for "none of these", and may be named again and again.
+    """
+    again = f" The letter {none.code} may come more than once, where you are not sure." if none else ""
+    asked = f"{CODES_HEAD}{count}.{again}\n{CODES_QUESTION}"
+    return _selecting(problem, strategies, asked, "Letters:")
+
+
+def _selecting(problem: str, strategies: Sequence[Strategy], asked: str, prefill: str) -> Question:
     lines = "\n".join(f"{s.code}. {s.name}. {s.hint}".rstrip() for s in strategies)
-    content = f"{APPROACHES_HEAD}{lines}\n\n{PROBLEM_HEAD}{problem.strip()}\n\n{SELECT_QUESTION}"
-    return Question((ChatMessage("system", SELECTING_SYSTEM), ChatMessage("user", content)), "Letter:")
+    content = f"{APPROACHES_HEAD}{lines}\n\n{PROBLEM_HEAD}{problem.strip()}\n\n{asked}"
+    return Question((ChatMessage("system", SELECTING_SYSTEM), ChatMessage("user", content)), prefill)

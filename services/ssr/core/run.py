@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from ssr.core.ledger import Ledger
 from ssr.core.progress import Progress
-from ssr.core.steps import BOUNDARY
+from ssr.core.steps import BOUNDARY, RepeatRule
 from ssr.core.thinking import opens, said
 from ssr.core.types import Call, Options, PathContext, PathStatus, Source, Step, Strategy
 from ssr.core.vote import Ballot
+
+#: Steps that a path has at least before two equal ones end it, with the repeat rule CONSECUTIVE.
+_REPEATS_FROM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +180,18 @@ def answered(path: Path) -> PathEnded | None:
     return PathEnded(path.index, PathStatus.ANSWERED, answer) if answer else None
 
 
-def path_end(path: Path, options: Options) -> PathEnded | None:
-    """Whether the path's last step ended it, and how; None to go on (paper section 3.2).
+def repeats(path: Path, options: Options) -> bool:
+    """Whether the path's last step says again what the repeat rule does not allow."""
+    if options.repeat_rule == RepeatRule.CONSECUTIVE:
+        return len(path.steps) >= _REPEATS_FROM and path.steps[-1].text == path.steps[-2].text
+    return path.progress.repeats
 
-    A boxed answer wins over everything else that the same step may be.
+
+def path_end(path: Path, options: Options) -> PathEnded | None:
+    """Whether the path's last step ended it, and how; None to go on.
+
+    The paper's ends (section 3.2) are a boxed answer, a repeated step and the token budget. A boxed answer wins over
+    everything else that the same step may be.
     """
     if not path.steps:
         return None
@@ -191,7 +202,7 @@ def path_end(path: Path, options: Options) -> PathEnded | None:
         return PathEnded(path.index, PathStatus.NO_ANSWER, reason="the model ended its turn without a boxed answer")
     if not last.text:
         return PathEnded(path.index, PathStatus.STALLED, reason="an empty step")
-    if path.progress.repeats:
+    if repeats(path, options):
         return PathEnded(path.index, PathStatus.STALLED, reason="a repeated step")
     if path.tokens >= options.max_path_tokens:
         reason = f"{path.tokens} of max_path_tokens={options.max_path_tokens} tokens are used"

@@ -31,6 +31,7 @@ from ssr.core.lookahead import steps_ahead
 from ssr.core.path_stream import PathStream
 from ssr.core.poll_run import Pollster, Verified
 from ssr.core.run import Decision, Path, PathEnded, Run, Selected, StepCommitted, answered, path_end
+from ssr.core.steps import RepeatRule
 from ssr.core.types import (
     MAX_SCORE,
     NO_STRATEGY,
@@ -39,6 +40,7 @@ from ssr.core.types import (
     PathContext,
     PathStatus,
     Selection,
+    SelectionRule,
     Step,
     StopRule,
     Verdict,
@@ -57,7 +59,9 @@ class LimitReached(Exception):
 class Selector(Protocol):
     """SPM: which strategies suit a problem."""
 
-    async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection: ...
+    async def select(
+        self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = SelectionRule.RANKING
+    ) -> Selection: ...
 
 
 class StepWriter(Protocol):
@@ -191,7 +195,9 @@ class _Solving:
         options = self._options
         if not options.mode.selects:
             return Selection((NO_STRATEGY,) * options.paths)
-        return await self._stages.selector.select(self._job_id, self._problem, options.strategy_set, options.paths)
+        return await self._stages.selector.select(
+            self._job_id, self._problem, options.strategy_set, options.paths, options.selection
+        )
 
     async def _grow_all(self) -> None:
         """Move every path until the stop rule is satisfied or a limit reached; what still runs then is cancelled."""
@@ -297,13 +303,14 @@ class _Solving:
         written = await steps.next(self._run)
         if isinstance(steps, DraftsAhead):
             return await self._verified(index, written, steps)
-        # The target's own step counts as its rewrites do (paper section 3.3), which are not scored either.
+        # The target's own step counts as its rewrites do, which are not scored either.
         step = replace(written.step, score=MAX_SCORE) if self._options.in_reserve(index) else written.step
         return StepCommitted(index, step, written.calls)
 
     async def _verified(self, index: int, draft: Written, drafts: DraftsAhead) -> StepCommitted:
         step = draft.step
-        if self._run.paths[index].with_step(step).progress.repeats:
+        earlier = self._options.repeat_rule == RepeatRule.EARLIER
+        if earlier and self._run.paths[index].with_step(step).progress.repeats:
             step = replace(step, text="")  # committing it would end the path: rejected unseen, as an empty one is
         await self._stages.judging(index)
         context, options = self._asked(index, self._run)

@@ -6,6 +6,7 @@ Where a step ends is `core.step_cutter`'s.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 #: What ends a step (Source: SSD's stop text in the authors' code).
 BOUNDARY = "\n\n"
@@ -18,6 +19,15 @@ SHORT_STEP_RUN = 3
 
 #: What stands for bytes that are no character; at a text's end for one whose last bytes are still to come.
 HALF_CHARACTER = "\ufffd"
+
+
+class RepeatRule(StrEnum):
+    """Which repetition ends a path."""
+
+    EARLIER = "earlier"  #: a step that says again what any earlier one said (`is_repeated`)
+    CONSECUTIVE = (
+        "consecutive"  #: a third or later step that is the one before it, letter by letter (the authors' rule)
+    )
 
 
 class CutText(str):
@@ -60,7 +70,7 @@ def is_repeated(step: str, earlier: Sequence[str]) -> bool:
     """Whether `step` says again what one of the `earlier` steps said, up to blanks and case.
 
     A step shorter than `MIN_DISTINCTIVE_CHARS` only counts when it ends a run of `SHORT_STEP_RUN` equal ones.
-    `core.progress` finds out the same in constant time as a path grows. (Source: SSR ends a path at a repeated step.)
+    `core.progress` finds out the same in constant time as a path grows. (The authors' rule is CONSECUTIVE.)
     """
     key = step_key(step)
     if len(key) >= MIN_DISTINCTIVE_CHARS:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ssr.core.evidence.prior import Author
 from ssr.core.evidence.rule import Estimate, EvidenceRule
-from ssr.core.steps import CutText
+from ssr.core.steps import CutText, RepeatRule
 
 MAX_SCORE = 9.0
 
@@ -35,13 +35,17 @@ def chosen(kind: type[Kind], value: str) -> Kind:
 
 
 class Mode(StrEnum):
-    """Which of the paper's methods to run; `solve` is the same loop for all (paper section 4, the compared methods)."""
+    """Who writes the paths; `solve` is the same loop for all.
+
+    Those that the paper compares (section 4) are BASELINE to SSR; DRAFT, CASCADE and PARALLEL_SSD are ours.
+    """
 
     BASELINE = "baseline"  #: the target alone, one path
     PARALLEL = "parallel"  #: N target paths without strategies
     PARALLEL_SPM = "parallel-spm"  #: N target paths, a selected strategy each
     SSD = "ssd"  #: one path, drafted and verified
     SSR = "ssr"  #: N paths with selected strategies, drafted and verified
+    PARALLEL_SSD = "parallel-ssd"  #: N paths without strategies, drafted and verified
     DRAFT = "draft"  #: the draft model alone, one path: the floor that the others are measured against
     CASCADE = "cascade"  #: paths of the draft model alone, then of the target alone, while the votes leave doubt
     UNKNOWN = "unknown"  #: one of a newer version; never asked for
@@ -54,7 +58,7 @@ class Mode(StrEnum):
     @property
     def drafts(self) -> bool:
         """The draft model writes and the target verifies (SSD)."""
-        return self in (Mode.SSD, Mode.SSR)
+        return self in (Mode.SSD, Mode.PARALLEL_SSD, Mode.SSR)
 
     @property
     def single_path(self) -> bool:
@@ -62,13 +66,20 @@ class Mode(StrEnum):
 
 
 class StopRule(StrEnum):
-    """When the paths stop (paper section 3.3)."""
+    """When the paths stop; FAST_1 and FAST_2 are the paper's (section 3.3)."""
 
     FULL = "full"  #: when all paths have ended
     FAST_1 = "fast-1"  #: at the first answer
     FAST_2 = "fast-2"  #: at two equal answers
     EVIDENCE = "evidence"  #: when the votes make an answer sure enough, or no further path is worth it
     UNKNOWN = "unknown"  #: one of a newer version; never asked for
+
+
+class SelectionRule(StrEnum):
+    """How the target picks the strategies of a problem's paths (SPM)."""
+
+    RANKING = "ranking"  #: one forward pass ranks the whole set; every path has another one as long as there are any
+    CODES = "codes"  #: as many letters as paths, decoded greedily (the authors' way): they may come more than once
 
 
 class Source(StrEnum):
@@ -120,8 +131,9 @@ class Options:
     how many paths, the first ones, the draft model writes alone. `estimate`, `confidence`, `min_gain` and `batch` are
     those of `core.evidence.rule`, for stop rule evidence; `vote` is how the winner is found (`core.vote_rule`), "" for
     the stop rule's own way. `domain` is the kind of problem (`ssr.domains`; "" is mathematics), `tests` what programs
-    as answers must pass.
-    Defaults: paper section 4 (temperature 0.6, top_p 0.95, threshold 7, 512 tokens a step, 8192 a path).
+    as answers must pass. `selection` is a `SelectionRule`, `repeat_rule` a `RepeatRule`; `preset` names the settings
+    that were asked for together (`core.presets`; "": none).
+    The paper's (section 4) of the defaults: temperature 0.6, top_p 0.95, threshold 7, 512 tokens a step, 8192 a path.
     """
 
     mode: Mode = Mode.SSR
@@ -151,6 +163,9 @@ class Options:
     vote: str = ""
     domain: str = ""
     tests: str = ""
+    selection: str = SelectionRule.RANKING
+    repeat_rule: str = RepeatRule.EARLIER
+    preset: str = ""
 
     @property
     def thinking_budget(self) -> int:

@@ -1,6 +1,7 @@
-"""The vote of the paths (paper section 3.3): most paths win; ties go to the higher mean step score.
+"""The vote of the paths: most paths win; ties go to the answer whose paths have the higher mean step score.
 
-Other rules order by a weight (`core.vote_rule`) or by the evidence (`core.evidence`) first.
+That is ours; the paper's rule (section 3.3) is `plurality`, in which a tie goes to the best path of all. Other rules
+order by a weight (`core.vote_rule`) or by the evidence (`core.evidence`) first.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ssr.core.types import StopRule
-from ssr.core.vote_rule import EVIDENCE, MAJORITY, VoteRule
+from ssr.core.vote_rule import EVIDENCE, MAJORITY, PLURALITY, VoteRule
 
 _MAJORITY = VoteRule(MAJORITY)
 
@@ -66,7 +67,16 @@ def tally(
         first = vote.posterior if rule.name == EVIDENCE else vote.weight
         return -(first or 0.0), -len(vote.paths), -(vote.mean_score or 0.0), own.isdisjoint(vote.paths), vote.paths[0]
 
+    if rule.name == PLURALITY and _tied(votes):
+        scores = {ballot.path: ballot.mean_score or 0.0 for ballot in ballots}
+        return tuple(sorted(votes, key=lambda vote: min((-scores[path], path) for path in vote.paths)))
     return tuple(sorted(votes, key=order))
+
+
+def _tied(votes: Sequence[Vote]) -> bool:
+    """Whether no answer has two paths at least, and more than any other."""
+    most, second = sorted((0, 0, *(len(vote.paths) for vote in votes)), reverse=True)[:2]
+    return most < 2 or most == second
 
 
 def settled(rule: StopRule, votes: Sequence[Vote], running: int, *, early_stop: bool) -> bool:

@@ -2,7 +2,8 @@
 
 | rule | the winner |
 |---|---|
-| majority | most paths (paper section 3.3) |
+| majority | most paths |
+| plurality | more paths than any other, two at least; else the path with the highest mean score (paper section 3.3) |
 | evidence | the highest estimate of the stop rule's settings |
 | weighted-mean, -min, -last, -product | the largest sum of its paths' scores |
 | best-mean, -min, -last, -product | the answer of the path with the highest score (Best-of-N) |
@@ -28,8 +29,13 @@ AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
     "last": lambda scores: scores[-1],
     "product": math.prod,
 }
-MAJORITY, EVIDENCE = "majority", "evidence"
-VOTE_RULES = (MAJORITY, EVIDENCE, *(f"{kind}-{name}" for kind in ("weighted", "best") for name in AGGREGATES))
+MAJORITY, PLURALITY, EVIDENCE = "majority", "plurality", "evidence"
+VOTE_RULES = (
+    MAJORITY,
+    PLURALITY,
+    EVIDENCE,
+    *(f"{kind}-{name}" for kind in ("weighted", "best") for name in AGGREGATES),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ TenantLimits = Annotated[dict[str, Annotated[int, Field(gt=0)]], BeforeValidator
 
 
 class DefaultOptions(BaseModel):
-    """What applies where a request does not say. The defaults of the defaults are the paper's."""
+    """What applies where a request does not say."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,8 @@
-"""Ranking a strategy set by the target's own probabilities ("model-internal scoring", paper section 3.1)."""
+"""Which strategies suit a problem (SPM, paper section 3.1): the authors' letters, or a ranking of ours.
+
+Both are the target's own opinion ("model-internal scoring"). The authors have it write the letters of n strategies; one
+forward pass that reads the probabilities of the first letter ranks the whole set for less.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,9 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import cycle, islice
 
-from ssr.core.prompts import selecting
+from ssr.core.prompts import selecting, selecting_codes
 from ssr.core.strategy_sets import StrategySet, strategy_set_named
-from ssr.core.types import CallKind, Selection
+from ssr.core.types import NO_STRATEGY, CallKind, Selection, SelectionRule
 from ssr.engines.author import generation_call, question_call
 from ssr.engines.base import Engine
 from ssr.engines.rendering import PromptRenderer
@@ -29,17 +33,43 @@ class StrategySelector:
     def strategy_sets(self) -> Mapping[str, StrategySet]:
         return self._strategy_sets
 
-    async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection:
-        """One strategy a path, best first; a set smaller than `count` is repeated from its best.
+    async def select(
+        self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = SelectionRule.RANKING
+    ) -> Selection:
+        """One strategy a path, best first, by a `SelectionRule`.
 
-        One forward pass ranks the whole set by the probability of each strategy's letter. Letters below the engine's
-        top-n are ranked by what the target writes when asked for more, then by the set's order. Of one strategy there
-        is nothing to choose, and the engine is not asked.
+        Of one strategy there is nothing to choose, and the engine is not asked.
         Raises: NotFound for an unknown set; ContextFull where set and problem do not fit; the engine's errors.
         """
         strategies = strategy_set_named(strategy_set, self._strategy_sets)
         if len(strategies) == 1:
             return Selection(strategies * count, ())
+        if rule == SelectionRule.CODES:
+            return await self._decoded(job_id, problem, strategies, count)
+        return await self._ranked(job_id, problem, strategies, count)
+
+    async def _decoded(self, job_id: str, problem: str, strategies: StrategySet, count: int) -> Selection:
+        """So many letters, decoded greedily, repeated ones too; those that are missing stand for none of the set.
+
+        Where a set has no such strategy, the path gets the problem alone.
+        """
+        none = next((one for one in strategies if not one.hint and not one.examples), None)
+        question = selecting_codes(problem, strategies, count, none)
+        prompt = await self._renderer.question(question)
+        info = await self._engine.info()
+        await checked_room(self._engine, info, prompt, 2 * count)
+        listed = await self._engine.generate(prompt, max_tokens=2 * count, affinity=job_id)
+        by_code = {strategy.code: strategy for strategy in strategies}
+        chosen = [by_code[letter] for letter in re.findall("[A-Z]", listed.text) if letter in by_code][:count]
+        chosen += [none or NO_STRATEGY] * (count - len(chosen))
+        return Selection(tuple(chosen), (generation_call(CallKind.SELECT, info, listed),))
+
+    async def _ranked(self, job_id: str, problem: str, strategies: StrategySet, count: int) -> Selection:
+        """A set smaller than `count` is repeated from its best.
+
+        One forward pass ranks the whole set by the probability of each strategy's letter. Letters below the engine's
+        top-n are ranked by what the target writes when asked for more, then by the set's order.
+        """
         question = selecting(problem, strategies)
         prompt = await self._renderer.question(question)
         info = await self._engine.info()

@@ -12,7 +12,8 @@ from grpc import aio
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reporter import reporting
 from ssr.core.errors import InvalidRequest
-from ssr.core.limits import MAX_PATHS, check_problem
+from ssr.core.limits import MAX_PATHS, check_member, check_problem
+from ssr.core.types import SelectionRule
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter
 from ssr.engines.measured import open_measured_engine
@@ -43,9 +44,11 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
         check_problem(request.problem)
         if not 1 <= request.count <= MAX_PATHS:
             raise InvalidRequest("count", f"must be within 1..{MAX_PATHS}; got {request.count}")
+        rule = request.selection or SelectionRule.RANKING
+        check_member("selection", rule, SelectionRule)
         with about(request.job_id, texts=(request.problem,)), work_of(request.batch):
             selection = await self._selector.select(
-                request.job_id, request.problem, request.strategy_set, request.count
+                request.job_id, request.problem, request.strategy_set, request.count, rule
             )
         return selection_pb2.SelectResponse(
             strategies=[strategy_to_wire(strategy) for strategy in selection.strategies],

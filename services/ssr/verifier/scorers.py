@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import cast
 
 from ssr.core.acceptance import ScorerName, expected_digit, greedy_digit, yes_score
 from ssr.core.methods import MethodKind, found_methods, method_named
-from ssr.core.prompts import DIGIT_QUESTION, YES_NO_QUESTION
+from ssr.core.prompts import QUALITY_QUESTION, VALIDITY_QUESTION, YES_NO_QUESTION
 from ssr.core.types import MAX_SCORE, PathContext
 from ssr.verifier.arithmetic_scorer import ArithmeticScorer
 from ssr.verifier.likelihood_scorer import LikelihoodScorer
@@ -24,27 +26,28 @@ class NoScorer:
         return Judgement(MAX_SCORE)
 
 
+#: Those that are one part; siblings of `agreement` are for the orchestrator to ask.
+_SCORERS: Mapping[ScorerName, Scorer] = MappingProxyType(
+    {
+        ScorerName.EXPECTED: QuestionScorer(QUALITY_QUESTION, "Digit: ", expected_digit),
+        ScorerName.GREEDY: QuestionScorer(QUALITY_QUESTION, "Digit: ", greedy_digit),
+        ScorerName.VALIDITY: QuestionScorer(VALIDITY_QUESTION, "Digit: ", greedy_digit),
+        ScorerName.JUDGE: QuestionScorer(YES_NO_QUESTION, "", yes_score),
+        ScorerName.LIKELIHOOD: LikelihoodScorer(),
+        ScorerName.ARITHMETIC: ArithmeticScorer(),
+        ScorerName.REWARD: RewardScorer(),
+        ScorerName.NONE: NoScorer(),
+        ScorerName.AGREEMENT: ArithmeticScorer(QuestionScorer(YES_NO_QUESTION, "", yes_score)),
+    }
+)
+
+
 @cache
 def scorer_named(name: str) -> Scorer:
     """The scorer; none has a state of its own. Raises: InvalidRequest for an unknown one."""
     if name in found_methods(MethodKind.SCORER):
         return cast("Scorer", method_named(MethodKind.SCORER, name))
-    match ScorerName.named(name):
-        case ScorerName.EXPECTED:
-            return QuestionScorer(DIGIT_QUESTION, "Digit: ", expected_digit)
-        case ScorerName.GREEDY:
-            return QuestionScorer(DIGIT_QUESTION, "Digit: ", greedy_digit)
-        case ScorerName.JUDGE:
-            return QuestionScorer(YES_NO_QUESTION, "", yes_score)
-        case ScorerName.LIKELIHOOD:
-            return LikelihoodScorer()
-        case ScorerName.ARITHMETIC:
-            return ArithmeticScorer()
-        case ScorerName.REWARD:
-            return RewardScorer()
-        case ScorerName.NONE:
-            return NoScorer()
-        case ScorerName.AGREEMENT:
-            return scorer_named(ScorerName.ARITHMETIC_JUDGE)  # siblings are for the orchestrator to ask
+    if (scorer := _SCORERS.get(ScorerName.named(name))) is not None:
+        return scorer
     first, other = ScorerName.named(name).parts
     return scorer_named(other) if first is ScorerName.AGREEMENT else ArithmeticScorer(scorer_named(other))

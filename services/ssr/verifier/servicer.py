@@ -11,6 +11,7 @@ from grpc import aio
 
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reporter import reporting
+from ssr.core.steps import RepeatRule
 from ssr.core.types import CallKind, OnRejected, Source
 from ssr.engines.asked_steps import written_step, written_steps
 from ssr.engines.author import Author
@@ -65,7 +66,13 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
     async def _verified(
         self, request: verification_pb2.VerifyRequest, rejected: OnRejected | None = None
     ) -> verification_pb2.VerifyResponse:
-        options = checked_options(request.sampling, request.max_tokens, request.threshold, request.scorer)
+        options = checked_options(
+            request.sampling,
+            request.max_tokens,
+            request.threshold,
+            request.scorer,
+            repeat_rule=request.repeat_rule or RepeatRule.EARLIER,
+        )
         path, began = checked_context(request.context), time.perf_counter()
         with about_next_step(path, request.step.text), work_of(request.context.batch):
             verdict = await self._verifier.verify(path, step_from_wire(request.step), options, rejected)

@@ -29,10 +29,10 @@ class VerifierSettings(ReportingSettings):
     model_config = SettingsConfigDict(env_prefix="SSR_VERIFIER_")
 
     engine: EngineSettings
-    #: "expected" (mean digit), "greedy" (the paper's digit), "judge" (P(Yes)), "likelihood" (of the step; many engines
-    #: cannot report it), "arithmetic" (only rejects false equations), "arithmetic+" and one of these, or "none".
-    #: "reward" asks the reward model; "agreement" and "agreement+" another leave agreement to the orchestrator; or the
-    #: name of an installed scorer (`ssr methods`).
+    #: "expected" (mean digit), "greedy" (most probable digit), "validity" (the paper's digit, which is not about
+    #: usefulness), "judge" (P(Yes)), "likelihood" (of the step; many engines cannot report it), "arithmetic" (only
+    #: rejects false equations), "arithmetic+" and one of these, or "none". "reward" asks the reward model; "agreement"
+    #: and "agreement+" another leave agreement to the orchestrator; or the name of an installed scorer (`ssr methods`).
     scorer: Annotated[str, AfterValidator(_known)] = ScorerName.ARITHMETIC_JUDGE
     #: A process reward model, for the scorers reward and arithmetic+reward. None: there is none.
     reward: RewardSettings | None = None

@@ -1,4 +1,7 @@
-"""Step-level speculative decoding on the target's side: score, then accept or rewrite (paper section 3.2)."""
+"""Step-level speculative decoding on the target's side: score, then accept or rewrite.
+
+As in the paper (section 3.2), but that an empty draft, and with repeat rule EARLIER a repeated one, is not scored.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import logging
 from dataclasses import replace
 
 from ssr.core.acceptance import accepts, without_agreement
-from ssr.core.steps import is_repeated
+from ssr.core.steps import RepeatRule, is_repeated
 from ssr.core.types import MAX_SCORE, CallKind, OnRejected, Options, PathContext, Source, Step, Verdict
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
@@ -31,7 +34,7 @@ class TargetVerifier:
     ) -> Verdict:
         """The draft with its score, or the target's own step in its place; `rejected` is awaited before it is written.
 
-        An empty or repeated draft is rejected unseen: committing it would end the path.
+        An empty draft, with repeat rule EARLIER a repeated one too, is rejected unseen: it would end the path.
         Raises: InvalidRequest for an unknown scorer; CapabilityMissing where the engine cannot report what the scorer
         must know; ContextFull; the engine's errors.
         """
@@ -47,7 +50,8 @@ class TargetVerifier:
         return Verdict(rewritten, accepted=False, calls=(*judgement.calls, *rewrite.calls))
 
     async def _judge(self, context: PathContext, step: Step, options: Options) -> Judgement:
-        if not step.text or is_repeated(step.text, context.steps[-_LOOK_BACK:]):
+        earlier = context.steps[-_LOOK_BACK:] if options.repeat_rule == RepeatRule.EARLIER else ()
+        if not step.text or is_repeated(step.text, earlier):
             return Judgement(0.0, rejection="it is empty, or says again what was said")
         scorer = scorer_named(without_agreement(options.scorer) or self._default_scorer)
         return await scorer.judge(context, step.text, self._target)

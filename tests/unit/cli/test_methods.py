@@ -13,6 +13,7 @@ from engine_fakes import FakeEngine
 from typer.testing import CliRunner
 
 from ssr.cli.app import app
+from ssr.cli.destination import AskedPresets, asked_presets
 from ssr.core import methods
 from ssr.core.acceptance import check_scorer
 from ssr.core.errors import InvalidRequest
@@ -22,6 +23,7 @@ from ssr.core.evidence.prior import Author, Prior
 from ssr.core.evidence.rule import EvidenceRule, check_estimate, standing
 from ssr.core.limits import check_options
 from ssr.core.methods import MethodKind
+from ssr.core.presets import preset_options
 from ssr.core.types import NO_STRATEGY, Options, PathContext
 from ssr.core.vote_rule import VoteRule
 from ssr.selector.strategy_sets import load_strategy_sets
@@ -108,3 +110,19 @@ def test_a_method_that_cannot_be_loaded_says_so(tmp_path: Path) -> None:
     sys.modules.pop("example_methods", None)
     with pytest.raises(InvalidRequest, match="cannot be loaded"):
         methods.method_named(MethodKind.AGGREGATE, "median")
+
+
+def test_a_preset_shows_what_it_has() -> None:
+    shown = json.loads(CliRunner().invoke(app, ["methods", "--preset", "paper", "--json"]).stdout)
+    assert (shown["scorer"], shown["selection"], shown["repeat_rule"]) == ("validity", "codes", "consecutive")
+    check_options(Options(**preset_options("paper")))
+    assert preset_options("paper")["strategy_set"] in load_strategy_sets()
+    assert CliRunner().invoke(app, ["methods", "--preset", "papers"]).exit_code == 2
+
+
+def test_presets_of_stacks_and_of_options_go_together() -> None:
+    assert asked_presets(["simulated", "paper"]) == AskedPresets("simulated", "paper")
+    assert asked_presets(["paper"]) == AskedPresets(None, "paper")
+    for wrong in (["paper", "paper"], ["local", "smoke"], ["nope"]):
+        with pytest.raises(InvalidRequest, match="preset"):
+            asked_presets(wrong)

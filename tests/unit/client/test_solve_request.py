@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from ssr.client.request import resolved, solve_request
 from ssr.core.errors import InvalidRequest
 from ssr.core.job import Priority
 from ssr.core.types import Mode, Options, StopRule
-from ssr.runtime.rpc.wire import options_from_wire
+from ssr.runtime.rpc.wire import asked_options, options_from_wire
 from ssr.v1 import reasoning_pb2
 
 
@@ -79,3 +80,20 @@ def test_a_priority_may_be_its_name(priority: Priority | str) -> None:
 def test_an_unknown_priority() -> None:
     with pytest.raises(InvalidRequest, match="^priority: 'urgent' is unknown; known are interactive, batch"):
         solve_request("1?", "", {}, "urgent")
+
+
+def test_a_preset_is_written_out_for_servers_that_do_not_know_it() -> None:
+    options = solve_request("1+1?", "key", {"preset": "paper", "paths": 3}).options
+    assert (options.preset, options.paths, options.scorer, options.vote) == ("paper", 3, "validity", "plurality")
+    assert resolved({"preset": "paper", "threshold": 5.0}).threshold == 5.0
+    assert resolved({"preset": "paper", "mode": "baseline"}).paths == 1
+    with pytest.raises(InvalidRequest, match="preset: 'papers' is unknown; known are paper"):
+        resolved({"preset": "papers"})
+
+
+def test_a_server_fills_in_a_preset_that_is_only_named() -> None:
+    named = asked_options(reasoning_pb2.Options(preset="paper", threshold=0), 1, Options(paths=2, threshold=8.0))
+    assert named == replace(resolved({"preset": "paper", "threshold": 0}), seed=1)
+    assert (named.paths, named.threshold, named.early_stop) == (5, 0.0, False)
+    with pytest.raises(InvalidRequest, match="preset"):
+        asked_options(reasoning_pb2.Options(preset="x"), 1)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ssr.core.prompts import DIGIT_QUESTION, SOLVING_REQUEST, judging, selecting, solving
+from ssr.core.prompts import QUALITY_QUESTION, SOLVING_REQUEST, judging, selecting, solving
 from ssr.core.seeds import call_seed
 from ssr.core.types import NO_STRATEGY, CallKind, PathContext, Strategy, WorkedExample
 
@@ -25,24 +25,24 @@ def test_worked_examples_are_earlier_turns_that_ask_as_the_last_one_does() -> No
     assert (turns[2].content, turns[4].content) == ("So \\boxed{4}.", "\\boxed{6}")
     assert turns[3].content == solving("3+3?", BACKWARDS)[-1].content
     assert (turns[0], turns[-1]) == solving("What is 1+1?", BACKWARDS)
-    judged, question = (judging(replace(CONTEXT, strategy=s), "x", DIGIT_QUESTION, "") for s in (strategy, BACKWARDS))
+    judged, question = (judging(replace(CONTEXT, strategy=s), "x", QUALITY_QUESTION, "") for s in (strategy, BACKWARDS))
     assert judged == question, "a judge sees the work alone"
 
 
 def test_a_judging_prompt_grows_at_its_end_only() -> None:
-    now = judging(CONTEXT, "Second step.", DIGIT_QUESTION, "").messages[-1].content
-    later = judging(replace(CONTEXT, steps=("First step.", "Second step.")), "Third.", DIGIT_QUESTION, "")
-    assert later.messages[-1].content.startswith(now.removesuffix(DIGIT_QUESTION))
+    now = judging(CONTEXT, "Second step.", QUALITY_QUESTION, "").messages[-1].content
+    later = judging(replace(CONTEXT, steps=("First step.", "Second step.")), "Third.", QUALITY_QUESTION, "")
+    assert later.messages[-1].content.startswith(now.removesuffix(QUALITY_QUESTION))
 
 
 def test_contents_have_no_white_space_at_their_ends() -> None:
-    questions = (judging(CONTEXT, "x", DIGIT_QUESTION, ""), selecting(" p ", [BACKWARDS, NO_STRATEGY]))
+    questions = (judging(CONTEXT, "x", QUALITY_QUESTION, ""), selecting(" p ", [BACKWARDS, NO_STRATEGY]))
     for message in (*solving(" p ", NO_STRATEGY), *(m for q in questions for m in q.messages)):
         assert message.content == message.content.strip()
 
 
 def test_an_opened_thought_is_closed_before_a_question() -> None:
-    question = judging(CONTEXT, "x", DIGIT_QUESTION, "Digit: ")
+    question = judging(CONTEXT, "x", QUALITY_QUESTION, "Digit: ")
     assert question.prompt("<a>") == "<a>Digit: "
     assert question.prompt("<a><think>\n") == "<a><think>\n\n</think>\n\nDigit: "
 

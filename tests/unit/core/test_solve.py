@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from tree_stages import MemoryJournal
@@ -14,6 +15,7 @@ from ssr.core.errors import ContextFull, StaleOwner, Unavailable
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
 from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
+from ssr.core.steps import RepeatRule
 from ssr.core.types import (
     Call,
     CallKind,
@@ -52,7 +54,7 @@ class ScriptedCrew(StepByStep):
         self.budgets: list[int] = []
         self.cancelled: list[int] = []
 
-    async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection:
+    async def select(self, job_id: str, problem: str, pool: str, count: int, rule: str = "") -> Selection:
         self.calls.append(("select", count, 0))
         return Selection(tuple(Strategy(chr(65 + i), f"s{i}", f"hint {i}") for i in range(count)))
 
@@ -110,6 +112,54 @@ async def test_every_path_gets_its_own_strategy_and_its_own_steps() -> None:
     _, stages = await run({0: ["a0", box("1")], 1: ["b0", box("1")]})
     seen = {(c.path, c.strategy.code, c.steps) for c in stages.contexts}
     assert seen == {(0, "A", ()), (0, "A", ("a0",)), (1, "B", ()), (1, "B", ("b0",))}
+
+
+@pytest.mark.parametrize(
+    ("texts", "earlier", "consecutive"),
+    [
+        (["We add the numbers.", "Then we go on.", "We add the numbers.", box("7")], 3, None),
+        (["We begin the sum.", "We go round and round.", "We go round and round.", box("7")], 3, 3),
+        (["We go round and round.", "We go round and round.", "We see it now.", box("7")], 2, None),
+        (["So", "So", "So", box("7")], 3, 3),
+    ],
+)
+async def test_which_repetition_ends_a_path(texts: list[str], earlier: int, consecutive: int | None) -> None:
+    """The drafts repeat, so they are accepted as they are or replaced by what the target writes: the same again."""
+    for rule, steps in ((RepeatRule.EARLIER, earlier), (RepeatRule.CONSECUTIVE, consecutive)):
+        stages = ScriptedCrew({0: texts}, source=Source.TARGET)
+        alone = partial(replace, mode=Mode.BASELINE, repeat_rule=rule)
+        outcome, _ = await run({0: []}, stages=stages, change=alone)
+        path = outcome.run.paths[0]
+        assert (path.status is PathStatus.STALLED) == (steps is not None)
+        assert len(path.steps) == (steps or len(texts))
+
+
+async def test_drafts_that_repeat_reach_the_judge_under_the_authors_rule() -> None:
+    texts = ["We add the numbers.", "Then we go on.", "We add the numbers.", box("7")]
+    seen: dict[str, list[str]] = {}
+    for rule in RepeatRule:
+        stages = ScriptedCrew({0: texts})
+        judged = seen.setdefault(rule, [])
+
+        async def verify(
+            context: PathContext, step: Step, options: Options, rejected: OnRejected, judged: list[str] = judged
+        ) -> Verdict:
+            judged.append(step.text)
+            text = step.text or "We take another way."
+            return Verdict(replace(step, text=text, score=8.0), accepted=bool(step.text))
+
+        stages.verify = verify  # type: ignore[method-assign]
+        await run({0: []}, stages=stages, change=partial(replace, repeat_rule=rule))
+    assert seen == {"earlier": [*texts[:2], "", texts[3]], "consecutive": texts}
+
+
+async def test_parallel_ssd_drafts_on_every_path_and_selects_nothing() -> None:
+    outcome, stages = await run(
+        {0: ["a", box("1")], 1: ["b", box("1")]}, change=lambda options: replace(options, mode=Mode.PARALLEL_SSD)
+    )
+    assert {kind for kind, *_ in stages.calls} == {"write", "verify"}
+    assert {step.source for path in outcome.run.paths for step in path.steps} == {Source.DRAFT}
+    assert [path.strategy.code for path in outcome.run.paths] == ["", ""]
 
 
 async def test_a_rejected_draft_is_replaced() -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from ssr.core.types import StopRule
 from ssr.core.vote import Ballot, Vote, settled, tally
+from ssr.core.vote_rule import VoteRule
 
 
 def vote(answer: str, *paths: int, score: float | None = None) -> Vote:
@@ -55,14 +56,17 @@ def test_every_ballot_counts_once_and_order_is_by_size(answers: list[tuple[int, 
 def test_an_early_stop_never_changes_the_winner(
     answers: list[tuple[int, float | None]], running: int, data: st.DataObject
 ) -> None:
+    rule = VoteRule(data.draw(st.sampled_from(["majority", "plurality"])))
     ballots = [Ballot(path, str(answer), score) for path, (answer, score) in enumerate(answers)]
 
     def winner(all_ballots: list[Ballot]) -> str:
         names = sorted({b.answer for b in all_ballots})
-        return tally(all_ballots, [[i for i, b in enumerate(all_ballots) if b.answer == n] for n in names])[0].answer
+        return tally(all_ballots, [[i for i, b in enumerate(all_ballots) if b.answer == n] for n in names], rule)[
+            0
+        ].answer
 
     names = sorted({b.answer for b in ballots})
-    votes = tally(ballots, [[i for i, b in enumerate(ballots) if b.answer == n] for n in names])
+    votes = tally(ballots, [[i for i, b in enumerate(ballots) if b.answer == n] for n in names], rule)
     if settled(StopRule.FULL, votes, running, early_stop=True):
         late = [
             Ballot(len(ballots) + i, data.draw(st.sampled_from([*names, "new"])), data.draw(st.floats(0, 9)))
@@ -95,3 +99,24 @@ def test_fast_2_stops_at_two_equal_answers() -> None:
 
 def test_nothing_left_is_settled_even_without_an_answer() -> None:
     assert all(settled(rule, [], 0, early_stop=False) for rule in StopRule)
+
+
+TWO_TWO_ONE = [Ballot(0, "a", 6.0), Ballot(1, "a", 7.0), Ballot(2, "b", 7.5), Ballot(3, "b", 7.0), Ballot(4, "c", 9.0)]
+
+
+def test_a_tie_under_plurality_goes_to_the_best_path_of_all() -> None:
+    classes = [[0, 1], [2, 3], [4]]
+    assert [v.answer for v in tally(TWO_TWO_ONE, classes, VoteRule("plurality"))] == ["c", "b", "a"]
+    assert [v.answer for v in tally(TWO_TWO_ONE, classes)] == ["b", "a", "c"], "ours stays among the tied"
+
+
+def test_plurality_needs_two_paths_and_no_equal() -> None:
+    def winner(*answers: tuple[str, float]) -> str:
+        ballots = [Ballot(path, answer, score) for path, (answer, score) in enumerate(answers)]
+        classes = [[i for i, b in enumerate(ballots) if b.answer == a] for a in sorted({b.answer for b in ballots})]
+        return tally(ballots, classes, VoteRule("plurality"))[0].answer
+
+    assert winner(("a", 2.0), ("a", 2.0), ("b", 9.0)) == "a"
+    assert winner(("a", 2.0), ("b", 9.0), ("c", 3.0)) == "b"
+    assert winner(("a", 2.0)) == "a"
+    assert winner(("b", 5.0), ("a", 5.0)) == "b", "the earlier path of two equal ones"

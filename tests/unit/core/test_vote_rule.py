@@ -44,4 +44,4 @@ def test_the_evidence_orders_by_the_posterior() -> None:
 def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="known are majority"):
         VoteRule.named("loudest")
-    assert len(VOTE_RULES) == 10
+    assert len(VOTE_RULES) == 11

@@ -38,7 +38,7 @@ class _TimedCrew(StepByStep):
     def __init__(self) -> None:
         self.began_s: dict[int, list[float]] = {}
 
-    async def select(self, job_id: str, problem: str, pool: str, count: int) -> Selection:
+    async def select(self, job_id: str, problem: str, pool: str, count: int, rule: str = "") -> Selection:
         raise AssertionError("nothing is selected here")
 
     async def write(self, context: PathContext, options: Options) -> Written:

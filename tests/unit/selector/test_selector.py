@@ -10,6 +10,7 @@ from ssr.core.answers import boxed
 from ssr.core.errors import InvalidRequest, NotFound
 from ssr.core.steps import BOUNDARY
 from ssr.core.strategy_sets import parse_strategy_set
+from ssr.core.types import SelectionRule
 from ssr.selector.selector import StrategySelector
 from ssr.selector.strategy_sets import load_strategy_sets
 
@@ -51,6 +52,38 @@ async def test_a_target_that_says_nothing_of_use_leaves_the_sets_order() -> None
     assert await codes(FakeEngine(["I cannot say."], tokens=[[("Well", -0.1)]]), 2) == "AB"
 
 
+WITH_NONE = parse_strategy_set(
+    "with-none", "\n".join(f"- {{code: {c}, name: n{c}, hint: '{'' if c == 'D' else c}'}}" for c in "ABCD")
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "chosen"),
+    [
+        (" B, A, C", "BAC"),
+        ("BDA", "BDA"),
+        ("D, D, A", "DDA"),
+        ("C, C, C, A", "CCC"),
+        ("B", "BDD"),
+        ("Z, B", "BDD"),
+        ("none of them", "DDD"),
+    ],
+)
+async def test_codes_are_decoded_with_repeats_and_filled_with_none_of_these(written: str, chosen: str) -> None:
+    engine = FakeEngine([written])
+    selector = StrategySelector(engine, {"with-none": WITH_NONE})
+    selection = await selector.select("job", "p", "with-none", 3, SelectionRule.CODES)
+    assert "".join(strategy.code for strategy in selection.strategies) == chosen
+    assert [call.kind for call in selection.calls] == ["select"]
+    assert "The letter D may come more than once" in engine.prompts[0]
+
+
+async def test_a_set_without_none_of_these_leaves_a_missing_code_to_the_problem_alone() -> None:
+    selector = StrategySelector(FakeEngine(["B"]), STRATEGY_SETS)
+    selection = await selector.select("job", "p", "abcd", 2, SelectionRule.CODES)
+    assert [strategy.hint for strategy in selection.strategies] == ["hB", ""]
+
+
 async def test_costs_are_reported() -> None:
     selection = await StrategySelector(FakeEngine(["B"], tokens=[[("A", -0.1)]]), STRATEGY_SETS).select(
         "job", "p", "abcd", 2
@@ -70,7 +103,10 @@ def test_the_sets_that_come_with_ssr() -> None:
     strategy_sets = load_strategy_sets()
     assert len(strategy_sets["competition"]) == 13
     assert [s.code for s in strategy_sets["competition"]] == list("ABCDEFGHIJKLM")
-    for name in ("competition", "school"):
+    assert [s.code for s in strategy_sets["subjects"]] == list("ABCDEFGHIJKLM")
+    for subject in ("complex numbers", "functional equations", "calculus"):
+        assert any(subject in s.name.lower() for s in strategy_sets["subjects"])
+    for name in ("competition", "subjects", "school"):
         assert [s.hint for s in strategy_sets[name]].count("") == 1, "one strategy stands for none of the others"
     assert all(s.examples and not s.hint for s in strategy_sets["worked"])
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from engine_fakes import FakeEngine
 
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import InvalidRequest
+from ssr.core.steps import RepeatRule
 from ssr.core.types import Options, PathContext, Source, Step, Strategy
 from ssr.verifier.verifier import TargetVerifier
 
@@ -52,6 +54,22 @@ async def test_empty_and_repeated_drafts_are_rejected_unseen(text: str) -> None:
     assert not verdict.accepted
     assert verdict.step.draft_score == 0.0
     assert [call.kind for call in verdict.calls] == ["rewrite"]
+
+
+async def test_a_repeated_draft_is_judged_where_only_consecutive_ones_end_a_path() -> None:
+    engine, options = FakeEngine(tokens=[NINE]), replace(OPTIONS, repeat_rule=RepeatRule.CONSECUTIVE)
+    verdict = await verifier(engine).verify(CONTEXT, Step(1, CONTEXT.steps[0], Source.DRAFT, 1), options)
+    assert verdict.accepted
+    assert [call.kind for call in verdict.calls] == ["score"]
+
+
+@pytest.mark.parametrize(("scorer", "asks_for_use"), [(ScorerName.GREEDY, True), (ScorerName.VALIDITY, False)])
+async def test_validity_asks_for_facts_and_logic_alone(scorer: ScorerName, asks_for_use: bool) -> None:
+    engine = FakeEngine(tokens=[[("8", -0.2), ("9", -1.7)]])
+    verdict = await verifier(engine, scorer).verify(CONTEXT, DRAFT, OPTIONS)
+    assert verdict.step.score == 8.0
+    assert ("helps to solve" in engine.prompts[0]) == asks_for_use
+    assert ("nothing but its facts and its logic" in engine.prompts[0]) != asks_for_use
 
 
 async def test_a_reply_without_a_digit_is_a_rejection() -> None:

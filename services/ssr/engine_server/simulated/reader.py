@@ -13,10 +13,13 @@ from enum import Enum, auto
 from ssr.core.prompts import (
     APPROACH_HEAD,
     APPROACHES_HEAD,
-    DIGIT_QUESTION,
+    CODES_HEAD,
+    CODES_QUESTION,
     PROBLEM_HEAD,
+    QUALITY_QUESTION,
     SELECT_QUESTION,
     SOLVING_REQUEST,
+    VALIDITY_QUESTION,
     WORK_HEAD,
     YES_NO_QUESTION,
 )
@@ -33,6 +36,13 @@ class Scale(Enum):
 
     DIGIT = auto()
     YES_NO = auto()
+
+
+_QUESTIONS = (
+    (QUALITY_QUESTION, Scale.DIGIT),
+    (VALIDITY_QUESTION, Scale.DIGIT),
+    (YES_NO_QUESTION, Scale.YES_NO),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +111,11 @@ def read(prompt: str) -> Reading:
 
 def _task(dialogue: Dialogue) -> Task:
     user = dialogue.user.strip()
-    for question, scale in ((DIGIT_QUESTION, Scale.DIGIT), (YES_NO_QUESTION, Scale.YES_NO)):
+    for question, scale in _QUESTIONS:
         if user.endswith(question):
             return _judging(user.removesuffix(question), scale)
+    if user.endswith(CODES_QUESTION) and (selecting := _selecting(user.rpartition(BOUNDARY + CODES_HEAD)[0])):
+        return selecting
     if user.endswith(SELECT_QUESTION) and (selecting := _selecting(user.removesuffix(SELECT_QUESTION))):
         return selecting
     return _solving(*_problem_and_hint(user.removesuffix(BOUNDARY + SOLVING_REQUEST)), dialogue.written)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ssr.core.run import Decision, Run, Selected
 from ssr.core.solve import Journal, Selector, Stages, StepWriter
-from ssr.core.types import Options, PathContext, Selection, Written
+from ssr.core.types import Options, PathContext, Selection, SelectionRule, Written
 
 #: The place of the selection among the paths.
 _SELECTION = -1
@@ -60,9 +60,11 @@ class _GatedSelector:
     def __init__(self, barrier: StepBarrier, selector: Selector) -> None:
         self._barrier, self._selector = barrier, selector
 
-    async def select(self, job_id: str, problem: str, strategy_set: str, count: int) -> Selection:
+    async def select(
+        self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = SelectionRule.RANKING
+    ) -> Selection:
         await self._barrier.begin(_SELECTION)
-        return await self._selector.select(job_id, problem, strategy_set, count)
+        return await self._selector.select(job_id, problem, strategy_set, count, rule)
 
 
 class _GatedWriter:

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import MAX_PATHS, check_options, check_problem
+from ssr.core.steps import RepeatRule
 from ssr.core.types import Mode, Options, PathContext
 from ssr.runtime.rpc.wire import context_from_wire
 from ssr.v1 import step_pb2
@@ -29,14 +30,22 @@ def checked_context(message: step_pb2.PathContext) -> PathContext:
 
 
 def checked_options(
-    sampling: step_pb2.Sampling, max_tokens: int, threshold: float = 0.0, scorer: str = "", *, max_path_tokens: int = 0
+    sampling: step_pb2.Sampling,
+    max_tokens: int,
+    threshold: float = 0.0,
+    scorer: str = "",
+    *,
+    max_path_tokens: int = 0,
+    repeat_rule: str = RepeatRule.EARLIER,
 ) -> Options:
     """The options that one step needs, or a stream of them, which has a `max_path_tokens`.
 
     Raises: InvalidRequest naming the field that is out of its limits.
     """
     thinking = sampling.max_thinking_tokens if sampling.HasField("max_thinking_tokens") else None
-    return _step_options(sampling.temperature, sampling.top_p, max_tokens, thinking, threshold, scorer, max_path_tokens)
+    return _step_options(
+        sampling.temperature, sampling.top_p, max_tokens, thinking, threshold, scorer, max_path_tokens, repeat_rule
+    )
 
 
 @lru_cache(maxsize=256)  # the steps of a job all ask for the same
@@ -48,6 +57,7 @@ def _step_options(
     threshold: float,
     scorer: str,
     max_path_tokens: int,
+    repeat_rule: str,
 ) -> Options:
     options = Options(
         mode=Mode.SSD,
@@ -59,6 +69,7 @@ def _step_options(
         max_thinking_tokens=thinking,
         threshold=threshold,
         scorer=scorer,
+        repeat_rule=repeat_rule,
     )
     check_options(options)
     return options

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from ssr.core.cascade import CascadeShape, stop_rule_of, strategy_set_of
 from ssr.core.errors import InvalidRequest, Violations
 from ssr.core.evidence.rule import Estimate
+from ssr.core.presets import preset_options
 from ssr.core.steps import CutText
 from ssr.core.types import (
     Call,
@@ -25,7 +27,7 @@ from ssr.core.types import (
 )
 from ssr.v1 import reasoning_pb2, step_pb2
 
-#: The paper's settings.
+#: Where nobody has set others.
 DEFAULTS = Options()
 CASCADE = CascadeShape()
 
@@ -201,17 +203,38 @@ def options_to_wire(options: Options) -> reasoning_pb2.Options:
         vote=options.vote,
         domain=options.domain,
         tests=options.tests,
+        selection=options.selection,
+        repeat_rule=options.repeat_rule,
+        preset=options.preset,
     )
+
+
+def with_preset(message: reasoning_pb2.Options) -> reasoning_pb2.Options:
+    """The options with those of its preset in place of what is not given. Raises: InvalidRequest for an unknown one."""
+    if not message.preset:
+        return message
+    mode = _MODE.read(Mode, message.mode) if message.mode else None
+    of_preset = options_to_wire(replace(DEFAULTS, **preset_options(message.preset, mode)))
+    filled = reasoning_pb2.Options()
+    filled.CopyFrom(message)
+    for name in preset_options(message.preset, mode):
+        field = reasoning_pb2.Options.DESCRIPTOR.fields_by_name[name]
+        if not (message.HasField(name) if field.has_presence else getattr(message, name)):  # type: ignore[arg-type]
+            setattr(filled, name, getattr(of_preset, name))
+    return filled
 
 
 def asked_options(
     message: reasoning_pb2.Options, fallback_seed: int, defaults: Options = DEFAULTS, cascade: CascadeShape = CASCADE
 ) -> Options:
-    """What a request asks for, as `options_from_wire`. Raises: InvalidRequest for an unknown mode or stop rule."""
+    """What a request asks for, with its preset, as `options_from_wire`.
+
+    Raises: InvalidRequest for an unknown mode, stop rule or preset.
+    """
     with Violations() as gather:
         gather(_MODE.member, Mode, message.mode, defaults.mode)
         gather(_STOP_RULE.member, StopRule, message.stop_rule, defaults.stop_rule)
-    return options_from_wire(message, fallback_seed, defaults, cascade)
+    return options_from_wire(with_preset(message), fallback_seed, defaults, cascade)
 
 
 def options_from_wire(
@@ -263,6 +286,9 @@ def options_from_wire(
         vote=message.vote,
         domain=message.domain,
         tests=message.tests,
+        selection=message.selection or defaults.selection,
+        repeat_rule=message.repeat_rule or defaults.repeat_rule,
+        preset=message.preset,
     )
 
 

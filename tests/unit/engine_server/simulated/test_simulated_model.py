@@ -12,8 +12,8 @@ from ssr.core.answers import boxed
 from ssr.core.prompts import (
     APPROACH_HEAD,
     APPROACHES_HEAD,
-    DIGIT_QUESTION,
     PROBLEM_HEAD,
+    QUALITY_QUESTION,
     SELECT_QUESTION,
     WORK_HEAD,
     YES_NO_QUESTION,
@@ -100,7 +100,7 @@ def test_a_blank_line_is_one_token() -> None:
 
 
 def test_the_digit_reports_right_from_wrong() -> None:
-    right, wrong = (question(step, DIGIT_QUESTION) for step in ("17 + 25 = 42.", "17 + 25 = 43."))
+    right, wrong = (question(step, QUALITY_QUESTION) for step in ("17 + 25 = 42.", "17 + 25 = 43."))
     assert expected_digit(pairs(candidates(right))) > 8
     assert 1 < expected_digit(pairs(candidates(wrong))) < 4
     assert written(right).strip() in ("8", "9")
@@ -120,7 +120,7 @@ def test_the_first_letter_ranks_the_whole_pool() -> None:
 
 
 def test_sampling_a_judgement_follows_its_distribution() -> None:
-    prompt = question("17 + 25 = 42.", DIGIT_QUESTION)
+    prompt = question("17 + 25 = 42.", QUALITY_QUESTION)
     model = SimulatedModel(FLAWLESS)
     drawn = [next(model.reply(prompt, seed=seed))[0].text.strip() for seed in range(200)]
     assert {"8", "9"} <= set(drawn)
@@ -129,7 +129,7 @@ def test_sampling_a_judgement_follows_its_distribution() -> None:
 
 
 @pytest.mark.parametrize("top_n", [0, 1, 5, 20])
-@pytest.mark.parametrize("prompt", [SOLVE, question("17 + 25 = 42.", DIGIT_QUESTION)])
+@pytest.mark.parametrize("prompt", [SOLVE, question("17 + 25 = 42.", QUALITY_QUESTION)])
 def test_candidates_are_in_order_and_share_the_probability(prompt: str, top_n: int) -> None:
     for token, top in SimulatedModel(FLAWLESS).reply(prompt, seed=None, top_n=top_n):
         logprobs = [candidate.logprob for candidate in top]
@@ -148,7 +148,7 @@ def test_no_prompt_is_too_strange(prompt: str, seed: int, top_n: int) -> None:
 
 FRAGMENTS = [
     *("<|user|>", "<|end|>", "<|assistant|>", "<|system|>", "\n\n", PROBLEM_HEAD, APPROACHES_HEAD, "A. x. y\n"),
-    *("\n\n" + WORK_HEAD, "\n\n" + APPROACH_HEAD, DIGIT_QUESTION, YES_NO_QUESTION, SELECT_QUESTION),
+    *("\n\n" + WORK_HEAD, "\n\n" + APPROACH_HEAD, QUALITY_QUESTION, YES_NO_QUESTION, SELECT_QUESTION),
     *("1 + 2 = 3", "5 ÷ 0 = 1", "2 ^ 99 = 1", "0 ^ -1", r"\boxed{", "}"),
 ]
 STRANGE = st.lists(st.one_of(st.text(max_size=8), st.sampled_from(FRAGMENTS)))

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from ssr.core.prompts import (
-    DIGIT_QUESTION,
+    QUALITY_QUESTION,
+    VALIDITY_QUESTION,
     YES_NO_QUESTION,
     judging,
     selecting,
+    selecting_codes,
     solving,
 )
 from ssr.core.steps import join_path
@@ -32,7 +34,10 @@ def test_a_path_to_go_on_with(strategy: Strategy, steps: tuple[str, ...]) -> Non
 
 
 @pytest.mark.parametrize("strategy", [ALGEBRA, NO_STRATEGY])
-@pytest.mark.parametrize(("question", "scale"), [(DIGIT_QUESTION, Scale.DIGIT), (YES_NO_QUESTION, Scale.YES_NO)])
+@pytest.mark.parametrize(
+    ("question", "scale"),
+    [(QUALITY_QUESTION, Scale.DIGIT), (VALIDITY_QUESTION, Scale.DIGIT), (YES_NO_QUESTION, Scale.YES_NO)],
+)
 @pytest.mark.parametrize("steps", [(), STEPS])
 def test_a_step_to_judge(strategy: Strategy, question: str, scale: Scale, steps: tuple[str, ...]) -> None:
     asked = judging(PathContext("job", 0, PROBLEM, strategy, steps, 0), "So 46 + 1 = 47.", question, "Score:")
@@ -42,13 +47,19 @@ def test_a_step_to_judge(strategy: Strategy, question: str, scale: Scale, steps:
 
 
 def test_an_empty_step_to_judge() -> None:
-    asked = judging(PathContext("job", 0, PROBLEM, ALGEBRA, STEPS, 0), "", DIGIT_QUESTION, "")
+    asked = judging(PathContext("job", 0, PROBLEM, ALGEBRA, STEPS, 0), "", QUALITY_QUESTION, "")
     task = read(asked.prompt(render(asked.messages))).task
     assert task == Judging(Solving(PROBLEM, ALGEBRA.hint, STEPS), "", Scale.DIGIT)
 
 
 def test_approaches_to_choose_from() -> None:
     asked = selecting(PROBLEM, (ALGEBRA, UNKNOWN))
+    task = read(asked.prompt(render(asked.messages))).task
+    assert task == Selecting(PROBLEM, (Approach("A", ALGEBRA.hint), Approach("M", "")))
+
+
+def test_codes_to_choose() -> None:
+    asked = selecting_codes(PROBLEM, (ALGEBRA, UNKNOWN), 3, UNKNOWN)
     task = read(asked.prompt(render(asked.messages))).task
     assert task == Selecting(PROBLEM, (Approach("A", ALGEBRA.hint), Approach("M", "")))
 

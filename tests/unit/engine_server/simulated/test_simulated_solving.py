@@ -7,7 +7,7 @@ from functools import cache
 
 from ssr.core.acceptance import expected_digit
 from ssr.core.answers import boxed
-from ssr.core.prompts import DIGIT_QUESTION, judging, solving
+from ssr.core.prompts import QUALITY_QUESTION, judging, solving
 from ssr.core.seeds import call_seed
 from ssr.core.steps import join_path
 from ssr.core.types import CallKind, PathContext, Strategy
@@ -36,7 +36,7 @@ def write(model: SimulatedModel, context: PathContext, kind: CallKind) -> tuple[
 
 
 def score(context: PathContext, step: str) -> float:
-    asked = judging(context, step, DIGIT_QUESTION, "Score:")
+    asked = judging(context, step, QUALITY_QUESTION, "Score:")
     _, top = next(TARGET.reply(asked.prompt(render(asked.messages)), seed=None, top_n=10))
     return expected_digit([(token.text, token.logprob) for token in top])
 
