@@ -12,7 +12,7 @@ from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_within
 from ssr.core.path_stream import StepByStep
-from ssr.core.solve import Stages
+from ssr.core.stages import Stages
 from ssr.core.types import (
     MAX_SCORE,
     Call,

@@ -17,7 +17,8 @@ from ssr.core.acceptance import ScorerName
 from ssr.core.job import JobStatus
 from ssr.core.journal import MemoryJournal
 from ssr.core.run import Path
-from ssr.core.solve import Stages, solve
+from ssr.core.solve import solve
+from ssr.core.stages import Stages
 from ssr.core.types import CallKind, Source
 from ssr.core.vote import Vote
 from ssr.engine_server.server.serving import running_server

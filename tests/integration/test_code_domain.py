@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tree_stages import TOKENS, TreeCrew, run
 
-from ssr.core.solve import Stages
+from ssr.core.stages import Stages
 from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule, Written
 from ssr.domains.code.program import extract, parted, passes, same_behaviour
 from ssr.domains.code.sandbox import run_tests

@@ -15,7 +15,7 @@ from keda_operator import LIMIT_S, ScaledObject, hpa_replicas
 from valkey_servers import server
 
 from ssr.autoscaler.keda import ExternalScaler
-from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.decision import ScalingDecision
 from ssr.autoscaler.policy.signals import Engines
 from ssr.autoscaler.policy.state import ScalingState
 from ssr.autoscaler.reports import ReportStore
@@ -40,7 +40,7 @@ class Scaler:
     async def decide(self, pool: Pool, replicas: int, age_s: float = 0.0) -> None:
         now = (await self.report_store.read()).now - age_s
         state = ScalingState.fresh(Engines(replicas), now)
-        await self.report_store.decide(pool, Decision(replicas, ("as the test says",), state), now)
+        await self.report_store.decide(pool, ScalingDecision(replicas, ("as the test says",), state), now)
 
     def scaled_object(self, **metadata: str) -> ScaledObject:
         return ScaledObject(self.channel, **metadata)

@@ -15,7 +15,7 @@ from ssr.core.errors import LostGround, Unavailable
 from ssr.core.job import Event, JobRequest, JobStatus, Priority, Started
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
-from ssr.core.solve import Stages
+from ssr.core.stages import Stages
 from ssr.core.types import (
     NO_STRATEGY,
     Mode,

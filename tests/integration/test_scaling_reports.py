@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 from redis import Redis
 
-from ssr.autoscaler.policy.decision import Decision, decide
+from ssr.autoscaler.actuator import ReportedEngines
+from ssr.autoscaler.election import RedisLock
+from ssr.autoscaler.policy.decision import ScalingDecision, decide
 from ssr.autoscaler.policy.demand import Demand
 from ssr.autoscaler.policy.forecast import PathWork, Workload
 from ssr.autoscaler.policy.settings import ScalingLimits
 from ssr.autoscaler.policy.signals import Engines, Service
 from ssr.autoscaler.policy.state import ScalingState
-from ssr.autoscaler.redis_lock import RedisLock
-from ssr.autoscaler.reported import ReportedEngines
 from ssr.autoscaler.reporter import reporting
 from ssr.autoscaler.reports import ReportStore
 from ssr.drafter.settings import DrafterSettings
@@ -37,7 +37,7 @@ def report_store(redis: RedisClient) -> ReportStore:
     return ReportStore(redis, ttl_s=20)
 
 
-def decision(replicas: int, now: float) -> Decision:
+def decision(replicas: int, now: float) -> ScalingDecision:
     state = ScalingState.fresh(Engines(1), now - 3600)
     return decide(Demand(steady=6.0 * replicas), state, ScalingLimits(slots=8, up_step=100, up_window_s=0), now)
 

@@ -149,7 +149,7 @@ async def test_orchestrators_of_both_versions_share_one_redis(services: Services
 
 REPORTS = """
 import asyncio, json, sys
-from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.decision import ScalingDecision
 from ssr.autoscaler.policy.state import ScalingState
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reports import ReportStore
@@ -163,7 +163,7 @@ async def main(url, mine):
         seen = [(str(one.service), one.replica, one.load.requests_waiting, one.engines) for one in view.reports]
         decided = {str(pool): one.replicas for pool, one in view.decided.items()}
         await store.report_load(Service.DRAFTER, mine, Load(requests_waiting=3), 2)
-        await store.decide(Pool.TARGET, Decision(5, ("demand",), ScalingState(5, 5, view.now, view.now)), view.now)
+        await store.decide(Pool.TARGET, ScalingDecision(5, ("demand",), ScalingState(5, 5, view.now, view.now)), view.now)
         print(json.dumps({"seen": seen, "decided": decided}))
 
 asyncio.run(main(*sys.argv[1:]))

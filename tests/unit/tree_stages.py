@@ -12,7 +12,8 @@ from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import SsrError, Unavailable
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import Decision, Run, StepCommitted
-from ssr.core.solve import Outcome, Stages, solve
+from ssr.core.solve import Outcome, solve
+from ssr.core.stages import Stages
 from ssr.core.types import (
     Call,
     CallKind,

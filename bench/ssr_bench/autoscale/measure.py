@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 from ssr.autoscaler.loop import Autoscaler
-from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.decision import ScalingDecision
 from ssr.autoscaler.policy.demand import Demand
 from ssr.autoscaler.policy.settings import ScheduledLoad
 from ssr.autoscaler.policy.signals import PoolSignals
@@ -180,7 +180,7 @@ class _Listener:
     def __init__(self, decisions: list[DecidedAt], day_s: Callable[[], float]) -> None:
         self._decisions, self._day_s = decisions, day_s
 
-    def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: Decision) -> None:
+    def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: ScalingDecision) -> None:
         if decision.replicas != before:
             self._decisions.append(DecidedAt(self._day_s(), pool, before, decision.replicas, decision.reasons))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ssr.core.evidence.prior import Author, Fluency, Length, Prior, Sign, Skill
+from ssr.core.evidence.prior import Fluency, Length, PathAuthor, Prior, Sign, Skill
 from ssr_bench.replay.pool import PooledProblem, Sample
 
 #: Concentrations of wrong answers that are distinguished: traps, usual problems, scattered guesses.
@@ -45,12 +45,12 @@ def fit_prior(problems: Sequence[PooledProblem]) -> Prior:
     mean_d, log_d, mean_t, log_t, bend = at
     draft, target = Skill(mean_d, math.exp(log_d)), Skill(mean_t, math.exp(log_t))
     middle = Skill((draft.mean + target.mean) / 2, (draft.spread + target.spread) / 2)
-    skills = {Author.DRAFT: draft, Author.VERIFIED: middle, Author.TARGET: target}
+    skills = {PathAuthor.DRAFT: draft, PathAuthor.VERIFIED: middle, PathAuthor.TARGET: target}
     fluency = {
         author: one
         for author, samples in (
-            (Author.DRAFT, [problem.drafts for problem in problems]),
-            (Author.TARGET, [problem.targets for problem in problems]),
+            (PathAuthor.DRAFT, [problem.drafts for problem in problems]),
+            (PathAuthor.TARGET, [problem.targets for problem in problems]),
         )
         if (one := _fluency(samples, Prior().fluency[author].slope)) is not None
     }
@@ -84,12 +84,12 @@ def _surprise(at: Sequence[float], counts: Counter[_Count], length: Length) -> f
     if max(map(abs, at)) > 15 or max(log_d, log_t) > 2.5:
         return math.inf
     prior = Prior(
-        {Author.DRAFT: Skill(mean_d, math.exp(log_d)), Author.TARGET: Skill(mean_t, math.exp(log_t))},
+        {PathAuthor.DRAFT: Skill(mean_d, math.exp(log_d)), PathAuthor.TARGET: Skill(mean_t, math.exp(log_t))},
         abs(math.tanh(bend)),
         length=length,
     )
     nodes = {
-        one: [(weight, chances[Author.DRAFT], chances[Author.TARGET]) for weight, chances in prior.nodes(one)]
+        one: [(weight, chances[PathAuthor.DRAFT], chances[PathAuthor.TARGET]) for weight, chances in prior.nodes(one)]
         for one in {count.strangeness for count in counts}
     }
     loss = (log_d - 0.5) ** 2 + (log_t - 0.5) ** 2 + (bend - 1) ** 2

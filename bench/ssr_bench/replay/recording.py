@@ -14,7 +14,8 @@ from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import InvalidRequest, SsrError
 from ssr.core.journal import MemoryJournal
 from ssr.core.run import Path as SolvedPath
-from ssr.core.solve import Stages, solve
+from ssr.core.solve import solve
+from ssr.core.stages import Stages
 from ssr.core.types import (
     CallKind,
     Mode,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ssr.core.evidence.poll import PathVote
 from ssr.core.evidence.posterior import Posterior
-from ssr.core.evidence.prior import Author, Prior
+from ssr.core.evidence.prior import PathAuthor, Prior
 from ssr.core.evidence.rule import Standing, standing
 from ssr_bench.replay.method import Method, Oracle
 from ssr_bench.replay.pool import PooledProblem, Sample
@@ -78,12 +78,12 @@ class Replayer:
         numbers: dict[int | None, int] = {answer: number for number, answer in enumerate(_answers(drafts, targets))}
         votes = [
             PathVote(author, numbers.get(one.answer), self._ratio(author, one), one.confidence or 1.0, one.tokens)
-            for author, samples in ((Author.DRAFT, drafts), (Author.TARGET, targets))
+            for author, samples in ((PathAuthor.DRAFT, drafts), (PathAuthor.TARGET, targets))
             for one in samples
         ]
-        return standing(method.rule, self._posterior, votes, [Author.TARGET] * left)
+        return standing(method.rule, self._posterior, votes, [PathAuthor.TARGET] * left)
 
-    def _ratio(self, author: Author, sample: Sample) -> float:
+    def _ratio(self, author: PathAuthor, sample: Sample) -> float:
         logprob = math.log(sample.confidence) if sample.confidence else None
         return self._prior.ratio(author, false_sum=sample.false_sum, logprob=logprob)
 

@@ -18,8 +18,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
+from ssr.autoscaler.reports import TAG
 from ssr.autoscaler.throttled_log import ThrottledLog
 from ssr.core.errors import Retryable, SsrError, TimedOut
+from ssr.runtime.redis.client import RedisClient, Script
 
 _log = logging.getLogger(__name__)
 
@@ -164,3 +166,18 @@ async def _release(lock: Lock) -> None:
             await lock.release()
     except (TimeoutError, SsrError) as error:
         _log.warning("the lock is not given back and will expire: %s", error or "no answer")
+
+
+class RedisLock:
+    """Implements `Lock`. It is lost when Redis loses it (a failover): two may then decide for a moment, the same."""
+
+    def __init__(self, redis: RedisClient, replica: str, *, lease_s: float) -> None:
+        self._replica, self._lease_ms = replica, round(lease_s * 1000)
+        self._hold = Script(redis, "autoscaler/scripts/hold")
+        self._release = Script(redis, "autoscaler/scripts/release")
+
+    async def hold(self) -> bool:
+        return bool(await self._hold([f"{TAG}leader"], [self._replica, self._lease_ms]))
+
+    async def release(self) -> None:
+        await self._release([f"{TAG}leader"], [self._replica])

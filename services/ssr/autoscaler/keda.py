@@ -28,7 +28,7 @@ from typing import Protocol
 
 from grpc import aio
 
-from ssr.autoscaler.decided import DecidedReplicas
+from ssr.autoscaler.reports import DecidedReplicas
 from ssr.core.errors import InvalidRequest, Overloaded, SsrError, Unavailable, echoed
 from ssr.engines.load import Pool
 from ssr.externalscaler import externalscaler_pb2 as pb

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from ssr.autoscaler.actuator import Actuator
-from ssr.autoscaler.policy.decision import Decision, decide
+from ssr.autoscaler.policy.decision import ScalingDecision, decide
 from ssr.autoscaler.policy.demand import Demand, pool_demand
 from ssr.autoscaler.policy.schedule import floor_at
 from ssr.autoscaler.policy.settings import ScalingSettings
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 class Observer(Protocol):
     """Is informed of everything that the loop does: metrics, a benchmark."""
 
-    def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: Decision) -> None:
+    def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: ScalingDecision) -> None:
         """`before` replicas there were, `decision.replicas` were asked for."""
         ...
 
@@ -103,7 +103,7 @@ class Autoscaler:
             observer.decided(pool, signals[pool], demand, state.replicas, decision)
         await self._report_store.decide(pool, decision, view.now)
 
-    def _report(self, pool: Pool, before: int, decision: Decision) -> None:
+    def _report(self, pool: Pool, before: int, decision: ScalingDecision) -> None:
         change = f"stay at {before}" if decision.replicas == before else f"{before} -> {decision.replicas}"
         _log.info("%s engines: %s: %s", pool, change, "; ".join(decision.reasons))
 

@@ -6,7 +6,7 @@ import math
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.decision import ScalingDecision
 from ssr.autoscaler.policy.demand import Demand
 from ssr.autoscaler.policy.signals import PoolSignals
 from ssr.engines.load import Pool
@@ -46,7 +46,7 @@ class ScalingMetrics:
             for reason in REASONS:
                 self._failures.labels(pool, reason)
 
-    def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: Decision) -> None:
+    def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: ScalingDecision) -> None:
         """`before` replicas there were, `decision.replicas` were asked for."""
         load, engines = signals.load, signals.engines
         self._set(self._replicas, pool, wanted=decision.replicas, ready=engines.ready, starting=engines.starting)

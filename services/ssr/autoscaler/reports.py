@@ -19,8 +19,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ssr.autoscaler.decided import DecidedReplicas
-from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.decision import ScalingDecision
 from ssr.autoscaler.policy.forecast import Forecast, Workload, forecast_of
 from ssr.autoscaler.policy.signals import Report, Service
 from ssr.autoscaler.policy.state import ScalingState
@@ -28,6 +27,16 @@ from ssr.core.errors import InvalidRequest
 from ssr.engines.load import Load, Pool
 from ssr.runtime.redis.client import RedisClient, Script
 from ssr.runtime.redis.failures import redis_errors
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedReplicas:
+    """A pool is to have so many replicas: decided `at` (seconds since 1970, Redis's clock), for these reasons."""
+
+    at: float
+    replicas: int
+    reasons: tuple[str, ...]
+
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -129,7 +138,7 @@ class ReportStore:
             {pool: one.state for pool, one in known.items()},
         )
 
-    async def decide(self, pool: Pool, decision: Decision, now: float) -> None:
+    async def decide(self, pool: Pool, decision: ScalingDecision, now: float) -> None:
         """Put up what was decided at `now`, a time of these reports."""
         stored = _Stored(now, decision.replicas, decision.reasons, decision.state)
         with redis_errors():

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import yaml
 from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from ssr.cli.access import Access
-from ssr.cli.demo_problems import DemoProblem, demo_problems
 from ssr.cli.destination import Destination, connected, destination_of
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import refusing, run
@@ -23,6 +24,23 @@ from ssr.cli.wording import flops_text, one_line
 from ssr.core.answers import Equivalence
 from ssr.core.job import Job
 from ssr.core.types import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class DemoProblem:
+    """A word problem with its known answer. `seed`: of its run, so that every demo is the same."""
+
+    title: str
+    problem: str
+    answer: str
+    seed: int
+
+
+def demo_problems() -> tuple[DemoProblem, ...]:
+    """The shipped problems, in the order of the demo."""
+    text = (resources.files("ssr.cli") / "demo_problems.yaml").read_text("utf-8")
+    return tuple(DemoProblem(**entry) for entry in yaml.safe_load(text))
+
 
 if TYPE_CHECKING:
     from ssr.client import AsyncClient, SolveOptions

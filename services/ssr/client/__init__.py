@@ -11,10 +11,9 @@ api_key=os.environ["SSR_API_KEY"])`. Every failure is one of `ssr.core.errors`.
 from ssr.client.async_client import AsyncClient
 from ssr.client.batch import Batch, ServerInfo
 from ssr.client.job_json import job_to_json
-from ssr.client.page import JobPage
 from ssr.client.request import SolveOptions
 from ssr.client.sync_client import Client
-from ssr.core.job import Event, Job, Priority
+from ssr.core.job import Event, Job, JobPage, Priority
 from ssr.core.retry import Backoff
 from ssr.runtime.rpc.tls import Tls
 

@@ -17,11 +17,10 @@ from ssr.client.batch import Batch, ServerInfo, batch_from_wire, server_info_fro
 from ssr.client.connection import Connection
 from ssr.client.credentials import credentials, warn_of_plaintext
 from ssr.client.deadline import Deadline
-from ssr.client.page import JobPage
 from ssr.client.request import NO_LABELS, SolveOptions, list_request, solve_request
 from ssr.client.retrying import DEFAULT_BACKOFF, Retries, resumed
 from ssr.core.errors import BadReply, SsrError, TimedOut
-from ssr.core.job import Event, Finished, Job, JobStatus, Priority
+from ssr.core.job import Event, Finished, Job, JobPage, JobStatus, Priority
 from ssr.core.retry import Backoff
 from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.runtime.rpc.tenant import WAITER_KEY

@@ -10,10 +10,9 @@ from typing import Any, Self, TypeVar, Unpack
 
 from ssr.client.async_client import CALL_TIMEOUT_S, JOB_TIMEOUT_S, AsyncClient
 from ssr.client.batch import Batch, ServerInfo
-from ssr.client.page import JobPage
 from ssr.client.request import NO_LABELS, SolveOptions
 from ssr.client.retrying import DEFAULT_BACKOFF
-from ssr.core.job import Event, Job, JobStatus, Priority
+from ssr.core.job import Event, Job, JobPage, JobStatus, Priority
 from ssr.core.retry import Backoff
 from ssr.runtime.rpc.tls import Tls
 

@@ -9,7 +9,7 @@ leans on a coarser one of the first two alone, and that on the weight.
 from __future__ import annotations
 
 from ssr.consensus.dag import Edge
-from ssr.consensus.source import DraftSource
+from ssr.consensus.draft import DraftSource
 
 #: Evidence of one kind, coarse and fine: length of the agreement, and part of the scale that the weight is in; source.
 Kind = tuple[tuple[int, int], tuple[int, int, DraftSource]]

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
-from ssr.consensus.draft import Draft
-from ssr.consensus.source import DraftSource
+from ssr.consensus.draft import Draft, DraftSource
 
 _Key = TypeVar("_Key", int, DraftSource)
 

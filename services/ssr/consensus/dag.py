@@ -21,9 +21,9 @@ from functools import reduce
 from itertools import accumulate, repeat
 from operator import add, mul
 
+from ssr.consensus.draft import DraftSource
 from ssr.consensus.memory import Text
 from ssr.consensus.settings import LONGEST_AGREEMENT
-from ssr.consensus.source import DraftSource
 
 
 @dataclass(slots=True)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from ssr.consensus.source import DraftSource
 from ssr.core.errors import InvalidRequest
+
+
+class DraftSource(StrEnum):
+    """Of the continuation that speaks for the token most."""
+
+    SIBLING = "sibling"  #: another sample of the group
+    OWN = "own"  #: the prompt, or the sample itself
+    HISTORY = "history"  #: a finished problem of the same tenant
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,10 @@ from collections.abc import Hashable, Sequence
 
 from ssr.consensus.calibration import AcceptanceCalibration, Kind
 from ssr.consensus.dag import ConsensusGraph
-from ssr.consensus.draft import Draft, PassRow, check_probabilities
+from ssr.consensus.draft import Draft, DraftSource, PassRow, check_probabilities
 from ssr.consensus.pooling import pooled
 from ssr.consensus.sample import DraftedSample
 from ssr.consensus.settings import ConsensusSettings
-from ssr.consensus.source import DraftSource
 from ssr.consensus.store import GroupStore
 from ssr.consensus.throttle import Throttle
 

@@ -12,10 +12,9 @@ from importlib import import_module
 from itertools import count
 from typing import Any
 
-from ssr.consensus.draft import Draft, PassRow, check_probabilities
+from ssr.consensus.draft import Draft, DraftSource, PassRow, check_probabilities
 from ssr.consensus.drafter import Drafter
 from ssr.consensus.settings import ConsensusSettings
-from ssr.consensus.source import DraftSource
 from ssr.core.errors import CapabilityMissing, Conflict, InvalidRequest, NotFound
 
 #: What this code can call.

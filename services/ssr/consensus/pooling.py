@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterator
 
 from ssr.consensus.agreement import agreement, fuzzy_agreement
 from ssr.consensus.dag import Continuation
+from ssr.consensus.draft import DraftSource
 from ssr.consensus.memory import SuffixMemory, Text
 from ssr.consensus.settings import LONGEST_AGREEMENT, ConsensusSettings
-from ssr.consensus.source import DraftSource
 
 #: Owns a group's prompt, which is the own context of all its samples.
 PROMPT: Hashable = object()

@@ -94,7 +94,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Equation:
     """That two sides are equal. `goes_on`: another equals sign follows."""
 
     left: Side
@@ -105,7 +105,7 @@ class Claim:
         return f"{self.left.text} = {self.right.text}"
 
 
-def false_claim(step: str) -> Claim | None:
+def false_claim(step: str) -> Equation | None:
     """The first false equation of the step."""
     return next((claim for claim in claims(step) if _is_false(claim)), None)
 
@@ -126,7 +126,7 @@ def false_sum(text: str, problem: str = "") -> str:
     return next((str(claim) for step in text.split(BOUNDARY) if (claim := false_claim(step))), "")
 
 
-def claims(step: str) -> Iterator[Claim]:
+def claims(step: str) -> Iterator[Equation]:
     """The equations with numbers on both sides and a calculation on one of them."""
     if len(step) > MAX_CHARS:
         step = step[:MAX_CHARS].rpartition("\n")[0]  # not within a number
@@ -140,7 +140,7 @@ def claims(step: str) -> Iterator[Claim]:
             one = _left(left, after_equals=at > 0)
             other = _side(_RIGHT.match(right[:_MAX_SIDE])) if one else None
             if one and other and (one.signs or (other.signs and not one.units)):
-                yield Claim(one, other, at + 2 < len(parts))
+                yield Equation(one, other, at + 2 < len(parts))
 
 
 def _left(text: str, *, after_equals: bool) -> Side | None:
@@ -222,7 +222,7 @@ def _product(a: Value, b: Value) -> Value:
     return Value(min(ends), max(ends))
 
 
-def _is_false(claim: Claim) -> bool:
+def _is_false(claim: Equation) -> bool:
     """Whether the claim holds in no reading; not if units or a percentage may explain the difference."""
     units = {*claim.left.units, *claim.right.units}
     convertible = {word for unit in units for word in unit if _CONVERTIBLE.fullmatch(word)}
@@ -232,7 +232,7 @@ def _is_false(claim: Claim) -> bool:
     return len(convertible) < 2 and not any(_holds(claim, reading, bool(convertible)) for reading in (0, 1))
 
 
-def _holds(claim: Claim, reading: int, convertible: bool) -> bool:
+def _holds(claim: Equation, reading: int, convertible: bool) -> bool:
     left, right = claim.left.values[reading], claim.right.values[reading]
     if claim.goes_on and left.low <= claim.right.first <= left.high:
         return True  # 16 - 3 = 13 - 4 = 9

@@ -114,3 +114,11 @@ class Event:
     job_id: str
     time: datetime
     happening: Happening
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Jobs without their paths, newest first. `next_page_token` is "" on the last page."""
+
+    jobs: tuple[Job, ...]
+    next_page_token: str = ""

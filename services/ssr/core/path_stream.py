@@ -17,7 +17,7 @@ Ask = Callable[[Run], tuple[PathContext, Options]]
 
 
 class OpenStream(Protocol):
-    """`core.solve.StepWriter.stream`."""
+    """`core.stages.StepWriter.stream`."""
 
     def __call__(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]: ...
 
@@ -70,7 +70,7 @@ class PathStream:
 
 
 class StepByStep:
-    """A `core.solve.StepWriter` by its `write`, which writes one step."""
+    """A `core.stages.StepWriter` by its `write`, which writes one step."""
 
     async def write(self, context: PathContext, options: Options) -> Written:
         raise NotImplementedError

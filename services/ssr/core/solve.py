@@ -13,29 +13,27 @@ Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 from ssr.core.acceptance import ScorerName, accepts
 from ssr.core.agreement import agreement_score
 from ssr.core.ahead import DraftsAhead
-from ssr.core.answers import Asked, Equivalence
+from ssr.core.answers import Asked
 from ssr.core.errors import ContextFull, SsrError
-from ssr.core.evidence.posterior import Posterior
-from ssr.core.evidence.prior import Author, Prior
+from ssr.core.evidence.prior import PathAuthor
 from ssr.core.evidence.rule import Estimate
+from ssr.core.journal import Journal
 from ssr.core.lookahead import steps_ahead
 from ssr.core.path_stream import PathStream
-from ssr.core.poll_run import Pollster, Verified
+from ssr.core.poll_run import Pollster
 from ssr.core.run import Decision, Path, PathEnded, Run, Selected, StepCommitted, answered, path_end
 from ssr.core.steps import RepeatRule
+from ssr.core.stages import Extract, Stages
 from ssr.core.types import (
     MAX_SCORE,
     NO_STRATEGY,
-    OnRejected,
     Options,
     PathContext,
     PathStatus,
@@ -54,76 +52,6 @@ _SETTLE_S = 5.0
 
 class LimitReached(Exception):
     """The run has used up its budget of tokens or steps; what it has decided stands."""
-
-
-class Selector(Protocol):
-    """SPM: which strategies suit a problem."""
-
-    async def select(
-        self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = SelectionRule.RANKING
-    ) -> Selection: ...
-
-
-class StepWriter(Protocol):
-    """Writes the next steps of a path: the draft model, or the target where nobody drafts."""
-
-    def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
-        """The steps that follow the context's, each as soon as it is complete; `most` of them (0: as many as come).
-
-        `max_path_tokens` and `max_thinking_tokens` of `options` are what the path has left of them. It ends with the
-        turn, with these tokens, or for reasons of its own, but never without a step. Closing it, or cancelling whoever
-        reads it, ends the writing.
-        """
-        ...
-
-
-class Verifier(Protocol):
-    """SSD: the target scores a draft and replaces a weak one."""
-
-    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
-        """`rejected` is awaited before the rewrite is written, where that can be known."""
-        ...
-
-
-class Journal(Protocol):
-    """What the run has decided. A decision is durable once `append` returns.
-
-    `append` raises StaleOwner when another owner has taken the job: then this run must end without a trace. It raises
-    LostGround when the journal has lost an earlier decision: then this run must end too, and `solve` be called again.
-    """
-
-    async def load(self) -> Run: ...
-
-    async def append(self, decision: Decision) -> None: ...
-
-
-#: See `ssr.core.domain.Domain`.
-Extract = Callable[[str, str], str]
-
-
-async def _at_once(path: int) -> None:
-    """The verdict on a path's draft may begin now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """Who does the work. `drafter` writes with the draft model, `writer` with the target.
-
-    `judging` is awaited with the path's index before each verdict on a draft, also one that needs no service: whoever
-    stops a run at its step boundaries holds it there.
-    `posterior` weighs the votes for stop rule evidence. Of a domain that has them, `extract` finds the answer from the
-    box ("": none) and all that a path says, and `verified` says whether an answer surely is right or wrong.
-    """
-
-    selector: Selector
-    drafter: StepWriter
-    writer: StepWriter
-    verifier: Verifier
-    equivalence: Equivalence
-    judging: Callable[[int], Awaitable[None]] = _at_once
-    posterior: Posterior = field(default_factory=lambda: Posterior(Prior()))
-    extract: Extract | None = None
-    verified: Verified | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +220,9 @@ class _Solving:
 
     def _steps_of(self, index: int) -> PathStream | DraftsAhead:
         ask, author, drafts = partial(self._asked, index), self._options.author(index), self._stages.drafter.stream
-        if author is Author.VERIFIED:
+        if author is PathAuthor.VERIFIED:
             return DraftsAhead(drafts, ask, partial(self._goes_on, index), self._steps_ahead)
-        return PathStream(drafts if author is Author.DRAFT else self._stages.writer.stream, ask)
+        return PathStream(drafts if author is PathAuthor.DRAFT else self._stages.writer.stream, ask)
 
     def _steps_ahead(self) -> int:
         return steps_ahead(self._options, self._run.ledger)

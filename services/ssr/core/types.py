@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from ssr.core.evidence.prior import Author
+from ssr.core.evidence.prior import PathAuthor
 from ssr.core.evidence.rule import Estimate, EvidenceRule
 from ssr.core.steps import CutText, RepeatRule
 
@@ -177,11 +177,11 @@ class Options:
     def in_reserve(self, path: int) -> bool:
         return self.paths - self.reserve <= path < self.paths
 
-    def author(self, path: int) -> Author:
+    def author(self, path: int) -> PathAuthor:
         """Who writes a path."""
         if self.mode is Mode.DRAFT or (self.mode is Mode.CASCADE and path < self.draft_paths):
-            return Author.DRAFT
-        return Author.VERIFIED if self.mode.drafts and not self.in_reserve(path) else Author.TARGET
+            return PathAuthor.DRAFT
+        return PathAuthor.VERIFIED if self.mode.drafts and not self.in_reserve(path) else PathAuthor.TARGET
 
     @property
     def waves(self) -> tuple[int, ...]:

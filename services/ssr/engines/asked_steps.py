@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from ssr.core.types import Written
 from ssr.engines.author import Author
-from ssr.engines.origin import work_of
+from ssr.engines.base import work_of
 from ssr.runtime.rpc.requests import checked_context, checked_options
 from ssr.runtime.telemetry.log_context import about_next_step
 from ssr.v1 import drafting_pb2, verification_pb2

@@ -81,7 +81,7 @@ class Author:
         return self._written(context, writing, text, ends_turn=finish is Finish.EOS)
 
     async def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
-        """The steps that follow the context's; see `core.solve.StepWriter`.
+        """The steps that follow the context's; see `core.stages.StepWriter`.
 
         One engine call writes them, which ends early where something else than its own text must follow: the end of
         thinking that has used up its tokens. Raises: as `write`.

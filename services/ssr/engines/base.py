@@ -7,7 +7,8 @@ engine's prefix cache serves it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -205,3 +206,13 @@ class Engine(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc: object) -> None: ...
+
+
+@contextmanager
+def work_of(batch: bool) -> Iterator[None]:
+    """The block's engine calls are batch work, or not; batch work waits behind the rest."""
+    token = ORIGIN.set(Origin(priority=BATCH_PRIORITY) if batch else ANYONE)
+    try:
+        yield
+    finally:
+        ORIGIN.reset(token)

@@ -10,12 +10,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
-from ssr.autoscaler.election import leading
+from ssr.autoscaler.actuator import ReportedEngines
+from ssr.autoscaler.election import RedisLock, leading
 from ssr.autoscaler.keda import ExternalScaler
 from ssr.autoscaler.loop import Autoscaler
 from ssr.autoscaler.metrics import ScalingMetrics
-from ssr.autoscaler.redis_lock import RedisLock
-from ssr.autoscaler.reported import ReportedEngines
 from ssr.autoscaler.reporter import MISSED_REPORTS, keep_reporting
 from ssr.autoscaler.reports import ReportStore
 from ssr.externalscaler import externalscaler_pb2_grpc

@@ -23,7 +23,7 @@ _TOP_N = 20
 
 
 class StrategySelector:
-    """Implements `core.solve.Selector` with the target engine."""
+    """Implements `core.stages.Selector` with the target engine."""
 
     def __init__(self, engine: Engine, strategy_sets: Mapping[str, StrategySet]) -> None:
         self._engine, self._strategy_sets = engine, strategy_sets

@@ -14,10 +14,10 @@ from ssr.autoscaler.reporter import reporting
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import MAX_PATHS, check_member, check_problem
 from ssr.core.types import SelectionRule
+from ssr.engines.base import work_of
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter
 from ssr.engines.measured import open_measured_engine
-from ssr.engines.origin import work_of
 from ssr.runtime.rpc.requests import check_job_id
 from ssr.runtime.rpc.server import Servicer, running_service
 from ssr.runtime.rpc.wire import calls_to_wire, strategy_to_wire

@@ -8,14 +8,30 @@ from types import MappingProxyType
 from typing import cast
 
 from ssr.core.acceptance import ScorerName, expected_digit, greedy_digit, yes_score
+from ssr.core.arithmetic import false_claim, has_own_arithmetic
 from ssr.core.methods import MethodKind, found_methods, method_named
 from ssr.core.prompts import QUALITY_QUESTION, VALIDITY_QUESTION, YES_NO_QUESTION
 from ssr.core.types import MAX_SCORE, PathContext
-from ssr.verifier.arithmetic_scorer import ArithmeticScorer
 from ssr.verifier.likelihood_scorer import LikelihoodScorer
 from ssr.verifier.question_scorer import QuestionScorer
 from ssr.verifier.reward_scorer import RewardScorer
 from ssr.verifier.scoring import JudgedStep, Judgement, Scorer
+
+
+class ArithmeticScorer:
+    """Rejects steps with a false equation; `other` judges the rest, and without one they all stand.
+
+    Where the problem has an arithmetic of its own, nothing is rejected.
+    """
+
+    def __init__(self, other: Scorer | None = None) -> None:
+        self._other = other
+
+    async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
+        """See `Scorer.judge`. Costs no engine call of its own."""
+        if not has_own_arithmetic(context.problem) and (claim := false_claim(step)) is not None:
+            return Judgement(0.0, rejection=f"false equation: {claim}")
+        return await self._other.judge(context, step, target) if self._other else Judgement(MAX_SCORE)
 
 
 class NoScorer:

@@ -15,12 +15,11 @@ from ssr.core.steps import RepeatRule
 from ssr.core.types import CallKind, OnRejected, Source
 from ssr.engines.asked_steps import written_step, written_steps
 from ssr.engines.author import Author
-from ssr.engines.base import Engine
+from ssr.engines.base import Engine, work_of
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter, StepCounts
 from ssr.engines.measure import measure
 from ssr.engines.measured import open_measured_engine
-from ssr.engines.origin import work_of
 from ssr.runtime.rpc.requests import checked_context, checked_options
 from ssr.runtime.rpc.server import Servicer, running_service
 from ssr.runtime.rpc.wire import calls_to_wire, step_from_wire, step_to_wire

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class TargetVerifier:
-    """Implements `core.solve.Verifier` with the target engine."""
+    """Implements `core.stages.Verifier` with the target engine."""
 
     def __init__(self, engine: Engine, default_scorer: str, reward: Rewarding | None = None) -> None:
         self._target, self._default_scorer = JudgedStep(engine, reward), default_scorer

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from ssr.autoscaler.decided import DecidedReplicas
 from ssr.autoscaler.loop import Autoscaler
-from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.decision import ScalingDecision
 from ssr.autoscaler.policy.demand import Demand
 from ssr.autoscaler.policy.forecast import Forecast
 from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings, ScheduledLoad
 from ssr.autoscaler.policy.signals import Engines, PoolSignals, Report, Service
-from ssr.autoscaler.reports import View
+from ssr.autoscaler.reports import DecidedReplicas, View
 from ssr.core.errors import NotFound, SsrError, Unavailable
 from ssr.engines.load import Load, Pool
 
@@ -29,7 +28,7 @@ class FakeBoard:
     reports: tuple[Report, ...] = ()
     forecast: Forecast | None = field(default_factory=lambda: Forecast(NOW))
     now: float = NOW
-    decisions: dict[Pool, Decision] = field(default_factory=dict)
+    decisions: dict[Pool, ScalingDecision] = field(default_factory=dict)
     away: bool = False
 
     async def read(self) -> View:
@@ -39,7 +38,7 @@ class FakeBoard:
         states = {pool: one.state for pool, one in self.decisions.items()}
         return View(self.now, self.reports, self.forecast, decided, states)
 
-    async def decide(self, pool: Pool, decision: Decision, now: float) -> None:
+    async def decide(self, pool: Pool, decision: ScalingDecision, now: float) -> None:
         self.decisions[pool] = decision
 
 
@@ -68,7 +67,7 @@ class Watching:
     reported: list[tuple[Any, ...]] = field(default_factory=list)
     failures: list[tuple[Pool, SsrError]] = field(default_factory=list)
 
-    def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: Decision) -> None:
+    def decided(self, pool: Pool, signals: PoolSignals, demand: Demand, before: int, decision: ScalingDecision) -> None:
         self.reported.append((pool, demand.slots, before, decision.replicas))
 
     def failed(self, pool: Pool, error: SsrError) -> None:

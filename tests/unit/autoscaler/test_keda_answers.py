@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ssr.autoscaler.decided import DecidedReplicas
 from ssr.autoscaler.keda import ExternalScaler
+from ssr.autoscaler.reports import DecidedReplicas
 from ssr.core.errors import InvalidRequest, Overloaded, SsrError, Unavailable
 from ssr.engines.load import Pool
 from ssr.externalscaler import externalscaler_pb2 as pb

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ssr.orchestrator.equivalence.comparison.context import Context
-from ssr.orchestrator.equivalence.decision import Decision
+from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 from ssr_bench.equivalence.pairs import Pair, pairs
 
 PAIRS = 1_000
@@ -13,7 +13,7 @@ MOST_SPLITS = PAIRS // 100
 
 
 def verdict(pair: Pair) -> bool | None:
-    return Decision(Context.of(pair.problem), budget=None).verdict(pair.a, pair.b)
+    return EquivalenceDecision(Context.of(pair.problem), budget=None).verdict(pair.a, pair.b)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

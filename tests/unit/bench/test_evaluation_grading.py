@@ -6,7 +6,7 @@ import pytest
 
 from ssr.core.answers import ANYBODY, Asked
 from ssr.orchestrator.equivalence.comparison.context import Context
-from ssr.orchestrator.equivalence.decision import Decision
+from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 from ssr_bench.evaluation.dataset import Problem
 from ssr_bench.evaluation.grading import is_right
 
@@ -15,7 +15,7 @@ CHOICES = Problem("a", "Which?", "B", (("A", "12"), ("B", "7"), ("C", "B")))
 
 class Texts:
     async def same(self, a: str, b: str, asked: Asked = ANYBODY) -> bool:
-        return bool(Decision(Context.of(asked.problem)).verdict(a, b))
+        return bool(EquivalenceDecision(Context.of(asked.problem)).verdict(a, b))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.posterior import Posterior
-from ssr.core.evidence.prior import Author, Prior
+from ssr.core.evidence.prior import PathAuthor, Prior
 from ssr_bench.replay.fitting import fit_prior
 from ssr_bench.replay.method import read_method
 from ssr_bench.replay.pool import PooledProblem, Sample, read_pool
@@ -110,9 +110,9 @@ def test_a_method_is_labelled_by_what_differs() -> None:
 def test_a_fit_finds_who_is_better() -> None:
     prior = fit_prior(pool_of(200))
     nodes = prior.nodes()
-    chances = {a: sum(weight * chance[a] for weight, chance in nodes) for a in (Author.DRAFT, Author.TARGET)}
-    assert chances[Author.DRAFT] == pytest.approx(0.41, abs=0.08)
-    assert chances[Author.TARGET] == pytest.approx(0.72, abs=0.08)
+    chances = {a: sum(weight * chance[a] for weight, chance in nodes) for a in (PathAuthor.DRAFT, PathAuthor.TARGET)}
+    assert chances[PathAuthor.DRAFT] == pytest.approx(0.41, abs=0.08)
+    assert chances[PathAuthor.TARGET] == pytest.approx(0.72, abs=0.08)
     assert prior.correlation > 0.6
     assert prior.false_sum.seen < -2
     Posterior(prior)

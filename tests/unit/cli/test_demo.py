@@ -7,8 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ssr.cli.demo import DemoOutcome, comparison, exit_status, summary
-from ssr.cli.demo_problems import demo_problems
+from ssr.cli.demo import DemoOutcome, comparison, demo_problems, exit_status, summary
 from ssr.cli.exit_status import ExitStatus
 from ssr.core.job import Job, JobStatus
 from ssr.core.limits import check_problem

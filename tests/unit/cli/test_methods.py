@@ -19,7 +19,7 @@ from ssr.core.acceptance import check_scorer
 from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.poll import PathVote
 from ssr.core.evidence.posterior import Posterior
-from ssr.core.evidence.prior import Author, Prior
+from ssr.core.evidence.prior import PathAuthor, Prior
 from ssr.core.evidence.rule import EvidenceRule, check_estimate, standing
 from ssr.core.limits import check_options
 from ssr.core.methods import MethodKind
@@ -88,8 +88,8 @@ async def test_those_of_a_plugin_are_used_by_name() -> None:
     context = PathContext("job", 0, "p", NO_STRATEGY, (), 1)
     judgement = await scorer_named("short-steps").judge(context, "x" * 100, JudgedStep(FakeEngine()))
     assert judgement.score == 4.5
-    votes = [PathVote(Author.TARGET, 0), PathVote(Author.TARGET, 0)]
-    stands = standing(EvidenceRule("laplace", 0.6), Posterior(Prior()), votes, [Author.TARGET])
+    votes = [PathVote(PathAuthor.TARGET, 0), PathVote(PathAuthor.TARGET, 0)]
+    stands = standing(EvidenceRule("laplace", 0.6), Posterior(Prior()), votes, [PathAuthor.TARGET])
     assert stands.stop
     assert stands.confidence == pytest.approx(2 / 3)
     assert VoteRule.named("weighted-median").weight([(0.0, 4.5, 9.0)]) == 0.5

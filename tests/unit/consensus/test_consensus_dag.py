@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssr.consensus.dag import ConsensusGraph, Continuation
+from ssr.consensus.draft import DraftSource
 from ssr.consensus.memory import Text
-from ssr.consensus.source import DraftSource
 
 CONTINUATIONS = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=6), min_size=1, max_size=8)
 

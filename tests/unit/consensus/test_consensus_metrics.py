@@ -10,9 +10,8 @@ from types import SimpleNamespace
 from prometheus_client import CollectorRegistry
 
 from ssr.consensus.counts import DraftCounts
-from ssr.consensus.draft import Draft
+from ssr.consensus.draft import Draft, DraftSource
 from ssr.consensus.metrics import ProposerMetrics, exposed
-from ssr.consensus.source import DraftSource
 
 DRAFT = Draft((5, 6, 7), (0.9, 0.8, 0.7), (DraftSource.SIBLING, DraftSource.SIBLING, DraftSource.OWN))
 

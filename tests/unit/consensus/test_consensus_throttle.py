@@ -6,7 +6,7 @@ import pytest
 
 from ssr.consensus.calibration import AcceptanceCalibration
 from ssr.consensus.dag import Edge
-from ssr.consensus.source import DraftSource
+from ssr.consensus.draft import DraftSource
 from ssr.consensus.throttle import Throttle
 
 

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from ssr.consensus.counts import by_position, by_source
+from ssr.consensus.draft import DraftSource
 from ssr.consensus.environment import settings_from
 from ssr.consensus.prompts import PromptGroups, common_tokens
-from ssr.consensus.source import DraftSource
 from ssr.consensus.vllm import ConsensusProposer
 from ssr.core.errors import InvalidRequest
 

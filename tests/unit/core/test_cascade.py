@@ -15,12 +15,13 @@ from tree_stages import TOKENS, MemoryJournal, TreeCrew, run
 
 from ssr.core.cascade import CascadeShape
 from ssr.core.errors import InvalidRequest
-from ssr.core.evidence.prior import Author
+from ssr.core.evidence.prior import PathAuthor
 from ssr.core.evidence.rule import Estimate
 from ssr.core.limits import check_options
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import Path, PathEnded, StepCommitted
-from ssr.core.solve import Outcome, Stages, conclude
+from ssr.core.solve import Outcome, conclude
+from ssr.core.stages import Stages
 from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule, Written
 
 NONE = ""
@@ -225,7 +226,7 @@ def test_what_a_request_leaves_out(said: tuple[int | None, int | None], filled: 
 
 def test_who_writes_and_when() -> None:
     options = options_of("abcdef", 2, batch=3)
-    assert [options.author(path) for path in range(3)] == [Author.DRAFT, Author.DRAFT, Author.TARGET]
+    assert [options.author(path) for path in range(3)] == [PathAuthor.DRAFT, PathAuthor.DRAFT, PathAuthor.TARGET]
     assert options.waves == (2, 5, 6)
     assert replace(options, draft_paths=0).waves == (3, 6)
     assert replace(options, draft_paths=6).waves == (6,)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from tree_stages import MemoryJournal, TreeCrew
 
 from ssr.core.path_stream import StepByStep
-from ssr.core.solve import Stages, solve
+from ssr.core.solve import solve
+from ssr.core.stages import Stages
 from ssr.core.types import Mode, OnRejected, Options, PathContext, Step, Verdict, Written
 
 

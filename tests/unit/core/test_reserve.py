@@ -15,7 +15,8 @@ from tree_stages import TOKENS, MemoryJournal, TreeCrew, many, run
 from ssr.core.errors import Unavailable
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import PathEnded, StepCommitted
-from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
+from ssr.core.solve import LimitReached, Outcome, conclude, solve
+from ssr.core.stages import Stages
 from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step, StopRule, Written
 
 #: Of a path that ends without an answer.

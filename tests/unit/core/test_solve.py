@@ -14,7 +14,8 @@ from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import ContextFull, StaleOwner, Unavailable
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
-from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
+from ssr.core.solve import LimitReached, Outcome, conclude, solve
+from ssr.core.stages import Stages
 from ssr.core.steps import RepeatRule
 from ssr.core.types import (
     Call,

@@ -13,7 +13,7 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.prompts import MATHEMATICS, solving
 from ssr.core.types import NO_STRATEGY, Options
 from ssr.domains import domain_named, domain_names
-from ssr.domains.choice.letter import letter, same_choice
+from ssr.domains.choice import letter, same_choice
 from ssr.domains.quantities.quantity import quantity, same_quantity
 from ssr.domains.short_text.words import plain_words, same_words
 from ssr.orchestrator.run.domain_stages import DomainEquivalence, for_domain

@@ -26,8 +26,8 @@ from ssr.engines.base import (
     Origin,
     Piece,
     Sampling,
+    work_of,
 )
-from ssr.engines.origin import work_of
 from ssr.engines.pool import EnginePool, PoolLimits
 from ssr.engines.pool_state import PoolLoad
 from ssr.engines.replicas import FixedReplicas

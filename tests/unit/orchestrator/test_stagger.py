@@ -12,7 +12,8 @@ from tree_stages import MemoryJournal
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import PathEnded, Selected
-from ssr.core.solve import Outcome, Stages, solve
+from ssr.core.solve import Outcome, solve
+from ssr.core.stages import Stages
 from ssr.core.types import (
     NO_STRATEGY,
     Mode,

@@ -20,7 +20,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ScalingDecision:
     """Ask for `replicas`. `reasons` are sentences for people; `state` is what the next decision is to be given."""
 
     replicas: int
@@ -30,7 +30,7 @@ class Decision:
 
 def decide(
     demand: Demand, state: ScalingState, limits: ScalingLimits, now: float, floor: ScheduledFloor | None = None
-) -> Decision:
+) -> ScalingDecision:
     """How many replicas a pool is to have from `now` on.
 
     `state` holds the replicas of now (`ScalingState.observed`), `floor` what the schedule asks for.
@@ -51,7 +51,7 @@ def decide(
     replicas = min(max(replicas, least), limits.max_replicas)
     _report_starting(state, limits, now, reasons)
     keep_s = max(limits.up_period_s, limits.down_period_s, limits.startup_s)
-    return Decision(replicas, tuple(reasons), state.changed(replicas, now, keep_s))
+    return ScalingDecision(replicas, tuple(reasons), state.changed(replicas, now, keep_s))
 
 
 def _least(limits: ScalingLimits, floor: ScheduledFloor | None) -> tuple[int, str]:

@@ -27,7 +27,7 @@ from typing import Any
 import yaml
 
 from ssr.core.errors import InvalidRequest
-from ssr.core.evidence.prior import Author, Fluency, Length, Prior, Sign, Skill
+from ssr.core.evidence.prior import Fluency, Length, PathAuthor, Prior, Sign, Skill
 
 VERSION = 1
 #: Of requests that name none.
@@ -102,11 +102,13 @@ def calibration_text(calibration: Calibration) -> str:
 
 def _entry(fields: Mapping[str, Any]) -> Entry:
     skills = dict(Prior().skills)
-    skills |= {Author(name): Skill(float(one["mean"]), float(one["spread"])) for name, one in fields["skills"].items()}
+    skills |= {
+        PathAuthor(name): Skill(float(one["mean"]), float(one["spread"])) for name, one in fields["skills"].items()
+    }
     wrong = tuple((float(weight), float(concentration)) for weight, concentration in fields["wrong"])
     sign = Sign(float(fields["false_sum"]["seen"]), float(fields["false_sum"]["unseen"]))
     fluency = {
-        Author(name): Fluency(float(one["mean"]), float(one["slope"]))
+        PathAuthor(name): Fluency(float(one["mean"]), float(one["slope"]))
         for name, one in (fields.get("fluency") or {}).items()
     }
     length = Length(**{name: float(fields["length"][name]) for name in Length.__dataclass_fields__})

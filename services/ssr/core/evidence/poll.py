@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ssr.core.evidence.prior import Author
+from ssr.core.evidence.prior import PathAuthor
 
-_PLACES = {author: place for place, author in enumerate(Author)}
-_NOBODY = (0,) * len(Author)
+_PLACES = {author: place for place, author in enumerate(PathAuthor)}
+_NOBODY = (0,) * len(PathAuthor)
 
-#: Counts of votes, one an author, in the order of `Author`.
+#: Counts of votes, one an author, in the order of `PathAuthor`.
 Counts = tuple[int, ...]
 
 
@@ -22,7 +22,7 @@ class PathVote:
     vote; `tokens`: its length, 0 if unknown.
     """
 
-    author: Author
+    author: PathAuthor
     answer: int | None
     ratio: float = 0.0
     weight: float = 1.0
@@ -73,6 +73,6 @@ class Poll:
         return Poll(tuple(sorted(heard, reverse=True)), self.cast)
 
 
-def _raised(counts: Counts, author: Author) -> Counts:
+def _raised(counts: Counts, author: PathAuthor) -> Counts:
     place = _PLACES[author]
     return (*counts[:place], counts[place] + 1, *counts[place + 1 :])

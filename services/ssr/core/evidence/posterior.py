@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ssr.core.evidence.poll import Counts, PathVote, Poll
-from ssr.core.evidence.prior import Author, Prior
+from ssr.core.evidence.prior import PathAuthor, Prior
 
 #: So many further paths are looked ahead; beyond them the rule looks again when they have ended.
 HORIZON = 4
@@ -47,12 +47,12 @@ class Posterior:
         self.prior = prior
         self._others: dict[float, Posterior] = {strangeness: self}
         nodes = prior.nodes(strangeness)
-        self._nodes = [(weight, tuple(chances[author] for author in Author)) for weight, chances in nodes]
+        self._nodes = [(weight, tuple(chances[author] for author in PathAuthor)) for weight, chances in nodes]
         self._wrong = prior.wrong
         self._chances: dict[tuple[Counts, Counts], float] = {}
         self._falls: dict[tuple[int, ...], float] = {}
         self._joints: dict[Poll, tuple[float, ...]] = {}
-        self._values: dict[tuple[Poll, tuple[Author, ...], float], float] = {}
+        self._values: dict[tuple[Poll, tuple[PathAuthor, ...], float], float] = {}
 
     def given(self, tokens: Sequence[int]) -> Posterior:
         """That of a problem whose paths have so many tokens each."""
@@ -67,7 +67,7 @@ class Posterior:
         total = math.fsum(answers) + none
         return Sureness(tuple(one / total for one in answers), none / total)
 
-    def gain(self, poll: Poll, to_come: Sequence[Author], price: float) -> float:
+    def gain(self, poll: Poll, to_come: Sequence[PathAuthor], price: float) -> float:
         """By how much further paths raise the chance of a right answer, less `price` for each, when stopped best.
 
         0 when no further path is worth its price. Looks `HORIZON` paths ahead at most.
@@ -78,7 +78,7 @@ class Posterior:
         gain = self._value(poll, tuple(to_come[:horizon]), price) - now
         return gain if gain > _NOISE else 0.0
 
-    def _value(self, poll: Poll, to_come: tuple[Author, ...], price: float) -> float:
+    def _value(self, poll: Poll, to_come: tuple[PathAuthor, ...], price: float) -> float:
         """The chance of a right answer under the best way to go on or stop, less what going on costs."""
         known = self._values.get((poll, to_come, price))
         if known is not None:
@@ -90,7 +90,7 @@ class Posterior:
             value = max(value, self._going_on(poll, to_come, price, total) - price)
         return _remember(self._values, (poll, to_come, price), value)
 
-    def _going_on(self, poll: Poll, to_come: tuple[Author, ...], price: float, total: float) -> float:
+    def _going_on(self, poll: Poll, to_come: tuple[PathAuthor, ...], price: float, total: float) -> float:
         author, rest = to_come[0], to_come[1:]
         expected, left = 0.0, 1.0
         for support in dict.fromkeys(poll.answers):

@@ -22,7 +22,7 @@ LENGTH_STEP = 0.5
 MOST_FLUENT = 1.5
 
 
-class Author(StrEnum):
+class PathAuthor(StrEnum):
     """Who wrote a path."""
 
     DRAFT = "draft"  #: the draft model alone
@@ -83,23 +83,23 @@ class Prior:
     The defaults are fitted to recorded samples of one pair (0.5B and 1.5B) on school and competition mathematics.
     """
 
-    skills: Mapping[Author, Skill] = field(
+    skills: Mapping[PathAuthor, Skill] = field(
         default_factory=lambda: {
-            Author.DRAFT: Skill(-0.56, 2.25),
-            Author.VERIFIED: Skill(0.72, 2.5),
-            Author.TARGET: Skill(2.0, 2.74),
+            PathAuthor.DRAFT: Skill(-0.56, 2.25),
+            PathAuthor.VERIFIED: Skill(0.72, 2.5),
+            PathAuthor.TARGET: Skill(2.0, 2.74),
         }
     )
     correlation: float = 0.88
     wrong: tuple[tuple[float, float], ...] = ((0.15, 1.0), (0.3, 4.0), (0.55, 24.0))
     false_sum: Sign = Sign(-3.5, 0.2)
-    fluency: Mapping[Author, Fluency] = field(
-        default_factory=lambda: {Author.DRAFT: Fluency(-0.16, 4.0), Author.TARGET: Fluency(-0.125, 8.0)}
+    fluency: Mapping[PathAuthor, Fluency] = field(
+        default_factory=lambda: {PathAuthor.DRAFT: Fluency(-0.16, 4.0), PathAuthor.TARGET: Fluency(-0.125, 8.0)}
     )
 
     length: Length = Length()
 
-    def ratio(self, author: Author, *, false_sum: bool, logprob: float | None = None) -> float:
+    def ratio(self, author: PathAuthor, *, false_sum: bool, logprob: float | None = None) -> float:
         """What a path shows beside its answer: log(P(shown | right) / P(shown | wrong)), in steps of `RATIO_STEP`.
 
         `logprob`: the mean log probability of its tokens, None where it is not known.
@@ -130,7 +130,7 @@ class Prior:
         _check("false_sum", self.false_sum.seen, -20, 20)
         _check("false_sum", self.false_sum.unseen, -20, 20)
 
-    def nodes(self, strangeness: float = 0.0) -> tuple[tuple[float, dict[Author, float]], ...]:
+    def nodes(self, strangeness: float = 0.0) -> tuple[tuple[float, dict[PathAuthor, float]], ...]:
         """The eases as a quadrature: (weight, chance of each author to be right) pairs.
 
         `strangeness`: how much longer than usual the problem's paths are (`Length.strangeness`).
@@ -143,7 +143,7 @@ class Prior:
             x = shift + known * node
             for y, more in _EASES if rest > 1e-6 else ((0.0, 1.0),):
                 other = self.correlation * x + rest * y
-                eases = {Author.DRAFT: x, Author.VERIFIED: other, Author.TARGET: other}
+                eases = {PathAuthor.DRAFT: x, PathAuthor.VERIFIED: other, PathAuthor.TARGET: other}
                 chances = {a: _sigmoid(s.mean + s.spread * eases[a]) for a, s in self.skills.items()}
                 found.append((weight * more, chances))
         return tuple(found)

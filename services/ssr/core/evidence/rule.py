@@ -19,7 +19,7 @@ from enum import StrEnum
 from ssr.core.errors import InvalidRequest, echoed
 from ssr.core.evidence.poll import PathVote, Poll
 from ssr.core.evidence.posterior import Posterior
-from ssr.core.evidence.prior import Author
+from ssr.core.evidence.prior import PathAuthor
 from ssr.core.methods import MethodKind, found_methods, method_named
 
 
@@ -69,7 +69,7 @@ class Standing:
 
 
 def standing(
-    rule: EvidenceRule, posterior: Posterior, votes: Sequence[PathVote], to_come: Sequence[Author]
+    rule: EvidenceRule, posterior: Posterior, votes: Sequence[PathVote], to_come: Sequence[PathAuthor]
 ) -> Standing:
     """Where the votes stand, in the order in which their paths began; `to_come`: the authors of the paths not begun."""
     posterior = posterior.given([vote.tokens for vote in votes])
@@ -83,7 +83,11 @@ def standing(
 
 
 def _verdict(
-    rule: EvidenceRule, posterior: Posterior, votes: Sequence[PathVote], to_come: Sequence[Author], confidence: float
+    rule: EvidenceRule,
+    posterior: Posterior,
+    votes: Sequence[PathVote],
+    to_come: Sequence[PathAuthor],
+    confidence: float,
 ) -> tuple[bool, str]:
     if not to_come:
         return True, "all paths are used"

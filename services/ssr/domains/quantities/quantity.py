@@ -15,7 +15,7 @@ _ONE: Dimension = (0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity:
+class Measurement:
     """A value in SI units. `dimension` None: no unit was written."""
 
     value: float
@@ -110,7 +110,7 @@ _RATIO = re.compile(r"\s*\(?([+-]?\d+(?:\.\d+)?)\)?\s*/\s*\(?(\d+(?:\.\d+)?)\)?"
 _PART = re.compile(r"\s*([*/])?\s*(\(?)([A-Za-z]+)\s*(?:\^?\s*([+-]?\d+))?(\)?)")
 
 
-def quantity(answer: str) -> Quantity | None:
+def quantity(answer: str) -> Measurement | None:
     """The answer as a quantity; None where it is none."""
     text = answer.rpartition("=")[2]
     for pattern, plain in _SPELLINGS:
@@ -123,9 +123,9 @@ def quantity(answer: str) -> Quantity | None:
     else:
         return None
     if rest.strip(" .") == "celsius":
-        return Quantity(value + 273.15, _of(k=1))
+        return Measurement(value + 273.15, _of(k=1))
     unit = _unit(rest.strip(" ."))
-    return None if unit is None else Quantity(value * unit[0], unit[1])
+    return None if unit is None else Measurement(value * unit[0], unit[1])
 
 
 async def same_quantity(a: str, b: str, tests: str) -> bool | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from ssr.engine_server.embedded.llama_api import Candidate, Chunk
+from ssr.engine_server.embedded.llama_api import Candidate, CompletionChunk
 from ssr.engine_server.server.backend import FinishReason, GenerationEnd, Token, TokenEvent
 from ssr.engine_server.server.stopping import StopCriteria
 
@@ -19,7 +19,7 @@ _UNKNOWN_TOKEN = Token(id=0, text="", logprob=0.0)
 
 
 async def token_events(
-    chunks: AsyncIterable[Chunk], criteria: StopCriteria, text_of: TextOf, *, top_n: int, queue_s: float
+    chunks: AsyncIterable[CompletionChunk], criteria: StopCriteria, text_of: TextOf, *, top_n: int, queue_s: float
 ) -> AsyncGenerator[Sequence[TokenEvent], None]:
     """One event a token, those of a chunk together, up to the one that `criteria` end the generation with."""
     seen, begun = 0, False
@@ -50,7 +50,7 @@ async def token_events(
             yield events
 
 
-async def _event(chunk: Chunk, text_of: TextOf, top_n: int) -> TokenEvent | None:
+async def _event(chunk: CompletionChunk, text_of: TextOf, top_n: int) -> TokenEvent | None:
     if chunk.chosen is None:
         return None
     # The chunk's text, not the candidate's: it holds the whole of a character split over tokens.
@@ -70,5 +70,5 @@ def _part_of(event: TokenEvent | None) -> TokenEvent:
     return TokenEvent(Token(token.id, text="", logprob=0.0))
 
 
-def _end(chunk: Chunk, reason: FinishReason, queue_s: float) -> GenerationEnd:
+def _end(chunk: CompletionChunk, reason: FinishReason, queue_s: float) -> GenerationEnd:
     return GenerationEnd(reason, chunk.prompt_tokens, chunk.cached_tokens, queue_s)

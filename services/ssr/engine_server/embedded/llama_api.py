@@ -30,7 +30,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class CompletionChunk:
     """A piece of a streamed completion.
 
     `generated` counts the tokens so far; it grows by more than one when tokens held only part of a character, which
@@ -76,7 +76,7 @@ class LlamaApi:
         if self._http is not None:
             await self._http.close()
 
-    async def completion(self, body: dict[str, Any]) -> AsyncGenerator[Chunk, None]:
+    async def completion(self, body: dict[str, Any]) -> AsyncGenerator[CompletionChunk, None]:
         """The chunks of a streamed /completion. Closing the generator ends llama.cpp's work on it."""
         silence = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=_SILENCE_TIMEOUT_S)
         async with self._open("POST", "/completion", json=body, timeout=silence) as response:
@@ -152,7 +152,7 @@ def _message(body: str) -> str:
         return body.strip()[:200]
 
 
-def _chunk(data: str) -> Chunk:
+def _chunk(data: str) -> CompletionChunk:
     try:
         reply = json.loads(data)
         if "error" in reply:
@@ -162,9 +162,9 @@ def _chunk(data: str) -> Chunk:
         raise BadReply(f"llama.cpp's completion is not what it used to be: {data.strip()[:200]}") from error
 
 
-def _completion_chunk(reply: dict[str, Any]) -> Chunk:
+def _completion_chunk(reply: dict[str, Any]) -> CompletionChunk:
     position = (reply.get("completion_probabilities") or [None])[0]
-    return Chunk(
+    return CompletionChunk(
         content=reply["content"],
         generated=reply["tokens_predicted"],
         prompt_tokens=reply["tokens_evaluated"],

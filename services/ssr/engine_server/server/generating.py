@@ -15,13 +15,41 @@ from aiohttp import web
 from pydantic_core import to_json
 
 from ssr.engine_server.server.backend import Backend, GenerationEnd, TokenEvent
-from ssr.engine_server.server.errors import INCOMPLETE, INCOMPLETE_STREAM, ErrorReply, RefusalError, invalid, reply_for
+from ssr.engine_server.server.errors import (
+    INCOMPLETE,
+    INCOMPLETE_STREAM,
+    OVERLOADED,
+    ErrorReply,
+    RefusalError,
+    invalid,
+    reply_for,
+)
 from ssr.engine_server.server.generation import ServedGeneration
 from ssr.engine_server.server.metrics import ServerMetrics
-from ssr.engine_server.server.permits import Permits
 from ssr.engine_server.server.replies import stream_headers, stream_reply, whole_headers, whole_reply
 from ssr.engine_server.server.schema import CompatBody, GenerateBody, parse
 from ssr.engine_server.server.validation import validated
+
+
+class Permits:
+    """At most `limit` requests at a time."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken = 0
+
+    @property
+    def taken(self) -> int:
+        return self._taken
+
+    def __enter__(self) -> None:
+        """Take a permit, held while the block runs. Raises the 429 refusal when all are taken."""
+        if self._taken >= self._limit:
+            raise RefusalError(OVERLOADED)
+        self._taken += 1
+
+    def __exit__(self, *exc: object) -> None:
+        self._taken -= 1
 
 
 class Generating:

@@ -59,3 +59,13 @@ class Dice:
             if mark < 0:
                 return option
         return options[-1]
+
+
+NEUTRAL = 0.5  #: of a path without a strategy
+
+
+def suitability(problem: str, hint: str) -> float:
+    """0 (misleads) to 1 (made for it), uniform over strategies; `hint` is the strategy's instruction."""
+    if not hint:
+        return NEUTRAL
+    return Dice("suitability", " ".join(problem.split()), hint).unit("suits")

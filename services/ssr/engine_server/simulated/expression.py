@@ -56,7 +56,7 @@ def arithmetic_plan(text: str) -> SolutionPlan | None:
     if not symbols:
         return None
     try:
-        plan = _Parser(symbols).plan()
+        plan = _ExpressionParser(symbols).plan()
     except _NotArithmetic:
         return None
     return plan if plan.operations and plan.results() is not None else None
@@ -92,7 +92,7 @@ def _split(text: str, run: re.Match[str]) -> list[str]:
     return symbols if bounded and whole else []
 
 
-class _Parser:
+class _ExpressionParser:
     """Recursive descent; every operation is noted where its operands are known, so in the order of evaluation."""
 
     def __init__(self, symbols: list[str]) -> None:

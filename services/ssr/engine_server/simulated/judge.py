@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 from ssr.core.answers import boxed
 from ssr.core.steps import is_repeated
-from ssr.engine_server.simulated.dice import Dice
+from ssr.engine_server.simulated.dice import Dice, suitability
 from ssr.engine_server.simulated.progress import progress
 from ssr.engine_server.simulated.quantity import equation_in, format_number
 from ssr.engine_server.simulated.reader import Judging, Scale, Selecting
 from ssr.engine_server.simulated.script import plan_of
 from ssr.engine_server.simulated.settings import Quality
-from ssr.engine_server.simulated.suitability import suitability
 
 #: Tokens and their probabilities, which sum to less than 1: the rest of the vocabulary has some too.
 Distribution = Sequence[tuple[str, float]]

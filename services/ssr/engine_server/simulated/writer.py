@@ -8,13 +8,12 @@ from fractions import Fraction
 
 from ssr.core.steps import is_repeated
 from ssr.engine_server.simulated import wording
-from ssr.engine_server.simulated.dice import Dice
+from ssr.engine_server.simulated.dice import Dice, suitability
 from ssr.engine_server.simulated.progress import PathProgress, progress
 from ssr.engine_server.simulated.quantity import Equation, Operator, compute, format_number
 from ssr.engine_server.simulated.reader import Solving
 from ssr.engine_server.simulated.script import plan_of
 from ssr.engine_server.simulated.settings import Quality
-from ssr.engine_server.simulated.suitability import suitability
 
 _MAX_ERROR_RATE = 0.95
 #: How often the likeliest mistake is made, then the next: likely ones let several paths agree on a wrong answer.

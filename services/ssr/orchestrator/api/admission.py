@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ssr.core.cascade import CascadeShape
 from ssr.core.errors import InvalidRequest, NoEngine, Violations, echoed
-from ssr.core.evidence.prior import Author
+from ssr.core.evidence.prior import PathAuthor
 from ssr.core.job import JobRequest
 from ssr.core.limits import check_key, check_labels, check_options, check_problem
 from ssr.core.types import Options
@@ -91,7 +91,7 @@ class Admission:
             raise InvalidRequest("strategy_set", f"there is no strategy set {echoed(name)}; known are {known}")
 
     async def _check_fits(self, problem: str, options: Options) -> None:
-        drafts = any(options.author(path) is not Author.TARGET for path in range(options.paths))
+        drafts = any(options.author(path) is not PathAuthor.TARGET for path in range(options.paths))
         measures = [self._measure_target, *([self._measure_draft] if drafts else [])]
         try:
             sizes = await asyncio.gather(*(measure(problem) for measure in measures))

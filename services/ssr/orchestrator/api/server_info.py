@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from ssr import __version__
 from ssr.core import limits
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import SsrError
 from ssr.core.types import Mode, Options, StopRule, choices
+from ssr.orchestrator.api.admission import StrategySetSource
 from ssr.orchestrator.api.batches import MAX_BATCH
 from ssr.runtime.rpc.wire import options_to_wire
 from ssr.v1 import reasoning_pb2, step_pb2
@@ -19,12 +19,6 @@ from ssr.v1 import reasoning_pb2, step_pb2
 _ASK_S = 3.0
 
 _Measure = Callable[[str], Awaitable[step_pb2.MeasureResponse]]
-
-
-class StrategySetSource(Protocol):
-    """Knows the strategy sets."""
-
-    async def strategy_sets(self) -> list[str]: ...
 
 
 class ServerInformation:

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from ssr.orchestrator.equivalence.comparison.context import Context
-from ssr.orchestrator.equivalence.decision import Decision
+from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 from ssr.orchestrator.equivalence.reading.spelling import plain
 
 _DIGITS = 60
@@ -24,7 +24,7 @@ def equivalent(question: dict[str, Any]) -> bool:
     """Whether the answers `a` and `b` of a question are the same; `context` has the fields of a `Context`."""
     context = Context(**question.get("context", {}))
     a, b = question["a"], question["b"]
-    verdict = Decision(context, budget=None).verdict(a, b)
+    verdict = EquivalenceDecision(context, budget=None).verdict(a, b)
     return _by_algebra(_latex(a), _latex(b)) if verdict is None else verdict
 
 

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, Self, TypeVar
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import Unavailable
 from ssr.orchestrator.equivalence.comparison.context import Context
-from ssr.orchestrator.equivalence.decision import Decision
+from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 from ssr.orchestrator.equivalence.limits import EquivalenceSettings
 from ssr.orchestrator.equivalence.pool import PoolRecords, WorkerPool
 from ssr.orchestrator.equivalence.process import WORKER_COMMAND
@@ -97,7 +97,7 @@ class MathVerifyEquivalence:
         self._records: EquivalenceRecords = records or _Unrecorded()
         self._pool = WorkerPool(settings, self._records, command)
         self._verdicts: _Recent[tuple[str, str, str], bool] = _Recent(settings.cache_size)
-        self._decisions: _Recent[str, tuple[Context, Decision]] = _Recent(_PROBLEMS)
+        self._decisions: _Recent[str, tuple[Context, EquivalenceDecision]] = _Recent(_PROBLEMS)
 
     async def __aenter__(self) -> Self:
         await self._pool.__aenter__()
@@ -130,11 +130,11 @@ class MathVerifyEquivalence:
             return verdict
         return await self._asked(key, context, asked.job_id)
 
-    def _decision(self, problem: str) -> tuple[Context, Decision]:
+    def _decision(self, problem: str) -> tuple[Context, EquivalenceDecision]:
         known = self._decisions.get(problem)
         if known is None:
             context = Context.of(problem)
-            known = context, Decision(context)
+            known = context, EquivalenceDecision(context)
             self._decisions.put(problem, known)
         return known
 

@@ -14,7 +14,7 @@ from ssr.orchestrator.equivalence.reading.spelling import plain
 EVENT_LOOP_BUDGET = 120
 
 
-class Decision:
+class EquivalenceDecision:
     """Reads and compares answers to one problem; a worker's `budget` is none."""
 
     def __init__(self, context: Context, *, budget: int | None = EVENT_LOOP_BUDGET) -> None:
@@ -43,7 +43,7 @@ class Decision:
         if label := labelled(self._context.choices, plain(answer)):
             return label
         texts = {label: text for label, text in self._context.choices.items() if text}
-        without = Decision(Context(), budget=self._budget)
+        without = EquivalenceDecision(Context(), budget=self._budget)
         found = [label for label, text in texts.items() if without.verdict(text, answer)]
         return found[0] if len(found) == 1 else None
 

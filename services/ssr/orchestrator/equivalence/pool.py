@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 from ssr.core.errors import Unavailable
 from ssr.orchestrator.equivalence.fair_queue import FairQueue
 from ssr.orchestrator.equivalence.limits import EquivalenceSettings
-from ssr.orchestrator.equivalence.process import WORKER_COMMAND, Reply, WorkerProcess
+from ssr.orchestrator.equivalence.process import WORKER_COMMAND, WorkerProcess, WorkerReply
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class _Asked:
 
     job: str
     question: dict[str, Any]
-    answered: asyncio.Future[Reply]
+    answered: asyncio.Future[WorkerReply]
     asked_at: float
     seen: bool = False
     crashes: int = 0
@@ -93,7 +93,7 @@ class WorkerPool:
         """Questions that no worker has."""
         return len(self._quick) + len(self._patient)
 
-    async def ask(self, job: str, question: dict[str, Any], *, suspicion: int = 0) -> Reply:
+    async def ask(self, job: str, question: dict[str, Any], *, suspicion: int = 0) -> WorkerReply:
         """The reply to a question of a job; one that looks costly goes `suspicion` levels behind others.
 
         Raises: Unavailable when no worker could be started for a while, or the pool is closed.
@@ -207,7 +207,7 @@ class WorkerPool:
         asked.crashes += 1
         logger.warning("restarting an equivalence worker: %s", error)
         if asked.crashes >= _ATTEMPTS:
-            self._done(asked, Reply(None, "crash"))
+            self._done(asked, WorkerReply(None, "crash"))
         else:
             await self._put_back(asked, is_patient=is_patient)
 
@@ -216,7 +216,7 @@ class WorkerPool:
         async with self._news:
             self._news.notify_all()
 
-    def _done(self, asked: _Asked, reply: Reply) -> None:
+    def _done(self, asked: _Asked, reply: WorkerReply) -> None:
         if reply.killed:
             self._records.killed(reply.killed)
         if not asked.answered.done():

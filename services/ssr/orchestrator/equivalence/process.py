@@ -30,7 +30,7 @@ _WALL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class WorkerReply:
     """`same`: the verdict, None where a limit ended the question (`killed`: "cpu", "memory", "time" or "crash").
 
     `cpu_s`: the CPU time that it took.
@@ -94,7 +94,7 @@ class WorkerProcess:
             raise
         return worker
 
-    async def ask(self, question: dict[str, Any], *, cpu_s: float, memory_mib: int, nice: int = 0) -> Reply:
+    async def ask(self, question: dict[str, Any], *, cpu_s: float, memory_mib: int, nice: int = 0) -> WorkerReply:
         """The reply to a question (`worker.py` says what one holds).
 
         Raises `Unavailable` when the process is gone, hangs or talks nonsense: kill it, it is of no use any more.
@@ -114,7 +114,7 @@ class WorkerProcess:
         same, killed = reply.get("same"), reply.get("killed", "")
         if reply.get("id") != self._last_id or not (isinstance(same, bool) or (same is None and killed)):
             raise Unavailable("the equivalence worker answered something that was not asked")
-        return Reply(same, str(killed), float(reply.get("cpu_s", 0.0)))
+        return WorkerReply(same, str(killed), float(reply.get("cpu_s", 0.0)))
 
     async def kill(self) -> None:
         """End the process and what it runs, and reap it; harmless when it is gone already."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from ssr.core.job import Priority
+from ssr.core.journal import Journal
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
-from ssr.core.solve import Journal
 from ssr.core.types import Options, PathStatus
 from ssr.orchestrator.metrics.jobs import JobMetrics
 from ssr.orchestrator.metrics.stages import StageMetrics
@@ -52,7 +52,7 @@ class JobRecords:
 
 
 class RecordedJournal:
-    """Implements `core.solve.Journal`: counts what has become durable in `journal`.
+    """Implements `core.journal.Journal`: counts what has become durable in `journal`.
 
     `age_s` gives the job's age, since it was submitted.
     """

@@ -22,7 +22,7 @@ class InHand(Protocol):
     def paths(self) -> int: ...
 
 
-class Waiting(Protocol):
+class WaitingWork(Protocol):
     """What nobody has taken yet, of one priority; `oldest_ms` is since 1970."""
 
     @property
@@ -75,17 +75,17 @@ class QueueMetrics:
 
     def __init__(self, registry: CollectorRegistry, now: Callable[[], float]) -> None:
         self._now = now
-        self._backlog: Mapping[Priority, Waiting] = {}
+        self._backlog: Mapping[Priority, WaitingWork] = {}
         labels = ("priority",)
         Readings("ssr_queue_jobs", "Jobs nobody has taken.", labels, lambda: self._read(lambda w: w.jobs), registry)
         Readings("ssr_queue_paths", "Their paths.", labels, lambda: self._read(lambda w: w.paths), registry)
         Readings("ssr_queue_oldest_seconds", "Age of the oldest one.", labels, lambda: self._read(self._age), registry)
 
-    def report(self, backlog: Mapping[Priority, Waiting]) -> None:
+    def report(self, backlog: Mapping[Priority, WaitingWork]) -> None:
         self._backlog = backlog
 
-    def _read(self, value: Callable[[Waiting], float]) -> Iterable[Reading]:
+    def _read(self, value: Callable[[WaitingWork], float]) -> Iterable[Reading]:
         return [((priority,), value(waiting)) for priority, waiting in self._backlog.items()]
 
-    def _age(self, waiting: Waiting) -> float:
+    def _age(self, waiting: WaitingWork) -> float:
         return 0.0 if waiting.oldest_ms is None else max(0.0, self._now() - waiting.oldest_ms / 1000)

@@ -16,7 +16,7 @@ _FORGET_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class ReplicaState:
+class OrchestratorState:
     """One replica as it reported itself last; `seen_ms` since 1970."""
 
     name: str
@@ -31,7 +31,7 @@ class ControlState:
 
     paused_ms: int | None
     all_drained: bool
-    replicas: tuple[ReplicaState, ...]
+    replicas: tuple[OrchestratorState, ...]
 
 
 class QueueControl:
@@ -68,7 +68,7 @@ class QueueControl:
         for raw, report in pairs:
             name, (seen_ms, jobs) = raw.decode(), map(int, report.split())
             if seen_ms + _FORGET_MS >= self._now():
-                replicas.append(ReplicaState(name, jobs, seen_ms, bool({name, ALL} & names)))
+                replicas.append(OrchestratorState(name, jobs, seen_ms, bool({name, ALL} & names)))
         replicas.sort(key=lambda one: one.name)
         return ControlState(None if paused is None else int(paused), ALL in names, tuple(replicas))
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from ssr.core.answers import ANYBODY, Asked, Equivalence
 from ssr.core.domain import Compare
-from ssr.core.solve import Stages
+from ssr.core.stages import Stages
 from ssr.core.types import Options
 from ssr.domains import domain_named
 from ssr.orchestrator.calibration import Priors

@@ -8,7 +8,7 @@ from ssr.runtime.redis.patience import patiently
 
 
 class RedisJournal:
-    """Implements `core.solve.Journal` for the owner of a job. While Redis is away, the run waits."""
+    """Implements `core.journal.Journal` for the owner of a job. While Redis is away, the run waits."""
 
     def __init__(self, store: JobStore, claim: Claim) -> None:
         self._store, self._claim = store, claim

@@ -97,7 +97,7 @@ class RemoteSteps(Generic[Request, Reply]):
         self._streaming = streaming
 
     async def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
-        """See `core.solve.StepWriter`. A stream that breaks is opened again behind its last step."""
+        """See `core.stages.StepWriter`. A stream that breaks is opened again behind its last step."""
         given = 0
         stream = _Stream(self._many)
         try:

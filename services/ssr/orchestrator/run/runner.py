@@ -11,7 +11,8 @@ from functools import partial
 
 from ssr.core.errors import LostGround, NotFound, SsrError, StaleOwner
 from ssr.core.job import Job, JobStatus, Priority, Started
-from ssr.core.solve import LimitReached, Outcome, Stages, conclude, solve
+from ssr.core.solve import LimitReached, Outcome, conclude, solve
+from ssr.core.stages import Stages
 from ssr.core.types import Mode, Options, StopRule
 from ssr.core.vote import Vote
 from ssr.engines.load import Pool

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ssr.core.answers import Equivalence
-from ssr.core.solve import Stages
+from ssr.core.stages import Stages
 from ssr.core.types import OnRejected, Options, PathContext, Selection, SelectionRule, Step, Verdict, Written
 from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.job_records import JobRecords
@@ -40,7 +40,7 @@ from ssr.v1 import (
 
 
 class RemoteSelector:
-    """Implements `core.solve.Selector` with a SelectionService."""
+    """Implements `core.stages.Selector` with a SelectionService."""
 
     def __init__(self, stub: selection_pb2_grpc.SelectionServiceAsyncStub, peer: Peer, *, batch: bool = False) -> None:
         self._stub, self._peer, self._batch = stub, peer, batch
@@ -66,7 +66,7 @@ class RemoteSelector:
 
 
 class RemoteDrafter:
-    """Implements `core.solve.StepWriter` with a DraftingService."""
+    """Implements `core.stages.StepWriter` with a DraftingService."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class RemoteDrafter:
 
 
 class RemoteVerifier:
-    """Implements `core.solve.Verifier`, and StepWriter for the target alone, with a VerificationService."""
+    """Implements `core.stages.Verifier`, and StepWriter for the target alone, with a VerificationService."""
 
     def __init__(
         self,

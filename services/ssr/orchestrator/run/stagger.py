@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from ssr.core.solve import Stages, StepWriter
+from ssr.core.stages import Stages, StepWriter
 from ssr.core.types import Options, PathContext, Written
 
 

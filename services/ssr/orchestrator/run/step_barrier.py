@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+from ssr.core.journal import Journal
 from ssr.core.run import Decision, Run, Selected
-from ssr.core.solve import Journal, Selector, Stages, StepWriter
+from ssr.core.stages import Selector, Stages, StepWriter
 from ssr.core.types import Options, PathContext, Selection, SelectionRule, Written
 
 #: The place of the selection among the paths.

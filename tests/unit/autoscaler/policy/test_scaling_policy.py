@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ssr.autoscaler.policy.decision import Decision, decide
+from ssr.autoscaler.policy.decision import ScalingDecision, decide
 from ssr.autoscaler.policy.demand import Demand
 from ssr.autoscaler.policy.schedule import ScheduledFloor
 from ssr.autoscaler.policy.settings import ScalingLimits
@@ -24,11 +24,11 @@ def settled(replicas: int) -> ScalingState:
 
 def run(
     slots: float, state: ScalingState, limits: ScalingLimits = LIMITS, now: float = NOW, **demand: object
-) -> Decision:
+) -> ScalingDecision:
     return decide(Demand(steady=slots, **demand), state, limits, now)  # type: ignore[arg-type]
 
 
-def served(decision: Decision) -> ScalingState:
+def served(decision: ScalingDecision) -> ScalingState:
     """All that was asked for has started."""
     return decision.state.observed(Engines(decision.replicas))
 

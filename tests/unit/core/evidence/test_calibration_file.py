@@ -6,9 +6,9 @@ import pytest
 
 from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.calibration import Calibration, Entry, Suggestion, calibration_text, parse_calibration
-from ssr.core.evidence.prior import Author, Prior, Skill
+from ssr.core.evidence.prior import PathAuthor, Prior, Skill
 
-HARD = Prior({**Prior().skills, Author.DRAFT: Skill(-3.0, 1.0)})
+HARD = Prior({**Prior().skills, PathAuthor.DRAFT: Skill(-3.0, 1.0)})
 WHOLE = Calibration(
     (
         Entry(HARD, "small-0.5B", "large-1.5B", "mathematics", Suggestion(4, 8, 0.9, 0.04), "fitted to 500 problems"),
@@ -20,7 +20,7 @@ WHOLE = Calibration(
 def test_what_is_written_is_read() -> None:
     read = parse_calibration(calibration_text(WHOLE))
     assert read.entries[0].suggestion == Suggestion(4, 8, 0.9, 0.04)
-    assert read.entries[0].prior.skills[Author.DRAFT] == Skill(-3.0, 1.0)
+    assert read.entries[0].prior.skills[PathAuthor.DRAFT] == Skill(-3.0, 1.0)
     assert calibration_text(read) == calibration_text(WHOLE)
 
 

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from ssr.core.evidence.poll import PathVote, Poll
 from ssr.core.evidence.posterior import Posterior
-from ssr.core.evidence.prior import Author, Prior, Sign, Skill
+from ssr.core.evidence.prior import PathAuthor, Prior, Sign, Skill
 
-DRAFT, TARGET = Author.DRAFT, Author.TARGET
+DRAFT, TARGET = PathAuthor.DRAFT, PathAuthor.TARGET
 SHARED = Posterior(Prior())
 
 votes = st.lists(
     st.builds(
         PathVote,
-        st.sampled_from(Author),
+        st.sampled_from(PathAuthor),
         st.one_of(st.none(), st.integers(0, 3)),
         st.sampled_from((-3.5, 0.0, 0.25, 1.5)),
     ),
@@ -26,7 +26,7 @@ votes = st.lists(
 )
 
 
-def poll(*cast: tuple[Author, int | None], ratio: float = 0.0) -> Poll:
+def poll(*cast: tuple[PathAuthor, int | None], ratio: float = 0.0) -> Poll:
     return Poll.of([PathVote(author, answer, ratio) for author, answer in cast])
 
 
@@ -72,7 +72,7 @@ def test_paths_without_an_answer_make_the_others_doubtful() -> None:
 
 def test_two_authors_of_certain_skill_follow_bayes() -> None:
     """Without spread and with answers that never agree by chance, the odds are those of independent witnesses."""
-    sure = {author: Skill(mean, 0.0) for author, mean in ((DRAFT, 0.0), (TARGET, 1.0), (Author.VERIFIED, 0.0))}
+    sure = {author: Skill(mean, 0.0) for author, mean in ((DRAFT, 0.0), (TARGET, 1.0), (PathAuthor.VERIFIED, 0.0))}
     posterior = Posterior(Prior(sure, 0.0, ((1.0, 1e6),), Sign(0, 0)))
     first, second = posterior.sureness(poll((DRAFT, 0), (TARGET, 1))).answers
     assert second / first == pytest.approx(2.718, rel=0.01)

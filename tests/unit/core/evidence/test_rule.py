@@ -6,13 +6,13 @@ import pytest
 
 from ssr.core.evidence.poll import PathVote
 from ssr.core.evidence.posterior import Posterior
-from ssr.core.evidence.prior import Author, Prior
+from ssr.core.evidence.prior import PathAuthor, Prior
 from ssr.core.evidence.rule import Estimate, EvidenceRule, Standing, standing
 
 POSTERIOR = Posterior(Prior())
 
 
-def stands(rule: EvidenceRule, answers: str, left: int = 4, author: Author = Author.TARGET) -> Standing:
+def stands(rule: EvidenceRule, answers: str, left: int = 4, author: PathAuthor = PathAuthor.TARGET) -> Standing:
     """`answers`: a letter a path; "-" has none."""
     seen: list[str] = []
     votes = []
@@ -20,7 +20,7 @@ def stands(rule: EvidenceRule, answers: str, left: int = 4, author: Author = Aut
         if letter != "-" and letter not in seen:
             seen.append(letter)
         votes.append(PathVote(author, None if letter == "-" else seen.index(letter)))
-    return standing(rule, POSTERIOR, votes, [Author.TARGET] * left)
+    return standing(rule, POSTERIOR, votes, [PathAuthor.TARGET] * left)
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,18 @@ def test_share_counts_weights_after_the_first() -> None:
     assert not stands(rule, "a").stop
     assert stands(rule, "aa").stop
     light = standing(
-        rule, POSTERIOR, [PathVote(Author.TARGET, 0), PathVote(Author.TARGET, 1, weight=0.01)], [Author.TARGET]
+        rule,
+        POSTERIOR,
+        [PathVote(PathAuthor.TARGET, 0), PathVote(PathAuthor.TARGET, 1, weight=0.01)],
+        [PathAuthor.TARGET],
     )
     assert light.stop
 
 
 def test_drafts_that_agree_suffice_and_drafts_that_do_not_do_not() -> None:
     rule = EvidenceRule()
-    assert stands(rule, "aaaa", author=Author.DRAFT).stop
-    scattered = stands(rule, "abcd", author=Author.DRAFT)
+    assert stands(rule, "aaaa", author=PathAuthor.DRAFT).stop
+    scattered = stands(rule, "abcd", author=PathAuthor.DRAFT)
     assert not scattered.stop
     assert "below confidence" in scattered.reason
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from ssr.engine_server.embedded.events import token_events
-from ssr.engine_server.embedded.llama_api import Candidate, Chunk
+from ssr.engine_server.embedded.llama_api import Candidate, CompletionChunk
 from ssr.engine_server.embedded.sampling import completion_body
 from ssr.engine_server.server.backend import FinishReason, GenerateRequest, TokenEvent
 from ssr.engine_server.server.stopping import StopCriteria
@@ -13,15 +13,15 @@ from ssr.engine_server.server.stopping import StopCriteria
 EOS = Candidate(2, "", b"", -0.1)
 
 
-def chunk(text: str, generated: int, chosen: Candidate | None = None, stop_type: str | None = None) -> Chunk:
+def chunk(text: str, generated: int, chosen: Candidate | None = None, stop_type: str | None = None) -> CompletionChunk:
     if chosen is None and stop_type is None:
         chosen = Candidate(ord(text[0]), text, text.encode(), -0.5)
     candidates = () if chosen is None else (chosen, EOS)
-    return Chunk(text, generated, 10, 4, chosen, candidates, stop_type)
+    return CompletionChunk(text, generated, 10, 4, chosen, candidates, stop_type)
 
 
-async def events_of(*chunks: Chunk, limit: int = 50, stop: tuple[str, ...] = ()) -> list[TokenEvent]:
-    async def arriving() -> AsyncIterator[Chunk]:
+async def events_of(*chunks: CompletionChunk, limit: int = 50, stop: tuple[str, ...] = ()) -> list[TokenEvent]:
+    async def arriving() -> AsyncIterator[CompletionChunk]:
         for each in chunks:
             yield each
 

@@ -6,11 +6,10 @@ from itertools import product
 import pytest
 
 from ssr.core.acceptance import expected_digit, yes_score
-from ssr.engine_server.simulated.dice import Dice
+from ssr.engine_server.simulated.dice import Dice, suitability
 from ssr.engine_server.simulated.judge import Distribution, belief, choice, is_right, judgement
 from ssr.engine_server.simulated.reader import Approach, Judging, Scale, Selecting, Solving
 from ssr.engine_server.simulated.settings import Quality, SimulatedSettings
-from ssr.engine_server.simulated.suitability import suitability
 from ssr.engine_server.simulated.writer import next_step
 
 PROBLEM = "3*(4+5)"

@@ -4,12 +4,11 @@ import pytest
 
 from ssr.core.answers import boxed
 from ssr.core.steps import is_repeated
-from ssr.engine_server.simulated.dice import Dice
+from ssr.engine_server.simulated.dice import Dice, suitability
 from ssr.engine_server.simulated.quantity import equation_in
 from ssr.engine_server.simulated.reader import Solving
 from ssr.engine_server.simulated.script import plan_of, truth
 from ssr.engine_server.simulated.settings import Quality
-from ssr.engine_server.simulated.suitability import suitability
 from ssr.engine_server.simulated.writer import error_rate, next_step
 
 FLAWLESS = Quality(error_rate=0, blemish_rate=0)

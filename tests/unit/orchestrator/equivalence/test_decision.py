@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ssr.orchestrator.equivalence.comparison.context import Context
-from ssr.orchestrator.equivalence.decision import Decision
+from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 
 SAME = [
     ("\\frac{2}{2^{61}}", "\\frac{1}{2^{60}}"),
@@ -315,14 +315,14 @@ CHOICES = Context.of(
 
 @pytest.mark.parametrize(("a", "b"), SAME)
 def test_same(a: str, b: str) -> None:
-    decision = Decision(Context(), budget=None)
+    decision = EquivalenceDecision(Context(), budget=None)
     assert decision.verdict(a, b) is True
     assert decision.verdict(b, a) is True
 
 
 @pytest.mark.parametrize(("a", "b"), DIFFERENT)
 def test_different(a: str, b: str) -> None:
-    decision = Decision(Context(), budget=None)
+    decision = EquivalenceDecision(Context(), budget=None)
     assert decision.verdict(a, b) is False
     assert decision.verdict(b, a) is False
 
@@ -332,13 +332,13 @@ def test_different(a: str, b: str) -> None:
     [(r"\int_0^1 x\,dx", "1/2"), (r"\sum_{k=1}^{3} k", "6"), (r"\frac{", "x"), ("(" * 99 + "x" + ")" * 99, "x")],
 )
 def test_what_is_not_read_is_left_to_a_worker(a: str, b: str) -> None:
-    assert Decision(Context()).verdict(a, b) is None
+    assert EquivalenceDecision(Context()).verdict(a, b) is None
 
 
 def test_what_costs_much_is_left_to_a_worker() -> None:
     a, b = " + ".join(rf"\sin^{{{n}}} x" for n in range(40)), " + ".join(rf"\cos^{{{n}}} x" for n in range(40))
-    assert Decision(Context()).verdict(a, b) is None
-    assert Decision(Context(), budget=None).verdict(a, b) is False
+    assert EquivalenceDecision(Context()).verdict(a, b) is None
+    assert EquivalenceDecision(Context(), budget=None).verdict(a, b) is False
 
 
 def test_the_choices_of_a_problem_are_read() -> None:
@@ -370,11 +370,11 @@ def test_the_choices_of_a_problem_are_read() -> None:
     ],
 )
 def test_the_choice_that_an_answer_names(answer: str, chosen: str | None) -> None:
-    assert Decision(CHOICES).chosen(answer) == chosen
+    assert EquivalenceDecision(CHOICES).chosen(answer) == chosen
 
 
 def test_choices_are_compared_by_their_labels() -> None:
-    decision = Decision(CHOICES)
+    decision = EquivalenceDecision(CHOICES)
     assert decision.verdict("C) 14", r"\textbf{(C)}") is True
     assert decision.verdict("C) 14", "(D) 14") is False
     assert decision.verdict("14", "(C)") is True
@@ -382,9 +382,9 @@ def test_choices_are_compared_by_their_labels() -> None:
 
 
 def test_the_problem_says_how_numbers_are_meant() -> None:
-    assert Decision(Context.of("What percent is it?")).verdict(r"50\%", "0.5") is False
-    assert Decision(Context.of("What is the probability?")).verdict(r"50\%", "0.5") is True
-    assert Decision(Context.of("What percent is it?")).verdict(r"50\%", "50") is True
-    assert Decision(Context.of("Give it in base 2.")).verdict("101_2", "101") is True
-    assert Decision(Context()).verdict("10:30", "5:15") is False
-    assert Decision(Context.of("What is the ratio?")).verdict("10:30", "5:15") is True
+    assert EquivalenceDecision(Context.of("What percent is it?")).verdict(r"50\%", "0.5") is False
+    assert EquivalenceDecision(Context.of("What is the probability?")).verdict(r"50\%", "0.5") is True
+    assert EquivalenceDecision(Context.of("What percent is it?")).verdict(r"50\%", "50") is True
+    assert EquivalenceDecision(Context.of("Give it in base 2.")).verdict("101_2", "101") is True
+    assert EquivalenceDecision(Context()).verdict("10:30", "5:15") is False
+    assert EquivalenceDecision(Context.of("What is the ratio?")).verdict("10:30", "5:15") is True

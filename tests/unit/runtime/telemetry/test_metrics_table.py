@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from ssr.autoscaler.metrics import ScalingMetrics
-from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.decision import ScalingDecision
 from ssr.autoscaler.policy.demand import Demand
 from ssr.autoscaler.policy.signals import Engines, PoolSignals, Service
 from ssr.autoscaler.policy.state import ScalingState
@@ -90,7 +90,7 @@ async def use(registry: CollectorRegistry) -> None:
     scaling = ScalingMetrics(registry)
     scaling.leading(True)
     signals = PoolSignals(Pool.TARGET, {Service.VERIFIER: Load()}, Engines(1, 1))
-    scaling.decided(Pool.TARGET, signals, Demand(), 1, Decision(2, (), ScalingState.fresh(Engines(1, 1), 0.0)))
+    scaling.decided(Pool.TARGET, signals, Demand(), 1, ScalingDecision(2, (), ScalingState.fresh(Engines(1, 1), 0.0)))
     scaling.failed(Pool.TARGET, Unavailable("away"))
 
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from ssr.autoscaler.metrics import ScalingMetrics
-from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy.decision import ScalingDecision
 from ssr.autoscaler.policy.demand import Demand
 from ssr.autoscaler.policy.signals import Engines, PoolSignals, Service
 from ssr.autoscaler.policy.state import ScalingState
@@ -20,8 +20,8 @@ LOAD = Load(requests_waiting=4, requests_running=6, tokens_running=900, verified
 SIGNALS = PoolSignals(Pool.TARGET, {Service.VERIFIER: LOAD}, ENGINES)
 
 
-def decision(replicas: int) -> Decision:
-    return Decision(replicas, (), ScalingState.fresh(ENGINES, 0.0))
+def decision(replicas: int) -> ScalingDecision:
+    return ScalingDecision(replicas, (), ScalingState.fresh(ENGINES, 0.0))
 
 
 @pytest.fixture

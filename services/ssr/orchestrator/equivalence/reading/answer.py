@@ -34,7 +34,7 @@ from ssr.orchestrator.equivalence.reading.formula import expression
 from ssr.orchestrator.equivalence.reading.quantity import measures, quantity, summed
 from ssr.orchestrator.equivalence.reading.relation import relation
 from ssr.orchestrator.equivalence.reading.spelling import plain
-from ssr.orchestrator.equivalence.reading.tokens import NotRead, Token, enclosed, source, split, tokens_of
+from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead, enclosed, source, split, tokens_of
 
 _GROUPS = re.compile(r"(?<![\d.,])(\d{1,3})((?: \d{3})+)(?![\d/]|\.\d{0,2}\w)")
 _LETTERS = re.compile(r"(?=.*[^\W\d_]{3})[^\W\d_]++(?:[ '.,!-]+[^\W\d_]++)*+[.!]?")
@@ -96,7 +96,7 @@ def _opened(block: str) -> str:
     return new if new.strip() != block.strip() and not _PROSE.search(new) else f"⟦{block}⟧"
 
 
-def _tokens(text: str) -> list[Token]:
+def _tokens(text: str) -> list[FormulaToken]:
     if not text:
         raise NotRead("nothing")
     return tokens_of(text)
@@ -147,7 +147,7 @@ def _lower(text: str) -> str:
     return " ".join(_FILLERS.sub("", text.lower()).replace(",", " ").strip(" .!").split())
 
 
-def _several(tokens: Sequence[Token]) -> Form:
+def _several(tokens: Sequence[FormulaToken]) -> Form:
     """One answer, or a list of them."""
     parts = [part for part in split(_separated(tokens), ";") if part]
     if len(parts) < 2:
@@ -157,18 +157,18 @@ def _several(tokens: Sequence[Token]) -> Form:
     return total or _gathered(forms)
 
 
-def _separated(tokens: Sequence[Token]) -> list[Token]:
+def _separated(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
     """Commas, "or" and "and" outside brackets as semicolons."""
-    out: list[Token] = []
+    out: list[FormulaToken] = []
     depth = 0
     for token in tokens:
         depth += token.among("(", "[", "{", r"\{", r"\langle") - token.among(")", "]", "}", r"\}", r"\rangle")
         parts = token.among(",") or _says(token, "or", "and", "&") or token.among(r"\vee", r"\wedge", r"\lor", r"\land")
-        out.append(Token("op", ";") if parts and depth == 0 else token)
+        out.append(FormulaToken("op", ";") if parts and depth == 0 else token)
     return out
 
 
-def _says(token: Token, *words_: str) -> bool:
+def _says(token: FormulaToken, *words_: str) -> bool:
     return token.kind in ("text", "name", "cmd") and token.text.strip(" \\,").lower() in words_
 
 
@@ -186,7 +186,7 @@ def _gathered(forms: list[Form]) -> Form:
     return Items("list", tuple(flat))
 
 
-def _one(tokens: list[Token]) -> Form:
+def _one(tokens: list[FormulaToken]) -> Form:
     """One answer without commas outside brackets."""
     if related := relation(tokens, _several):
         return related
@@ -212,7 +212,7 @@ def _both_signs(found: Quantity) -> Form:
     return Items("list", tuple(forms))
 
 
-def _joined(tokens: list[Token]) -> Form | None:
+def _joined(tokens: list[FormulaToken]) -> Form | None:
     for command, op in _JOINS.items():
         parts = split(tokens, command)
         if len(parts) > 1:
@@ -223,14 +223,14 @@ def _joined(tokens: list[Token]) -> Form | None:
     return None
 
 
-def _set(tokens: list[Token]) -> Form:
+def _set(tokens: list[FormulaToken]) -> Form:
     while enclosed(tokens) and tokens[0].among("(") and not len(split(tokens[1:-1], ",")) > 1:
         tokens = tokens[1:-1]
     text = source(tokens)
     return _special(text) or _one(tokens)
 
 
-def _bracketed(tokens: list[Token]) -> Form | None:
+def _bracketed(tokens: list[FormulaToken]) -> Form | None:
     """Sets, pairs and closed or half open intervals."""
     if len(tokens) < 3 or not _wholly(tokens):
         return None
@@ -247,7 +247,7 @@ def _bracketed(tokens: list[Token]) -> Form | None:
     return None
 
 
-def _set_of(inner: list[Token], parts: list[list[Token]]) -> Form:
+def _set_of(inner: list[FormulaToken], parts: list[list[FormulaToken]]) -> Form:
     for bar in ("|", r"\mid", ":"):
         built = split(inner, bar)
         if len(built) == 2:
@@ -261,7 +261,7 @@ def _set_of(inner: list[Token], parts: list[list[Token]]) -> Form:
     return Items("set", tuple(forms))
 
 
-def _wholly(tokens: list[Token]) -> bool:
+def _wholly(tokens: list[FormulaToken]) -> bool:
     """Whether one pair of brackets, the same or of a half open interval, holds everything."""
     depth = 0
     for index, token in enumerate(tokens):

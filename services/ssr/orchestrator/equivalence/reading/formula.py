@@ -12,7 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ssr.orchestrator.equivalence.reading.expression import Expression, constant, number, variable
-from ssr.orchestrator.equivalence.reading.tokens import NotRead, Token, source
+from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead, source
 
 _MAX_DEPTH = 40
 
@@ -71,21 +71,21 @@ _TIMES, _OVER = ("*", r"\cdot", r"\times", r"\ast"), ("/", r"\div")
 _SUMS = {"+": 0, "-": 0, r"\pm": 1, r"\mp": -1}
 _CLOSES = {"(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
 _KNOWN_WORDS = sorted((*_READ_FUNCTIONS, "pi", "infinity", "sqrt", "cbrt", "mod"), key=len, reverse=True)
-_END = Token("end", "")
+_END = FormulaToken("end", "")
 
 
-def expression(tokens: Sequence[Token]) -> Expression:
+def expression(tokens: Sequence[FormulaToken]) -> Expression:
     """The formula that all of `tokens` are. Raises NotRead."""
-    parser = _Parser(tokens)
+    parser = _FormulaParser(tokens)
     tree = parser.sum()
     if parser.here is not _END:
         raise NotRead(f"cannot read on at {parser.here.text!r}")
     return tree
 
 
-def _words_apart(tokens: Sequence[Token]) -> list[Token]:
+def _words_apart(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
     """Runs of letters as the functions and variables that they are: `2xsinx` is 2 x sin x."""
-    out: list[Token] = []
+    out: list[FormulaToken] = []
     for token in tokens:
         rest, first = token.text, token
         if token.kind == "text" and len(token.text.strip()) == 1:
@@ -104,8 +104,8 @@ def _words_apart(tokens: Sequence[Token]) -> list[Token]:
     return out
 
 
-class _Parser:
-    def __init__(self, tokens: Sequence[Token]) -> None:
+class _FormulaParser:
+    def __init__(self, tokens: Sequence[FormulaToken]) -> None:
         self._tokens = _words_apart(tokens)
         self._at = self._depth = self._bars = 0
         self._special: dict[str, Callable[[], Expression]] = {
@@ -123,10 +123,10 @@ class _Parser:
         }
 
     @property
-    def here(self) -> Token:
+    def here(self) -> FormulaToken:
         return self._tokens[self._at] if self._at < len(self._tokens) else _END
 
-    def _next(self) -> Token:
+    def _next(self) -> FormulaToken:
         token = self.here
         self._at += 1
         return token
@@ -257,7 +257,7 @@ class _Parser:
             name += "'"
         return variable(name)
 
-    def _number(self, token: Token) -> Expression:
+    def _number(self, token: FormulaToken) -> Expression:
         assert token.value is not None
         if self._took("_"):
             return _in_base(token.text, self._source_of_argument())
@@ -305,7 +305,7 @@ class _Parser:
         token = self.here
         if token.kind == "num" and len(token.text) > 1 and token.text.isdigit():
             rest = token.text[1:]
-            self._tokens[self._at] = Token("num", rest, value=Fraction(rest))
+            self._tokens[self._at] = FormulaToken("num", rest, value=Fraction(rest))
             return number(int(token.text[0]))
         return self._primary()
 

@@ -10,7 +10,7 @@ from ssr.orchestrator.equivalence.reading import units
 from ssr.orchestrator.equivalence.reading.expression import Expression, number
 from ssr.orchestrator.equivalence.reading.forms import Form, Quantity
 from ssr.orchestrator.equivalence.reading.formula import expression
-from ssr.orchestrator.equivalence.reading.tokens import NotRead, Token, source
+from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead, source
 
 _CURRENCIES = ("$", r"\$", "€", "£", "¥", "₹", r"\pounds", r"\euro")
 _CODES = ("USD", "US", "EUR", "GBP", "Rs", "INR")
@@ -21,7 +21,7 @@ _COMPOUND_LIMIT = 4
 _CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
 
 
-def quantity(tokens: Sequence[Token]) -> Quantity:
+def quantity(tokens: Sequence[FormulaToken]) -> Quantity:
     """The quantity that all of `tokens` are. Raises NotRead."""
     rest, unit = _currency(list(tokens))
     rest, behind = _unit(rest)
@@ -38,9 +38,9 @@ def quantity(tokens: Sequence[Token]) -> Quantity:
     return Quantity(formula, unit, _perhaps(rest) if unit is None else None, _digits(rest))
 
 
-def measures(tokens: Sequence[Token]) -> Quantity | None:
+def measures(tokens: Sequence[FormulaToken]) -> Quantity | None:
     """`2 hours 30 minutes` as one quantity; None where the tokens are not several with units."""
-    parts: list[list[Token]] = [[]]
+    parts: list[list[FormulaToken]] = [[]]
     for token in tokens:
         if token.kind == "num" and parts[-1] and parts[-1][-1].kind in ("name", "text"):
             parts.append([])
@@ -66,7 +66,7 @@ def summed(forms: Sequence[Form]) -> Quantity | None:
     return Quantity(total, sizes[0])
 
 
-def _currency(tokens: list[Token]) -> tuple[list[Token], units.Unit | None]:
+def _currency(tokens: list[FormulaToken]) -> tuple[list[FormulaToken], units.Unit | None]:
     r"""`\$5`, `-\$5`, `US\$ 5`, `USD 5`: without its currency, and that."""
     sign = tokens[:1] if tokens and tokens[0].among("-", "+") else []
     place = len(sign)
@@ -78,11 +78,11 @@ def _currency(tokens: list[Token]) -> tuple[list[Token], units.Unit | None]:
     word = tokens[place].text.strip()
     if not (tokens[place].among(*_CURRENCIES) or (word in _CODES and tokens[place + 1].kind == "num")):
         return tokens, None
-    unit = units.unit_of([Token("text", _SIGNS.get(word, word))])
+    unit = units.unit_of([FormulaToken("text", _SIGNS.get(word, word))])
     return sign + tokens[place + 1 :], unit
 
 
-def _unit(tokens: list[Token]) -> tuple[list[Token], units.Unit | None]:
+def _unit(tokens: list[FormulaToken]) -> tuple[list[FormulaToken], units.Unit | None]:
     """The formula's tokens and the unit behind it: the longest one that leaves a formula."""
     for place in range(1, len(tokens)):
         if not _may_begin(tokens, place):
@@ -96,7 +96,7 @@ def _unit(tokens: list[Token]) -> tuple[list[Token], units.Unit | None]:
     return tokens, None
 
 
-def _may_begin(tokens: list[Token], place: int) -> bool:
+def _may_begin(tokens: list[FormulaToken], place: int) -> bool:
     """Whether a unit may begin there: behind a value, with a word of it or a sign that is one."""
     before, token = tokens[place - 1], tokens[place]
     if not (before.kind in ("num", "name") or before.among(")", "}", r"\pi", "]", "!", "|")):
@@ -116,15 +116,15 @@ def _may_begin(tokens: list[Token], place: int) -> bool:
     return token.spaced or units.known(token.text)
 
 
-def _has_names(tokens: Sequence[Token]) -> bool:
+def _has_names(tokens: Sequence[FormulaToken]) -> bool:
     return any(token.kind == "name" for token in tokens)
 
 
-def _compound(before: Sequence[Token], unit: units.Unit) -> bool:
+def _compound(before: Sequence[FormulaToken], unit: units.Unit) -> bool:
     return any(token.kind == "text" and token.text.strip() not in ("", "i") for token in before) and bool(unit.bases)
 
 
-def _scaled(tokens: list[Token]) -> tuple[list[Token], int]:
+def _scaled(tokens: list[FormulaToken]) -> tuple[list[FormulaToken], int]:
     """Without "million" and the like at the end, and the power of ten that it is."""
     if len(tokens) > 1 and tokens[-1].kind in ("name", "text"):
         scale = _SCALES.get(tokens[-1].text.strip().lower(), 0)
@@ -133,25 +133,25 @@ def _scaled(tokens: list[Token]) -> tuple[list[Token], int]:
     return tokens, 0
 
 
-def _times(tokens: list[Token], factor: Fraction) -> list[Token]:
-    return [*tokens, Token("op", "*"), Token("num", str(factor), value=factor)]
+def _times(tokens: list[FormulaToken], factor: Fraction) -> list[FormulaToken]:
+    return [*tokens, FormulaToken("op", "*"), FormulaToken("num", str(factor), value=factor)]
 
 
-def _perhaps(tokens: Sequence[Token]) -> units.Unit | None:
+def _perhaps(tokens: Sequence[FormulaToken]) -> units.Unit | None:
     """The metres of `5m`."""
     if len(tokens) == 2 and tokens[0].kind == "num" and tokens[1].kind == "name" and tokens[1].text in _BARE_LETTERS:
         return units.unit_of(tokens[1:])
     return None
 
 
-def _digits(tokens: Sequence[Token]) -> str:
+def _digits(tokens: Sequence[FormulaToken]) -> str:
     r"""The 101 of `101_2`, and of 101."""
     if not tokens or tokens[0].kind != "num":
         return ""
     return tokens[0].text if len(tokens) == 1 or tokens[1].among("_") else ""
 
 
-def sides(tokens: Sequence[Token]) -> Expression:
+def sides(tokens: Sequence[FormulaToken]) -> Expression:
     """One side of a relation: a formula, whose unit is left out."""
     found = quantity(tokens)
     if found.formula.has("pm"):

@@ -10,7 +10,7 @@ from ssr.orchestrator.equivalence.reading.expression import Expression, constant
 from ssr.orchestrator.equivalence.reading.forms import Congruence, Form, Interval, Named, Relation
 from ssr.orchestrator.equivalence.reading.formula import expression
 from ssr.orchestrator.equivalence.reading.quantity import sides
-from ssr.orchestrator.equivalence.reading.tokens import NotRead, Token, source, split
+from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead, source, split
 
 _NAME = re.compile(
     r"(?:\\?[A-Za-z]+'*(?:_(?:\{[^{}]*\}|\w+))?(?:\s?\((?:\\?[A-Za-z]+|\d+)(?:,\s?\\?[A-Za-z]+)*\))?"
@@ -24,10 +24,10 @@ _SIGNS = ("=", r"\approx", "<", ">", r"\le", r"\ge", r"\ne")
 _INFINITE = constant("inf")
 _BELOW = Expression("neg", (_INFINITE,))
 
-Reader = Callable[[Sequence[Token]], Form]
+Reader = Callable[[Sequence[FormulaToken]], Form]
 
 
-def relation(tokens: list[Token], read: Reader) -> Form | None:
+def relation(tokens: list[FormulaToken], read: Reader) -> Form | None:
     """The relation that `tokens` are, or None where they have no sign of one; `read` reads what is named."""
     if any(token.text in (r"\pmod", r"\equiv", "mod") for token in tokens):
         return _congruence(tokens, read)
@@ -43,7 +43,7 @@ def relation(tokens: list[Token], read: Reader) -> Form | None:
     return _chain(sides_, signs, read)
 
 
-def _outside(tokens: Sequence[Token], wanted: Token) -> bool:
+def _outside(tokens: Sequence[FormulaToken], wanted: FormulaToken) -> bool:
     depth = 0
     for token in tokens:
         if token is wanted:
@@ -52,7 +52,7 @@ def _outside(tokens: Sequence[Token], wanted: Token) -> bool:
     return False
 
 
-def _between_two(left: list[Token], sign: str, right: list[Token], read: Reader) -> Form:
+def _between_two(left: list[FormulaToken], sign: str, right: list[FormulaToken], read: Reader) -> Form:
     if sign in _ROUND:
         left, sign, right = right, _ROUND[sign], left
     op = _OPS[sign]
@@ -63,7 +63,7 @@ def _between_two(left: list[Token], sign: str, right: list[Token], read: Reader)
     return Relation(op, sides(left), sides(right))
 
 
-def _equation(left: list[Token], right: list[Token], read: Reader) -> Form:
+def _equation(left: list[FormulaToken], right: list[FormulaToken], read: Reader) -> Form:
     if not right:
         raise NotRead("an equation without an end")
     if not left:
@@ -75,22 +75,22 @@ def _equation(left: list[Token], right: list[Token], read: Reader) -> Form:
     return Relation("=", sides(left), sides(right))
 
 
-def _name_of(tokens: Sequence[Token]) -> str | None:
+def _name_of(tokens: Sequence[FormulaToken]) -> str | None:
     text = source(tokens)
     return text.replace(" ", "") if _NAME.fullmatch(text) and text not in ("e", "i", r"\pi", "pi") else None
 
 
-def _one_sided(left: list[Token], right: list[Token], *, closed: bool) -> Interval:
+def _one_sided(left: list[FormulaToken], right: list[FormulaToken], *, closed: bool) -> Interval:
     if left:
         return Interval(sides(left), _INFINITE, closed, False)
     return Interval(_BELOW, sides(right), False, closed)
 
 
-def _apart(tokens: list[Token]) -> Form:
+def _apart(tokens: list[FormulaToken]) -> Form:
     return Relation("!=", Expression("var", value="x"), sides(tokens))
 
 
-def _chain(parts: list[list[Token]], signs: list[str], read: Reader) -> Form:
+def _chain(parts: list[list[FormulaToken]], signs: list[str], read: Reader) -> Form:
     if set(signs) <= {"=", r"\approx"}:  # x = 2+3 = 5
         name = _name_of(parts[0])
         return Named(name, read(parts[-1])) if name else read(parts[-1])
@@ -106,7 +106,7 @@ def _chain(parts: list[list[Token]], signs: list[str], read: Reader) -> Form:
     return Named(name, interval)
 
 
-def _congruence(tokens: list[Token], read: Reader) -> Form:
+def _congruence(tokens: list[FormulaToken], read: Reader) -> Form:
     r"""`x \equiv 3 \pmod{7}`, `3 mod 7`."""
     left, *rest = split(tokens, r"\equiv")
     if len(rest) > 1:

@@ -13,7 +13,7 @@ class NotRead(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class FormulaToken:
     r"""`kind` is "num", "name" (a run of letters), "cmd" (`\frac`), "text" (a block of words) or "op" (one sign).
 
     `value` is a number's value; `spaced` says that a blank is before it.
@@ -43,9 +43,9 @@ _MAX_DIGITS = 1000
 _OPENING, _CLOSING = ("(", "[", "{", r"\{", r"\langle"), (")", "]", "}", r"\}", r"\rangle")
 
 
-def tokens_of(text: str) -> list[Token]:
+def tokens_of(text: str) -> list[FormulaToken]:
     """The tokens of a plain answer. Raises NotRead for numbers out of all bounds."""
-    found: list[Token] = []
+    found: list[FormulaToken] = []
     position, depth = 0, 0
     loose = ", " in text
     while position < len(text):
@@ -56,13 +56,13 @@ def tokens_of(text: str) -> list[Token]:
     return found
 
 
-def _next(text: str, position: int, *, thousands: bool) -> tuple[Token | None, int]:
+def _next(text: str, position: int, *, thousands: bool) -> tuple[FormulaToken | None, int]:
     start = position + (len(text[position:]) - len(text[position:].lstrip()) if text[position].isspace() else 0)
     spaced = start > position
     for pattern, value_of in ((_REPEATING, _repeating), (_ENDLESS, _endless)):
         match = pattern.match(text, start)
         if match and (value := value_of(match)) is not None:
-            return Token("num", match[0], spaced, value), match.end()
+            return FormulaToken("num", match[0], spaced, value), match.end()
     match = _TOKEN.match(text, position)
     if match is None:
         return None, len(text)
@@ -73,8 +73,8 @@ def _next(text: str, position: int, *, thousands: bool) -> tuple[Token | None, i
         kind = "num"
     if kind in ("big", "num"):
         digits = match[kind].replace(",", "")
-        return Token("num", digits, spaced, _number(digits)), match.end()
-    return Token(kind, match[kind], spaced), match.end()
+        return FormulaToken("num", digits, spaced, _number(digits)), match.end()
+    return FormulaToken(kind, match[kind], spaced), match.end()
 
 
 def _number(digits: str) -> Fraction:
@@ -105,9 +105,9 @@ def _endless(match: re.Match[str]) -> Fraction | None:
     return None
 
 
-def split(tokens: Sequence[Token], *separators: str) -> list[list[Token]]:
+def split(tokens: Sequence[FormulaToken], *separators: str) -> list[list[FormulaToken]]:
     """`tokens` cut at the separators that are in no brackets. Raises NotRead where brackets do not fit together."""
-    parts: list[list[Token]] = [[]]
+    parts: list[list[FormulaToken]] = [[]]
     depth = 0
     for token in tokens:
         depth += token.among(*_OPENING) - token.among(*_CLOSING)
@@ -122,7 +122,7 @@ def split(tokens: Sequence[Token], *separators: str) -> list[list[Token]]:
     return parts
 
 
-def enclosed(tokens: Sequence[Token]) -> bool:
+def enclosed(tokens: Sequence[FormulaToken]) -> bool:
     """Whether one pair of brackets holds everything."""
     depth = 0
     for index, token in enumerate(tokens):
@@ -132,10 +132,10 @@ def enclosed(tokens: Sequence[Token]) -> bool:
     return False
 
 
-def source(tokens: Sequence[Token]) -> str:
+def source(tokens: Sequence[FormulaToken]) -> str:
     """What the tokens were cut from, with single blanks."""
     return "".join((" " if token.spaced else "") + token.text for token in tokens).strip()
 
 
-def unspaced(token: Token) -> Token:
+def unspaced(token: FormulaToken) -> FormulaToken:
     return replace(token, spaced=False)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ssr.orchestrator.equivalence.reading.tokens import Token
+from ssr.orchestrator.equivalence.reading.tokens import FormulaToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def _named(word: str) -> tuple[str, Fraction] | None:
     return None
 
 
-def unit_of(tokens: Sequence[Token]) -> Unit | None:
+def unit_of(tokens: Sequence[FormulaToken]) -> Unit | None:
     """The unit that `tokens` name; None where they are none. A unit without dimensions is none at all."""
     words = _words(tokens)
     if not words:
@@ -279,7 +279,7 @@ def _singular(word: str) -> str:
     return irregular.get(word, word.removesuffix("s") if len(word) > 3 else word)
 
 
-def _words(tokens: Sequence[Token]) -> list[str] | None:
+def _words(tokens: Sequence[FormulaToken]) -> list[str] | None:
     """The words, signs and exponents ("^2"); None where something else is among them."""
     words: list[str] = []
     place = 0
@@ -302,7 +302,7 @@ def _words(tokens: Sequence[Token]) -> list[str] | None:
     return words
 
 
-def _power(tokens: Sequence[Token], place: int) -> tuple[int | None, int]:
+def _power(tokens: Sequence[FormulaToken], place: int) -> tuple[int | None, int]:
     texts = [token.text for token in tokens[place : place + 4]]
     for length, digits in ((1, texts[:1]), (3, texts[1:2]), (4, texts[1:3])):
         written = "".join(digits)

@@ -1,0 +1,80 @@
+"""What a run of the algorithm calls: who selects, writes, verifies, and decides which answers are equal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ssr.core.answers import Equivalence
+from ssr.core.evidence.posterior import Posterior
+from ssr.core.evidence.prior import Prior
+from ssr.core.poll_run import Verified
+from ssr.core.types import (
+    OnRejected,
+    Options,
+    PathContext,
+    Selection,
+    SelectionRule,
+    Step,
+    Verdict,
+    Written,
+)
+
+
+class Selector(Protocol):
+    """SPM: which strategies suit a problem."""
+
+    async def select(
+        self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = SelectionRule.RANKING
+    ) -> Selection: ...
+
+
+class StepWriter(Protocol):
+    """Writes the next steps of a path: the draft model, or the target where nobody drafts."""
+
+    def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
+        """The steps that follow the context's, each as soon as it is complete; `most` of them (0: as many as come).
+
+        `max_path_tokens` and `max_thinking_tokens` of `options` are what the path has left of them. It ends with the
+        turn, with these tokens, or for reasons of its own, but never without a step. Closing it, or cancelling whoever
+        reads it, ends the writing.
+        """
+        ...
+
+
+class Verifier(Protocol):
+    """SSD: the target scores a draft and replaces a weak one."""
+
+    async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
+        """`rejected` is awaited before the rewrite is written, where that can be known."""
+        ...
+
+
+#: See `ssr.core.domain.Domain`.
+Extract = Callable[[str, str], str]
+
+
+async def _at_once(path: int) -> None:
+    """The verdict on a path's draft may begin now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Who does the work. `drafter` writes with the draft model, `writer` with the target.
+
+    `judging` is awaited with the path's index before each verdict on a draft, also one that needs no service: whoever
+    stops a run at its step boundaries holds it there.
+    `posterior` weighs the votes for stop rule evidence. Of a domain that has them, `extract` finds the answer from the
+    box ("": none) and all that a path says, and `verified` says whether an answer surely is right or wrong.
+    """
+
+    selector: Selector
+    drafter: StepWriter
+    writer: StepWriter
+    verifier: Verifier
+    equivalence: Equivalence
+    judging: Callable[[int], Awaitable[None]] = _at_once
+    posterior: Posterior = field(default_factory=lambda: Posterior(Prior()))
+    extract: Extract | None = None
+    verified: Verified | None = None
