@@ -8,7 +8,7 @@ api=ssr.v1.ReasoningService
 tenant=example
 call() { grpcurl -plaintext -H "x-ssr-tenant: $tenant" -d "$2" "$server" "$api/$1"; }
 
-# Reflection is on: the server tells what it offers.
+# Reflection is on: the server lists what it offers.
 grpcurl -plaintext "$server" list
 grpcurl -plaintext "$server" describe "$api"
 grpcurl -plaintext "$server" grpc.health.v1.Health/Check

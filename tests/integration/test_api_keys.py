@@ -86,8 +86,8 @@ async def test_a_good_key_is_needed(keys: Path, caplog: pytest.LogCaptureFixture
         async with serving(keys) as (address, script):
             for key in (ACME, ACME_NEXT, SCHOOL):
                 assert (await get(address, key)).job_id == JOB_ID
-            for bad, told in (("", "with an API key"), (ACME[:-1], "not, or no longer, good")):
-                with pytest.raises(errors.Unauthenticated, match=told) as caught:
+            for bad, message in (("", "with an API key"), (ACME[:-1], "not, or no longer, good")):
+                with pytest.raises(errors.Unauthenticated, match=message) as caught:
                     await get(address, bad)
                 assert "0123456789" not in str(caught.value)
     assert script.tenants == ["acme", "acme", "school-7"]
@@ -236,7 +236,7 @@ async def test_a_revoked_key_ends_its_open_calls(
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [
         ({}, "keys holds no key"),
         ({"acme": "\n\n"}, "keys holds no key"),
@@ -246,9 +246,11 @@ async def test_a_revoked_key_ends_its_open_calls(
         ({"acme.eu": ACME}, "the name of .*keys/acme.eu is no caller's; give 1..64 of the characters"),
     ],
 )
-def test_keys_that_are_wrong_fail_the_start_and_are_not_told(tmp_path: Path, files: dict[str, str], told: str) -> None:
+def test_keys_that_are_wrong_fail_the_start_and_are_not_shown(
+    tmp_path: Path, files: dict[str, str], message: str
+) -> None:
     write_keys(tmp_path / "keys", **files)
-    with pytest.raises(errors.InvalidRequest, match=rf"^api_keys: .*{told}") as caught:
+    with pytest.raises(errors.InvalidRequest, match=rf"^api_keys: .*{message}") as caught:
         read_keys(tmp_path / "keys")
     assert "secr" not in str(caught.value)
 
@@ -343,7 +345,7 @@ async def test_the_command_line_with_tls_and_a_key(keys: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--tls-cert", "tls.crt"), "error: tls-cert: goes together with --tls-key; give both"),
         (("--tls-ca", "/none"), "error: tls.authority: /none cannot be read: No such file or directory"),
@@ -353,10 +355,10 @@ async def test_the_command_line_with_tls_and_a_key(keys: Path, tmp_path: Path) -
 )
 @pytest.mark.parametrize("command", [("solve", PROBLEM), ("watch", JOB_ID), ("cancel", JOB_ID), ("jobs",)])
 def test_the_command_line_without_what_it_needs(
-    command: tuple[str, ...], arguments: tuple[str, ...], told: str
+    command: tuple[str, ...], arguments: tuple[str, ...], message: str
 ) -> None:
     result = CliRunner(env={"SSR_SERVER": "127.0.0.1:1", "COLUMNS": "100"}).invoke(app, [*command, *arguments])
-    assert (result.exit_code, result.stderr) == (2, f"{told}\n")
+    assert (result.exit_code, result.stderr) == (2, f"{message}\n")
 
 
 async def test_callers_see_the_jobs_of_their_own_tenants_alone(services: Services, keys: Path) -> None:

@@ -44,7 +44,7 @@ GENERATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 @pytest.fixture
 async def engine() -> AsyncIterator[tuple[Engine, str]]:
     """Our client, and the URL."""
-    # Without a prefix cache, or the second to ask would be told of the first one's tokens.
+    # Without a prefix cache, or the second to ask would be returned of the first one's tokens.
     backend = SimulatedBackend(SimulatedSettings(latency=Latency(time_scale=0), prefix_cache_tokens=0))
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(running_server(backend, grace_s=1))
@@ -56,21 +56,21 @@ async def engine() -> AsyncIterator[tuple[Engine, str]]:
 async def test_generations_are_equal(
     engine: tuple[Engine, str], path: str, ours: dict[str, Any], theirs: dict[str, Any]
 ) -> None:
-    told = await engine[0].generate(PROMPT, **ours)
+    returned = await engine[0].generate(PROMPT, **ours)
     async with AsyncInferenceClient(model=engine[1] + path) as client:
         output = await client.text_generation(PROMPT, details=True, **theirs)
-    assert cut_at_stop(output.generated_text, ours.get("stop", ()))[0] == told.text != ""
+    assert cut_at_stop(output.generated_text, ours.get("stop", ()))[0] == returned.text != ""
     assert output.details is not None
-    assert output.details.generated_tokens == told.tokens == len(output.details.tokens)
+    assert output.details.generated_tokens == returned.tokens == len(output.details.tokens)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), GENERATIONS)
 async def test_streams_are_equal(engine: tuple[Engine, str], ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     async with aclosing(engine[0].stream(PROMPT, **ours)) as pieces:
-        told = [piece async for piece in pieces]
+        returned = [piece async for piece in pieces]
     async with AsyncInferenceClient(model=f"{engine[1]}/generate_stream") as client:
         events = [event async for event in await client.text_generation(PROMPT, details=True, stream=True, **theirs)]
-    end = told[-1].end
+    end = returned[-1].end
     assert end is not None
     assert (
         cut_at_stop("".join(e.token.text for e in events if not e.token.special), ours.get("stop", ()))[0] == end.text
@@ -84,22 +84,22 @@ DIALOGUE = [{"role": m.role, "content": m.content} for m in MESSAGES]
 
 
 async def test_a_dialogue_is_completed_as_its_prompt_is(engine: tuple[Engine, str]) -> None:
-    told = await engine[0].generate(PROMPT, max_tokens=120)
+    returned = await engine[0].generate(PROMPT, max_tokens=120)
     async with AsyncInferenceClient(base_url=engine[1]) as client:
         output = await client.chat_completion(
             DIALOGUE, max_tokens=120, temperature=0.0, logprobs=True, top_logprobs=3, seed=None
         )
     (choice,) = output.choices
-    assert (choice.message.role, choice.message.content) == ("assistant", told.text)
-    assert choice.finish_reason == {Finish.EOS: "stop", Finish.LENGTH: "length"}[told.finish]
-    assert (output.usage.prompt_tokens, output.usage.completion_tokens) == (told.prompt_tokens, told.tokens)
+    assert (choice.message.role, choice.message.content) == ("assistant", returned.text)
+    assert choice.finish_reason == {Finish.EOS: "stop", Finish.LENGTH: "length"}[returned.finish]
+    assert (output.usage.prompt_tokens, output.usage.completion_tokens) == (returned.prompt_tokens, returned.tokens)
     assert choice.logprobs is not None
-    assert len(choice.logprobs.content) == told.tokens
+    assert len(choice.logprobs.content) == returned.tokens
     assert len(choice.logprobs.content[0].top_logprobs) == 3
 
 
 async def test_a_dialogue_is_streamed(engine: tuple[Engine, str]) -> None:
-    told = await engine[0].generate(PROMPT, max_tokens=120)
+    returned = await engine[0].generate(PROMPT, max_tokens=120)
     async with AsyncInferenceClient(base_url=engine[1]) as client:
         events = [
             event
@@ -107,9 +107,9 @@ async def test_a_dialogue_is_streamed(engine: tuple[Engine, str]) -> None:
                 DIALOGUE, max_tokens=120, temperature=0.0, stream=True, stream_options={"include_usage": True}
             )
         ]
-    assert "".join(choice.delta.content or "" for event in events for choice in event.choices) == told.text
+    assert "".join(choice.delta.content or "" for event in events for choice in event.choices) == returned.text
     assert events[-2].choices[0].finish_reason == "stop"
-    assert events[-1].usage.completion_tokens == told.tokens
+    assert events[-1].usage.completion_tokens == returned.tokens
 
 
 async def test_a_sampled_dialogue_that_stops_at_a_text(engine: tuple[Engine, str]) -> None:
@@ -151,7 +151,7 @@ async def test_the_hubs_client_works_with_the_embedded_engine() -> None:
     chat: dict[str, Any] = {"max_tokens": 12, "temperature": 0.0}
     async with running_server(EmbeddedBackend(settings)) as url, TgiEngine(url) as ours:
         prompt = await ours.render([ChatMessage("user", "What is 17 + 25?")])
-        told = await ours.generate(prompt, max_tokens=12)
+        returned = await ours.generate(prompt, max_tokens=12)
         async with AsyncInferenceClient(model=url) as client:
             whole = await client.text_generation(prompt, **asked)
             events = [event async for event in await client.text_generation(prompt, stream=True, **asked)]
@@ -159,13 +159,13 @@ async def test_the_hubs_client_works_with_the_embedded_engine() -> None:
             turns = [{"role": "user", "content": "What is 17 + 25?"}]
             answer = await client.chat_completion(turns, **chat)
             chunks = [chunk async for chunk in await client.chat_completion(turns, stream=True, **chat)]
-    assert whole.generated_text == told.text != ""
+    assert whole.generated_text == returned.text != ""
     assert whole.details is not None
-    assert len(whole.details.tokens) == told.tokens
-    assert "".join(event.token.text for event in events if not event.token.special) == told.text
-    assert answer.choices[0].message.content == told.text
-    assert answer.usage.prompt_tokens == told.prompt_tokens
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == told.text
+    assert len(whole.details.tokens) == returned.tokens
+    assert "".join(event.token.text for event in events if not event.token.special) == returned.text
+    assert answer.choices[0].message.content == returned.text
+    assert answer.usage.prompt_tokens == returned.prompt_tokens
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == returned.text
 
 
 async def test_requests_are_equal() -> None:

@@ -105,10 +105,10 @@ def test_every_query_of_the_dashboard_has_something_to_show(prometheus: Promethe
     empty = []
     for title, expression in panels():
         found = prometheus.query(filled_in(expression))
-        told = [sample for sample in found if not math.isnan(float(sample["value"][1]))]
+        returned = [sample for sample in found if not math.isnan(float(sample["value"][1]))]
         # What is only now and then: two versions at a time, a Redis that cannot be used, a step in one direction.
         seldom = any(comparison in expression for comparison in ("> 0", "> 1", "== 0", "< 60"))
-        if not told and not seldom and not any(name in expression for name in NOT_HERE):
+        if not returned and not seldom and not any(name in expression for name in NOT_HERE):
             empty.append((title, expression))
     assert empty == []
 

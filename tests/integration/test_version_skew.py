@@ -102,11 +102,11 @@ def right(job: Job) -> bool:
 
 async def test_the_previous_client_with_this_server(services: Services, previous: Previous) -> None:
     async with running_orchestrator(services.orchestrator) as port:
-        told = json.loads(await previous.run(CLIENT, f"127.0.0.1:{port}", PROBLEM))
-    assert told["file"].startswith(str(previous.services))
-    assert told["events"][0] == "Queued"
-    assert told["events"][-1] == "Finished"
-    assert (told["job"]["status"], told["job"]["answer"]) == ("answered", truth(PROBLEM))
+        seen = json.loads(await previous.run(CLIENT, f"127.0.0.1:{port}", PROBLEM))
+    assert seen["file"].startswith(str(previous.services))
+    assert seen["events"][0] == "Queued"
+    assert seen["events"][-1] == "Finished"
+    assert (seen["job"]["status"], seen["job"]["answer"]) == ("answered", truth(PROBLEM))
 
 
 async def test_this_orchestrator_with_the_previous_services(services: Services, previous: Previous) -> None:
@@ -126,9 +126,9 @@ async def test_this_orchestrator_with_the_previous_services(services: Services, 
 async def test_orchestrators_of_both_versions_share_one_redis(services: Services, previous: Previous) -> None:
     """Each runs, shows, lists and cancels what the other has taken in; the previous one with these services."""
     settings = services.orchestrator
-    told = {name.upper(): getattr(settings, name) for name in ("redis_url", "selector", "drafter", "verifier")}
+    environment = {name.upper(): getattr(settings, name) for name in ("redis_url", "selector", "drafter", "verifier")}
     async with AsyncExitStack() as stack:
-        old = await stack.enter_async_context(previous.serving("orchestrator", told))
+        old = await stack.enter_async_context(previous.serving("orchestrator", environment))
         before = await stack.enter_async_context(AsyncClient(old, timeout_s=LIMIT_S))
         # Only the previous one is there to run these.
         assert right(await before.solve(PROBLEM, seed=1, timeout_s=LIMIT_S))
@@ -149,7 +149,7 @@ async def test_orchestrators_of_both_versions_share_one_redis(services: Services
 
 REPORTS = """
 import asyncio, json, sys
-from ssr.autoscaler.policy.decision import ScalingDecision
+from ssr.autoscaler.policy.decision import Decision
 from ssr.autoscaler.policy.state import ScalingState
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reports import ReportStore
@@ -163,7 +163,7 @@ async def main(url, mine):
         seen = [(str(one.service), one.replica, one.load.requests_waiting, one.engines) for one in view.reports]
         decided = {str(pool): one.replicas for pool, one in view.decided.items()}
         await store.report_load(Service.DRAFTER, mine, Load(requests_waiting=3), 2)
-        await store.decide(Pool.TARGET, ScalingDecision(5, ("demand",), ScalingState(5, 5, view.now, view.now)), view.now)
+        await store.decide(Pool.TARGET, Decision(5, ("demand",), ScalingState(5, 5, view.now, view.now)), view.now)
         print(json.dumps({"seen": seen, "decided": decided}))
 
 asyncio.run(main(*sys.argv[1:]))
@@ -186,9 +186,14 @@ async def test_autoscalers_of_both_versions_read_each_others_reports_and_decisio
 async def test_services_of_the_previous_version_report_to_this_autoscaler(
     services: Services, previous: Previous
 ) -> None:
-    told = {"ENGINE__URLS": services.draft_url, "REDIS_URL": services.redis_url, "REPLICA": "old", "REPORT_S": "0.2"}
+    environment = {
+        "ENGINE__URLS": services.draft_url,
+        "REDIS_URL": services.redis_url,
+        "REPLICA": "old",
+        "REPORT_S": "0.2",
+    }
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(previous.serving("drafter", told))
+        await stack.enter_async_context(previous.serving("drafter", environment))
         redis = await stack.enter_async_context(open_redis(services.redis_url))
         store = ReportStore(redis, ttl_s=60)
         async with asyncio.timeout(LIMIT_S):

@@ -45,8 +45,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the figures as J
 
 Report = TypeVar("Report")
 
-#: Tells what is being done.
-_Tell = Callable[[str], None]
+#: Reports what is being done.
+_Progress = Callable[[str], None]
 
 
 @bench_app.command("overhead")
@@ -98,7 +98,7 @@ def burst(
     """More jobs at once than there is room for.
 
     First batch jobs with one interactive job behind them: how soon does it
-    start? Then a burst: how many are admitted, are the others told when to come
+    start? Then a burst: how many are admitted, are the others informed when to come
     back, do all admitted ones end, does every process live on?
 
     Exit status: 0 when they do; 1 when one of these is not so.
@@ -171,7 +171,7 @@ def autoscale(
     start in a local fleet instead of on Kubernetes, 60 s after they were asked
     for. Calm, a class bell with 20 times the load within 30 s, calm, busy, then
     as busy with most drafts rewritten. Everything runs 20 times as fast; what is
-    told is in seconds of that day.
+    shown is in seconds of that day.
 
     \b
     Side by side:
@@ -214,13 +214,13 @@ async def _autoscale(
         check_plotting()
         await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
 
-    async def measured(tell: _Tell) -> AutoscaleReport:
-        async for report in measure_autoscale(plan, tell):
+    async def measured(report_progress: _Progress) -> AutoscaleReport:
+        async for report in measure_autoscale(plan, report_progress):
             if out is not None:
                 await asyncio.to_thread(write_results, report, out)
         return report
 
-    report = await _told(measured)
+    report = await _reported(measured)
     _show(autoscale_json(report), autoscale_table(report), as_json)
     bad = [one for one in figures_of(report) if one.policy.ours and (one.lost_jobs or one.flaps)]
     for one in bad:
@@ -235,7 +235,7 @@ async def _overhead(
     from ssr_bench.overhead_table import overhead_table
 
     plan = OverheadPlan(numbers("jobs", jobs, int), 1 if paths is None else paths, steps, seconds, warm_up)
-    report: OverheadReport = await _told(lambda tell: measure_overhead(plan, tell))
+    report: OverheadReport = await _reported(lambda report_progress: measure_overhead(plan, report_progress))
     _show(report, overhead_table(report), as_json)
     return ExitStatus.DONE
 
@@ -249,7 +249,7 @@ async def _lookaheads(lookahead: str, paths: int | None, as_json: bool) -> ExitS
     from ssr_bench.report_tables import lookahead_table
 
     plan = LookaheadPlan(numbers("lookahead", lookahead, _lookahead), paths=1 if paths is None else paths)
-    figures: tuple[LookaheadFigures, ...] = await _told(lambda _: compare_lookaheads(plan))
+    figures: tuple[LookaheadFigures, ...] = await _reported(lambda _: compare_lookaheads(plan))
     _show({"plan": plan, "lookaheads": figures}, lookahead_table(plan, figures), as_json)
     return ExitStatus.DONE
 
@@ -259,7 +259,7 @@ async def _burst(jobs: int, within: float, batch_jobs: int, capacity: int, as_js
     from ssr_bench.report_tables import burst_table
 
     plan = BurstPlan(jobs, within, batch_jobs, capacity)
-    report: BurstReport = await _told(lambda tell: measure_burst(plan, tell))
+    report: BurstReport = await _reported(lambda report_progress: measure_burst(plan, report_progress))
     _show(report, burst_table(report), as_json)
     if not report.borne:
         print_error("the burst was not borne: a part died, a job failed, or a refusal did not say when to come back")
@@ -272,7 +272,7 @@ async def _priority(batch_jobs: int, trials: int, places: int, as_json: bool) ->
     from ssr_bench.report_tables import priority_table
 
     plan = PriorityPlan(batch_jobs, trials, places=places)
-    report: PriorityReport = await _told(lambda tell: measure_priority(plan, tell))
+    report: PriorityReport = await _reported(lambda report_progress: measure_priority(plan, report_progress))
     _show(report, priority_table(report), as_json)
     return ExitStatus.DONE
 
@@ -282,12 +282,12 @@ async def _cancellation(trials: int, deadline: float, as_json: bool) -> ExitStat
     from ssr_bench.report_tables import cancellation_table
 
     plan = CancellationPlan(trials, deadline)
-    report: CancellationReport = await _told(lambda tell: measure_cancellation(plan, tell))
+    report: CancellationReport = await _reported(lambda report_progress: measure_cancellation(plan, report_progress))
     _show(report, cancellation_table(report), as_json)
     return ExitStatus.DONE
 
 
-async def _told(measure: Callable[[_Tell], Awaitable[Report]]) -> Report:
+async def _reported(measure: Callable[[_Progress], Awaitable[Report]]) -> Report:
     """The report of a measurement; on a terminal, what it is doing is shown."""
     with Console(stderr=True).status("measuring …") as spinner:
         return await measure(spinner.update)

@@ -1,4 +1,4 @@
-"""`ssr bench report` and `ssr bench calibrate`: what recorded evaluations tell."""
+"""`ssr bench report` and `ssr bench calibrate`: what recorded evaluations show."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def report(
     """Tables and figures of what was recorded: report.html, table.md and PNG files.
 
     Every number is computed from the records, so that an evaluation that is not
-    finished can be looked at too. Several DIRs are told side by side.
+    finished can be looked at too. Several DIRs are shown side by side.
 
     Example:
 

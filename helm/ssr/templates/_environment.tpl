@@ -162,7 +162,7 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
 {{- toJson $settings -}}
 {{- end -}}
 
-{{/* What the chart tells the orchestrator alone, as JSON. */}}
+{{/* What the chart gives the orchestrator alone, as JSON. */}}
 {{- define "ssr.orchestratorSettings" -}}
 {{- $settings := include "ssr.wakeTimeouts" . | fromJson -}}
 {{- if include "ssr.keysSecret" . -}}
@@ -175,7 +175,7 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
 {{- toJson $settings -}}
 {{- end -}}
 
-{{/* What the chart tells the gateway alone, as JSON. */}}
+{{/* What the chart gives the gateway alone, as JSON. */}}
 {{- define "ssr.gatewaySettings" -}}
 {{- $settings := dict "ui" .Values.gateway.page -}}
 {{- if ne (include "ssr.gatewayScheme" .) "https" -}}
@@ -192,7 +192,7 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
 {{- ternary "https" "http" (and .Values.gateway.https (ne (include "ssr.tlsKind" .) "none")) -}}
 {{- end -}}
 
-{{/* What the chart tells the autoscaler, as JSON. */}}
+{{/* What the chart gives the autoscaler, as JSON. */}}
 {{- define "ssr.autoscalerSettings" -}}
 {{- $name := include "ssr.fullname" . -}}
 {{- $deployments := dict -}}

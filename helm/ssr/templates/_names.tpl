@@ -113,7 +113,7 @@ labels:
 9464
 {{- end -}}
 
-{{/* The port that tells health alone: without TLS, because the kubelet's gRPC probes know none, and at once, however
+{{/* The port that reports health alone: without TLS, because the kubelet's gRPC probes know none, and at once, however
 busy the service is. */}}
 {{- define "ssr.healthPort" -}}
 7609

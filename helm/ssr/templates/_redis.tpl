@@ -1,6 +1,6 @@
 {{/* Valkey's memory. */}}
 
-{{/* Bytes of a quantity, as "4Gi"; empty where it cannot be told. */}}
+{{/* Bytes of a quantity, as "4Gi"; empty where it cannot be read. */}}
 {{- define "ssr.bytes" -}}
 {{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
 {{- $text := include "ssr.scalar" . -}}

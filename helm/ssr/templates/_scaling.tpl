@@ -1,4 +1,4 @@
-{{/* What is scaled, by whom, and who tells of the load. */}}
+{{/* What is scaled, by whom, and who reports the load. */}}
 
 {{/* The pools whose engines are scaled, comma-separated: those of this release that autoscaling.kind is asked for. */}}
 {{- define "ssr.scaledPools" -}}
@@ -28,7 +28,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The services that tell of the load they put on a pool, comma-separated. A selector with engines of its own has none. */}}
+{{/* The services that report the load they put on a pool, comma-separated. A selector with engines of its own has none. */}}
 {{- define "ssr.reporters" -}}
 {{- if ne .Values.autoscaling.kind "none" -}}
 {{- join "," (concat (list "drafter" "verifier") (ternary (list "selector") list (eq .Values.engines.selector.kind "target"))) -}}

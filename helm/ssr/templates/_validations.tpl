@@ -1,4 +1,4 @@
-{{/* Combinations of values that the schema cannot tell are wrong. */}}
+{{/* Combinations of values that the schema cannot refuse. */}}
 
 {{- define "ssr.validate" -}}
 {{- include "ssr.validateRedis" .Values.redis -}}

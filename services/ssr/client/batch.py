@@ -1,4 +1,4 @@
-"""Many jobs as one object, and what a server tells of itself."""
+"""Many jobs as one object, and what a server reports of itself."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ from ssr.core.lookahead import steps_ahead
 from ssr.core.path_stream import PathStream
 from ssr.core.poll_run import Pollster
 from ssr.core.run import Decision, Path, PathEnded, Run, Selected, StepCommitted, answered, path_end
-from ssr.core.steps import RepeatRule
 from ssr.core.stages import Extract, Stages
+from ssr.core.steps import RepeatRule
 from ssr.core.types import (
     MAX_SCORE,
     NO_STRATEGY,
@@ -38,7 +38,6 @@ from ssr.core.types import (
     PathContext,
     PathStatus,
     Selection,
-    SelectionRule,
     Step,
     StopRule,
     Verdict,

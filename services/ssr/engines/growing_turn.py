@@ -19,7 +19,7 @@ from ssr.engines.base import Finish, Generation, Piece
 class StreamedStep:
     """A step out of a stream: `raw` is what has come of the one behind it, or of itself where it ended the turn.
 
-    `prompt_tokens` and `cached_tokens` are the stream's as far as its engine has told; `first`: it is the stream's
+    `prompt_tokens` and `cached_tokens` are the stream's as far as its engine has reported; `first`: it is the stream's
     first step. `calls` are those that were made for it beside the stream.
     """
 

@@ -1,6 +1,6 @@
 """Prompts from dialogues, without asking the engine each time.
 
-A chat template puts the turns' contents between its own marks. Rendering placeholders once tells those marks; every
+A chat template puts the turns' contents between its own marks. Rendering placeholders once shows those marks; every
 later dialogue of the same shape is put together here, which saves an HTTP call a step. It is also where nothing that
 somebody wrote becomes a mark: every content passes `core.control_tokens`, on its way into the frame or to the engine.
 

@@ -91,10 +91,10 @@ def ended(url: str, details: StreamDetails, prompt: str, text: str, most: int) -
     return Generation(text, tokens, _FINISH[details.finish_reason], *prompt_counts(url, details, prompt))
 
 
-def prompt_counts(url: str, told: StreamDetails | StreamPrompt, prompt: str) -> tuple[int | None, int | None]:
+def prompt_counts(url: str, details: StreamDetails | StreamPrompt, prompt: str) -> tuple[int | None, int | None]:
     """The prompt's tokens, and those of them that were cached, out of a stream. Raises `BadReply`."""
-    tokens = plausible.prompt_tokens(url, told.input_length, prompt)
-    return tokens, plausible.cached_tokens(url, told.cached_length, tokens)
+    tokens = plausible.prompt_tokens(url, details.input_length, prompt)
+    return tokens, plausible.cached_tokens(url, details.cached_length, tokens)
 
 
 def next_token_in(reply: Reply, prompt: str, top_n: int) -> NextToken:

@@ -131,7 +131,7 @@ class OrchestratorSettings(ServiceSettings):
     #: With API keys: a call sees the jobs of the tenant that it names alone (x-ssr-tenant; none: the caller's own
     #: name), not those of all the tenants under its key.
     subtenants_apart: bool = False
-    #: Tell KEDA how many engines each pool needs (externalscaler.ExternalScaler); one replica at a time decides.
+    #: Report to KEDA how many engines each pool needs (externalscaler.ExternalScaler); one replica at a time decides.
     keda: bool = False
     #: For KEDA: how each pool may be scaled, as SSR_AUTOSCALER_SCALING__*.
     scaling: ScalingSettings = ScalingSettings()

@@ -1,4 +1,4 @@
-"""What the chart sets is known to the services, and what they can be told can be set."""
+"""What the chart sets is known to the services, and what they can be returned can be set."""
 
 from __future__ import annotations
 
@@ -252,9 +252,9 @@ def test_every_setting_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) 
     orchestrator = _read("orchestrator", manifests.environment("orchestrator"), monkeypatch)
     assert isinstance(orchestrator, OrchestratorSettings)
     given = EVERYTHING["services"]["orchestrator"]["settings"]
-    told = orchestrator.model_dump(include=set(given))
-    told["calibration"] = str(told["calibration"])
-    assert told == given | {"tenant_limits": {"acme": 200, "school-7": 20}}
+    returned = orchestrator.model_dump(include=set(given))
+    returned["calibration"] = str(returned["calibration"])
+    assert returned == given | {"tenant_limits": {"acme": 200, "school-7": 20}}
     assert orchestrator.tls is not None
     assert str(orchestrator.tls.clients) == "/tls/ca.crt"
     assert (orchestrator.metrics_port, orchestrator.health_port, orchestrator.log_format) == (9464, 7609, "json")

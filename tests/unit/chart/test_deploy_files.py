@@ -37,13 +37,13 @@ def services(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("vllm", [False, True])
 @pytest.mark.parametrize("name", SETTINGS)
 def test_compose_tells_services_what_they_know(name: str, vllm: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = dict(services("compose.yaml")[name]["environment"])
+    returned = dict(services("compose.yaml")[name]["environment"])
     if vllm:
-        told |= services("compose.vllm.yaml").get(name, {}).get("environment", {})
-    for variable, value in told.items():
+        returned |= services("compose.vllm.yaml").get(name, {}).get("environment", {})
+    for variable, value in returned.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setenv(f"SSR_{name.upper()}_LOG_FORMAT", "text")  # what Compose makes of ${SSR_LOG_FORMAT:-text}
-    assert told[f"SSR_{name.upper()}_LOG_FORMAT"] == "${SSR_LOG_FORMAT:-text}"
+    assert returned[f"SSR_{name.upper()}_LOG_FORMAT"] == "${SSR_LOG_FORMAT:-text}"
     settings = SETTINGS[name].from_environment()
     assert settings.metrics_port == 9464
     assert settings.host == "0.0.0.0"

@@ -1,4 +1,4 @@
-"""The TGI-shaped HTTP face over a backend that says what it is told to say."""
+"""The TGI-shaped HTTP face over a backend that says what a test has it say."""
 
 from __future__ import annotations
 

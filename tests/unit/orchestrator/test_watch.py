@@ -23,9 +23,9 @@ class Silent:
 
     async def events(self, job_id: str, cursor: str) -> list[reasoning_pb2.Event]:
         self.looks += 1
-        told = min(self.events_left, EVENTS_AT_ONCE)
-        self.events_left -= told
-        return [reasoning_pb2.Event(cursor=f"{self.looks}-{n}") for n in range(told)]
+        returned = min(self.events_left, EVENTS_AT_ONCE)
+        self.events_left -= returned
+        return [reasoning_pb2.Event(cursor=f"{self.looks}-{n}") for n in range(returned)]
 
     async def final(self, job_id: str) -> bool:
         return False

@@ -22,7 +22,7 @@ class _Body(BaseModel):
 
 
 class Parameters(_Body):
-    """Sampling, limits and what the reply should tell; None is "not given"."""
+    """Sampling, limits and what the reply should hold; None is "not given"."""
 
     best_of: U64 | None = None
     temperature: float | None = None

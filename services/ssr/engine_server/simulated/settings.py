@@ -74,7 +74,7 @@ class Latency(_Settings):
 class SimulatedSettings(_Settings):
     """One simulated engine: a model, how good and how fast it is, and what goes wrong with it."""
 
-    model_id: str = Field(default="simulated", min_length=1, max_length=200, description="The name /info tells.")
+    model_id: str = Field(default="simulated", min_length=1, max_length=200, description="The name that /info returns.")
     parameters: int | None = Field(
         default=None, ge=1, description="Size of the pretended model, in weights, for FLOPs."
     )

@@ -102,6 +102,6 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         if state.paused_ms is not None:
             message.paused_since.FromMilliseconds(state.paused_ms)
         for replica in state.replicas:
-            told = message.replicas.add(name=replica.name, jobs=replica.jobs, drained=replica.drained)
-            told.last_seen.FromMilliseconds(replica.seen_ms)
+            listed = message.replicas.add(name=replica.name, jobs=replica.jobs, drained=replica.drained)
+            listed.last_seen.FromMilliseconds(replica.seen_ms)
         return message

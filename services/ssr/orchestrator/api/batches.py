@@ -38,7 +38,7 @@ Item = TypeVar("Item")
 
 
 class Batches:
-    """Makes batches and tells of them."""
+    """Makes batches and reports them."""
 
     def __init__(
         self, admission: Admission, intake: Intake, store: JobStore, queue: JobQueue, batches: BatchStore, now: Clock

@@ -138,11 +138,11 @@ class JobQueue:
         return _entry(priorities, found)
 
     async def keep(self, entries: Iterable[QueuedJob]) -> None:
-        """Tell that these jobs are at work here."""
+        """Report that these jobs are at work here."""
         await self._set_idle(entries, 0, channel="")
 
     async def hand_back(self, entry: QueuedJob) -> None:
-        """Let another replica have the job at once, and tell them."""
+        """Let another replica have the job at once, and wake it."""
         await self._set_idle([entry], _LONG_AGO_MS, channel=NOTICES)
 
     async def _set_idle(self, entries: Iterable[QueuedJob], idle_ms: int, channel: str) -> None:

@@ -176,7 +176,7 @@ class JobStore:
         await self._release(JobKeys(claim.job_id).both, [claim.epoch])
 
     async def append(self, claim: Claim, happening: Started | Decision) -> None:
-        """Commit a decision and tell of it, or tell of the claim; once, however often it is called.
+        """Commit a decision and report it, or report the claim; once, however often it is called.
 
         Raises: StaleOwner when the job has a newer owner or is finished; LostGround when Redis lacks a decision that
         this one follows from.

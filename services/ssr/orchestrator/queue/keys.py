@@ -32,7 +32,7 @@ Fields of meta:
     epoch        raised with every claim; writes of an older epoch are refused
     entry        the id of the queue entry it was first claimed with; other entries of the same job are duplicates
     owner        the replica that claimed the job last
-    told         the epoch of the last claim that was told of
+    told         the epoch of the last claim that was reported
     takeovers    how often it was claimed from an owner that had not handed it back
     created, started, finished    ms since 1970
     cancel       once the job's end is asked for: "1" by somebody, "left" as all who waited for it have left, "late

@@ -10,7 +10,7 @@ from ssr.orchestrator.queue.job_store import LATE, Claim
 
 
 class JobDeadline:
-    """A time limit, to be entered once: it passes `deadline_s` seconds from the submission (None: never), or when told.
+    """A time limit, to be entered once: `deadline_s` seconds from the submission (None: never), or when made to pass.
 
     As `asyncio.timeout`, it raises TimeoutError at the end of the block; `reason` says why.
     """

@@ -1,7 +1,7 @@
--- Commits one decision of a run and tells of it, at once or not at all. Keys: see orchestrator/keys.py.
+-- Commits one decision of a run and reports it, at once or not at all. Keys: see orchestrator/keys.py.
 -- KEYS  meta, events
 -- ARGV  epoch, channel, job id, event, then what it is: "step", path and index; "once" and a field of meta, for what
---       is decided once; "claim" for what is told once an epoch
+--       is decided once; "claim" for what is reported once an epoch
 -- Returns "ok" (also when this very decision was committed before: a retry after a lost reply), "stale" when the job
 -- has a newer owner or is finished, "gap" when the decision does not follow from what is committed.
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'status')

@@ -1,4 +1,4 @@
--- The job of a key was left by all who waited for it: tell which attempt of the same request is the newest.
+-- The job of a key was left by all who waited for it: return the newest attempt of the same request.
 -- Keys: see orchestrator/queue/keys.py.
 -- KEYS  meta, events
 -- ARGV  number of the attempt, seconds to keep that

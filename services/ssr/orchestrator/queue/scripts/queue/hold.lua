@@ -1,7 +1,7 @@
 -- Sets how long the entries that a replica holds have been idle: 0 keeps them, a long time hands them back.
 -- Entries that have gone on to another replica stay with it. Keys: see orchestrator/keys.py.
 -- KEYS  stream
--- ARGV  group, consumer, ms idle, channel or "" to tell nobody, then entry ids
+-- ARGV  group, consumer, ms idle, channel or "" to wake nobody, then entry ids
 -- Returns how many entries the replica still holds.
 local held = 0
 for i = 5, #ARGV do
