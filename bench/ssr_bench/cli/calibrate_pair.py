@@ -18,7 +18,7 @@ from ssr.core.evidence.calibration import Calibration, Entry, calibration_text, 
 from ssr.core.limits import check_within
 
 if TYPE_CHECKING:
-    from ssr_bench.replay.calibrating import PairCalibration
+    from ssr_bench.replay.calibrating import Judged, PairCalibration
 
 _WIDTH = 140
 
@@ -34,6 +34,7 @@ class Pair:
     draft_cost: float
     write: Path | None
     as_json: bool
+    margin: float = 5.0
 
 
 def has_samples(folder: Path) -> bool:
@@ -76,6 +77,21 @@ def _write(file: Path, entry: Entry) -> None:
     file.write_text(calibration_text(replace(Calibration(), entries=tuple(ordered))), encoding="utf-8")
 
 
+def _held_out(judged: Judged, margin: float) -> str:
+    """What choosing so comes to on problems that had no part in it."""
+    right, gain, total, saved = judged.accuracy, judged.gain, judged.total, judged.saved
+    text = (
+        f"chosen on the other folds ({judged.folds}, over {judged.problems} problems): {right.value:.1%} right "
+        f"({right.low:.1%} – {right.high:.1%}) "
+        f"for {total.value:.2f} target paths ({total.low:.2f} – {total.high:.2f}); "
+        f"{gain.value * 100:+.1f} points ({gain.low * 100:+.1f} – {gain.high * 100:+.1f}) to the vote: that nothing of "
+        f"{margin:g} points is lost {'is shown' if judged.no_loss(margin / 100) else 'is not shown'}"
+    )
+    if saved is None:
+        return text
+    return f"{text}; drafting saves {saved.value:.0%} ({saved.low:.0%} – {saved.high:.0%}) of the best without drafts"
+
+
 def _print(found: PairCalibration, pair: Pair) -> None:
     from ssr_bench.evaluation.grid import Grid
 
@@ -90,6 +106,8 @@ def _print(found: PairCalibration, pair: Pair) -> None:
     console.print(Text(f"log-odds of being right, and their spread over problems: {skills}"))
     console.print(Text(f"vote of the target {found.vote:.1%}, one path of it {found.alone:.1%}"))
     console.print(Text(found.reason, "bold"))
+    if found.judged is not None:
+        console.print(Text(_held_out(found.judged, pair.margin)))
     said = found.entry.suggestion
     if said is not None:
         mode = f"cascade --draft-paths {said.draft_paths}" if said.draft_paths else "parallel --stop-rule evidence"

@@ -79,6 +79,8 @@ def consensus(
     an object with "problem", "sample", and "tokens" (ids) or "text"; "prompt" and
     "logprobs" are used where they are there. Texts are cut by a simple splitter:
     their figures compare drafters, and say less of a model's own tokens.
+    Intervals are bootstraps over problems. Of settings that are compared, the
+    best is chosen on the first half of the problems and shown on the second.
 
     \b
     Side by side:
@@ -176,17 +178,19 @@ def _is_given(ctx: typer.Context, name: str) -> bool:
 def _compare(files: list[Path], plan: Any, as_json: bool) -> None:
     from ssr_bench.consensus.comparison import compare
     from ssr_bench.consensus.recordings import read_recordings
-    from ssr_bench.consensus.tables import comparison_table
+    from ssr_bench.consensus.splitting import chosen
+    from ssr_bench.consensus.tables import choice_table, comparison_table
     from ssr_bench.report_json import report_json
 
     read = {path: read_recordings(path) for path in files}
-    rows = {}
+    rows, choices = {}, {}
     for path, problems in read.items():
         rows[str(path)] = list(compare(problems, plan))
+        choices[str(path)] = chosen(rows[str(path)], "as set" if plan.sweep else "")
         if not as_json:
-            Console().print(comparison_table(path.name, rows[str(path)]))
+            Console().print(comparison_table(path.name, rows[str(path)]), choice_table(choices[str(path)]))
     if as_json:
-        typer.echo(json.dumps(report_json({"plan": plan, "files": rows}), indent=2))
+        typer.echo(json.dumps(report_json({"plan": plan, "files": rows, "held_out": choices}), indent=2))
 
 
 def _measure_latency(samples: tuple[int, ...], tokens: tuple[int, ...], as_json: bool) -> None:

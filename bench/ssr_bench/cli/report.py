@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.text import Text
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import run
 from ssr.core.errors import InvalidRequest
+from ssr.core.limits import check_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,11 @@ BaselineOption = Annotated[
     typer.Option("--baseline", metavar="DIR", help="Take the baseline's runs from there. Default: from each DIR."),
 ]
 
+MarginOption = Annotated[
+    float,
+    typer.Option(metavar="POINTS", help="The loss of accuracy that is called none."),
+]
+
 #: Tables need it; a narrower terminal wraps their lines.
 _WIDTH = 180
 
@@ -39,6 +45,7 @@ def report(
         Path | None, typer.Option(metavar="FOLDER", help="Where the report goes. Default: DIR/report of the first DIR.")
     ] = None,
     baseline: BaselineOption = None,
+    margin: MarginOption = 5.0,
 ) -> None:
     """Tables and figures of what was recorded: report.html, table.md and PNG files.
 
@@ -49,7 +56,7 @@ def report(
 
       ssr bench report runs/gsm8k
     """
-    run(_report(dirs, out, baseline))
+    run(_report(dirs, out, baseline, margin))
 
 
 def calibrate(
@@ -61,6 +68,7 @@ def calibrate(
     decode_ratio: Annotated[
         float, typer.Option("--decode-ratio", metavar="R", help="At most this part of the baseline's compute.")
     ] = 1.0,
+    margin: MarginOption = 5.0,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write calibration.md and figures there.")] = None,
     baseline: BaselineOption = None,
     write: Annotated[
@@ -95,20 +103,29 @@ def calibrate(
     from ssr_bench.cli.calibrate_pair import Pair, calibrate_samples, has_samples
 
     if any(has_samples(folder) for folder in dirs):
-        pair = Pair(tuple(dirs), draft, target, domain, draft_cost, write, as_json)
+        pair = Pair(tuple(dirs), draft, target, domain, draft_cost, write, as_json, margin)
         run(calibrate_samples(pair))
     else:
-        run(_calibrate(dirs, accuracy, decode_ratio, out, baseline, as_json))
+        run(_calibrate(dirs, Wish(accuracy, decode_ratio, margin), out, baseline, as_json))
 
 
-async def _report(dirs: Sequence[Path], out: Path | None, baseline: Path | None) -> ExitStatus:
+class Wish(NamedTuple):
+    """What `calibrate` is asked for; `margin` in points."""
+
+    accuracy: float | None
+    decode_ratio: float
+    margin: float
+
+
+async def _report(dirs: Sequence[Path], out: Path | None, baseline: Path | None, margin: float) -> ExitStatus:
     from ssr_bench.evaluation.figures import check_plotting
     from ssr_bench.evaluation.report import write_report
 
     check_plotting()
+    check_within("margin", margin, 0.01, 99)
     evaluations, reference = await _read(dirs, baseline)
     folder = out or dirs[0] / "report"
-    tables = await asyncio.to_thread(write_report, evaluations, folder, reference)
+    tables = await asyncio.to_thread(write_report, evaluations, folder, reference, margin / 100)
     console = Console(width=_WIDTH)
     for table in tables:
         console.print(table.rich(), "", highlight=False)
@@ -118,8 +135,7 @@ async def _report(dirs: Sequence[Path], out: Path | None, baseline: Path | None)
 
 async def _calibrate(
     dirs: Sequence[Path],
-    accuracy: float | None,
-    decode_ratio: float,
+    wish: Wish,
     out: Path | None,
     baseline: Path | None,
     as_json: bool,
@@ -136,7 +152,7 @@ async def _calibrate(
     found = await asyncio.to_thread(calibrations, results)
     if not found:
         raise InvalidRequest("dir", "no path has scores; record runs of mode ssd or ssr")
-    suggestion = suggest(results, found, Trade.wanted(results, accuracy, decode_ratio))
+    suggestion = suggest(results, found, Trade.wanted(results, wish.accuracy, wish.decode_ratio, wish.margin / 100))
     if out is not None:
         check_plotting()
         await asyncio.to_thread(calibration_report.write_calibration, results, found, suggestion, out)

@@ -18,6 +18,8 @@ from time import thread_time_ns
 
 from ssr_bench.consensus.recordings import RecordedProblem, Recording
 from ssr_bench.consensus.rivals import Rival
+from ssr_bench.evaluation.statistics import Estimate, ratio
+from ssr_bench.report_json import UNREPORTED
 from ssr_bench.statistics import Summary, share
 
 TOGETHER = 0
@@ -35,6 +37,17 @@ class ReplayCounts:
     accepted_at: list[int] = field(default_factory=list)
     draft_us: list[float] = field(default_factory=list)
 
+    def add(self, other: ReplayCounts) -> None:
+        """Take another problem's counts in."""
+        self.passes += other.passes
+        self.drafting_passes += other.drafting_passes
+        self.tokens += other.tokens
+        for mine, its in ((self.drafted_at, other.drafted_at), (self.accepted_at, other.accepted_at)):
+            mine += [0] * (len(its) - len(mine))
+            for position, count in enumerate(its):
+                mine[position] += count
+        self.draft_us += other.draft_us
+
     def note(self, drafted: int, accepted: int, emitted: int) -> None:
         self.passes += 1
         self.drafting_passes += drafted > 0
@@ -49,8 +62,19 @@ class ReplayCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProblemCounts:
+    """The tokens of one problem's samples, and the passes that they took."""
+
+    tokens: int
+    passes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplayResult:
     """The figures of one replay. Passes without a draft are passes too.
+
+    `interval` is that of `tokens_per_pass`: 95 %, a bootstrap over `problems`, which a drafter that learns met in their
+    order; None without problems.
 
     `mean_accepted` is of the passes with a draft. `acceptance_at` is, for each position, the share of the tokens
     drafted there that were accepted.
@@ -62,9 +86,14 @@ class ReplayResult:
     acceptance: float
     acceptance_at: tuple[float, ...]
     draft_us: Summary
+    problems: tuple[ProblemCounts, ...] = field(default=(), metadata=UNREPORTED)
+    interval: Estimate | None = None
 
     @classmethod
-    def of(cls, counts: ReplayCounts) -> ReplayResult:
+    def of(cls, problems: Sequence[ReplayCounts]) -> ReplayResult:
+        counts = ReplayCounts()
+        for one in problems:
+            counts.add(one)
         accepted = sum(counts.accepted_at)
         return cls(
             share(counts.tokens, counts.passes),
@@ -73,6 +102,8 @@ class ReplayResult:
             share(accepted, sum(counts.drafted_at)),
             tuple(share(good, all_) for good, all_ in zip(counts.accepted_at, counts.drafted_at, strict=True)),
             Summary.of(counts.draft_us),
+            tuple(ProblemCounts(one.tokens, one.passes) for one in problems),
+            ratio([(float(one.tokens), float(one.passes)) for one in problems]),
         )
 
 
@@ -102,8 +133,9 @@ def replay(
     observe: Observer | None = None,
 ) -> ReplayResult:
     """Decode all samples again; siblings start `apart` tokens after each other (TOGETHER, a number, AFTER)."""
-    counts = ReplayCounts()
+    found: list[ReplayCounts] = []
     for problem in problems:
+        found.append(counts := ReplayCounts())
         runs = [_Run(f"{problem.name}#{index}", one) for index, one in enumerate(problem.recordings) if one.tokens]
         while ready := list(_ready(runs, apart)):
             for run in ready:
@@ -119,7 +151,7 @@ def replay(
                         observe(run.name, run.recording, run.output)
         if runs:
             rival.end(problem.name)
-    return ReplayResult.of(counts)
+    return ReplayResult.of(found)
 
 
 def _ready(runs: Sequence[_Run], apart: int) -> Iterator[_Run]:

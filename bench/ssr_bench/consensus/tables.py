@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ssr_bench.consensus.comparison import Row
 from ssr_bench.consensus.latency import DraftLatency
+from ssr_bench.consensus.splitting import Chosen
 
 #: Positions in a draft whose acceptance is shown.
 POSITIONS = 3
@@ -17,17 +18,40 @@ POSITIONS = 3
 
 def comparison_table(title: str, rows: Sequence[Row]) -> RenderableType:
     """A row for each replay, in the order given; one part for each order of the siblings."""
-    columns = ("tok/pass", "drafted", "length", "accepted", *positions(), "µs", "p99")
+    columns = ("tok/pass", "95 %", "drafted", "length", "accepted", *positions(), "µs", "p99")
     parts: list[RenderableType] = [Text(title, "bold")]
     for order in dict.fromkeys(row.order for row in rows):
         cells = [_cells(row) for row in rows if row.order == order]
         parts += [plain_table(order, columns, cells), Text()]
     legend = (
-        "tok/pass: tokens a forward pass, passes without a draft included; drafted: tokens verified for it;\n"
+        "tok/pass: tokens a forward pass, passes without a draft included; 95 %: bootstrap over problems;\n"
+        "drafted: tokens verified for it;\n"
         "length: accepted tokens of a pass with a draft; accepted: share of drafted tokens, @n: at position n;\n"
         "µs, p99: CPU time of a draft call"
     )
     return Group(*parts, Text(legend, "dim"))
+
+
+def choice_table(rows: Sequence[Chosen]) -> RenderableType:
+    """The settings that the first half of the problems chooses, and how they do on the second."""
+    columns = ("chosen", "of", "first half", "second half", "95 %", "over the others on the second half (95 %)")
+    parts: list[RenderableType] = []
+    for order in dict.fromkeys(row.order for row in rows):
+        cells = [
+            (
+                row.family,
+                row.drafter,
+                str(row.settings),
+                f"{row.first.value:.3f}",
+                f"{row.second.value:.3f}",
+                f"{row.second.low:.2f} – {row.second.high:.2f}",
+                "; ".join(f"{name} {one.value:.3f} ({one.low:.2f} – {one.high:.2f})" for name, one in row.others),
+            )
+            for row in rows
+            if row.order == order
+        ]
+        parts += [plain_table(f"{order}, held out", columns, cells), Text()]
+    return Group(*parts)
 
 
 def latency_table(rows: Iterable[DraftLatency]) -> RenderableType:
@@ -67,6 +91,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.drafter,
         f"{result.tokens_per_pass:.3f}",
+        "" if result.interval is None else f"{result.interval.low:.2f} – {result.interval.high:.2f}",
         f"{result.drafted_per_pass:.2f}",
         f"{result.mean_accepted:.2f}",
         f"{result.acceptance:.0%}",

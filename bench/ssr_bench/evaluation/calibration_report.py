@@ -18,20 +18,30 @@ if TYPE_CHECKING:
 
 DEFINITIONS = """\
 AUC: the chance that a path with a right answer scores above one with a wrong answer; 0.5 is a coin. 95 %: bootstrap \
-over problems. Drafts: the scores that drafts were given, also those that were then written again.
+over problems. Drafts: the scores that drafts were given, also those that were then written again. Scorers, modes, \
+stop rules and data sets are never taken together.
+paths: those that came to their end by themselves, of any threshold; stopped, failed: left out of all figures. So a \
+rule that stops paths leaves the quick ones: its figures are of those alone, and no threshold is estimated from them.
 rejected: the share of judged drafts below the threshold. known: the share of paths on which it would have decided as \
 the threshold they ran with, and right: the accuracy of those, which are the easier ones; bounds: of all paths, if the \
 others were all wrong, or all right. decode_ratio: estimated, a single path against a run of the baseline.
-All of it is about single paths; a vote over paths is better.""".splitlines()
+All of it is about single paths; a vote over paths is better. A setting is suggested if it gives the wish on folds of \
+problems that had no part in choosing it; its intervals are theirs. Thresholds are many, and tried on the same paths: \
+but for that suggestion, the tables are exploratory.""".splitlines()
 
 
 def grids(calibrations: Sequence[ScoreCalibration]) -> tuple[Grid, ...]:
     """How well scores predict, and a table of thresholds for each scorer."""
     predictors = Grid(
         "How well a path's scores distinguish right from wrong",
-        ("", "paths", "right", "AUC", "95 %"),
+        ("", "problems", "paths", "stopped", "failed", "right", "AUC", "95 %"),
         [
-            (f"{one.scorer}: {title}", str(one.paths), f"{one.right / one.paths:.1%}", *_auc(value))
+            (
+                f"{one.stratum}: {title}",
+                *map(str, (one.problems, one.paths, one.stopped, one.failed)),
+                f"{one.right / one.paths:.1%}",
+                *_auc(value),
+            )
             for one in calibrations
             for title, value in one.aucs.items()
         ],
@@ -76,7 +86,7 @@ def _reliability(calibrations: Sequence[ScoreCalibration]) -> bytes:
             marker="o",
             capsize=3,
             elinewidth=0.9,
-            label=one.scorer,
+            label=str(one.stratum),
         )
     axes.set_ylim(0, 1)
     axes.set_xlabel(f"mean score of a path's drafts (bins of {BIN_PATHS} paths or more)")
@@ -97,20 +107,20 @@ def _sweeps(results: Sequence[CellResult], calibrations: Sequence[ScoreCalibrati
             color=colour,
             alpha=0.15,
             linewidth=0,
-            label=f"{one.scorer}: bounds",
+            label=f"{one.stratum}: bounds",
         )
         left.plot(
             [row.threshold for row in known],
             [row.right.value for row in known],
             color=colour,
-            label=f"{one.scorer}: paths it would not change",
+            label=f"{one.stratum}: paths it would not change",
         )
         costs = [row for row in rows if row.decode_ratio is not None]
         right.plot(
             [row.threshold for row in costs],
             [row.decode_ratio or 0.0 for row in costs],
             color=colour,
-            label=f"{one.scorer}: estimated",
+            label=f"{one.stratum}: estimated",
         )
     _measured(left, right, results)
     left.set_ylim(0, 1)
@@ -143,7 +153,7 @@ def _auc(value: Estimate | None) -> tuple[str, str]:
 
 def _thresholds(one: ScoreCalibration) -> Grid:
     columns = ("threshold", "rejected", "known", "right", "bounds", "decode_ratio")
-    return Grid(f"Thresholds of {one.scorer}", columns, [_row(row) for row in one.sweep])
+    return Grid(f"Thresholds of {one.stratum}", columns, [_row(row) for row in one.sweep])
 
 
 def _row(row: Tried) -> tuple[str, ...]:

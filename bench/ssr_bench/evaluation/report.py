@@ -12,7 +12,7 @@ from ssr_bench.evaluation.figures import Drawing, drawings
 from ssr_bench.evaluation.grid import Grid
 from ssr_bench.evaluation.results import results_of
 from ssr_bench.evaluation.run_directory import Evaluation
-from ssr_bench.evaluation.table import DEFINITIONS, changed_grid, grids, markdown, setting
+from ssr_bench.evaluation.table import DEFINITIONS, MARGIN, changed_grid, grids, markdown, setting
 
 _STYLE = """\
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -25,7 +25,7 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }"""
 
 
 def write_report(
-    evaluations: Sequence[Evaluation], folder: Path, reference: Evaluation | None = None
+    evaluations: Sequence[Evaluation], folder: Path, reference: Evaluation | None = None, margin: float = MARGIN
 ) -> tuple[Grid, ...]:
     """Write the report into `folder`; gives its tables.
 
@@ -35,7 +35,7 @@ def write_report(
     if not results:
         raise InvalidRequest("dir", "no run has ended yet; there is nothing to report")
     changed = changed_grid(evaluations)
-    tables = (*([changed] if changed else []), *grids(results))
+    tables = (*([changed] if changed else []), *grids(results, margin))
     drawn, missing = drawings(results)
     folder.mkdir(parents=True, exist_ok=True)
     for one in drawn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +10,11 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.types import Mode
 from ssr_bench.evaluation import accounting
 from ssr_bench.evaluation.accounting import Tokens, cost_ratio, mean_tokens, rewrite_share
+from ssr_bench.evaluation.paired import Gain, gain_of
 from ssr_bench.evaluation.plan import Cell
 from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.run_directory import Evaluation
-from ssr_bench.evaluation.statistics import Estimate, Paired, effective_trials, mcnemar, pass_at_k, wilson
+from ssr_bench.evaluation.statistics import Estimate, effective_trials, mean_estimate, pass_at_k, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class CellResult:
 
     `records` are the runs that ended, `lost` how many failed for reasons that are not the models': they are counted
     nowhere else. `pass_at_k`: k and the chance that one of k repeats is right, for the most repeats that every problem
-    has; None with one repeat. `gain` is the accuracy above the baseline's on the pairs of `paired`. Ratios are to the
-    baseline, None where there is none, or a model's size is unknown.
+    has; None with one repeat. `gain` is the comparison with the baseline on the same problems and repeats; None for the
+    baseline itself, or without one. Ratios are to the baseline, None where there is none, or a model's size is unknown.
     """
 
     evaluation: str
@@ -33,7 +33,7 @@ class CellResult:
     records: tuple[Record, ...]
     lost: int
     accuracy: Estimate
-    pass_at_k: tuple[int, float] | None
+    pass_at_k: tuple[int, Estimate] | None
     unanswered: int
     partial: int
     tokens: Tokens
@@ -42,9 +42,7 @@ class CellResult:
     total_ratio: Estimate | None
     target_ratio: Estimate | None
     wall_ratio: Estimate | None
-    pairs: int
-    gain: float
-    paired: Paired | None
+    gain: Gain | None
 
     @property
     def paths(self) -> int:
@@ -137,7 +135,6 @@ def _result(
 ) -> CellResult:
     records = tuple(record for record in all_records if not record.lost)
     own = cell.mode is Mode.BASELINE and all(record in baseline for record in records)
-    pairs = _pairs(records, baseline)
     return CellResult(
         evaluation=evaluation,
         label=label,
@@ -154,26 +151,26 @@ def _result(
         total_ratio=cost_ratio(records, baseline, accounting.total_flops),
         target_ratio=cost_ratio(records, baseline, accounting.target_tokens),
         wall_ratio=cost_ratio(records, baseline, accounting.wall_s),
-        pairs=len(pairs),
-        gain=sum(a - b for a, b in pairs) / len(pairs) if pairs else 0.0,
-        paired=mcnemar(pairs) if pairs and not own else None,
+        gain=None if own else gain_of(pairs_of(records, baseline)),
     )
 
 
-def _pairs(records: Sequence[Record], baseline: Sequence[Record]) -> list[tuple[bool, bool]]:
-    """Right or wrong, here and at the baseline, for each problem and repeat that both have."""
+def pairs_of(records: Sequence[Record], baseline: Sequence[Record]) -> list[list[tuple[bool, bool]]]:
+    """Right or wrong, here and at the baseline, of each repeat that both have, problem by problem."""
     known = {(record.problem_id, record.repeat): record.correct for record in baseline}
-    keys = [(record, (record.problem_id, record.repeat)) for record in records]
-    return [(record.correct, known[key]) for record, key in keys if key in known]
+    return [
+        [(record.correct, known[key]) for record in group if (key := (record.problem_id, record.repeat)) in known]
+        for group in _by_problem(records).values()
+    ]
 
 
-def _pass_at_k(records: Sequence[Record]) -> tuple[int, float] | None:
+def _pass_at_k(records: Sequence[Record]) -> tuple[int, Estimate] | None:
     groups = list(_by_problem(records).values())
     k = min((len(group) for group in groups), default=0)
     if k < 2:
         return None
-    chances = [pass_at_k(len(group), sum(record.correct for record in group), k) for group in groups]
-    return k, math.fsum(chances) / len(chances)
+    chance = mean_estimate([[pass_at_k(len(group), sum(record.correct for record in group), k)] for group in groups])
+    return None if chance is None else (k, chance)
 
 
 def _by_problem(records: Sequence[Record]) -> Mapping[str, list[Record]]:

@@ -46,8 +46,8 @@ def wilson(share: float, trials: float, z: float = Z95) -> Estimate:
     return Estimate(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
 
 
-def effective_trials(groups: Sequence[Sequence[bool]]) -> float:
-    """How many independent trials the outcomes are worth; a group has one problem's repeats.
+def effective_trials(groups: Sequence[Sequence[float]]) -> float:
+    """How many independent trials the outcomes (numbers, or right and wrong) are worth; a group has one problem's.
 
     Repeats of one problem are alike, so they count for less than as many problems: N / (1 + (n - 1) r), where r is the
     intraclass correlation (one-way analysis of variance; n: the mean size of groups, corrected for unequal ones).
@@ -61,7 +61,7 @@ def effective_trials(groups: Sequence[Sequence[bool]]) -> float:
     shares = [sum(group) / len(group) for group in groups]
     mean = sum(map(sum, groups)) / total
     between = sum(len(g) * (p - mean) ** 2 for g, p in zip(groups, shares, strict=True)) / (count - 1)
-    within = sum(len(g) * p * (1 - p) for g, p in zip(groups, shares, strict=True)) / (total - count)
+    within = sum((x - p) ** 2 for g, p in zip(groups, shares, strict=True) for x in g) / (total - count)
     size = (total - sum(len(group) ** 2 for group in groups) / total) / (count - 1)
     spread = between + (size - 1) * within
     correlation = (between - within) / spread if spread > 0 else 1.0
@@ -104,7 +104,22 @@ def ratio(pairs: Sequence[tuple[float, float]], resamples: int = RESAMPLES) -> E
         if (bottom := math.fsum(b for _, b in sample)) > 0:
             drawn.append(math.fsum(a for a, _ in sample) / bottom)
     value = math.fsum(a for a, _ in pairs) / below
-    low, high = _ends(drawn) if drawn else (value, value)
+    low, high = ends(drawn) if drawn else (value, value)
+    return Estimate(value, min(low, value), max(high, value))
+
+
+def mean_estimate(groups: Sequence[Sequence[float]], resamples: int = RESAMPLES) -> Estimate | None:
+    """The mean over groups of each group's mean, with a bootstrap interval over groups; None without any.
+
+    A group has one problem's repeats.
+    """
+    means = sorted(math.fsum(group) / len(group) for group in groups if group)
+    if not means:
+        return None
+    dice = random.Random(0)
+    drawn = [math.fsum(dice.choices(means, k=len(means))) / len(means) for _ in range(resamples)]
+    value = math.fsum(means) / len(means)
+    low, high = ends(drawn)
     return Estimate(value, min(low, value), max(high, value))
 
 
@@ -134,7 +149,7 @@ def auc_estimate(groups: Sequence[Sequence[tuple[float, bool]]], resamples: int 
         return None
     dice = random.Random(0)
     drawn = [one for _ in range(resamples) if (one := _auc_of(dice.choices(groups, k=len(groups)))) is not None]
-    low, high = _ends(drawn)
+    low, high = ends(drawn)
     return Estimate(value, min(low, value), max(high, value))
 
 
@@ -143,8 +158,8 @@ def _auc_of(groups: Sequence[Sequence[tuple[float, bool]]]) -> float | None:
     return auc([score for score, _ in paths], [right for _, right in paths])
 
 
-def _ends(drawn: list[float]) -> tuple[float, float]:
-    """The 2.5 % and 97.5 % quantiles."""
+def ends(drawn: list[float]) -> tuple[float, float]:
+    """The 2.5 % and 97.5 % quantiles of a bootstrap's values, which are sorted."""
     drawn.sort()
     cut = int(len(drawn) * 0.025)
     return drawn[cut], drawn[-1 - cut]

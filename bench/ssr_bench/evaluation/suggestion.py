@@ -1,15 +1,24 @@
-"""Which settings give the wanted trade of accuracy for compute: what was measured first, then what can be estimated."""
+"""Which settings give the wanted trade of accuracy for compute: what was measured first, then what can be estimated.
+
+Settings are chosen on some problems and judged on others (`held_out`): what is suggested has held on problems that had
+no part in choosing it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from ssr.core.acceptance import accepts
 from ssr.core.errors import InvalidRequest
 from ssr.core.types import Mode
-from ssr_bench.evaluation.calibration import ScoreCalibration
+from ssr_bench.evaluation import accounting
+from ssr_bench.evaluation.calibration import THRESHOLDS, PathCost, ScoreCalibration, ScoredPath
+from ssr_bench.evaluation.held_out import HeldOut, Outcome, Sums, cheapest, held_out
+from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.results import CellResult
 from ssr_bench.evaluation.series import UNNAMED, scorer_of
+from ssr_bench.evaluation.table import MARGIN
 
 #: An estimate that so few of the paths speak for is none.
 MIN_KNOWN = 0.25
@@ -17,88 +26,229 @@ MIN_KNOWN = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """What is wanted: at least this accuracy, for at most this decode_ratio."""
+    """What is wanted: at least this accuracy (None: the baseline's on the same problems), for at most this
+    decode_ratio. `margin`: the loss, a share, that "no loss" stands for."""
 
-    accuracy: float
+    accuracy: float | None
     decode_ratio: float = 1.0
+    margin: float = MARGIN
 
     @classmethod
-    def wanted(cls, results: Sequence[CellResult], accuracy: float | None, decode_ratio: float) -> Trade:
+    def wanted(
+        cls, results: Sequence[CellResult], accuracy: float | None, decode_ratio: float, margin: float = MARGIN
+    ) -> Trade:
         """The baseline's accuracy unless another is given. Raises: InvalidRequest."""
         if accuracy is not None and not 0 <= accuracy <= 1:
             raise InvalidRequest("accuracy", f"must be within 0..1; got {accuracy:g}")
         if not decode_ratio > 0:
             raise InvalidRequest("decode-ratio", f"must be over 0; got {decode_ratio:g}")
-        measured = [one.accuracy.value for one in results if one.cell.mode is Mode.BASELINE]
-        if accuracy is None and not measured:
+        if not 0 < margin < 1:
+            raise InvalidRequest("margin", f"must be over 0 and below 1; got {margin:g}")
+        if accuracy is None and not any(one.cell.mode is Mode.BASELINE for one in results):
             raise InvalidRequest("accuracy", "is needed: no run of mode baseline shows what to reach")
-        return cls(measured[0] if accuracy is None else accuracy, decode_ratio)
+        return cls(accuracy, decode_ratio, margin)
+
+    def met(self, sums: Sums) -> bool:
+        """Whether the outcomes give it, so far as a value without its interval can say."""
+        wanted = self.accuracy if self.accuracy is not None else sums.base
+        if wanted is None or sums.ratio is None or sums.known < MIN_KNOWN:
+            return False
+        return sums.accuracy.value >= wanted and sums.ratio.value <= self.decode_ratio
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """`scorer` "" is the server's own; `threshold` None: nothing meets the wish, `reason` says why."""
+    """`scorer` "" is the server's own; `threshold` None: nothing meets the wish, `reason` says why.
+
+    `held_out`: what choosing in this way comes to on problems that had no part in it. `options` are those of a job,
+    beside threshold and scorer.
+    """
 
     reason: str
     threshold: float | None = None
     scorer: str = ""
     measured: bool = False
+    held_out: Sums | None = None
+    options: tuple[tuple[str, str], ...] = ()
 
     @property
     def settings(self) -> tuple[str, ...]:
         """As options of a call, and as a server's settings."""
         if self.threshold is None:
             return ()
-        scorer = f" --scorer {self.scorer}" if self.scorer else ""
-        lines = [f"ssr solve --threshold {self.threshold:g}{scorer} ...", f"{_THRESHOLD}={self.threshold:g}"]
+        named = (
+            *self.options,
+            ("threshold", f"{self.threshold:g}"),
+            *([("scorer", self.scorer)] if self.scorer else []),
+        )
+        lines = [f"ssr solve {' '.join(f'--{name} {value}' for name, value in named)} ..."]
+        lines.append(f"SSR_ORCHESTRATOR_DEFAULTS__THRESHOLD={self.threshold:g}")
         return (*lines, f"SSR_VERIFIER_SCORER={self.scorer}") if self.scorer else tuple(lines)
 
 
-_THRESHOLD = "SSR_ORCHESTRATOR_DEFAULTS__THRESHOLD"
+@dataclass(frozen=True, slots=True, eq=False)
+class _Option:
+    """One way that may be suggested, with its outcome on each problem."""
+
+    label: str
+    threshold: float | None
+    scorer: str
+    outcomes: Mapping[str, Outcome]
+    options: tuple[tuple[str, str], ...] = ()
+    bounds: tuple[float, float] | None = field(default=None)
 
 
 def suggest(results: Sequence[CellResult], calibrations: Sequence[ScoreCalibration], trade: Trade) -> Suggestion:
     """The cheapest cell that was measured to give the trade; else the cheapest threshold that may."""
-    drafting = [one for one in results if one.cell.mode.drafts and one.decode_ratio is not None]
-    good = [one for one in drafting if _accurate(one, trade) and _cost(one) <= trade.decode_ratio]
-    if good:
-        best = min(good, key=lambda one: (_cost(one), -one.accuracy.value))
-        scorer = _named(scorer_of(best.records[0]))
-        reason = f"measured: {best.label} is right on {best.accuracy.value:.1%} at decode_ratio {_cost(best):.2f}"
-        return Suggestion(reason, best.threshold, scorer, measured=True)
-    tried = [(ratio, one, tried) for one in calibrations for tried in one.sweep if (ratio := tried.decode_ratio)]
-    likely = [
-        (ratio, one, row)
-        for ratio, one, row in tried
-        if row.known >= MIN_KNOWN and row.right.value >= trade.accuracy and ratio <= trade.decode_ratio
-    ]
-    if likely:
-        ratio, one, row = min(likely, key=lambda item: item[0])
-        reason = (
-            f"estimated, not measured: a single path at threshold {row.threshold:g} of {one.scorer} would be right on "
-            f"{row.low:.0%} to {row.high:.0%} at decode_ratio {ratio:.2f}; measure it"
-        )
-        return Suggestion(reason, row.threshold, _named(one.scorer))
-    return Suggestion(_why_not(drafting, trade))
+    sets = sorted({record.dataset for one in results for record in one.records})
+    if len(sets) > 1:
+        return Suggestion(f"the runs are of several data sets ({', '.join(sets)}): calibrate each by itself")
+    measured = [_measured(one, results) for one in results if one.cell.mode.drafts and one.decode_ratio is not None]
+    tried = [option for one in calibrations if one.whole for option in _thresholds(one)]
+    missed = ""
+    for options, is_measured in ((measured, True), (tried, False)):
+        best = _best(options, trade)
+        if best is None:
+            continue
+        sums, seen = Sums.of(list(best.outcomes.values())), _judged(options, trade)
+        reason = _reason(best, sums, seen, trade, is_measured=is_measured)
+        if seen is not None and trade.met(seen.sums):
+            return Suggestion(reason, best.threshold, _named(best.scorer), is_measured, seen.sums, best.options)
+        missed = missed or f"{reason}, which do not give it" if seen is not None else f"{reason}; too few problems"
+    return Suggestion(missed or _why_not(measured, trade))
 
 
-def _why_not(drafting: Sequence[CellResult], trade: Trade) -> str:
-    wish = f"accuracy {trade.accuracy:.1%} at decode_ratio {trade.decode_ratio:g}"
-    if not drafting:
-        return f"nothing says what gives {wish}: measure modes baseline and ssd or ssr in one evaluation"
-    best = max(drafting, key=lambda one: one.accuracy.value)
-    return (
-        f"nothing measured gives {wish}; the most accurate is {best.label}: {best.accuracy.value:.1%} at "
-        f"{_cost(best):.2f}"
+def _best(options: Sequence[_Option], trade: Trade) -> _Option | None:
+    sums = {one: Sums.of(list(one.outcomes.values()), intervals=False) for one in options}
+    return cheapest(sums, trade.met) if any(map(trade.met, sums.values())) else None
+
+
+def _judged(options: Sequence[_Option], trade: Trade) -> HeldOut[_Option] | None:
+    problems = sorted({problem for one in options for problem in one.outcomes})
+
+    def choose(inside: Sequence[str]) -> _Option:
+        kept = {one: [one.outcomes[name] for name in inside if name in one.outcomes] for one in options}
+        return cheapest({one: Sums.of(found, intervals=False) for one, found in kept.items()}, trade.met)
+
+    return held_out(problems, choose, lambda option: option.outcomes)
+
+
+def _measured(one: CellResult, results: Sequence[CellResult]) -> _Option:
+    """A cell, beside the baseline's runs."""
+    base = {
+        (record.problem_id, record.repeat): record
+        for other in results
+        if other.cell.mode is Mode.BASELINE
+        for record in other.records
+    }
+    groups: dict[str, list[Record]] = {}
+    for record in one.records:
+        groups.setdefault(record.problem_id, []).append(record)
+    outcomes = {problem: _outcome(group, base) for problem, group in groups.items()}
+    told: dict[str, str] = {"mode": str(one.cell.mode)}
+    if not one.cell.mode.single_path:
+        rule = one.records[0].options.stop_rule if one.records[0].options else one.cell.stop_rule
+        told |= {"paths": str(one.paths)} | ({"stop-rule": str(rule)} if rule else {})
+    return _Option(one.label, one.threshold, scorer_of(one.records[0]), outcomes, tuple(told.items()))
+
+
+def _outcome(group: Sequence[Record], base: Mapping[tuple[str, int], Record]) -> Outcome:
+    beside = [(record, base[key]) for record in group if (key := (record.problem_id, record.repeat)) in base]
+    costs = [(accounting.decode_flops(one), accounting.decode_flops(other)) for one, other in beside]
+    known = [(spent, least) for spent, least in costs if spent is not None and least is not None]
+    return Outcome(
+        right=tuple(record.correct for record in group),
+        runs=len(group),
+        pairs=tuple((one.correct, other.correct) for one, other in beside),
+        spent=sum(spent for spent, _ in known) if known else None,
+        base=sum(least for _, least in known) if known else None,
     )
 
 
-def _accurate(one: CellResult, trade: Trade) -> bool:
-    return one.accuracy.value >= trade.accuracy
+def _thresholds(one: ScoreCalibration) -> list[_Option]:
+    """A single path at each threshold, as far as it can be reported."""
+    costs = PathCost.of(one.scored, one.baseline)
+    if costs is None:
+        return []
+    base: dict[str, list[bool]] = {}
+    for record in one.baseline:
+        base.setdefault(record.problem_id, []).append(record.correct)
+    groups: dict[str, list[ScoredPath]] = {}
+    for path in one.scored:
+        groups.setdefault(path.problem, []).append(path)
+    bounds = {row.threshold: (row.low, row.high) for row in one.sweep}
+    return [
+        _Option(
+            f"a single path at threshold {threshold:g} of {one.stratum}",
+            threshold,
+            one.scorer,
+            {problem: _single(group, threshold, costs, base.get(problem, ())) for problem, group in groups.items()},
+            bounds=bounds[threshold],
+        )
+        for threshold in THRESHOLDS
+    ]
 
 
-def _cost(one: CellResult) -> float:
-    return one.decode_ratio.value if one.decode_ratio else float("inf")
+def _single(paths: Sequence[ScoredPath], threshold: float, costs: PathCost, base: Sequence[bool]) -> Outcome:
+    known = [path for path in paths if path.decided_alike(threshold)]
+    rejected = sum(not accepts(score, threshold) for path in paths for score in path.scores)
+    return Outcome(
+        right=tuple(path.correct for path in known),
+        runs=len(paths),
+        pairs=tuple((path.correct, base[0]) for path in known) if base else (),
+        spent=costs.fixed * len(paths) + costs.a_rewrite * rejected,
+        base=float(len(paths)),
+    )
+
+
+def _reason(best: _Option, sums: Sums, seen: HeldOut[_Option] | None, trade: Trade, *, is_measured: bool) -> str:
+    cost = sums.ratio.value if sums.ratio else float("nan")
+    if is_measured:
+        found = f"measured: {best.label} is right on {sums.accuracy.value:.1%} at decode_ratio {cost:.2f}"
+    else:
+        low, high = best.bounds or (0.0, 1.0)
+        found = (
+            f"estimated, not measured: {best.label} would be right on {low:.0%} to {high:.0%} at decode_ratio "
+            f"{cost:.2f}; measure it"
+        )
+    return found if seen is None else f"{found}. {_held(seen, trade)}"
+
+
+def _held(seen: HeldOut[_Option], trade: Trade) -> str:
+    """What choosing came to on the problems left out."""
+    sums = seen.sums
+    text = f"Chosen on the other folds ({seen.folds}, over {seen.problems} problems): {_interval(sums.accuracy, '.1%')}"
+    if sums.ratio is not None:
+        text += f" at {_interval(sums.ratio, '.2f')}"
+    if sums.known < 1:
+        text += f", of the {sums.known:.0%} of paths that can be told"
+    if sums.gain is not None:
+        gain = sums.gain.gain
+        shown = "is shown" if sums.gain.no_worse(trade.margin) else "is not shown"
+        text += (
+            f"; {gain.value * 100:+.1f} points ({gain.low * 100:+.1f} – {gain.high * 100:+.1f}) to the baseline: that "
+            f"nothing of {trade.margin * 100:g} points is lost {shown}"
+        )
+    return text
+
+
+def _interval(estimate: object, form: str) -> str:
+    value, low, high = (format(getattr(estimate, name), form) for name in ("value", "low", "high"))
+    return f"{value} ({low} – {high})"
+
+
+def _why_not(measured: Sequence[_Option], trade: Trade) -> str:
+    accuracy = "the baseline's accuracy" if trade.accuracy is None else f"accuracy {trade.accuracy:.1%}"
+    wish = f"{accuracy} at decode_ratio {trade.decode_ratio:g}"
+    if not measured:
+        return f"nothing says what gives {wish}: measure modes baseline and ssd or ssr in one evaluation"
+    sums = {one: Sums.of(list(one.outcomes.values()), intervals=False) for one in measured}
+    best = max(measured, key=lambda one: sums[one].accuracy.value)
+    found = sums[best].ratio
+    cost = "?" if found is None else f"{found.value:.2f}"
+    return (
+        f"nothing measured gives {wish}; the most accurate is {best.label}: {sums[best].accuracy.value:.1%} at {cost}"
+    )
 
 
 def _named(scorer: str) -> str:

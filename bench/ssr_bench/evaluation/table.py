@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ssr_bench.evaluation.accounting import sizes
 from ssr_bench.evaluation.grid import Grid
+from ssr_bench.evaluation.paired import holm
 from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.results import CellResult
 from ssr_bench.evaluation.run_directory import Evaluation
@@ -20,8 +21,12 @@ engine); they are counted nowhere else, and done again when the evaluation goes 
 accuracy: the share of runs whose answer is mathematically equal to the known one; an unanswered run is wrong. 95 %: \
 Wilson's interval; repeats of a problem count for as many trials as their intraclass correlation leaves them worth.
 pass@k: the chance that at least one of k repeats is right, the unbiased estimator.
-vs baseline: points of accuracy above the baseline's on the same problems and repeats; how often only this way (+) or \
-only the baseline (−) was right; p: McNemar's exact test, two-sided (repeats are taken for independent).
+points: of accuracy above the baseline's on the same problems and repeats; + / −: how often only this way, or only \
+the baseline, was right. 95 %: Tango's score interval; with repeats a bootstrap over problems, if that is wider. p: \
+McNemar's exact test, two-sided; with repeats the exact test that flips the signs of problems' differences. Holm: \
+corrected for all rows of the table, which are one family; what is compared beyond it is exploratory.
+no loss: whether it is shown that this way is not worse than the baseline by so many points (non-inferiority, \
+one-sided at 2.5 %, Tango's score test with Holm's correction). That no difference is found does not show it.
 decode_ratio: FLOPs of all generated tokens over the baseline's, measured on the same problems. total_ratio: the same \
 of all tokens that a model had to process, prompts included; not those from a cache, where the job itself had put them \
 there. FLOPs = 2 x parameters x tokens.
@@ -34,14 +39,24 @@ time to answer: from the job's start to its end on the server. GPU s: the mean o
 engines' GPUs over the problems at a time; - where their number was not given.""".splitlines()
 
 
-def grids(results: Sequence[CellResult]) -> tuple[Grid, ...]:
-    """Accuracy, compute, tokens, time. All but the last are the same whenever equal seeds give equal steps."""
+#: The loss of accuracy, as a share, that "no loss" stands for unless another is given.
+MARGIN = 0.05
+#: Of one-sided tests.
+_LEVEL = 0.025
+
+
+def grids(results: Sequence[CellResult], margin: float = MARGIN) -> tuple[Grid, ...]:
+    """Accuracy, gains, compute, tokens, time; `margin` is the loss, a share, that is called none.
+
+    All but the last are the same whenever equal seeds give equal steps.
+    """
     return (
         Grid(
             "Accuracy",
-            ("", "runs", "right", "accuracy", "95 %", "pass@k", "unanswered", "lost", "vs baseline", "+ / −", "p"),
+            ("", "runs", "right", "accuracy", "95 %", "pass@k, 95 %", "unanswered", "lost", "threshold"),
             [(one.label, *_accuracy(one)) for one in results],
         ),
+        *([compared] if (compared := comparison(results, margin)) is not None else []),
         Grid(
             "Compute, against the measured baseline",
             ("", "decode_ratio", "95 %", "total_ratio", "95 %", "target tokens", "95 %", "rewritten"),
@@ -127,17 +142,45 @@ def _strategies(records: Sequence[Record]) -> str:
     return ", ".join(f"{name}/{code} {fingerprint}" for name, code, fingerprint in sorted(told))
 
 
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.value:.1%}, {estimate.low:.1%} – {estimate.high:.1%}"
+
+
 _GENERATED = ("drafted", "accepted", "rejected", "wasted", "rewritten", "written", "scoring", "selection")
 
 
 def _accuracy(one: CellResult) -> tuple[str, ...]:
     right = sum(record.correct for record in one.records)
-    chance = "-" if one.pass_at_k is None else f"{one.pass_at_k[1]:.1%} (k={one.pass_at_k[0]})"
+    chance = "-" if one.pass_at_k is None else f"{_share(one.pass_at_k[1])} (k={one.pass_at_k[0]})"
     shares = f"{one.accuracy.value:.1%}", f"{one.accuracy.low:.1%} – {one.accuracy.high:.1%}"
     counts = str(len(one.records)), str(right), *shares, chance, str(one.unanswered), str(one.lost)
-    if one.paired is None:
-        return (*counts, "-", "-", "-")
-    return (*counts, f"{one.gain * 100:+.1f}", f"{one.paired.only_first} / {one.paired.only_second}", _p(one.paired.p))
+    return (*counts, "-" if one.threshold is None else f"{one.threshold:g}")
+
+
+def comparison(results: Sequence[CellResult], margin: float) -> Grid | None:
+    """Each cell against the baseline, corrected for there being several; None where none has one."""
+    compared = [(one, one.gain) for one in results if one.gain is not None]
+    if not compared:
+        return None
+    different = holm([gain.p for _, gain in compared])
+    worse = holm([gain.no_worse_p(margin) for _, gain in compared])
+    rows = [
+        (
+            one.label,
+            str(gain.pairs),
+            f"{gain.gain.value * 100:+.1f}",
+            f"{gain.gain.low * 100:+.1f} – {gain.gain.high * 100:+.1f}",
+            f"{gain.only_first} / {gain.only_second}",
+            _p(gain.p),
+            _p(other),
+            "shown" if gain.no_worse(margin) and at_worst <= _LEVEL else "not shown",
+            _p(at_worst),
+        )
+        for (one, gain), other, at_worst in zip(compared, different, worse, strict=True)
+    ]
+    loss = f"no loss of {margin * 100:g}"
+    columns = ("", "pairs", "points", "95 %", "+ / −", "p", "p, Holm", loss, "its p, Holm")
+    return Grid("Accuracy above the baseline, on the same problems", columns, rows)
 
 
 def _compute(one: CellResult) -> tuple[str, ...]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.calibration import Entry, Suggestion
+from ssr_bench.evaluation.held_out import folds_of
+from ssr_bench.evaluation.statistics import Estimate
 from ssr_bench.replay.fitting import fit_prior
 from ssr_bench.replay.method import Method, read_method
 from ssr_bench.replay.pool import PooledProblem, groups_of
 from ssr_bench.replay.replaying import Replayed
-from ssr_bench.replay.summary import priors_of, replay_all
+from ssr_bench.replay.summary import Replays, bootstrap, priors_of, replay_all
 
 FOLDS = 5
 #: What accuracy may be given up to one path of the target, on a set, as a share.
@@ -39,8 +42,32 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """The choice made on some folds, as it came out on the others.
+
+    `accuracy` with its interval, and `gain` above the vote of all the target's paths: differences of shares. `total` is
+    the cost in mean target paths, `saved` the part of the best way without drafts that the best way with drafts saves
+    (None: no drafts). Intervals are bootstraps over problems.
+    """
+
+    folds: int
+    problems: int
+    accuracy: Estimate
+    gain: Estimate
+    total: Estimate
+    saved: Estimate | None
+
+    def no_loss(self, margin: float) -> bool:
+        """Whether it is shown, one-sided at 2.5 %, that less than `margin` of the vote's accuracy is lost."""
+        return self.gain.low > -margin
+
+
+@dataclass(frozen=True, slots=True)
 class PairCalibration:
-    """`entry` is what the file gets; `reason` says why drafting pays, or why not; `vote` and `alone`: accuracies."""
+    """`entry` is what the file gets; `reason` says why drafting pays, or why not; `vote` and `alone`: accuracies.
+
+    `judged`: what such a choice comes to on problems that had no part in it.
+    """
 
     entry: Entry
     candidates: tuple[Candidate, ...]
@@ -48,6 +75,7 @@ class PairCalibration:
     alone: float
     drafting_pays: bool
     reason: str
+    judged: Judged | None = None
 
 
 def calibrate_pair(
@@ -80,7 +108,8 @@ def calibrate_pair(
     )
     note = f"fitted to {len(problems)} problems of {', '.join(groups_of(problems))}; {reason}"
     entry = Entry(fit_prior(problems), names.draft, names.target, names.domain, suggestion, note)
-    return PairCalibration(entry, candidates, vote, single, pays, reason)
+    judged = _judged(methods, replays, problems, draft_cost, fixed, alone)
+    return PairCalibration(entry, candidates, vote, single, pays, reason, judged)
 
 
 def _methods(drafts: int, targets: int) -> list[Method]:
@@ -92,22 +121,30 @@ def _methods(drafts: int, targets: int) -> list[Method]:
     return [*cascades, *(read_method(f"target-evidence:targets={targets},min_gain={gain}") for gain in _GAINS)]
 
 
+def _costs(rows: Sequence[Replayed], problems: Sequence[PooledProblem]) -> tuple[list[float], list[float]]:
+    """What the target and the draft wrote for each problem, in mean target paths of its set."""
+    lengths = {
+        group: sum(s.tokens for p in members for s in p.targets) / sum(len(p.targets) for p in members)
+        for group, members in groups_of(problems).items()
+    }
+    paths = [lengths[problem.group] for problem in problems]
+    return (
+        [row.target_tokens / path for row, path in zip(rows, paths, strict=True)],
+        [row.draft_tokens / path for row, path in zip(rows, paths, strict=True)],
+    )
+
+
 def _candidate(
     method: Method,
-    replays: dict[str, list[Replayed]],
+    replays: Replays,
     problems: Sequence[PooledProblem],
     draft_cost: float,
     vote: float,
     alone: Sequence[Replayed],
 ) -> Candidate:
     rows = replays[method.label]
-    lengths = {
-        group: sum(s.tokens for p in members for s in p.targets) / sum(len(p.targets) for p in members)
-        for group, members in groups_of(problems).items()
-    }
-    paths = [lengths[problem.group] for problem in problems]
-    target = sum(row.target_tokens / path for row, path in zip(rows, paths, strict=True)) / len(rows)
-    draft = sum(row.draft_tokens / path for row, path in zip(rows, paths, strict=True)) / len(rows)
+    targets, drafts = _costs(rows, problems)
+    target, draft = sum(targets) / len(rows), sum(drafts) / len(rows)
     good = _accuracy(rows) >= vote and all(
         _accuracy([rows[i] for i in members]) >= _accuracy([alone[i] for i in members]) - TOLERANCE
         for members in _indices(problems)
@@ -115,8 +152,54 @@ def _candidate(
     return Candidate(method, _accuracy(rows), target, target + draft_cost * draft, good)
 
 
-def _choice(candidates: Sequence[Candidate]) -> tuple[Candidate, bool, str]:
-    """The suggested candidate, whether drafting pays, and why."""
+def _judged(
+    methods: Sequence[Method],
+    replays: Replays,
+    problems: Sequence[PooledProblem],
+    draft_cost: float,
+    fixed: Method,
+    alone: Method,
+) -> Judged:
+    """Choose on all folds but one, look at that one.
+
+    A problem's prior is fitted to other problems alone, but those may be of the fold that is looked at.
+    """
+    names = [f"{problem.group}/{problem.id}" for problem in problems]
+    places = {name: place for place, name in enumerate(names)}
+    right, total, gain, ours, others = [], [], [], [], []
+    parts = folds_of(names, FOLDS)
+    spent = {}
+    for method in methods:
+        targets, drafts = _costs(replays[method.label], problems)
+        spent[method] = [t + draft_cost * d for t, d in zip(targets, drafts, strict=True)]
+    for part in parts:
+        held = {places[name] for name in part}
+        inside = [place for place in range(len(names)) if place not in held]
+        some = {label: [rows[place] for place in inside] for label, rows in replays.items()}
+        known, vote = [problems[place] for place in inside], _accuracy(some[fixed.label])
+        tried = [_candidate(one, some, known, draft_cost, vote, some[alone.label]) for one in methods]
+        (cascade, without), (best, _, _) = _best(tried), _choice(tried)
+        for place in held:
+            row = replays[best.method.label][place]
+            right.append(row.right)
+            gain.append(row.right - replays[fixed.label][place].right)
+            total.append(spent[best.method][place])
+            ours.append(spent[cascade.method][place] if cascade else 0.0)
+            others.append(spent[without.method][place])
+    count = len(right)
+    saved = None
+    if any(method.drafts for method in methods):
+        saved = bootstrap(count, lambda at: 1 - _mean_of(ours, at) / _mean_of(others, at))
+    accuracy, gained, cost = (bootstrap(count, partial(_mean_of, values)) for values in (right, gain, total))
+    return Judged(len(parts), count, accuracy, gained, cost, saved)
+
+
+def _mean_of(values: Sequence[float], chosen: Sequence[int]) -> float:
+    return sum(values[place] for place in chosen) / len(chosen)
+
+
+def _best(candidates: Sequence[Candidate]) -> tuple[Candidate | None, Candidate]:
+    """The best with drafts, if there are any, and the best without: the cheapest good one, else the most accurate."""
     cascade, without = (
         min(kind, key=lambda one: (not one.good, one.total if one.good else -one.accuracy), default=None)
         for kind in (
@@ -125,6 +208,12 @@ def _choice(candidates: Sequence[Candidate]) -> tuple[Candidate, bool, str]:
         )
     )
     assert without is not None
+    return cascade, without
+
+
+def _choice(candidates: Sequence[Candidate]) -> tuple[Candidate, bool, str]:
+    """The suggested candidate, whether drafting pays, and why."""
+    cascade, without = _best(candidates)
     if cascade is None:
         return without, False, "no drafts were recorded; the target votes alone, as long as the votes leave doubt"
     costs = f"{cascade.total:.2f} target paths with drafts, {without.total:.2f} without, at {cascade.accuracy:.1%} and "

@@ -154,12 +154,12 @@ def _figures(
     return Figures(
         label,
         count,
-        _bootstrap(count, lambda chosen: _mean(right, chosen)),
-        _bootstrap(count, lambda chosen: _mean(target, chosen)),
-        _bootstrap(count, lambda chosen: _mean(total, chosen)),
+        bootstrap(count, lambda chosen: _mean(right, chosen)),
+        bootstrap(count, lambda chosen: _mean(target, chosen)),
+        bootstrap(count, lambda chosen: _mean(total, chosen)),
         _mean([row.target_paths for row in rows], indices),
-        Paired(_bootstrap(count, lambda chosen: _mean(gaps, chosen)), _sign_flip(gaps)),
-        _bootstrap(count, saving),
+        Paired(bootstrap(count, lambda chosen: _mean(gaps, chosen)), _sign_flip(gaps)),
+        bootstrap(count, saving),
         (rival_cost - _mean(target, indices)) / drafted if drafted else None,
         _flops(rows, prices),
         sum(seconds) / count if len(seconds) == count else None,
@@ -199,7 +199,7 @@ def _flops(rows: Sequence[Replayed], prices: Prices) -> float | None:
     return 2.0 * spent / len(rows)
 
 
-def _bootstrap(count: int, value: Callable[[Sequence[int]], float]) -> Estimate:
+def bootstrap(count: int, value: Callable[[Sequence[int]], float]) -> Estimate:
     """The value on all problems, with the 95 % interval of a bootstrap over them."""
     dice = random.Random(0)
     drawn = sorted(value(dice.choices(range(count), k=count)) for _ in range(RESAMPLES))

@@ -39,6 +39,15 @@ def test_cheap_drafts_that_are_often_right_pay() -> None:
     assert said is not None
     assert said.draft_paths >= 2
     assert "drafting pays" in found.entry.note
+    judged = found.judged
+    assert judged is not None
+    assert (judged.folds, judged.problems) == (5, 80)
+    assert judged.saved is not None
+    assert judged.saved.low <= judged.saved.value <= judged.saved.high
+    assert judged.saved.value > 0
+    assert judged.gain.value == pytest.approx(judged.accuracy.value - found.vote)
+    assert judged.no_loss(-judged.gain.low + 1e-6)
+    assert not judged.no_loss(-judged.gain.low)
     assert parse_calibration(calibration_text(parse_calibration(calibration_text_of(found.entry)))).entries
 
 

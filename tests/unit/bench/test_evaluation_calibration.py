@@ -6,7 +6,7 @@ import pytest
 from evaluation_records import BASELINE, DRAFT_SIZE, TARGET_SIZE, drafted, evaluation, path, record, step, written
 
 from ssr.core.errors import InvalidRequest
-from ssr.core.types import Mode, PathStatus
+from ssr.core.types import Mode, Options, PathStatus, StopRule
 from ssr_bench.evaluation.calibration import (
     PREDICTORS,
     ScoreCalibration,
@@ -16,8 +16,9 @@ from ssr_bench.evaluation.calibration import (
     scored_paths,
     sweep,
 )
+from ssr_bench.evaluation.held_out import Outcome, folds_of, held_out
 from ssr_bench.evaluation.plan import Cell
-from ssr_bench.evaluation.record import Record
+from ssr_bench.evaluation.record import PathRecord, Record
 from ssr_bench.evaluation.results import CellResult, results_of
 from ssr_bench.evaluation.suggestion import Trade, suggest
 
@@ -100,14 +101,20 @@ def test_scorers_are_reported_apart() -> None:
 
 def test_what_was_measured_is_suggested_first_and_the_cheapest_of_it() -> None:
     found = results(
-        *(record(BASELINE, f"p{i}", i < 2, paths=written(100)) for i in range(4)),
-        *(run(ssd(5.0), f"p{i}", 8.0, 2.0, correct=i < 2) for i in range(4)),
-        *(run(ssd(7.0), f"p{i}", 6.0, 6.0, correct=i < 3) for i in range(4)),
-        *(run(ssd(1.0), f"p{i}", 8.0, correct=i < 1) for i in range(4)),
+        *(record(BASELINE, f"p{i}", i % 4 < 2, paths=written(100)) for i in range(40)),
+        *(run(ssd(5.0), f"p{i}", 8.0, 2.0, correct=i % 4 < 2) for i in range(40)),
+        *(run(ssd(7.0), f"p{i}", 6.0, 6.0, correct=i % 4 < 3) for i in range(40)),
+        *(run(ssd(1.0), f"p{i}", 8.0, correct=i % 4 < 1) for i in range(40)),
     )
     suggestion = suggest(found, calibrations(found), Trade.wanted(found, None, 1.0))
     assert (suggestion.threshold, suggestion.scorer, suggestion.measured) == (5.0, "judge", True)
     assert "SSR_VERIFIER_SCORER=judge" in suggestion.settings
+    assert suggestion.settings[0] == "ssr solve --mode ssd --threshold 5 --scorer judge ..."
+    held = suggestion.held_out
+    assert held is not None
+    assert held.gain is not None
+    assert (held.accuracy.value, held.gain.pairs, held.known) == (0.5, 40, 1.0)
+    assert "that nothing of 5 points is lost is not shown" in suggestion.reason  # 40 problems cannot
     better = suggest(found, calibrations(found), Trade(accuracy=0.75))
     assert better.threshold == 7.0
     none = suggest(found, calibrations(found), Trade(accuracy=1.0, decode_ratio=0.0001))
@@ -126,6 +133,65 @@ def test_an_estimate_is_called_one() -> None:
     assert suggestion.threshold is not None
     assert not suggestion.measured
     assert suggestion.reason.startswith("estimated, not measured: ")
+    assert suggestion.held_out is not None
+
+
+def test_what_does_not_hold_on_other_problems_is_not_suggested() -> None:
+    # Each cell is right where the others are wrong: whichever looks best on some problems is bad on the rest.
+    found = results(
+        *(record(BASELINE, f"p{i}", i % 5 < 2, paths=written(100)) for i in range(20)),
+        *(run(ssd(t), f"p{i}", 8.0, correct=i % 3 + 1 == t) for t in (1.0, 2.0, 3.0) for i in range(20)),
+    )
+    suggestion = suggest(found, calibrations(found)[:0], Trade(accuracy=0.34))
+    assert suggestion.threshold is None
+    assert suggestion.reason.startswith("measured: ssd t=1 judge is right on 35.0%")
+    assert suggestion.reason.endswith("which do not give it")
+
+
+def test_modes_and_stop_rules_are_never_mixed_and_stopped_paths_left_out() -> None:
+    def job(rule: StopRule, problem: str, *paths: PathRecord) -> Record:
+        cell = Cell(mode=Mode.SSR, threshold=5.0, scorer="judge", stop_rule=rule)
+        options = Options(mode=Mode.SSR, threshold=5.0, scorer="judge", stop_rule=rule)
+        return record(cell, problem, paths=paths, options=options)
+
+    stopped = path(*drafted(3.0).steps, status=PathStatus.STOPPED)
+    found = results(
+        record(BASELINE, "p", paths=written(100)),
+        run(ssd(5.0), "p", 8.0, correct=True),
+        job(StopRule.FULL, "p", drafted(8.0), drafted(2.0, correct=False)),
+        job(StopRule.FAST_1, "p", drafted(9.0), stopped),
+    )
+    strata = {str(one.stratum): one for one in calibrations(found)}
+    assert list(strata) == ["judge, ssd, d", "judge, ssr, stop rule full, d", "judge, ssr, stop rule fast-1, d"]
+    fast = strata["judge, ssr, stop rule fast-1, d"]
+    assert (fast.paths, fast.stopped, fast.whole) == (1, 1, False)
+    assert strata["judge, ssr, stop rule full, d"].paths == 2
+    estimates = suggest(found[:1] + found[3:], [fast], Trade(accuracy=0.1, decode_ratio=9.0))
+    assert estimates.measured or estimates.threshold is None
+
+
+def test_several_data_sets_are_not_calibrated_together() -> None:
+    records = [run(ssd(5.0), "p", 8.0, correct=True).model_copy(update={"dataset": name}) for name in ("d", "e")]
+    found = results(*records)
+    assert len(calibrations(found)) == 2
+    assert "several data sets (d, e)" in suggest(found, calibrations(found), Trade(0.1)).reason
+
+
+def test_folds_are_parts_of_the_problems_and_none_is_judged_by_its_own_choice() -> None:
+    names = [f"p{i}" for i in range(13)]
+    parts = folds_of(names)
+    assert sorted(name for part in parts for name in part) == sorted(names)
+    assert {len(part) for part in parts} == {2, 3}
+    assert folds_of(names[::-1]) == parts
+    seen: list[tuple[frozenset[str], str]] = []
+
+    def outcomes(option: frozenset[str]) -> dict[str, Outcome]:
+        return {name: seen.append((option, name)) or Outcome((name not in option,), 1) for name in names}  # type: ignore[func-returns-value]
+
+    found = held_out(names, lambda inside: frozenset(inside), outcomes)
+    assert found is not None
+    assert (found.folds, found.problems, found.sums.accuracy.value) == (5, 13, 1.0)
+    assert held_out(names[:1], lambda inside: frozenset(inside), outcomes) is None
 
 
 def test_a_wish_needs_a_measure() -> None:

@@ -119,4 +119,4 @@ def test_the_calibration_is_written(tmp_path: Path) -> None:
     reported = calibrations(found)
     calibration_report.write_calibration(found, reported, suggest(found, reported, Trade(0.0, 10.0)), tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"calibration.md", "reliability.png", "thresholds.png"}
-    assert "ssr solve --threshold" in (tmp_path / "calibration.md").read_text()
+    assert "ssr solve --mode" in (tmp_path / "calibration.md").read_text()
