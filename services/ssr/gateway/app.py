@@ -21,6 +21,7 @@ from ssr.gateway.chat import ChatCompletions
 from ssr.gateway.errors import ApiError
 from ssr.gateway.front import CallerGone, Front
 from ssr.gateway.page_api import Page
+from ssr.gateway.responses import Responses
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _CALLER_GONE = 499
 
 def gateway_app(front: Front) -> ASGIApp:
     """The whole gateway as an ASGI application."""
-    chat = ChatCompletions(front)
+    chat, responses = ChatCompletions(front), Responses(front)
 
     async def models(request: Request) -> Response:
         return JSONResponse({"object": "list", "data": front.models.objects()})
@@ -47,6 +48,10 @@ def gateway_app(front: Front) -> ASGIApp:
         Route("/v1/models", models),
         Route("/v1/models/{name:path}", model),
         Route("/v1/chat/completions", _endpoint(chat.create), methods=["POST"]),
+        Route("/v1/responses", _endpoint(responses.create), methods=["POST"]),
+        Route("/v1/responses/{id}", _endpoint(responses.get)),
+        Route("/v1/responses/{id}", _endpoint(responses.delete), methods=["DELETE"]),
+        Route("/v1/responses/{id}/cancel", _endpoint(responses.cancel, bodiless=True), methods=["POST"]),
     ]
     if front.settings.ui:
         page = Page(front)
@@ -73,14 +78,16 @@ def gateway_app(front: Front) -> ASGIApp:
     return Edge(app, front)
 
 
-def _endpoint(handler: Any) -> Any:
-    """A handler of JSON whose reply may be any ASGI application.
+def _endpoint(handler: Any, *, bodiless: bool = False) -> Any:
+    """A handler of JSON whose reply may be any ASGI application; `bodiless`: a POST may come without a body.
 
     A web page of another origin cannot send this content type without being asked for its origin first.
     """
 
     async def endpoint(request: Request) -> Any:
-        if request.method == "POST" and request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        empty = bodiless and request.headers.get("content-length", "0") == "0"
+        kind = request.headers.get("content-type", "").partition(";")[0]
+        if request.method == "POST" and not empty and kind != "application/json":
             raise ApiError(415, "send the header Content-Type: application/json", code="unsupported_media_type")
         return await handler(request)
 

@@ -65,7 +65,7 @@ class Asked:
 def ask(asked: Asked, plain: PlainRule, fingerprint: str) -> Ask:
     """Raises: ApiError with what is wrong."""
     own, priority, labels = own_options(asked.ssr, "ssr")
-    chosen = asked.model.at(asked.effort)
+    chosen = asked.model.at(asked.effort, asked.params.get("effort", "reasoning_effort"))
     is_plain = not own and plain.applies(asked.turns)
     options = {**({"mode": "baseline"} if is_plain else chosen), **asked.options, **own}
     params = {

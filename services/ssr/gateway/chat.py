@@ -48,8 +48,9 @@ class ChatCompletions:
         )
 
     async def _whole(self, request: Request, joined: Joined, asked: Ask, shape: Shape) -> Response:
-        transcript = await self._front.outcome(request, joined, asked)
-        job = succeeded(transcript)
+        transcript = Transcript()
+        await self._front.outcome(request, joined, asked, transcript)
+        job = succeeded(transcript.job)
         reply = completion(asked.model, job, choices(job, transcript, shape, asked.n))
         return JSONResponse(reply, headers={"x-ssr-job-id": job.job_id})
 
@@ -67,7 +68,7 @@ class ChatCompletions:
                     if not shape.plain:
                         for text in shown.new(transcript):
                             yield chunks.reasoning(text)
-            job = succeeded(transcript)
+            job = succeeded(transcript.job)
             told = choices(job, transcript, shape, asked.n, shown.leader)
             for index, choice in enumerate(told):
                 if choice.content:

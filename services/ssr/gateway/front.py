@@ -7,10 +7,11 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import aclosing
+from typing import Protocol
 
 from starlette.requests import Request
 
-from ssr.client import AsyncClient, Job
+from ssr.client import AsyncClient, Event, Job
 from ssr.core.errors import InvalidRequest, SsrError
 from ssr.core.job import JobStatus
 from ssr.gateway.asking import Ask, problem_error
@@ -22,10 +23,15 @@ from ssr.gateway.joining import Joined, join
 from ssr.gateway.metrics import GatewayMetrics
 from ssr.gateway.models import Models
 from ssr.gateway.settings import GatewaySettings
-from ssr.gateway.transcript import Transcript
 
 #: What a library that tries again by itself is told of a job that failed for good.
 _NO_RETRY = {"x-should-retry": "false"}
+
+
+class Reader(Protocol):
+    """Whoever wants a job's events, in their order."""
+
+    def add(self, event: Event) -> object: ...
 
 
 class CallerGone(Exception):
@@ -59,13 +65,13 @@ class Front:
             raise from_ssr(error, asked.params) from None
         return joined
 
-    async def outcome(self, request: Request, joined: Joined, asked: Ask) -> Transcript:
-        """All that a job told, at its end.
+    async def outcome(self, request: Request, joined: Joined, asked: Ask, reader: Reader) -> None:
+        """Lets `reader` have all that a job tells, until its end.
 
         A caller that goes before leaves the job, a moment later, so that its next try finds it.
         Raises: ApiError; CallerGone.
         """
-        watching = asyncio.create_task(self._watched(joined), name=f"{joined.job.job_id}/watch")
+        watching = asyncio.create_task(self._watch(joined, reader), name=f"{joined.job.job_id}/watch")
         leaving = asyncio.create_task(gone(request.receive), name=f"{joined.job.job_id}/caller")
         try:
             await asyncio.wait([watching, leaving], return_when=asyncio.FIRST_COMPLETED)
@@ -74,7 +80,7 @@ class Front:
                 if not watching.done():
                     await joined.leave()
                 raise CallerGone
-            return watching.result()
+            watching.result()
         except SsrError as error:
             raise from_ssr(error, asked.params) from None
         finally:
@@ -82,18 +88,15 @@ class Front:
             leaving.cancel()
             await asyncio.gather(watching, leaving, return_exceptions=True)
 
-    async def _watched(self, joined: Joined) -> Transcript:
-        transcript = Transcript()
+    async def _watch(self, joined: Joined, reader: Reader) -> None:
         events = joined.client.watch(joined.job.job_id, timeout_s=self.settings.timeout_s)
         async with aclosing(events):
             async for event in events:
-                transcript.add(event)
-        return transcript
+                reader.add(event)
 
 
-def succeeded(transcript: Transcript) -> Job:
-    """The job, where it ended with what can be answered. Raises: ApiError where it did not."""
-    job = transcript.job
+def succeeded(job: Job | None) -> Job:
+    """The job, where it ended with what can be answered; None: it has not ended. Raises: ApiError where it did not."""
     if job is None:
         raise ApiError(502, "the job's events ended before the job did", "server_error", None, "internal_error")
     if job.status is JobStatus.CANCELLED:

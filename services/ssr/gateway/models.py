@@ -27,13 +27,13 @@ class Model:
     options: SolveOptions
     efforts: Mapping[str, SolveOptions]
 
-    def at(self, effort: str | None) -> SolveOptions:
+    def at(self, effort: str | None, param: str = "reasoning_effort") -> SolveOptions:
         """The options with an effort. Raises: ApiError for one that the model does not have."""
         if effort is None:
             return self.options
         if effort not in self.efforts:
             known = ", ".join(self.efforts) or "none"
-            raise refused("reasoning_effort", f"{self.name} has no {effort!r}; known are: {known}", "unsupported_value")
+            raise refused(param, f"{self.name} has no {effort!r}; known are: {known}", "unsupported_value")
         return cast(SolveOptions, {**self.options, **self.efforts[effort]})
 
     def object(self) -> dict[str, Any]:
