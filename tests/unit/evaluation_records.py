@@ -89,7 +89,7 @@ def usage(calls: Sequence[Call], paths: Sequence[PathRecord]) -> Usage:
 
     models: dict[str, ModelUsage] = {}
     for one in calls:
-        models[one.model] = models.get(one.model, ModelUsage(one.model, one.parameters)).add(one)
+        models[one.model] = models.get(one.model, ModelUsage(one.model, one.parameters)).add(one, 0)
     steps = [one for each in paths for one in each.steps]
     accepted = [one for one in steps if one.source is Source.DRAFT]
     tokens = sum(one.tokens for one in accepted)

@@ -1,10 +1,7 @@
 """What runs cost, against the measured baseline: the target alone, writing one path for the same problem.
 
-FLOPs = 2 x parameters x tokens. `decode_ratio` counts generated tokens, `total_ratio` all tokens that a model had to
-process (prompts too, cached ones excluded), as `ssr.core.ledger` does, with two differences. Where a job's own ledger
-can only estimate its baseline, these ratios are sums of what was measured over the problems that both solved. And of
-what an engine found in its cache, only that counts which the job itself had put there: an evaluation solves a problem
-again and again, and who comes later would look cheaper than it is for a problem that is new.
+FLOPs, `decode_ratio` and `total_ratio` are those of `ssr.core.ledger`, with one difference: where a job's own ledger
+can only estimate its baseline, these ratios are sums of what was measured over the problems that both solved.
 """
 
 from __future__ import annotations
@@ -13,7 +10,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from ssr.core.types import Call, CallKind
+from ssr.core.prefixes import SELECTION, Prefixes
+from ssr.core.types import Call, Source
 from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.statistics import Estimate, ratio
 
@@ -48,20 +46,17 @@ def total_flops(record: Record) -> float | None:
 
 
 def calls_of(record: Record) -> Iterator[tuple[Call, int]]:
-    """All engine calls, each with the prompt tokens that it found in the cache because of this job.
+    """All engine calls, each with the prompt tokens that it found in the cache because of this job (`core.prefixes`).
 
-    Those are at most what an earlier call of the same path sent or got, or the beginning of another path.
+    Paths come one after the other, as they are recorded.
     """
-    yield from ((call, 0) for call in record.selection)
-    openings: dict[tuple[str, bool], int] = {}
+    reused, prefixes = Prefixes().after(SELECTION, record.selection)
+    yield from zip(record.selection, reused, strict=True)
     for path in record.paths:
-        reached = dict(openings)
         for step in path.steps:
-            for call in step.calls:
-                prompts = call.model, call.kind is CallKind.SCORE  # of two kinds, which have little in common
-                yield call, min(call.cached_tokens, reached.get(prompts, 0))
-                reached[prompts] = max(reached.get(prompts, 0), call.prompt_tokens + call.generated_tokens)
-                openings.setdefault(prompts, call.prompt_tokens)
+            rewritten = step.source is Source.REWRITTEN
+            reused, prefixes = prefixes.after(path.index, step.calls, rewritten=rewritten)
+            yield from zip(step.calls, reused, strict=True)
 
 
 def target_tokens(record: Record) -> float:

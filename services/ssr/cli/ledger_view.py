@@ -52,6 +52,8 @@ def usage_view(usage: Usage, duration_s: float) -> RenderableType:
         facts.add_row("steps", steps_text(usage))
     if ratios := ratios_text(usage):
         facts.add_row("cost", ratios)
+    if quantities := quantities_text(usage):
+        facts.add_row("paper", quantities)
     facts.add_row("time", f"{duration_s:.1f} s")
     return Group(facts, _models(usage)) if usage.models else facts
 
@@ -87,9 +89,21 @@ def ratios_text(usage: Usage) -> str:
     """The two ratios to the estimated baseline; "" where a model's size is unknown."""
     if usage.decode_ratio is None or usage.total_ratio is None:
         return ""
+    about = "about " if usage.estimated_tokens else ""
     return (
-        f"decode_ratio {usage.decode_ratio:.2f}, total_ratio {usage.total_ratio:.2f} of the estimated baseline "
+        f"decode_ratio {usage.decode_ratio:.2f}, total_ratio {about}{usage.total_ratio:.2f} of the estimated baseline "
         f"(the target alone, one path of {plural(round(usage.baseline_tokens), 'token')})"
+    )
+
+
+def quantities_text(usage: Usage) -> str:
+    """The paper's quantities; "" where nothing was drafted or a model's size is unknown."""
+    draft, target, gamma = usage.draft_token_flops, usage.target_token_flops, usage.gamma
+    if draft is None or target is None or gamma is None or usage.rewrite_rate is None:
+        return ""
+    return (
+        f"R {usage.rewrite_rate:.0%}, FLOPs of a draft token {draft / target:.3f} of the target's, gamma {gamma:.2f} "
+        f"({usage.gamma_without_spm or 0.0:.2f} without SPM)"
     )
 
 
@@ -99,6 +113,9 @@ def _models(usage: Usage) -> RenderableType:
     for heading in ("calls", "prompt", "cached", "generated", "compute"):
         table.add_column(heading, justify="right", no_wrap=True)
     for model in usage.models:
-        counts = (model.calls, model.prompt_tokens, model.cached_tokens, model.generated_tokens)
-        table.add_row(Text(model.model), *(f"{count:,}" for count in counts), flops_text(model.total_flops))
+        cached = f"{model.cached_tokens:,}"
+        if model.estimated_tokens:  # the engine does not say
+            cached = f"~{model.cached_tokens + model.estimated_tokens:,}"
+        counts = (f"{model.calls:,}", f"{model.prompt_tokens:,}", cached, f"{model.generated_tokens:,}")
+        table.add_row(Text(model.model), *counts, flops_text(model.total_flops))
     return table

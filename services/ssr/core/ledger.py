@@ -1,21 +1,27 @@
-"""What a job cost: tokens by kind and model, FLOPs, and two ratios to the baseline.
+"""What a job cost: tokens by kind and model, FLOPs, and how they compare with the baseline's.
 
-FLOPs = 2 x parameters x tokens. `decode_ratio` counts generated tokens only (the paper's view); `total_ratio` counts
-all tokens a model had to process, the prefill of verification included, cached prompt tokens excluded. The baseline is
-an estimate: the target alone writing one path as long as this job's mean path, after the same opening prompt.
+FLOPs = 2 x parameters x tokens. `decode_ratio` counts generated tokens; `total_ratio` all tokens that a model had to
+process, the prefill of verification included, but for prompt tokens that the job's own earlier calls had left in the
+cache (`core.prefixes`). The baseline is an estimate: the target alone writing one path as long as this job's mean path,
+after the same opening prompt. `gamma` is a formula in the paper's quantities (`Ledger.gamma`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from ssr.core.prefixes import SELECTION, Prefixes
 from ssr.core.types import Call, CallKind, Source, Step
 
 
 @dataclass(frozen=True, slots=True)
 class ModelUsage:
-    """The tokens one model processed, in so many engine calls. `parameters` 0: size unknown."""
+    """The tokens one model processed, in so many engine calls. `parameters` 0: size unknown.
+
+    `cached_tokens` of the prompts the engine reports as cached; `reused_tokens` of them are there because of the job
+    itself, `estimated_tokens` of these by our own accounting, because the engine does not report.
+    """
 
     model: str
     parameters: int
@@ -23,28 +29,40 @@ class ModelUsage:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0
+    reused_tokens: int = 0
+    estimated_tokens: int = 0
 
-    def add(self, call: Call) -> ModelUsage:
+    def add(self, call: Call, reused: int) -> ModelUsage:
         return replace(
             self,
             calls=self.calls + (not call.continued),
             prompt_tokens=self.prompt_tokens + call.prompt_tokens,
             cached_tokens=self.cached_tokens + call.cached_tokens,
             generated_tokens=self.generated_tokens + call.generated_tokens,
+            reused_tokens=self.reused_tokens + reused,
+            estimated_tokens=self.estimated_tokens + (reused if call.cache_unreported else 0),
         )
 
     @property
+    def flops_per_token(self) -> float:
+        return 2.0 * self.parameters
+
+    @property
     def decode_flops(self) -> float:
-        return 2.0 * self.parameters * self.generated_tokens
+        return self.flops_per_token * self.generated_tokens
 
     @property
     def total_flops(self) -> float:
-        return 2.0 * self.parameters * (self.prompt_tokens - self.cached_tokens + self.generated_tokens)
+        return self.flops_per_token * (self.prompt_tokens - self.reused_tokens + self.generated_tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a job cost, as reported: tokens by what they were generated for, FLOPs, ratios to the baseline."""
+    """What a job cost, as reported: tokens by what they were generated for, FLOPs, ratios to the baseline.
+
+    Beside them the paper's quantities: FLOPs of a token of the draft model and of the target, the share of judged steps
+    that were rewritten (R), and gamma (`Ledger.gamma`). None: unknown, or of no meaning in this mode.
+    """
 
     models: tuple[ModelUsage, ...] = ()
     drafted_tokens: int = 0
@@ -63,6 +81,16 @@ class Usage:
     decode_ratio: float | None = None
     total_ratio: float | None = None
     baseline_tokens: float = 0.0
+    draft_token_flops: float | None = None
+    target_token_flops: float | None = None
+    rewrite_rate: float | None = None
+    gamma: float | None = None
+    gamma_without_spm: float | None = None
+
+    @property
+    def estimated_tokens(self) -> int:
+        """Prompt tokens that count as cached by our own accounting alone."""
+        return sum(model.estimated_tokens for model in self.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +99,8 @@ class Ledger:
 
     `models` is keyed by the model's name, `generated` by what the tokens were generated for; `committed_tokens` are
     those of the steps that stand, on `paths` paths, and `thinking_tokens` those of them inside a model's thinking;
-    `target` is the model that judges and writes, and `opening_tokens` the prompt of a path's first step.
+    `target` is the model that judges and writes, `draft` the one that drafts, `opening_tokens` the prompt of a path's
+    first step, `target_written_tokens` those of steps that the target wrote alone.
     """
 
     models: dict[str, ModelUsage] = field(default_factory=dict)
@@ -84,19 +113,31 @@ class Ledger:
     paths: int = 0
     opening_tokens: int = 0
     target: str = ""
+    draft: str = ""
+    target_written_tokens: int = 0
+    prefixes: Prefixes = Prefixes()  # noqa: RUF009 - frozen
 
-    def add(self, calls: Iterable[Call], step: Step | None = None, thinking_tokens: int = 0) -> Ledger:
-        """Account for calls, and for the step they led to, if any, and how many of its tokens are thinking."""
-        models, generated, target = dict(self.models), dict(self.generated), self.target
-        for call in calls:
-            models[call.model] = models.get(call.model, ModelUsage(call.model, call.parameters)).add(call)
+    def add(
+        self, calls: Sequence[Call], step: Step | None = None, thinking_tokens: int = 0, path: int = SELECTION
+    ) -> Ledger:
+        """Account for calls, and for the step of a path that they led to, if any.
+
+        `thinking_tokens` of the step are thinking.
+        """
+        models, generated, target, draft = dict(self.models), dict(self.generated), self.target, self.draft
+        rewritten = step is not None and step.source is Source.REWRITTEN
+        reused, prefixes = self.prefixes.after(path, calls, rewritten=rewritten)
+        for call, found in zip(calls, reused, strict=True):
+            models[call.model] = models.get(call.model, ModelUsage(call.model, call.parameters)).add(call, found)
             generated[call.kind] = generated.get(call.kind, 0) + call.generated_tokens
-            if call.kind not in (CallKind.DRAFT, CallKind.WASTED):
+            if call.kind in (CallKind.DRAFT, CallKind.WASTED):
+                draft = call.model
+            else:
                 target = call.model
-        ledger = replace(self, models=models, generated=generated, target=target)
+        ledger = replace(self, models=models, generated=generated, target=target, draft=draft, prefixes=prefixes)
         return ledger if step is None else ledger._commit(step, calls, thinking_tokens)
 
-    def _commit(self, step: Step, calls: Iterable[Call], thinking_tokens: int) -> Ledger:
+    def _commit(self, step: Step, calls: Sequence[Call], thinking_tokens: int) -> Ledger:
         accepted = step.source is Source.DRAFT
         opening = max((c.prompt_tokens for c in calls if c.kind in (CallKind.DRAFT, CallKind.WRITE)), default=0)
         return replace(
@@ -105,6 +146,7 @@ class Ledger:
             accepted_steps=self.accepted_steps + accepted,
             rewritten_steps=self.rewritten_steps + (step.source is Source.REWRITTEN),
             committed_tokens=self.committed_tokens + step.tokens,
+            target_written_tokens=self.target_written_tokens + (step.tokens if step.source is Source.TARGET else 0),
             thinking_tokens=self.thinking_tokens + thinking_tokens,
             paths=self.paths + (step.index == 0),
             opening_tokens=max(self.opening_tokens, opening) if step.index == 0 else self.opening_tokens,
@@ -152,6 +194,35 @@ class Ledger:
         """total_flops over the estimated baseline's; None where a model's size or the baseline is unknown."""
         return self._ratio(self.total_flops, self.baseline_tokens + self.opening_tokens)
 
+    @property
+    def rewrite_rate(self) -> float | None:
+        """R: the share of the judged steps that the target wrote again; None where none was judged."""
+        judged = self.accepted_steps + self.rewritten_steps
+        return self.rewritten_steps / judged if judged else None
+
+    def gamma(self, *, selection: bool) -> float | None:
+        """Decoding against the baseline's, in the paper's quantities; None where a model's size is unknown.
+
+        gamma = N x ((1 - w) x (F_d / F_t + R) + w) + S / T
+
+        N paths; F_d and F_t FLOPs of a token of the draft model and the target; R `rewrite_rate`; w the share of the
+        committed tokens that the target wrote alone; S the tokens that selecting took (left out without `selection`);
+        T `baseline_tokens`. The formula is ours: the authors publish figures, not theirs. It takes every step for as
+        long as any other and leaves scoring out; `decode_ratio` counts tokens as they were, of all calls.
+        """
+        target, draft = self.models.get(self.target), self.models.get(self.draft)
+        sizes = [model for model in (target, draft) if model is not None]
+        if target is None or not self.baseline_tokens or not all(model.parameters for model in sizes):
+            return None
+        alone = self.target_written_tokens / self.committed_tokens
+        drafted = (draft.flops_per_token / target.flops_per_token if draft else 0.0) + (self.rewrite_rate or 0.0)
+        selected = self.generated.get(CallKind.SELECT, 0) / self.baseline_tokens if selection else 0.0
+        return self.paths * ((1 - alone) * drafted + alone) + selected
+
+    def _token_flops(self, model: str) -> float | None:
+        found = self.models.get(model)
+        return found.flops_per_token if found and found.parameters else None
+
     def _ratio(self, flops: float, baseline_tokens: float) -> float | None:
         target = self.models.get(self.target)
         if target is None or not baseline_tokens or not all(model.parameters for model in self.models.values()):
@@ -178,4 +249,9 @@ class Ledger:
             decode_ratio=self.decode_ratio,
             total_ratio=self.total_ratio,
             baseline_tokens=self.baseline_tokens,
+            draft_token_flops=self._token_flops(self.draft),
+            target_token_flops=self._token_flops(self.target),
+            rewrite_rate=self.rewrite_rate if self.draft else None,
+            gamma=self.gamma(selection=True),
+            gamma_without_spm=self.gamma(selection=False),
         )

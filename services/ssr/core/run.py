@@ -145,7 +145,7 @@ class Run:
             if decision.step.index != len(path.steps) or not path.running:
                 raise ValueError(f"path {path.index} has {len(path.steps)} steps and is {path.status}: cannot commit")
             thought, path = path.progress.thinking_tokens, path.with_step(decision.step)
-            ledger = ledger.add(decision.calls, decision.step, path.progress.thinking_tokens - thought)
+            ledger = ledger.add(decision.calls, decision.step, path.progress.thinking_tokens - thought, path.index)
         else:
             path = replace(path, status=decision.status, answer=decision.answer, reason=decision.reason)
         return Run((*self.paths[: path.index], path, *self.paths[path.index + 1 :]), ledger)

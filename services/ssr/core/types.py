@@ -256,7 +256,8 @@ class Call:
     """The cost of one engine call, in tokens. `parameters`: the model's size, 0 if unknown.
 
     A call that streams several steps is accounted with each of them, its prompt with the first: what follows is
-    `continued`.
+    `continued`. `cache_unreported`: its engine does not report cached tokens. `tail_tokens` are those at the prompt's
+    end that no later prompt of the path begins with (a question about it), estimated by characters.
     """
 
     kind: CallKind
@@ -266,6 +267,8 @@ class Call:
     cached_tokens: int
     generated_tokens: int
     continued: bool = False
+    cache_unreported: bool = False
+    tail_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

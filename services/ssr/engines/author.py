@@ -144,6 +144,7 @@ class Author:
             cached_tokens=(step.cached_tokens or 0) if step.first else 0,
             generated_tokens=step.tokens,
             continued=not step.first,
+            cache_unreported=step.first and step.cached_tokens is None,
         )
         tokens = step.tokens + sum(more.generated_tokens for more in step.calls)
         written = Step(step.index, step.text, self._source, tokens, ends_turn=step.ends_turn)
@@ -270,11 +271,16 @@ def generation_call(kind: CallKind, info: EngineInfo, generation: Generation) ->
         prompt_tokens=generation.prompt_tokens or 0,
         cached_tokens=generation.cached_tokens or 0,
         generated_tokens=generation.tokens,
+        cache_unreported=generation.cached_tokens is None,
     )
 
 
-def question_call(kind: CallKind, info: EngineInfo, token: NextToken | Likelihood) -> Call:
-    """The cost of reading one token's candidates, or a prompt's own tokens, for the ledger."""
+def question_call(kind: CallKind, info: EngineInfo, token: NextToken | Likelihood, *, tail_share: float = 0.0) -> Call:
+    """The cost of reading one token's candidates, or a prompt's own tokens, for the ledger.
+
+    `tail_share` is the share of the prompt's characters that `Call.tail_tokens` stands for. To report a prompt's own
+    tokens, engines process it anew: that none were cached is known then.
+    """
     return Call(
         kind=kind,
         model=info.model,
@@ -282,4 +288,6 @@ def question_call(kind: CallKind, info: EngineInfo, token: NextToken | Likelihoo
         prompt_tokens=token.prompt_tokens or 0,
         cached_tokens=token.cached_tokens or 0,
         generated_tokens=1,
+        cache_unreported=token.cached_tokens is None and isinstance(token, NextToken),
+        tail_tokens=round(tail_share * (token.prompt_tokens or 0)),
     )

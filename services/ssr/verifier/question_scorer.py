@@ -34,6 +34,7 @@ class QuestionScorer:
         top_n, path = min(_TOP_N, info.max_top_n), affinity(context)
         with refusals_as_full(info):
             token = await target.engine.next_token(prompt, top_n=top_n, affinity=path)
-        call = question_call(CallKind.SCORE, info, token)
+        tail = len(prompt) - max(0, prompt.rfind(self.question))
+        call = question_call(CallKind.SCORE, info, token, tail_share=tail / len(prompt))
         score = self.read([(candidate.text, candidate.logprob) for candidate in token.candidates])
         return Judgement(score, (call,))

@@ -12,7 +12,9 @@ from rich.console import Console
 
 from ssr.cli.display import render
 from ssr.cli.job_view import JobView
+from ssr.cli.ledger_view import usage_view
 from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Queued, Started
+from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import PathEnded, Selected, StepCommitted
 from ssr.core.types import Call, CallKind, Options, PathStatus, Source, Step, Strategy
 from ssr.core.vote import Vote
@@ -94,6 +96,30 @@ def test_the_outcome(width: int) -> None:
         assert words in text
     assert "estimated baseline" in " ".join(text.split())
     assert "drafted" in text
+
+
+def test_what_is_estimated_is_marked() -> None:
+    usage = Usage(
+        models=(
+            ModelUsage("small", 10, 1, 90, 0, 9, reused_tokens=60, estimated_tokens=60),
+            ModelUsage("large", 100, 1, 90, 30, 9, reused_tokens=30),
+        ),
+        decode_ratio=1.0,
+        total_ratio=2.0,
+        draft_token_flops=20.0,
+        target_token_flops=200.0,
+        rewrite_rate=0.25,
+        gamma=0.4,
+        gamma_without_spm=0.35,
+    )
+    console = Console(file=io.StringIO(), width=120)
+    console.print(usage_view(usage, 1.0))
+    assert isinstance(console.file, io.StringIO)
+    shown = " ".join(console.file.getvalue().split())
+    assert "~60" in shown
+    assert "~30" not in shown
+    assert "total_ratio about 2.00" in shown
+    assert "R 25%, FLOPs of a draft token 0.100 of the target's, gamma 0.40 (0.35 without SPM)" in shown
 
 
 def test_before_the_strategies() -> None:

@@ -24,7 +24,7 @@ JOB = Job(
     "42",
     votes=(Vote("42", (0,), 9.0),),
     paths=(Path(0, EQUATION, (STEP,), PathStatus.ANSWERED, "42"),),
-    usage=Usage(models=(ModelUsage("large", 10, 2, 30, 20, 9),), rewritten_tokens=9, total_ratio=1.5),
+    usage=Usage(models=(ModelUsage("large", 10, 2, 30, 20, 9, reused_tokens=20),), rewritten_tokens=9, total_ratio=1.5),
     priority=Priority.BATCH,
     tenant="shop",
     created=datetime(2025, 1, 2, tzinfo=UTC),
@@ -65,6 +65,8 @@ def test_usage_has_every_field() -> None:
             "prompt_tokens": 30,
             "cached_tokens": 20,
             "generated_tokens": 9,
+            "reused_tokens": 20,
+            "estimated_tokens": 0,
             "flops": 380.0,
         }
     ]

@@ -19,14 +19,17 @@ def ledger() -> Ledger:
     """Two paths: one accepted step each, then the first path has a draft of 30 tokens rewritten with 40."""
     steps = [
         (
+            0,
             [call(CallKind.DRAFT, DRAFT, 100, 0, 20), call(CallKind.SCORE, TARGET, 150, 0, 1)],
             Step(0, "a", Source.DRAFT, 20, 8.0),
         ),
         (
+            1,
             [call(CallKind.DRAFT, DRAFT, 100, 90, 10), call(CallKind.SCORE, TARGET, 140, 100, 1)],
             Step(0, "b", Source.DRAFT, 10, 7.5),
         ),
         (
+            0,
             [
                 call(CallKind.DRAFT, DRAFT, 120, 110, 30),
                 call(CallKind.SCORE, TARGET, 180, 150, 1),
@@ -36,8 +39,8 @@ def ledger() -> Ledger:
         ),
     ]
     ledger = Ledger().add([call(CallKind.SELECT, TARGET, 200, 0, 1)])
-    for calls, step in steps:
-        ledger = ledger.add(calls, step)
+    for path, calls, step in steps:
+        ledger = ledger.add(calls, step, path=path)
     return ledger
 
 
@@ -86,7 +89,7 @@ def test_no_ratio_without_the_models_sizes_or_steps() -> None:
 def test_waste_is_drafted_and_neither_accepted_nor_rejected(ledger: Ledger) -> None:
     wasted = [call(CallKind.WASTED, DRAFT, 200, 150, 25)]
     opening = Step(0, "d", Source.REWRITTEN, 5, 9.0, draft_score=1.0)
-    usage = ledger.add([call(CallKind.DRAFT, DRAFT, 100, 90, 4), *wasted], opening).usage()
+    usage = ledger.add([call(CallKind.DRAFT, DRAFT, 100, 90, 4), *wasted], opening, path=0).usage()
     assert (usage.drafted_tokens, usage.wasted_tokens) == (60 + 4 + 25, 25)
     assert (usage.accepted_tokens, usage.rejected_tokens) == (30, 34)
     assert usage.total_flops == pytest.approx(ledger.total_flops + 2e9 * (100 - 90 + 4 + 200 - 150 + 25))
@@ -98,3 +101,25 @@ def test_adding_leaves_the_earlier_ledger_as_it_was(ledger: Ledger) -> None:
     before = ledger.usage()
     ledger.add([call(CallKind.DRAFT, DRAFT, 1, 0, 1)])
     assert ledger.usage() == before
+
+
+def test_the_papers_quantities(ledger: Ledger) -> None:
+    usage = ledger.usage()
+    assert (usage.draft_token_flops, usage.target_token_flops) == (2e9, 2e10)
+    assert usage.rewrite_rate == pytest.approx(1 / 3)
+    # Two paths, each token drafted for a tenth, a third of the steps written again; one token to select, 35 a path.
+    assert usage.gamma_without_spm == pytest.approx(2 * (0.1 + 1 / 3))
+    assert usage.gamma == pytest.approx(2 * (0.1 + 1 / 3) + 1 / 35)
+
+
+def test_gamma_counts_what_the_target_writes_alone_as_the_baseline_does() -> None:
+    alone = Ledger().add([call(CallKind.WRITE, TARGET, 100, 0, 50)], Step(0, "a", Source.TARGET, 50), path=0)
+    assert (alone.usage().gamma, alone.usage().gamma_without_spm, alone.usage().rewrite_rate) == (1.0, 1.0, None)
+    both = alone.add([call(CallKind.DRAFT, DRAFT, 100, 0, 150)], Step(0, "b", Source.DRAFT, 150), path=1)
+    assert both.usage().gamma == pytest.approx(2 * (0.75 * 0.1 + 0.25))
+
+
+def test_no_gamma_without_the_models_sizes() -> None:
+    unknown = Ledger().add([call(CallKind.WRITE, ("x", 0), 10, 0, 5)], Step(0, "a", Source.TARGET, 5), path=0).usage()
+    assert (unknown.gamma, unknown.target_token_flops, unknown.draft_token_flops) == (None, None, None)
+    assert Ledger().usage().gamma is None

@@ -125,7 +125,7 @@ async def test_every_path_gets_its_own_strategy_and_its_own_steps() -> None:
     ],
 )
 async def test_which_repetition_ends_a_path(texts: list[str], earlier: int, consecutive: int | None) -> None:
-    """The drafts repeat, so they are accepted as they are or replaced by what the target writes: the same again."""
+    """Written by the target alone, so that nobody replaces a step."""
     for rule, steps in ((RepeatRule.EARLIER, earlier), (RepeatRule.CONSECUTIVE, consecutive)):
         stages = ScriptedCrew({0: texts}, source=Source.TARGET)
         alone = partial(replace, mode=Mode.BASELINE, repeat_rule=rule)

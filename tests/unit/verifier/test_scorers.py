@@ -80,6 +80,17 @@ async def test_nothing_is_rejected_where_the_problem_has_its_own_arithmetic(prob
     assert not judgement.rejection
 
 
+async def test_a_questions_share_of_the_prompt_is_known_to_the_ledger() -> None:
+    engine = FakeEngine(tokens=[YES])
+    (call,) = (await judged(ScorerName.JUDGE, engine)).calls
+    (prompt,) = engine.prompts
+    tail = len(prompt) - prompt.index("Is the last step right")
+    assert call.tail_tokens == round(call.prompt_tokens * tail / len(prompt)) > 0
+    assert call.cache_unreported, "this engine does not report cached tokens"
+    (likelihood,) = (await judged(ScorerName.LIKELIHOOD, FakeEngine(likelihoods=[(-0.5,)]))).calls
+    assert not likelihood.cache_unreported, "engines process the prompt anew for it"
+
+
 async def test_likelihood_is_the_geometric_mean_of_the_steps_tokens() -> None:
     engine = FakeEngine(likelihoods=[(math.log(0.5), math.log(0.125))])
     judgement = await judged(ScorerName.LIKELIHOOD, engine)

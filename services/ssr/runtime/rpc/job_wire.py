@@ -30,10 +30,12 @@ _JOB_STATUS = EnumWire(reasoning_pb2.JobStatus, "JOB_STATUS")
 PRIORITY = EnumWire(reasoning_pb2.Priority, "PRIORITY")
 _PATH_STATUS = EnumWire(reasoning_pb2.PathStatus, "PATH_STATUS")
 
-#: Fields that Usage and its message share by name and type.
-_USAGE_FIELDS = tuple(
-    name for name in Usage.__dataclass_fields__ if name not in ("models", "decode_ratio", "total_ratio")
+#: Fields of Usage that may be unknown, and those that it and its message share by name and type.
+_MAY_BE_UNKNOWN = (
+    *("decode_ratio", "total_ratio", "draft_token_flops", "target_token_flops"),
+    *("rewrite_rate", "gamma", "gamma_without_spm"),
 )
+_USAGE_FIELDS = tuple(name for name in Usage.__dataclass_fields__ if name not in ("models", *_MAY_BE_UNKNOWN))
 
 
 def priority_from_wire(number: int) -> Priority:
@@ -263,25 +265,32 @@ def _usage_to_wire(usage: Usage) -> reasoning_pb2.Usage:
                 prompt_tokens=m.prompt_tokens,
                 cached_tokens=m.cached_tokens,
                 generated_tokens=m.generated_tokens,
+                reused_tokens=m.reused_tokens,
+                estimated_tokens=m.estimated_tokens,
                 flops=m.total_flops,
             )
             for m in usage.models
         ],
-        decode_ratio=usage.decode_ratio,
-        total_ratio=usage.total_ratio,
-        **{name: getattr(usage, name) for name in _USAGE_FIELDS},
+        **{name: getattr(usage, name) for name in (*_USAGE_FIELDS, *_MAY_BE_UNKNOWN)},
     )
 
 
 def _usage_from_wire(message: reasoning_pb2.Usage) -> Usage:
+    def known(name: Any) -> Any:
+        return getattr(message, name) if message.HasField(name) else None
+
+    fields: dict[str, Any] = {name: getattr(message, name) for name in _USAGE_FIELDS}
+    fields |= {name: known(name) for name in _MAY_BE_UNKNOWN}
     return Usage(
         models=tuple(
-            ModelUsage(m.model, m.parameters, m.calls, m.prompt_tokens, m.cached_tokens, m.generated_tokens)
+            ModelUsage(
+                *(m.model, m.parameters, m.calls, m.prompt_tokens, m.cached_tokens, m.generated_tokens),
+                reused_tokens=m.reused_tokens if m.HasField("reused_tokens") else m.cached_tokens,  # of an older one
+                estimated_tokens=m.estimated_tokens,
+            )
             for m in message.models
         ),
-        decode_ratio=message.decode_ratio if message.HasField("decode_ratio") else None,
-        total_ratio=message.total_ratio if message.HasField("total_ratio") else None,
-        **{name: getattr(message, name) for name in _USAGE_FIELDS},
+        **fields,
     )
 
 

@@ -121,6 +121,8 @@ def calls_to_wire(calls: Iterable[Call]) -> list[step_pb2.Call]:
             cached_tokens=call.cached_tokens,
             generated_tokens=call.generated_tokens,
             continued=call.continued,
+            cache_unreported=call.cache_unreported,
+            tail_tokens=call.tail_tokens,
         )
         for call in calls
     ]
@@ -136,6 +138,8 @@ def calls_from_wire(messages: Iterable[step_pb2.Call]) -> tuple[Call, ...]:
             cached_tokens=message.cached_tokens,
             generated_tokens=message.generated_tokens,
             continued=message.continued,
+            cache_unreported=message.cache_unreported,
+            tail_tokens=message.tail_tokens,
         )
         for message in messages
     )
