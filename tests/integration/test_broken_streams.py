@@ -136,7 +136,7 @@ async def bench(services: Services, halt_behind: int, *, halting: bool = True) -
         engine = EngineSettings(urls=urls)
         drafter = await enter(running_drafter(DrafterSettings(engine=engine, grace_s=1)))
         verifier = await enter(running_verifier(VerifierSettings(engine=engine, grace_s=1)))
-        told = {"drafter": f"127.0.0.1:{drafter}", "verifier": f"127.0.0.1:{verifier}"}
+        told = {"drafter": f"127.0.0.1:{drafter}", "verifier": f"127.0.0.1:{verifier}", "step_timeout_s": 20}
         port = await enter(running_orchestrator(services.orchestrator.model_copy(update=told)))
         channel = await enter(aio.insecure_channel(f"127.0.0.1:{port}"))
         yield Bench(replicas, reasoning_pb2_grpc.ReasoningServiceStub(channel))
@@ -182,6 +182,7 @@ async def test_drafts_go_on_elsewhere_behind_what_was_drafted_when_the_engine_di
         job = await system.ended(job_id)
         committed = await system.committed(job_id)
         undisturbed = await system.ended(await system.submit(pb.MODE_SSD, threshold=0))
+    assert undisturbed.status is JobStatus.ANSWERED, undisturbed
     assert [one.step.index for one in committed] == list(range(len(committed)))
     assert job.status is JobStatus.ANSWERED
     assert [step.text for step in job.paths[0].steps] == [step.text for step in undisturbed.paths[0].steps]

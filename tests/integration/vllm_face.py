@@ -19,7 +19,7 @@ from ssr.engine_server.simulated.backend import SimulatedBackend
 
 _SAMPLING = {"temperature", "top_p", "top_k", "min_p", "seed", "logprobs"}
 _PENALTIES = {"repetition_penalty", "presence_penalty", "frequency_penalty"}
-_ENDS = {"max_tokens", "stop", "skip_special_tokens", "echo"}
+_ENDS = {"max_tokens", "stop", "skip_special_tokens", "echo", "ignore_eos"}
 _CALL = {"model", "prompt", "stream", "stream_options", "priority", "cache_salt"}
 _KNOWN = frozenset(_SAMPLING | _PENALTIES | _ENDS | _CALL)
 

@@ -79,7 +79,8 @@ class Piece:
 
     `tokens` counts all tokens generated up to here, those whose text is still undecided included. `end` is the whole
     generation, on the last piece and only there: its text is that of all pieces together. `prompt_tokens` and
-    `cached_tokens` are as in `Generation`, where the engine reports them before the end.
+    `cached_tokens` are as in `Generation`, where the engine reports them before the end. Of tokens that came together,
+    `parts` has each one's text and the tokens up to it.
     """
 
     text: str
@@ -87,6 +88,29 @@ class Piece:
     end: Generation | None = None
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    parts: tuple[tuple[str, int], ...] = ()
+
+    def parted(self) -> Sequence[Piece]:
+        """The same as a piece for each of its parts."""
+        if len(self.parts) < 2:
+            return (self,)
+        before = [Piece(text, tokens, None, self.prompt_tokens, self.cached_tokens) for text, tokens in self.parts]
+        text, tokens = self.parts[-1]
+        before[-1] = Piece(text, tokens, self.end, self.prompt_tokens, self.cached_tokens)
+        return before
+
+
+def joined(
+    parts: Sequence[tuple[str, int]],
+    end: Generation | None = None,
+    prompt_tokens: int | None = None,
+    cached_tokens: int | None = None,
+) -> Piece:
+    """One piece of the texts, at least one, that came together, with the tokens up to each."""
+    if len(parts) == 1:
+        return Piece(*parts[0], end, prompt_tokens, cached_tokens)
+    text = "".join(text for text, _ in parts)
+    return Piece(text, parts[-1][1], end, prompt_tokens, cached_tokens, tuple(parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,17 @@ class GrowingTurn:
         self._cutter.feed(begun)
 
     def take(self, piece: Piece) -> Iterator[StreamedStep]:
-        """The steps that are complete with `piece`; tokens that came together are parted by their characters."""
+        """The steps that are complete with `piece`; tokens of one part of it are parted by their characters."""
+        if piece.end is None and "\n" not in piece.text and piece.tokens - self._from < self._limit:
+            self._cutter.feed(piece.text)  # no step can end here
+            self._seen = piece.tokens
+            return
+        for part in piece.parted():
+            yield from self._take(part)
+            if self.done:
+                return
+
+    def _take(self, piece: Piece) -> Iterator[StreamedStep]:
         texts = self._cutter.feed(piece.text)
         ends = self._parted(texts, piece)
         for text, end in zip(texts, ends, strict=True):

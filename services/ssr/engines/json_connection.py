@@ -20,12 +20,17 @@ import aiohttp
 from ssr.core.errors import BadReply, NoEngine, SsrError, TimedOut, Unavailable
 from ssr.engines.event_stream import EventParser
 from ssr.engines.reply_errors import reply_error
+from ssr.engines.time_limit import TimeLimit
 
 #: The longest reply that is read. /tokenize answers some 60 bytes a token, /generate some 90.
 MAX_REPLY_BYTES = 64 * 2**20
 #: Seconds that a connection is kept without a call. vLLM, SGLang and llama-server close theirs after 5, and a request
 #: sent in that moment is lost.
 _KEEP_ALIVE_S = 3.0
+#: With so many streams open a read costs more than what it brings: then each stream is read again only after a pause,
+#: of so much for each that is open, up to the most, in seconds; what has come meanwhile is read at once. A pause below
+#: the least is none.
+_PAUSE_EACH_S, _LEAST_PAUSE_S, _MOST_PAUSE_S = 0.0001, 0.002, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class JsonConnection:
         self._opened: aiohttp.ClientSession | None = None
         #: How often the connection broke. The engine may be another one since, with another model.
         self.losses = 0
+        self._streams = 0  # open
 
     async def get(self, path: str) -> Reply:
         """The reply at `path`. Raises the retryable errors, `BadReply`, and those of `reply_error`."""
@@ -80,8 +86,8 @@ class JsonConnection:
         """The reply to the JSON of `document` posted at `path`. Raises as `get` does."""
         return await self._call("POST", path, _json_payload(document))
 
-    async def events(self, path: str, document: Mapping[str, object]) -> AsyncGenerator[bytes, None]:
-        """The data of each server-sent event of the reply to `document` posted at `path`, as they come.
+    async def events(self, path: str, document: Mapping[str, object]) -> AsyncGenerator[list[bytes], None]:
+        """The data of the server-sent events of the reply to `document` posted at `path`: those that came together.
 
         An async generator: read it in `aclosing`; closing it before its end closes the connection. A reply in plain
         JSON is one event. Each event must come within `timeout_s`, whatever comments come before it.
@@ -90,19 +96,30 @@ class JsonConnection:
         url, loop = self.base_url + path, asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
         async with self._requested("POST", path, _json_payload(document), deadline) as response:
-            parser, size = EventParser(url), 0
-            streamed = response.content_type == "text/event-stream"
-            if not streamed:
-                yield await self._body(url, response, deadline)
-            while streamed:
-                with self._failures():
-                    async with asyncio.timeout_at(deadline):
-                        chunk = await response.content.readany()
-                size = _bounded(url, size + len(chunk))
-                for event in parser.feed(chunk) if chunk else parser.end():
-                    yield event
-                    deadline = loop.time() + self._timeout_s
-                streamed = bool(chunk)
+            if response.content_type != "text/event-stream":
+                yield [await self._body(url, response, deadline)]
+                return
+            parser, size, limit, chunk = EventParser(url), 0, TimeLimit(), b"\n"
+            self._streams += 1
+            try:
+                while chunk:
+                    began = loop.time()
+                    with self._failures():
+                        chunk = await limit.within(response.content.readany(), deadline)
+                    size = _bounded(url, size + len(chunk))
+                    if events := parser.feed(chunk) if chunk else parser.end():
+                        yield events
+                        deadline = loop.time() + self._timeout_s
+                        await self._pause(began)
+            finally:
+                self._streams -= 1
+                limit.close()
+
+    async def _pause(self, began: float) -> None:
+        """Between two reads of one stream, of which the last one began then."""
+        pause_s = min(_MOST_PAUSE_S, _PAUSE_EACH_S * self._streams) - (asyncio.get_running_loop().time() - began)
+        if pause_s >= _LEAST_PAUSE_S:
+            await asyncio.sleep(pause_s)
 
     async def _call(self, method: str, path: str, content: aiohttp.BytesPayload | None) -> Reply:
         deadline = asyncio.get_running_loop().time() + self._timeout_s

@@ -30,6 +30,7 @@ from ssr.engines.base import (
     Origin,
     Piece,
     Sampling,
+    joined,
 )
 from ssr.engines.json_connection import JsonConnection
 from ssr.engines.likelihood import tail_logprobs
@@ -125,19 +126,24 @@ class OpenAiEngine:
         """See `Engine.stream`."""
         asked = self._asked(prompt, max_tokens, stop, sampling)
         grown, progress = StreamedText(stop), Progress(self._server.url, max_tokens)
+        fresh: list[tuple[str, int]] = []
         streaming = (await self._server.learnt()).fields.streaming()
         async with aclosing(self._server.chunks(asked | streaming, origin)) as chunks:
-            async for chunk in chunks:
-                progress.take(chunk)
-                fresh = grown.add(chunk.text)
+            async for together in chunks:
+                fresh = []
+                for chunk in together:
+                    progress.take(chunk)
+                    fresh.append((grown.add(chunk.text), progress.tokens))
+                    if grown.stopped:
+                        break
                 if grown.stopped:
                     break
-                yield Piece(fresh, progress.tokens, None, progress.usage.prompt, progress.usage.cached)
-                fresh = ""
+                yield joined(fresh, None, progress.usage.prompt, progress.usage.cached)
+                fresh = []
         last = replace(progress.last, text=grown.text)
-        fresh += grown.end()
         end = self._generation(grown, last, progress.usage, progress.tokens, asked)
-        yield Piece(fresh, end.tokens, end)
+        rest = (grown.end(), end.tokens)
+        yield joined([*fresh, rest], end, progress.usage.prompt, progress.usage.cached)
 
     def _asked(self, prompt: str, max_tokens: int, stop: Sequence[str], sampling: Sampling) -> dict[str, object]:
         asked = {"prompt": prompt, "max_tokens": check_max_tokens(max_tokens)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -82,22 +82,28 @@ class OpenAiServer:
                 raise BadReply(f"{self.url} answered without a finish_reason and a usage")
             return chunk
 
-    async def chunks(self, asked: Mapping[str, Any], origin: Origin) -> AsyncGenerator[Chunk, None]:
-        """As `complete`, the events of a stream up to the last. Raises `Unavailable` when it breaks off."""
+    async def chunks(self, asked: Mapping[str, Any], origin: Origin) -> AsyncGenerator[list[Chunk], None]:
+        """As `complete`, the events of a stream up to the last, those that came together.
+
+        Raises: as `complete`, behind the events before; `Unavailable` when it breaks off.
+        """
         learnt, without = await self.learnt(), frozenset[str]()
         while True:
             body, begun, ended = learnt.fields.body({"model": learnt.model, **asked}, origin, without), False, False
             try:
                 with self._aborting(learnt, body):
                     async with aclosing(self.connection.events(_PATH, body)) as events:
-                        async for data in events:
-                            if data == b"[DONE]":
+                        async for together in events:
+                            chunks, failure = self._read(together, asked["prompt"])
+                            if chunks:
+                                if not begun:
+                                    learnt.fields.served(body, without)
+                                begun, ended = True, ended or any(chunk.ends for chunk in chunks)
+                                yield chunks
+                            if failure is not None:
+                                raise failure
+                            if together[-1] == b"[DONE]":
                                 return
-                            chunk = chunk_in(self.url, data, asked["prompt"])
-                            if not begun:
-                                learnt.fields.served(body, without)
-                            begun, ended = True, ended or chunk.ends
-                            yield chunk
             except InvalidRequest as refusal:
                 doubted = frozenset() if begun else learnt.fields.doubted(refusal, body)
                 if not doubted:
@@ -107,6 +113,18 @@ class OpenAiServer:
             if not ended:
                 raise Unavailable(f"{self.url} ended before the generation did")
             return
+
+    def _read(self, events: Sequence[bytes], prompt: str) -> tuple[list[Chunk], SsrError | None]:
+        """The events up to the end of the stream, or up to one that is an error."""
+        chunks: list[Chunk] = []
+        try:
+            for data in events:
+                if data == b"[DONE]":
+                    break
+                chunks.append(chunk_in(self.url, data, prompt))
+        except SsrError as failure:
+            return chunks, failure
+        return chunks, None
 
     async def info(self) -> EngineInfo:
         """The model, with a `max_top_n` of 0. Raises: the connection's errors; NotFound for a model not served."""

@@ -13,7 +13,7 @@ import math
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -36,6 +36,7 @@ from ssr.engines.base import (
 from ssr.engines.places import Places, Replica
 from ssr.engines.pool_state import PoolLoad, PoolState
 from ssr.engines.replicas import Resolver
+from ssr.engines.time_limit import TimeLimit
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -287,16 +288,14 @@ class EnginePool:
         self, replica: Replica, open_stream: Callable[[Engine], AsyncGenerator[Piece, None]], deadline: float
     ) -> AsyncGenerator[Piece, None]:
         """One attempt at a stream; what comes of it is noted in the replica's circuit."""
-        loop, limit = asyncio.get_running_loop(), deadline
-        with self._noted(replica, deadline):
+        loop, limit, until, answered = asyncio.get_running_loop(), TimeLimit(), deadline, False
+        with self._noted(replica, deadline), closing(limit):
             async with aclosing(open_stream(replica.engine)) as pieces:
-                while True:
-                    async with asyncio.timeout_at(limit):
-                        piece = await anext(pieces, None)
-                    if piece is None:
-                        return
-                    self._answered(replica)  # even if the reader has enough before the end
-                    limit = loop.time() + self._limits.timeout_s
+                while (piece := await limit.within(anext(pieces, None), until)) is not None:
+                    if not answered:
+                        self._answered(replica)  # even if the reader has enough before the end
+                        answered = True
+                    until = loop.time() + self._limits.timeout_s
                     yield piece
 
     async def _ask(self, replica: Replica, ask: Callable[[Engine], Awaitable[_T]], deadline: float) -> _T:

@@ -33,6 +33,8 @@ class StreamedText:
         """What is sure now that `text` has come."""
         if self.stopped:
             return ""
+        if not self._stops and not self._held and not text.endswith(_HALF_CHARACTER):
+            return self._give(text)
         sure, self.stopped = cut_at_stop(self._held + text, self._stops)
         self._held = "" if self.stopped else sure[len(sure) - self._unsure(sure) :]
         return self._give(sure[: len(sure) - len(self._held)])

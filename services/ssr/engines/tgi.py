@@ -18,7 +18,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, Unavailable
+from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, SsrError, Unavailable
 from ssr.engines import plausible
 from ssr.engines.base import (
     ANYONE,
@@ -32,6 +32,7 @@ from ssr.engines.base import (
     Origin,
     Piece,
     Sampling,
+    joined,
 )
 from ssr.engines.json_connection import JsonConnection, Reply
 from ssr.engines.model_name import parameters_from_name
@@ -140,40 +141,52 @@ class TgiEngine:
         for most, seed in chunks(check_max_tokens(max_tokens), sampling.seed if self._seeded else None):
             begun = prompt + grown.resume()
             asked = request(begun, max_new_tokens=most, stop=list(stop), **sampled(sampling, seed))
-            async with aclosing(self._part(begun, asked, most)) as pieces:
-                async for piece in pieces:
-                    if not done and piece.prompt_tokens is not None:
-                        counts, self._learnt.counts_early = (piece.prompt_tokens, piece.cached_tokens), True
-                    fresh = grown.add(piece.text)
-                    if piece.end is None and not grown.stopped:
-                        yield Piece(fresh, done + piece.tokens, None, *counts)
-                        continue
-                    parts.append(piece.end or Generation("", piece.tokens, Finish.STOP))
-                    break
+            async with aclosing(self._part(begun, asked, most)) as together:
+                async for pieces in together:
+                    fresh, end = list[tuple[str, int]](), None
+                    for piece in pieces:
+                        if not done and piece.prompt_tokens is not None:
+                            counts, self._learnt.counts_early = (piece.prompt_tokens, piece.cached_tokens), True
+                        fresh.append((grown.add(piece.text), done + piece.tokens))
+                        if piece.end is not None or grown.stopped:
+                            end = piece.end or Generation("", piece.tokens, Finish.STOP)
+                            break
+                    if end is not None:
+                        parts.append(end)
+                        break
+                    yield joined(fresh, None, *counts)
             done += parts[-1].tokens
             if grown.stopped or parts[-1].finish is not Finish.LENGTH or done >= max_tokens:
-                yield Piece(fresh + grown.end(), done, _joined(grown, parts))
+                yield joined([*fresh[:-1], (fresh[-1][0] + grown.end(), done)], _joined(grown, parts), *counts)
                 return
-            if fresh:
-                yield Piece(fresh, done)
+            if any(text for text, _ in fresh):
+                yield joined(fresh)
 
-    async def _part(self, prompt: str, asked: Mapping[str, object], most: int) -> AsyncGenerator[Piece, None]:
-        """The tokens of one request as TGI streams them, stop texts included."""
+    async def _part(self, prompt: str, asked: Mapping[str, object], most: int) -> AsyncGenerator[list[Piece], None]:
+        """The tokens of one request as TGI streams them, stop texts included; those that came together."""
         url, said, tokens = f"{self._connection.base_url}/generate_stream", "", 0
         counts: tuple[int | None, int | None] = (None, None)
         async with aclosing(self._connection.events("/generate_stream", asked)) as events:
-            async for data in events:
-                event = event_in(url, data)
-                text = "" if event.token.special else event.token.text
-                said, tokens = said + text, tokens + 1
-                plausible.generated_tokens(url, tokens, len(said), most)
-                if event.prompt is not None:
-                    counts = prompt_counts(url, event.prompt, prompt)
-                if event.details is not None:
-                    end = ended(url, event.details, prompt, said, most)
-                    yield Piece(text, end.tokens, end)
-                    return
-                yield Piece(text, tokens, None, *counts)
+            async for together in events:
+                pieces = list[Piece]()
+                for data in together:
+                    try:
+                        event = event_in(url, data)
+                    except SsrError:  # what came before it is as good as if it had come alone
+                        if pieces:
+                            yield pieces
+                        raise
+                    text = "" if event.token.special else event.token.text
+                    said, tokens = said + text, tokens + 1
+                    plausible.generated_tokens(url, tokens, len(said), most)
+                    if event.prompt is not None:
+                        counts = prompt_counts(url, event.prompt, prompt)
+                    if event.details is not None:
+                        end = ended(url, event.details, prompt, said, most)
+                        yield [*pieces, Piece(text, end.tokens, end)]
+                        return
+                    pieces.append(Piece(text, tokens, None, *counts))
+                yield pieces
         raise Unavailable(f"{url} ended before the generation did")
 
     async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:

@@ -1,0 +1,68 @@
+"""Steps out of a stream do not depend on how its tokens come together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssr.core.types import NO_STRATEGY, Options, PathContext
+from ssr.engines.base import Finish, Generation, Piece, joined
+from ssr.engines.growing_turn import GrowingTurn, StreamedStep
+
+CONTEXT = PathContext("job", 0, "What is 2 + 2?", NO_STRATEGY, (), 1)
+TOKENS = st.lists(
+    st.sampled_from(["\n", "\n\n", " a", "Say", " 12", r"\[", r"\]", "|x|y|", ".\n", "<think>", "</think>", "", "�"]),
+    min_size=1,
+    max_size=40,
+)
+
+
+def pieces_of(tokens: list[str], sizes: list[int], finish: Finish) -> list[Piece]:
+    """The tokens in groups of these sizes, over and over; the last group has the end."""
+    groups, at, number = list[Piece](), 0, 0
+    while at < len(tokens):
+        size = sizes[number % len(sizes)]
+        group = [(text, at + index + 1) for index, text in enumerate(tokens[at : at + size])]
+        at, number = at + size, number + 1
+        end = Generation("".join(tokens), len(tokens), finish, 50, 40) if at >= len(tokens) else None
+        groups.append(joined(group, end, 50, 40))
+    return groups
+
+
+def steps_of(pieces: list[Piece], options: Options) -> tuple[list[StreamedStep], StreamedStep | None]:
+    growing, steps = GrowingTurn(CONTEXT, options, ""), list[StreamedStep]()
+    for piece in pieces:
+        steps += growing.take(piece)
+        if growing.done:
+            break
+    return steps, growing.last
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    tokens=TOKENS,
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    finish=st.sampled_from(Finish),
+    most=st.integers(2, 12),
+    thinking=st.integers(1, 20),
+)
+def test_tokens_that_come_together_give_the_same_steps(
+    tokens: list[str], sizes: list[int], finish: Finish, most: int, thinking: int
+) -> None:
+    options = Options(max_step_tokens=most, max_thinking_tokens=thinking)
+    assert steps_of(pieces_of(tokens, sizes, finish), options) == steps_of(pieces_of(tokens, [1], finish), options)
+
+
+def test_a_piece_of_several_tokens_is_parted_into_them() -> None:
+    end = Generation("ab", 2, Finish.EOS, 9, 8)
+    one = joined([("a", 1), ("b", 2)], end, 9, 8)
+    assert (one.text, one.tokens) == ("ab", 2)
+    assert one.parted() == [Piece("a", 1, None, 9, 8), Piece("b", 2, end, 9, 8)]
+    assert joined([("a", 1)], None, 9, 8).parted() == (Piece("a", 1, None, 9, 8),)
+
+
+def test_a_step_that_would_be_too_long_is_cut_within_a_piece() -> None:
+    steps, _ = steps_of([joined([(" a", number) for number in range(1, 8)])], replace(Options(), max_step_tokens=3))
+    assert [step.tokens for step in steps] == [3, 3]
