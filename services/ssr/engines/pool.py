@@ -289,20 +289,27 @@ class EnginePool:
     ) -> AsyncGenerator[Piece, None]:
         """One attempt at a stream; what comes of it is noted in the replica's circuit."""
         loop, limit, until, answered = asyncio.get_running_loop(), TimeLimit(), deadline, False
+        since = loop.time()
         with self._noted(replica, deadline), closing(limit):
             async with aclosing(open_stream(replica.engine)) as pieces:
                 while (piece := await limit.within(anext(pieces, None), until)) is not None:
                     if not answered:
                         self._answered(replica)  # even if the reader has enough before the end
                         answered = True
-                    until = loop.time() + self._limits.timeout_s
+                    # With the tokens that came of it: most streams are closed before their end.
+                    self._busy_s += loop.time() - since
+                    since = loop.time()
+                    until = since + self._limits.timeout_s
                     yield piece
 
     async def _ask(self, replica: Replica, ask: Callable[[Engine], Awaitable[_T]], deadline: float) -> _T:
         """One attempt; what comes of it is noted in the replica's circuit."""
+        started = asyncio.get_running_loop().time()
         with self._noted(replica, deadline):
             async with asyncio.timeout_at(deadline):
-                return await ask(replica.engine)
+                answer = await ask(replica.engine)
+        self._busy_s += asyncio.get_running_loop().time() - started
+        return answer
 
     @contextmanager
     def _noted(self, replica: Replica, deadline: float) -> Iterator[None]:
@@ -331,7 +338,6 @@ class EnginePool:
             raise
         else:
             self._answered(replica)
-            self._busy_s += asyncio.get_running_loop().time() - started
 
     def _answered(self, replica: Replica) -> None:
         replica.succeeded()

@@ -569,6 +569,17 @@ async def test_a_stream_that_is_left_gives_its_place_back_and_is_closed() -> Non
         assert await ask(pool) == "a"
 
 
+async def test_a_stream_that_is_left_was_at_work_until_then() -> None:
+    """Its tokens count as they come, and so does the time: both together give a slot's speed, for scaling."""
+    async with opened("a") as (pool, _):
+        async with aclosing(pool.stream("p", max_tokens=9)) as pieces:
+            await anext(pieces)
+            await anext(pieces)
+            assert pool.load().busy_s > 0
+        assert pool.load().generated_tokens == 2
+        assert pool.load().busy_s > 0
+
+
 async def test_a_cancelled_stream_gives_its_place_back() -> None:
     async with opened("a", max_in_flight=1) as (pool, replicas):
         replicas.engines["a"].open.clear()
