@@ -16,8 +16,12 @@ from ssr.core.run import StepCommitted
 
 #: Comes back fast, and does not give up before the test does.
 PATIENT = Backoff(first_s=0.05, max_s=1.0, patience_s=300.0)
-#: Nothing takes so long, not even starting everything again: then a job is lost.
-_STALLED_S = 60.0
+#: Nothing takes so long, not even starting everything again on a machine that is busy: then a job is lost.
+_STALLED_S = 150.0
+
+
+def _patient_client(address: str) -> AsyncClient:
+    return AsyncClient(address, backoff=PATIENT, timeout_s=PATIENT.patience_s)
 
 
 @dataclass(slots=True)
@@ -43,7 +47,7 @@ async def serve_customers(address: str, orders: Sequence[Order], at_a_time: int,
         async with places:
             return await _served(client, order, progress)
 
-    async with AsyncClient(address, backoff=PATIENT) as client, asyncio.TaskGroup() as group:
+    async with _patient_client(address) as client, asyncio.TaskGroup() as group:
         serving = [group.create_task(served(client, order), name=order.key) for order in orders]
         stalling = group.create_task(progress.stalled(_STALLED_S), name="stalled")
         everybody = asyncio.gather(*serving)
@@ -68,7 +72,7 @@ async def serve_until(
             stories.append(await _served(client, next(orders), progress))
             progress.jobs += 1
 
-    async with AsyncClient(address, backoff=PATIENT) as client, asyncio.TaskGroup() as group:
+    async with _patient_client(address) as client, asyncio.TaskGroup() as group:
         serving = [group.create_task(serve(client), name=f"customer {number}") for number in range(at_a_time)]
         stalling = group.create_task(progress.stalled(_STALLED_S), name="stalled")
         everybody = asyncio.gather(*serving)
@@ -81,7 +85,7 @@ async def serve_until(
 async def read_back(addresses: Sequence[str], stories: Sequence[Story]) -> None:
     """Fills in the replays and the jobs, each story's from one of the replicas in turn."""
     for number, address in enumerate(addresses):
-        async with AsyncClient(address, backoff=PATIENT) as client:
+        async with _patient_client(address) as client:
             for story in stories[number :: len(addresses)]:
                 await read_again(client, story)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from ssr_bench.autoscale.day import BELL, ArrivalKind, Day, Phase
 from ssr_bench.autoscale.figures import WHOLE_DAY, figures_of
 from ssr_bench.autoscale.fleet import Fleet
 from ssr_bench.autoscale.fleet_client import FleetClient
-from ssr_bench.autoscale.fleet_host import HostSettings, serve
+from ssr_bench.autoscale.fleet_host import HostSettings, serve, write_urls
 from ssr_bench.autoscale.measure import measure_autoscale
 from ssr_bench.autoscale.pace import Pace
 from ssr_bench.autoscale.plan import AutoscalePlan
@@ -43,7 +44,9 @@ async def until(condition: Callable[[], bool]) -> None:
 async def fleet(publish: Path, *, startup_s: float = 0.0, latency: Latency | None = None) -> AsyncIterator[Fleet]:
     settings = SimulatedSettings(latency=latency or Latency(time_scale=0))
     serve_one = lambda: running_server(SimulatedBackend(settings), grace_s=20)  # noqa: E731
-    async with Fleet.running(serve_one, publish, replicas=1, startup_s=startup_s, linger_s=0.0) as running:
+    async with Fleet.running(
+        serve_one, partial(write_urls, publish), replicas=1, startup_s=startup_s, linger_s=0.0
+    ) as running:
         yield running
 
 
@@ -163,7 +166,7 @@ async def test_a_day_is_lived_through() -> None:
     for pool in Pool:
         assert len(fixed.lives[pool]) > 1
         assert all(life.asked_s < 0 for life in fixed.lives[pool])
-    assert all(policy.label in autoscale_markdown(report) for policy in plan.policies)
+    assert all(policy.label in autoscale_markdown([report]) for policy in plan.policies)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +175,9 @@ async def test_a_day_is_lived_through() -> None:
         (["--policies", "keda"], "policies: 'keda' is none"),
         (["--policies", "queue"], "policies: must name ours"),
         (["--factor", "0"], "factor: must be within 1..100"),
+        (["--virtual", "--factor", "20"], "factor: is of real time"),
+        (["--seed", "1,2"], "seed: must be one without --virtual"),
+        (["--virtual", "--seed", "x"], "seed: 'x' is no list of numbers"),
     ],
 )
 def test_bad_input_names_the_field(arguments: list[str], message: str) -> None:

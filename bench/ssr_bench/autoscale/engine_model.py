@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from ssr.engine_server.simulated.settings import SimulatedSettings
 from ssr.engines.load import Pool
-from ssr.v1 import reasoning_pb2
 from ssr_bench.autoscale.pace import Pace
 
 #: What each request in a batch adds to the time of a token, as a part of it.
 _CROWDING = 0.02
+
+
+class UsedTokens(Protocol):
+    """What a model processed for a job: an entry of its ledger, or of the message that reports it."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def cached_tokens(self) -> int: ...
+    @property
+    def generated_tokens(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ class EngineModel:
     @property
     def slot_tokens_per_s(self) -> float:
         """Tokens a second of one slot, in a batch that is as full as it should be."""
-        return 1.0 / self._token_s(self.slots - 1)
+        return 1.0 / self.token_s_in(self.slots)
 
     def settings(self, pace: Pace) -> SimulatedSettings:
         """A replica that runs at `pace`."""
@@ -49,15 +62,16 @@ class EngineModel:
         )
         return role.model_copy(update={"model_id": self.model_id, "latency": latency, "max_batch_size": self.slots})
 
-    def slot_seconds(self, models: Iterable[reasoning_pb2.ModelUsage]) -> float:
+    def slot_seconds(self, models: Iterable[UsedTokens]) -> float:
         """How long a job's calls keep a slot of this pool busy, from the tokens of its ledger."""
         used = [model for model in models if model.model == self.model_id]
         prefilled = sum(model.prompt_tokens - model.cached_tokens for model in used)
         generated = sum(model.generated_tokens for model in used)
         return prefilled / self.prefill_tokens_per_s + generated / self.slot_tokens_per_s
 
-    def _token_s(self, batch: int) -> float:
-        return self.token_s * (1 + _CROWDING * batch)
+    def token_s_in(self, batch: int) -> float:
+        """Seconds for a token of each of the `batch` requests that are decoded together."""
+        return self.token_s * (1 + _CROWDING * (batch - 1))
 
 
 #: A draft of a step takes 3.5 s, a score 0.7 s, a rewrite 9 s.

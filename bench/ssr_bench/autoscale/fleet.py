@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Self
 
 from ssr.autoscaler.policy.signals import Engines
@@ -19,6 +18,8 @@ from ssr_bench.autoscale.life import Life
 
 #: Serves one engine while it is entered, at the URL that it yields.
 Serve = Callable[[], AbstractAsyncContextManager[str]]
+#: Is told the URLs of the replicas that serve, whenever they change.
+Publish = Callable[[Sequence[str]], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -29,20 +30,20 @@ class _Replica:
 
 
 class Fleet:
-    """One pool's replicas. Use `running`; `publish` is the file with the URLs of those that serve, one a line.
+    """One pool's replicas. Use `running`.
 
     A replica serves `startup_s` seconds after it was asked for. For `linger_s` seconds after it was withdrawn requests
-    may still come to it, from callers that have not seen that. Times of lives are seconds since 1970.
+    may still come to it, from callers that have not seen that. Times of lives are those of `now`.
     """
 
     def __init__(
         self,
         serve: Serve,
-        publish: Path,
+        publish: Publish,
         *,
         startup_s: float,
         linger_s: float,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float],
     ) -> None:
         self._serve, self._publish, self._now = serve, publish, now
         self._startup_s, self._linger_s = startup_s, linger_s
@@ -52,10 +53,17 @@ class Fleet:
     @classmethod
     @asynccontextmanager
     async def running(
-        cls, serve: Serve, publish: Path, *, replicas: int, startup_s: float, linger_s: float
+        cls,
+        serve: Serve,
+        publish: Publish,
+        *,
+        replicas: int,
+        startup_s: float,
+        linger_s: float,
+        now: Callable[[], float] = time.time,
     ) -> AsyncIterator[Self]:
         """A fleet whose first `replicas` serve at once; all of them end with the block."""
-        fleet = cls(serve, publish, startup_s=startup_s, linger_s=linger_s)
+        fleet = cls(serve, publish, startup_s=startup_s, linger_s=linger_s, now=now)
         async with fleet._group:
             try:
                 await fleet._begin(replicas)
@@ -113,10 +121,7 @@ class Fleet:
         one.life = replace(one.life, ended_s=self._now())
 
     def _report(self) -> None:
-        """Write the file anew, in one step."""
-        draft = self._publish.with_suffix(".new")
-        draft.write_text("".join(f"{one.url}\n" for one in self._replicas if one.url is not None))
-        draft.replace(self._publish)
+        self._publish([one.url for one in self._replicas if one.url is not None])
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

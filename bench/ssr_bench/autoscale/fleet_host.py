@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -89,13 +91,20 @@ class _Api:
         return web.Response()
 
 
+def write_urls(file: Path, urls: Sequence[str]) -> None:
+    """Write the file anew, in one step."""
+    draft = file.with_suffix(".new")
+    draft.write_text("".join(f"{url}\n" for url in urls))
+    draft.replace(file)
+
+
 async def serve(settings: HostSettings) -> None:
     """Serve until cancelled."""
     engine = ENGINES[settings.pool].settings(Pace(settings.factor))
 
     fleet = Fleet.running(
         lambda: running_server(SimulatedBackend(engine), grace_s=settings.grace_s),
-        settings.publish,
+        partial(write_urls, settings.publish),
         replicas=settings.replicas,
         startup_s=settings.startup_s,
         linger_s=settings.linger_s,

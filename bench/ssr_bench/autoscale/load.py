@@ -25,9 +25,9 @@ NOT_ENDED = "NOT_ENDED"
 #: How well a job may end.
 ANSWERED = "ANSWERED"
 #: Four times a usual step, as 512 is where models write: a step that rambles ends there.
-_MAX_STEP_TOKENS = 64
+MAX_STEP_TOKENS = 64
 #: Jobs before the day at a time, and where their numbers begin.
-_WARMING, _WARM_UP = 8, 10_000_000
+WARMING, WARM_UP = 8, 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ class DayLoad:
 
     async def warm_up(self, jobs: int) -> None:
         """Jobs that are not counted, before the day."""
-        numbers = iter(range(_WARM_UP, _WARM_UP + jobs))
+        numbers = iter(range(WARM_UP, WARM_UP + jobs))
 
         async def call_on() -> None:
             for number in numbers:
                 await self._solve(Arrival(0.0, "", ArrivalKind.USUAL, number))
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(_WARMING):
+            for _ in range(WARMING):
                 group.create_task(call_on())
 
     async def run(self, arrivals: Sequence[Arrival], settle_s: float) -> Sequence[SentJob]:
@@ -106,6 +106,6 @@ class DayLoad:
             paths=self._day.paths,
             seed=arrival.number,
             threshold=THRESHOLDS[arrival.kind],
-            max_step_tokens=_MAX_STEP_TOKENS,
+            max_step_tokens=MAX_STEP_TOKENS,
         )
         return reasoning_pb2.SolveRequest(problem=sum_problem(arrival.number, self._day.operations), options=options)

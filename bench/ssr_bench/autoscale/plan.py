@@ -86,6 +86,10 @@ class AutoscalePlan:
         real_s, hpa = self.pace.real_s, self.hpa()
         return replace(hpa, target=1.0, up_step=0, up_window_s=real_s(300.0), down_window_s=real_s(300.0))
 
+    def llm_d_guard(self) -> HpaSettings:
+        """For llm-d's guarded rule, in real time: as its other one, and growth at once."""
+        return replace(self.llm_d(), up_window_s=0.0)
+
     def day_begins(self, now: float) -> float:
         """A moment from `now` (seconds since 1970) at which the day can begin so that its bell is at a full minute."""
         before_s = self.pace.real_s(self.day.start_of(BELL))

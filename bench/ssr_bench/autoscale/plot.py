@@ -24,6 +24,9 @@ _COLOURS = {
     Policy.SCHEDULE: "#2a9d5c",
     Policy.QUEUE: "#d1495b",
     Policy.LLM_D: "#c9a227",
+    Policy.LLM_D_GUARD: "#e07a1f",
+    Policy.AIBRIX: "#7b9e3b",
+    Policy.DYNAMO: "#3f8f8a",
     Policy.FIXED_MEAN: "#8d6a9f",
     Policy.FIXED_PEAK: "#6b7280",
 }

@@ -14,6 +14,9 @@ class Policy(StrEnum):
     SCHEDULE = "schedule"  #: ours, and the bell is in the schedule
     QUEUE = "queue"  #: an HPA on the number of waiting engine calls
     LLM_D = "llm-d"  #: the KEDA rule that llm-d recommends: on waiting and on running calls
+    LLM_D_GUARD = "llm-d-guard"  #: its other one, which counts pods that start; fitted to these engines' slots
+    AIBRIX = "aibrix"  #: AIBrix's APA, on the share of the slots in use
+    DYNAMO = "dynamo"  #: the load rule of Dynamo's planner: one replica up or down
     FIXED_MEAN = "fixed-mean"  #: a fixed fleet that costs as much as ours
     FIXED_PEAK = "fixed-peak"  #: a fixed fleet for the most that the day needs
 
@@ -24,6 +27,10 @@ class Policy(StrEnum):
     @property
     def ours(self) -> bool:
         return self in (Policy.OURS, Policy.SCHEDULE)
+
+    @property
+    def fixed(self) -> bool:
+        return self in (Policy.FIXED_MEAN, Policy.FIXED_PEAK)
 
 
 def read_policies(text: str) -> tuple[Policy, ...]:
@@ -40,6 +47,9 @@ _LABELS = {
     Policy.SCHEDULE: "ours + schedule",
     Policy.QUEUE: "HPA on queue",
     Policy.LLM_D: "llm-d's KEDA rule",
+    Policy.LLM_D_GUARD: "llm-d's guarded rule, fitted",
+    Policy.AIBRIX: "AIBrix's APA",
+    Policy.DYNAMO: "Dynamo's planner",
     Policy.FIXED_MEAN: "fixed, our cost",
     Policy.FIXED_PEAK: "fixed, peak",
 }

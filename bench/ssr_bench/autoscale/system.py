@@ -24,7 +24,7 @@ from ssr_bench.autoscale.fleet_host import HostSettings
 from ssr_bench.autoscale.plan import REPORT_S, AutoscalePlan
 
 #: Between a replica's withdrawal and its end: a service has looked at the file by then. In seconds of the day.
-_LINGER_S = 2 * REPORT_S
+LINGER_S = 2 * REPORT_S
 #: For the requests that it has in hand then.
 _GRACE_S = 120.0
 
@@ -77,7 +77,7 @@ def _fleet(plan: AutoscalePlan, pool: Pool, replicas: int, file: Path) -> Part:
         publish=file,
         replicas=replicas,
         startup_s=plan.pace.real_s(plan.startup_s),
-        linger_s=plan.pace.real_s(_LINGER_S),
+        linger_s=plan.pace.real_s(LINGER_S),
         grace_s=plan.pace.real_s(_GRACE_S),
     )
     command = (sys.executable, "-P", "-m", "ssr_bench.autoscale.fleet_host", settings.model_dump_json())

@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ssr.engines.load import Pool
-from ssr_bench.autoscale.day import ArrivalKind
+from ssr_bench.autoscale.day import BELL, ArrivalKind
 from ssr_bench.autoscale.figures import WHOLE_DAY, RunFigures, figures_of, need_of
 from ssr_bench.autoscale.load import NOT_ENDED
 from ssr_bench.autoscale.run import AutoscaleReport
+from ssr_bench.autoscale.seeds import Estimate, over_seeds
 from ssr_bench.statistics import share
 
 _DEFINITIONS = """\
@@ -24,6 +25,7 @@ call for.
 replica-s: seconds of all replicas, from the asking for each to its end. need: the load script's work over slots x \
 utilisation.
 missing: replica-seconds that were needed and did not serve. most: asked for at a time.
+±: half of the 95 % interval over the seeds (Student's t). peak: the fixed fleet for the most that the day needs.
 CPU: what the measurement used of all cores, its most within a second, and what other programs used meanwhile."""
 
 _STRICT = ", most drafts rewritten"
@@ -36,16 +38,35 @@ class _Grid:
     rows: Sequence[Sequence[str]]
 
 
-def autoscale_table(report: AutoscaleReport) -> RenderableType:
-    """A row for each policy."""
-    return Group(*map(_rich, _grids(report)), Text(f"\n{_setting(report)}\n{_DEFINITIONS}", "dim"))
+def autoscale_table(reports: Sequence[AutoscaleReport]) -> RenderableType:
+    """A row for each policy; of several seeds the means first, then the first one's tables. Raises: ValueError without
+    reports."""
+    return Group(*map(_rich, _all_grids(reports)), Text(f"\n{_setting(reports[0])}\n{_DEFINITIONS}", "dim"))
 
 
-def autoscale_markdown(report: AutoscaleReport) -> str:
+def autoscale_markdown(reports: Sequence[AutoscaleReport]) -> str:
     """The same, for a document."""
-    grids = "\n\n".join(map(_markdown, _grids(report)))
-    lines = [f"- {line}" for line in (*_setting(report).splitlines(), *_DEFINITIONS.splitlines())]
+    grids = "\n\n".join(map(_markdown, _all_grids(reports)))
+    lines = [f"- {line}" for line in (*_setting(reports[0]).splitlines(), *_DEFINITIONS.splitlines())]
     return "\n".join([grids, "", *lines, ""])
+
+
+def _all_grids(reports: Sequence[AutoscaleReport]) -> Sequence[_Grid]:
+    if len(reports) == 1:
+        return _grids(reports[0])
+    seeds = ", ".join(str(report.plan.seed) for report in reports)
+    rows = [
+        (
+            one.policy.label,
+            *map(_estimate, (one.p50_s, one.p95_s, one.bell_p95_s, one.replica_s)),
+            *map(_ratio, (one.p95_of_peak, one.of_peak)),
+            str(one.flaps),
+            str(one.lost),
+        )
+        for one in over_seeds(reports, BELL)
+    ]
+    columns = ("p50, s", "p95, s", "p95 of the bell, s", "replica-s", "p95 / peak", "replica-s / peak", "flaps", "lost")
+    return (_Grid(f"seeds {seeds}", columns, rows), *_grids(reports[0]))
 
 
 def _grids(report: AutoscaleReport) -> Sequence[_Grid]:
@@ -66,7 +87,11 @@ def _grids(report: AutoscaleReport) -> Sequence[_Grid]:
             )
             for pool in Pool
         ),
-        _Grid("CPU", (*phases, "most", "others"), [_cpu(one, phases) for one in figures]),
+        *(
+            [_Grid("CPU", (*phases, "most", "others"), [_cpu(one, phases) for one in figures])]
+            if any(run.cpu for run in report.runs)
+            else []
+        ),
     )
 
 
@@ -112,6 +137,17 @@ def _words(status: str) -> str:
     return "not ended" if status == NOT_ENDED else status.lower().replace("_", " ")
 
 
+def _estimate(value: Estimate) -> str:
+    half = "" if value.half is None else f" ± {value.half:,.0f}"
+    return f"{value.mean:,.0f}{half}"
+
+
+def _ratio(value: Estimate | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value.mean:.2f}" + ("" if value.half is None else f" ± {value.half:.2f}")
+
+
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
 
@@ -127,10 +163,11 @@ def _setting(report: AutoscaleReport) -> str:
         f"{pool}: {limits.slots} slots a replica, at most {need.peak(pool)} needed"
         for pool, limits in need.limits.items()
     )
-    machine = ", ".join(f"{name} {value}" for name, value in report.machine.items())
+    machine = ", ".join(f"{name} {value}" for name, value in report.machine.items()) or "engines are models of time"
+    pace_words = f"{pace.factor:g} times as fast" if report.machine else "in virtual time"
     died = sorted({name for run in report.runs for name in run.died})
     return (
-        f"day of {day.seconds:,.0f} s, {pace.factor:g} times as fast: {phases}\n"
+        f"day of {day.seconds:,.0f} s, {pace_words}: {phases}\n"
         f"calm is {day.calm_jobs_per_s:g} jobs/s; a job has {day.paths} path(s) of about {day.operations + 1} steps; "
         f"start-up {plan.startup_s:g} s\n"
         f"HPA on queue: a replica for every {plan.queue_target:g} calls that wait\n{pools}\n{machine}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -13,6 +13,7 @@ from rich.console import Console, RenderableType
 
 from ssr.cli.exit_status import ExitStatus, print_error
 from ssr.cli.running import run
+from ssr.core.errors import InvalidRequest
 from ssr_bench.cli import accuracy as bench_accuracy
 from ssr_bench.cli import consensus as bench_consensus
 from ssr_bench.cli import equivalence as bench_equivalence
@@ -156,12 +157,17 @@ def autoscale(
     ] = False,
     policies: Annotated[
         str,
-        typer.Option(metavar="P,P,...", help="Of ours (a must), schedule, queue, llm-d, fixed-mean, fixed-peak."),
+        typer.Option(metavar="P,P,...", help="Of those below; ours is a must."),
     ] = "ours,schedule,queue,fixed-mean,fixed-peak",
     factor: Annotated[
         float | None, typer.Option(metavar="N", help="How many times as fast; 20, or 30 with --quick.")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the moments at which jobs come.")] = 1,
+    seed: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Of the moments at which jobs come; several with --virtual.")
+    ] = "1",
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="In virtual time, on models of the engines: a minute or two each.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write autoscale.png, autoscale.json and table.md there.")
     ] = None,
@@ -181,11 +187,18 @@ def autoscale(
       schedule    the same, and the bell is in its schedule
       queue       an HPA on the number of waiting engine calls
       llm-d       the KEDA rule that llm-d recommends (not by default)
+      llm-d-guard its other rule, fitted to these engines (not by default)
+      aibrix      AIBrix's APA on the slots in use (not by default)
+      dynamo      the load rule of Dynamo's planner (not by default)
       fixed-mean  a fixed fleet that costs as much as ours
       fixed-peak  a fixed fleet for the most that the day needs
 
     About 7 minutes for each. Look at the CPU table: where the machine itself is
     short of CPU, times to answer are the machine's, not the policy's.
+
+    With --virtual there are no processes: the algorithm, the engine pools, their
+    reports and the policies, on models of the engines' time. That repeats itself
+    to the digit, and takes several seeds for intervals.
 
     Exit status: 1 when the autoscaler lost a job or flapped.
 
@@ -193,12 +206,19 @@ def autoscale(
 
       ssr bench autoscale --quick --policies ours,queue
       ssr bench autoscale --out results
+      ssr bench autoscale --virtual --seed 1,2,3 --policies ours,llm-d,fixed-peak
     """
-    run(_autoscale(quick, policies, factor, seed, out, as_json))
+    run(_autoscale(quick, policies, factor, numbers("seed", seed, int), virtual, out, as_json))
 
 
 async def _autoscale(
-    quick: bool, policies: str, factor: float | None, seed: int, out: Path | None, as_json: bool
+    quick: bool,
+    policies: str,
+    factor: float | None,
+    seeds: Sequence[int],
+    virtual: bool,
+    out: Path | None,
+    as_json: bool,
 ) -> ExitStatus:
     from ssr_bench.autoscale.day import FULL_DAY, QUICK_DAY
     from ssr_bench.autoscale.figures import figures_of
@@ -209,22 +229,34 @@ async def _autoscale(
     from ssr_bench.autoscale.policy import read_policies
     from ssr_bench.autoscale.result_files import autoscale_json, write_results
     from ssr_bench.autoscale.table import autoscale_table
+    from ssr_bench.autoscale.virtual import measure_virtually
 
-    pace = Pace(factor if factor is not None else 30.0 if quick else 20.0)
-    plan = AutoscalePlan(QUICK_DAY if quick else FULL_DAY, pace, read_policies(policies), seed)
+    if virtual and factor is not None:
+        raise InvalidRequest("factor", "is of real time: leave it out with --virtual")
+    if len(seeds) != 1 and not virtual:
+        raise InvalidRequest("seed", "must be one without --virtual")
+    pace = Pace(1.0 if virtual else factor if factor is not None else 30.0 if quick else 20.0)
+    day, measure = QUICK_DAY if quick else FULL_DAY, measure_virtually if virtual else measure_autoscale
+    plans = [AutoscalePlan(day, pace, read_policies(policies), seed) for seed in seeds]
     if out is not None:
         check_plotting()
         await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
 
-    async def measured(report_progress: _Progress) -> AutoscaleReport:
-        async for report in measure_autoscale(plan, report_progress):
-            if out is not None:
-                await asyncio.to_thread(write_results, report, out)
-        return report
+    async def measured(report_progress: _Progress) -> list[AutoscaleReport]:
+        reports: list[AutoscaleReport] = []
+        for plan in plans:
+            async for report in measure(plan, report_progress):
+                if out is not None and len(plans) == 1:  # what there is by now
+                    await asyncio.to_thread(write_results, [report], out)
+            reports.append(report)
+        if out is not None:
+            await asyncio.to_thread(write_results, reports, out)
+        return reports
 
-    report = await _reported(measured)
-    _show(autoscale_json(report), autoscale_table(report), as_json)
-    bad = [one for one in figures_of(report) if one.policy.ours and (one.lost_jobs or one.flaps)]
+    reports = await _reported(measured)
+    _show(autoscale_json(reports), autoscale_table(reports), as_json)
+    figures = [one for report in reports for one in figures_of(report)]
+    bad = [one for one in figures if one.policy.ours and (one.lost_jobs or one.flaps)]
     for one in bad:
         print_error(f"{one.policy.label}: {one.lost_jobs} jobs were lost, {one.flaps} changes flapped")
     return ExitStatus.FAILURE if bad else ExitStatus.DONE

@@ -14,12 +14,20 @@ from ssr.autoscaler.policy.schedule import floor_at
 from ssr.autoscaler.policy.settings import ScalingSettings
 from ssr.autoscaler.policy.signals import Engines, PoolSignals, callers_of, pool_signals
 from ssr.autoscaler.policy.state import ScalingState
-from ssr.autoscaler.reports import ReportStore, View
+from ssr.autoscaler.reports import View
 from ssr.autoscaler.throttled_log import ThrottledLog
 from ssr.core.errors import SsrError
 from ssr.engines.load import Pool
 
 _log = logging.getLogger(__name__)
+
+
+class Reports(Protocol):
+    """What the parts report to each other: `autoscaler.reports.ReportStore`, over Redis."""
+
+    async def read(self) -> View: ...
+
+    async def decide(self, pool: Pool, decision: ScalingDecision, now: float) -> None: ...
 
 
 class Observer(Protocol):
@@ -39,7 +47,7 @@ class Autoscaler:
 
     def __init__(
         self,
-        report_store: ReportStore,
+        report_store: Reports,
         actuator: Actuator,
         settings: ScalingSettings,
         *,

@@ -33,9 +33,13 @@ class WorkloadEstimate:
     async def look(self, queue: JobQueue) -> Workload:
         """The workload of now. Raises: Unavailable."""
         backlogs = (await queue.backlog()).values()
+        return self.with_queue(sum(backlog.jobs for backlog in backlogs), sum(backlog.paths for backlog in backlogs))
+
+    def with_queue(self, jobs: int, paths: int) -> Workload:
+        """The workload of now, with so many jobs in the queue, that have so many paths."""
         return Workload(
-            queued_jobs=sum(backlog.jobs for backlog in backlogs),
-            queued_paths=sum(backlog.paths for backlog in backlogs),
+            queued_jobs=jobs,
+            queued_paths=paths,
             paths_per_s=self._arrivals.per_s(self._now()),
             work=self._averages.work(),
             evidence=self._averages.evidence,

@@ -97,12 +97,12 @@ def test_a_phase_without_answers_has_no_percentiles() -> None:
     run = DayRun(Policy.OURS, (job(10, None, NOT_ENDED),), OURS.lives, (), (), ())
     (figures,) = figures_of(AutoscaleReport(PLAN, {}, (run,)))
     assert figures.phases["calm"].p95_s is None
-    assert "1 not ended" in autoscale_markdown(AutoscaleReport(PLAN, {}, (run,)))
+    assert "1 not ended" in autoscale_markdown([AutoscaleReport(PLAN, {}, (run,))])
 
 
 def test_the_table_shows_every_policy_phase_and_pool() -> None:
     console = Console(file=StringIO(), width=200)
-    console.print(autoscale_table(REPORT))
+    console.print(autoscale_table([REPORT]))
     assert isinstance(console.file, StringIO)
     shown = console.file.getvalue()
     for words in ("ours", "HPA on queue", "3 (1 failed, 2 not ended)", BELL, "2,465", "parts that died: drafter"):
@@ -111,7 +111,7 @@ def test_the_table_shows_every_policy_phase_and_pool() -> None:
 
 def test_the_results_are_files_that_hold_everything(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    write_results(REPORT, tmp_path)
+    write_results([REPORT], tmp_path)
     assert (tmp_path / "autoscale.png").read_bytes().startswith(b"\x89PNG")
     reported = json.loads((tmp_path / "autoscale.json").read_text())
     assert reported["record"]["runs"][1]["jobs"][-1]["status"] == NOT_ENDED
@@ -125,7 +125,7 @@ def test_the_results_are_files_that_hold_everything(tmp_path: Path) -> None:
 
 
 def test_all_figures_can_be_computed_again_from_the_json() -> None:
-    reported = json.loads(json.dumps(autoscale_json(REPORT)))
+    reported = json.loads(json.dumps(autoscale_json([REPORT])))
     record = reported["record"]
     del record["plan"]["limits"], record["plan"]["day"]["seconds"]  # these follow from the rest
     again = TypeAdapter(AutoscaleReport).validate_python(record)

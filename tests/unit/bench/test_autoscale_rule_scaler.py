@@ -1,14 +1,16 @@
-"""The comparator on the queue's length reads the same board and uses the same actuator as ours."""
+"""The rules of others get the same reports and use the same actuator as ours."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from ssr.autoscaler.policy.decision import ScalingDecision
 from ssr.autoscaler.policy.signals import Engines, Report, Service
 from ssr.autoscaler.reports import View
 from ssr.engines.load import Load, Pool
-from ssr_bench.autoscale.hpa import HpaSettings
-from ssr_bench.autoscale.queue_scaler import QueueScaler, llm_d_replicas
+from ssr_bench.autoscale.hpa import Hpa, HpaSettings
+from ssr_bench.autoscale.rule_scaler import RuleScaler
+from ssr_bench.autoscale.rules import HpaRule, Rule, llm_d_replicas, waiting_calls
 
 
 class Board:
@@ -20,6 +22,9 @@ class Board:
 
     async def read(self) -> View:
         return View(self.now, tuple(self.reports), None, {}, {})
+
+    async def decide(self, pool: Pool, decision: ScalingDecision, now: float) -> None:
+        raise AssertionError("these rules put no decision up")
 
 
 class Fleet:
@@ -41,9 +46,10 @@ def report(service: Service, waiting: int, at: float = 100.0) -> Report:
     return Report(service, "one", at, Load(requests_waiting=waiting, requests_running=50))
 
 
-def scaler(report_store: Board, fleet: Fleet) -> QueueScaler:
-    settings = dict.fromkeys(Pool, HpaSettings(target=4.0))
-    return QueueScaler(report_store, fleet, settings, report_ttl_s=20.0)  # type: ignore[arg-type]
+def scaler(report_store: Board, fleet: Fleet, rule: Callable[[], HpaRule] | None = None) -> RuleScaler:
+    made = rule or (lambda: HpaRule(Hpa(HpaSettings(target=4.0)), waiting_calls))
+    rules: dict[Pool, Rule] = {pool: made() for pool in Pool}
+    return RuleScaler(report_store, fleet, rules, every_s=15.0, report_ttl_s=20.0)
 
 
 async def test_each_pool_is_scaled_by_the_calls_that_wait_for_it() -> None:
@@ -72,17 +78,10 @@ async def test_a_pool_without_a_fresh_report_is_left_alone() -> None:
     assert fleet.asked == []
 
 
-def test_llm_d_wants_a_replica_for_each_call_that_waits_or_for_sixteen_that_run() -> None:
-    assert llm_d_replicas(Load(requests_waiting=3, requests_running=40)) == 3
-    assert llm_d_replicas(Load(requests_waiting=1, requests_running=40)) == 2.5
-    assert llm_d_replicas(Load()) == 0
-
-
 async def test_another_metric_is_followed() -> None:
     fleet = Fleet()
     board = Board(report(Service.DRAFTER, 0), report(Service.VERIFIER, 0), report(Service.SELECTOR, 0))
-    settings = dict.fromkeys(Pool, HpaSettings(target=1.0))
-    await QueueScaler(board, fleet, settings, report_ttl_s=20.0, metric=llm_d_replicas).tick()  # type: ignore[arg-type]
+    await scaler(board, fleet, lambda: HpaRule(Hpa(HpaSettings(target=1.0)), llm_d_replicas)).tick()
     assert fleet.asked == [
         (Pool.DRAFT, 4),
         (Pool.TARGET, 6),
