@@ -82,7 +82,7 @@ def reports(at: float = NOW, **running: int) -> tuple[Report, ...]:
 def scaler(
     report_store: FakeBoard, cluster: FakeCluster, settings: ScalingSettings = SETTINGS, **other: Any
 ) -> Autoscaler:
-    return Autoscaler(report_store, cluster, settings, **other)  # type: ignore[arg-type]
+    return Autoscaler(report_store, cluster, settings, **other)
 
 
 async def test_each_pool_follows_its_own_load() -> None:
