@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import runpy
 from pathlib import Path
 
 import pytest
-from conftest import System
+from conftest import Services, System
 from docs_pages import README, ROOT, Page
+
+from ssr.core.types import Source
 
 ADDRESS = "127.0.0.1:7600"
 
@@ -43,3 +46,24 @@ async def test_the_notebook_runs(system: System, tmp_path: Path, capsys: pytest.
     notebook = at(system, ROOT / "examples" / "notebook.py", tmp_path)
     await asyncio.to_thread(runpy.run_path, str(notebook))
     assert len(capsys.readouterr().out.splitlines()) > 4
+
+
+async def test_the_algorithm_runs_in_process(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
+    example = runpy.run_path(str(ROOT / "examples" / "solve_in_process.py"))
+    outcome = await example["main"](services.draft_url, services.target_url, "What is (12 * 7) + 19?")
+    assert outcome.answer == "103"
+    assert {step.source for path in outcome.run.paths for step in path.steps} >= {Source.DRAFT}
+    assert "103: R " in capsys.readouterr().out
+
+
+async def test_the_notebook_of_the_algorithm_runs(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = json.loads((ROOT / "examples" / "solve_in_process.ipynb").read_text())["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    for address, url in (("http://127.0.0.1:8081", services.draft_url), ("http://127.0.0.1:8082", services.target_url)):
+        assert address in text
+        text = text.replace(address, url)
+    await eval(compile(text, "notebook", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})
+    out = capsys.readouterr().out
+    assert "103 (Vote(answer='103'" in out
+    assert "0: 103, R 0%" in out, "at threshold 0 every draft stands"
+    assert "9: 103, R " in out

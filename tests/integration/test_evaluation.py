@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import time
@@ -13,10 +14,12 @@ from typing import Any
 import pytest
 import typer
 from aiohttp import web
+from conftest import System
 from serve_process import Command, running_command
 from typer.testing import CliRunner
 
 from ssr.core.errors import BadReply, InvalidRequest, NotFound, Unavailable
+from ssr.selector.strategy_sets import load_strategy_sets
 from ssr_bench.cli.accuracy import add_to
 from ssr_bench.evaluation import hub
 from ssr_bench.evaluation.hub import DatasetsSettings, load_dataset
@@ -86,6 +89,34 @@ def test_killed_halfway_and_gone_on_with_is_the_same(problems: Path, tmp_path: P
     assert after.missing == 0
     assert after.records[: len(before.records)] == before.records
     assert tables(after) == tables(read(whole))
+
+
+async def test_the_authors_settings_on_the_simulated_pair(problems: Path, tmp_path: Path, system: System) -> None:
+    out, modes = tmp_path / "runs", "baseline,parallel-ssd,ssr"
+    given = ["accuracy", "--dataset", str(problems), "--server", system.address, "--preset", "paper", "--modes", modes]
+    done = await asyncio.to_thread(CliRunner().invoke, app, [*given, "--limit", "2", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    evaluation = read(out)
+    assert evaluation.plan.options == {"preset": "paper"}
+    by_mode = {mode: [one for one in evaluation.records if one.cell.mode == mode] for mode in modes.split(",")}
+    shape = [(len(runs), {len(one.paths) for one in runs}) for runs in by_mode.values()]
+    assert shape == [(2, {1}), (2, {5}), (2, {5})]
+    assert not any(one.lost for one in evaluation.records)
+    subjects = {strategy.code for strategy in load_strategy_sets()["subjects"]}
+    for one in by_mode["ssr"]:
+        assert {path.strategy for path in one.paths} <= subjects
+        assert one.usage.selection_tokens > 1, "letters are decoded, not ranked by one token"
+        scores = [step.judged_score for path in one.paths for step in path.steps if step.judged_score is not None]
+        assert scores
+        assert all(score == int(score) for score in scores), "digits"
+        assert one.usage.wasted_tokens == 0
+        usage = one.usage
+        assert usage.gamma is not None
+        assert usage.gamma_without_spm is not None
+        assert usage.gamma > usage.gamma_without_spm > 0
+    for one in by_mode["parallel-ssd"]:
+        assert one.usage.selection_tokens == 0
+        assert one.usage.drafted_tokens > 0
 
 
 def test_ctrl_c_leaves_in_order_and_says_how_to_go_on(problems: Path, tmp_path: Path) -> None:
