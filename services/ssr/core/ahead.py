@@ -25,16 +25,11 @@ from ssr.core.types import Call, CallKind, Written
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A draft, and the run that it was written for."""
+    """A draft, the run that it was written for, and the run as it would be if it stood as it is."""
 
     run: Run
-    path: int
     written: Written
-
-    @property
-    def accepted(self) -> Run:
-        """The run as it would be if the draft stood as it is."""
-        return self.run.apply(StepCommitted(self.path, self.written.step, self.written.calls))
+    accepted: Run
 
 
 class _Pace:
@@ -145,7 +140,7 @@ class DraftsAhead:
             self._pace.begin()
             async with aclosing(self._open(*self._ask(run), most=0 if self._depth() else 1)) as steps:
                 async for written in steps:
-                    draft = _Draft(run, path, written)
+                    draft = _Draft(run, written, run.apply(StepCommitted(path, written.step, written.calls)))
                     self._pace.came(written.step.tokens)
                     self._ready.append(draft)
                     self._news.set()

@@ -25,6 +25,8 @@ from ssr.engines.base import ChatMessage, Engine
 
 #: How long what a template does is believed, in seconds: another model may stand behind the URL by then.
 FRESH_S = 60.0
+#: Dialogues whose prompts are kept: those of a job's paths are asked for again with every stream and every step.
+_KEPT = 1024
 #: Nothing, or a beginning-of-sequence token: no turn's mark.
 _BARE = re.compile(r"(?:<s>|<bos>|<[|｜](?:begin|start)[^<>|｜]*(?:sentence|text)[|｜]>)?\s*")
 _THOUGHT, _SAID = "[[thought]]", "[[said]]"
@@ -73,6 +75,7 @@ class PromptRenderer:
         self._model = ("", "")
         self._learnt_at = now()
         self._frames: dict[tuple[str, ...], _Frame] = {}
+        self._openings: dict[tuple[ChatMessage, ...], tuple[str, tuple[str, ...]]] = {}  # the last one used comes last
         self._thinks: bool | None = None
 
     async def turn(self, messages: Sequence[ChatMessage], turn: str, *, think: bool = True) -> TurnPrompt:
@@ -104,6 +107,15 @@ class PromptRenderer:
     async def _rendered(self, messages: Sequence[ChatMessage]) -> tuple[str, tuple[str, ...]]:
         """The dialogue as a prompt, and the template's marks."""
         await self._forget_stale()
+        asked_before = tuple(messages)
+        if (known := self._openings.pop(asked_before, None)) is None:
+            known = await self._put_together(messages)
+        self._openings[asked_before] = known
+        while len(self._openings) > _KEPT:
+            del self._openings[next(iter(self._openings))]
+        return known
+
+    async def _put_together(self, messages: Sequence[ChatMessage]) -> tuple[str, tuple[str, ...]]:
         shape = tuple(message.role for message in messages)
         if shape not in self._frames:
             self._frames[shape] = await self._learn(messages)
@@ -121,6 +133,7 @@ class PromptRenderer:
         if model != self._model or now - self._learnt_at >= FRESH_S:
             self._model, self._learnt_at = model, now
             self._frames.clear()
+            self._openings.clear()
             self._thinks = None
 
     async def _learn(self, messages: Sequence[ChatMessage]) -> _Frame:

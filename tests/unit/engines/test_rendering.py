@@ -186,3 +186,24 @@ async def test_a_judge_sees_thinking_as_plain_work() -> None:
     context = PathContext("job", 0, "1+1?", NO_STRATEGY, ("<think>\nLet x be 2.",), 0)
     content = judging(context, "So 4.\n</think>", YES_NO_QUESTION, "").messages[-1].content
     assert content.endswith(f"Let x be 2.\n\nSo 4.\n\n{YES_NO_QUESTION}")
+
+
+async def test_a_dialogue_is_put_together_once_and_anew_for_another_model() -> None:
+    """Equal dialogues, asked for again with every step, are the same text object, until the template may be another."""
+    engine = TemplateEngine(chat=QWEN25)
+    rendering = PromptRenderer(engine)
+    dialogue = solving("What is 2 + 2?", NO_STRATEGY)
+    first = await rendering.render(dialogue)
+    assert await rendering.render(solving("What is 2 + 2?", NO_STRATEGY)) is first
+    assert await rendering.render(solving("What is 2 + 3?", NO_STRATEGY)) != first
+    engine.model, engine.chat = "another", LLAMA31
+    assert await rendering.render(dialogue) == LLAMA31.template().render(dialogue)
+
+
+async def test_prompts_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ssr.engines.rendering._KEPT", 2)
+    rendering = renderer(QWEN25)
+    first, *_ = [await rendering.render(solving(f"What is {n}?", NO_STRATEGY)) for n in range(3)]
+    again = await rendering.render(solving("What is 0?", NO_STRATEGY))
+    assert again == first
+    assert again is not first

@@ -11,6 +11,7 @@ from functools import partial
 
 from ssr.core.errors import LostGround, NotFound, SsrError, StaleOwner
 from ssr.core.job import Job, JobStatus, Priority, Started
+from ssr.core.run import Run
 from ssr.core.solve import LimitReached, Outcome, conclude, solve
 from ssr.core.stages import Stages
 from ssr.core.types import Mode, Options, StopRule
@@ -50,12 +51,13 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How a job ends."""
+    """How a job ends; `run` is what was decided of it, where this replica knows all of that."""
 
     status: JobStatus
     votes: tuple[Vote, ...] = ()
     error: str = ""
     reason: str = ""
+    run: Run | None = None
 
 
 class Runner:
@@ -154,7 +156,7 @@ class Runner:
             self._watch.jobs.moved()
 
     async def _finished(self, claim: Claim, options: Options, end: _End) -> Job:
-        run = await self._store.run(claim.job_id)
+        run = end.run or await self._store.run(claim.job_id)
         return Job(
             claim.job_id,
             end.status,
@@ -231,7 +233,7 @@ class Runner:
             journal,
             reason,
         )
-        return _End(JobStatus.PARTIAL, outcome.votes, reason=reason)
+        return _End(JobStatus.PARTIAL, outcome.votes, reason=reason, run=outcome.run)
 
     async def _show_waits(self, claim: Claim) -> None:
         """Keep the job's state up to date with the engine pools that its paths wait for."""
@@ -266,7 +268,7 @@ class Runner:
 
 def _end_of(outcome: Outcome) -> _End:
     if outcome.votes:
-        return _End(JobStatus.ANSWERED, outcome.votes)
+        return _End(JobStatus.ANSWERED, outcome.votes, run=outcome.run)
     if outcome.error:
-        return _End(JobStatus.FAILED, error=outcome.error)
-    return _End(JobStatus.NO_ANSWER)
+        return _End(JobStatus.FAILED, error=outcome.error, run=outcome.run)
+    return _End(JobStatus.NO_ANSWER, run=outcome.run)
