@@ -9,7 +9,8 @@ api_key=os.environ["SSR_API_KEY"])`. Every failure is one of `ssr.core.errors`.
 """
 
 from ssr.client.async_client import AsyncClient
-from ssr.client.batch import Batch, ServerInfo
+from ssr.client.batch import Batch, BatchItem, ServerInfo
+from ssr.client.files import File
 from ssr.client.job_json import job_to_json
 from ssr.client.request import SolveOptions
 from ssr.client.sync_client import Client
@@ -21,8 +22,10 @@ __all__ = [
     "AsyncClient",
     "Backoff",
     "Batch",
+    "BatchItem",
     "Client",
     "Event",
+    "File",
     "Job",
     "JobPage",
     "Priority",

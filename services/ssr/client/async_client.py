@@ -8,15 +8,16 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from copy import copy
 from datetime import datetime
-from typing import Self, Unpack
+from typing import Self, Unpack, cast
 
 from grpc import aio
 
 from ssr.client.admin import AsyncAdmin
-from ssr.client.batch import Batch, ServerInfo, batch_from_wire, server_info_from_wire
+from ssr.client.batch import Batch, BatchItem, ServerInfo, batch_from_wire, server_info_from_wire
 from ssr.client.connection import Connection
 from ssr.client.credentials import credentials, warn_of_plaintext
 from ssr.client.deadline import Deadline
+from ssr.client.files import AsyncFiles
 from ssr.client.request import NO_LABELS, SolveOptions, list_request, solve_request
 from ssr.client.retrying import DEFAULT_BACKOFF, Retries, resumed
 from ssr.core.errors import BadReply, SsrError, TimedOut
@@ -103,6 +104,11 @@ class AsyncClient:
     def admin(self) -> AsyncAdmin:
         """What an operator does to the running system."""
         return AsyncAdmin(self._connection, self._deadline)
+
+    @property
+    def files(self) -> AsyncFiles:
+        """Files that the server keeps for the tenant."""
+        return AsyncFiles(self._connection, self._deadline)
 
     async def ready(self, timeout_s: float | None = CALL_TIMEOUT_S) -> None:
         """Wait until the server can be reached. Raises: Unavailable."""
@@ -210,15 +216,28 @@ class AsyncClient:
 
     async def create_batch(
         self,
-        problems: Sequence[str],
+        problems: Sequence[str | BatchItem],
         *,
         idempotency_key: str = "",
         priority: Priority | str = Priority.BATCH,
         labels: Mapping[str, str] = NO_LABELS,
         **options: Unpack[SolveOptions],
     ) -> Batch:
-        """Queue 1..1000 problems as one object; all of them are checked before any is queued."""
-        requests = [solve_request(problem, "", options, priority, labels) for problem in problems]
+        """Queue 1..1000 problems as one object; all of them are checked before any is queued.
+
+        A `BatchItem` has options and labels of its own over those of all.
+        """
+        items = [BatchItem(one) if isinstance(one, str) else one for one in problems]
+        requests = [
+            solve_request(
+                item.problem,
+                "",
+                cast(SolveOptions, {**options, **item.options}),
+                item.priority or priority,
+                {**labels, **item.labels},
+            )
+            for item in items
+        ]
         request = reasoning_pb2.CreateBatchRequest(requests=requests, idempotency_key=idempotency_key or _new_key())
         return batch_from_wire(
             await self._connection.call(self._connection.stub.CreateBatch, request, self._deadline())

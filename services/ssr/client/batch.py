@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ssr.core.job import Job, JobStatus
+from ssr.client.request import SolveOptions
+from ssr.core.job import Job, JobStatus, Priority
 from ssr.runtime.rpc.job_wire import job_from_wire, told_status
 from ssr.v1 import reasoning_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """One problem of a batch, with options, labels and a priority of its own; None: that of the batch."""
+
+    problem: str
+    options: SolveOptions = field(default_factory=SolveOptions)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    priority: Priority | None = None
 
 
 @dataclass(frozen=True, slots=True)

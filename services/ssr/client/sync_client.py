@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Self, TypeVar, Unpack
 
 from ssr.client.async_client import CALL_TIMEOUT_S, JOB_TIMEOUT_S, AsyncClient
-from ssr.client.batch import Batch, ServerInfo
+from ssr.client.batch import Batch, BatchItem, ServerInfo
 from ssr.client.request import NO_LABELS, SolveOptions
 from ssr.client.retrying import DEFAULT_BACKOFF
 from ssr.core.job import Event, Job, JobPage, JobStatus, Priority
@@ -149,7 +149,7 @@ class Client:
 
     def create_batch(
         self,
-        problems: Sequence[str],
+        problems: Sequence[str | BatchItem],
         *,
         idempotency_key: str = "",
         priority: Priority | str = Priority.BATCH,

@@ -17,8 +17,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ssr import __version__
+from ssr.gateway.batches import Batches
 from ssr.gateway.chat import ChatCompletions
 from ssr.gateway.errors import ApiError
+from ssr.gateway.files import Files
 from ssr.gateway.front import CallerGone, Front
 from ssr.gateway.page_api import Page
 from ssr.gateway.responses import Responses
@@ -26,12 +28,15 @@ from ssr.gateway.responses import Responses
 _log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+#: Where files come, and what a form has beside the file.
+_UPLOADS, _FORM_BYTES = "/v1/files", 64 * 1024
 #: nginx's status for a caller that went away; nobody receives it.
 _CALLER_GONE = 499
 
 
 def gateway_app(front: Front) -> ASGIApp:
     """The whole gateway as an ASGI application."""
+    batches, files = Batches(front), Files(front)
     chat, responses = ChatCompletions(front), Responses(front)
 
     async def models(request: Request) -> Response:
@@ -52,6 +57,17 @@ def gateway_app(front: Front) -> ASGIApp:
         Route("/v1/responses/{id}", _endpoint(responses.get)),
         Route("/v1/responses/{id}", _endpoint(responses.delete), methods=["DELETE"]),
         Route("/v1/responses/{id}/cancel", _endpoint(responses.cancel, bodiless=True), methods=["POST"]),
+    ]
+    routes += [
+        Route(_UPLOADS, files.create, methods=["POST"]),
+        Route(_UPLOADS, files.list),
+        Route("/v1/files/{id}", files.get),
+        Route("/v1/files/{id}", files.delete, methods=["DELETE"]),
+        Route("/v1/files/{id}/content", files.content),
+        Route("/v1/batches", _endpoint(batches.create), methods=["POST"]),
+        Route("/v1/batches", batches.list),
+        Route("/v1/batches/{id}", batches.get),
+        Route("/v1/batches/{id}/cancel", _endpoint(batches.cancel, bodiless=True), methods=["POST"]),
     ]
     if front.settings.ui:
         page = Page(front)
@@ -99,7 +115,7 @@ class Edge:
     """Gives every reply its request id, keeps bodies small, and measures."""
 
     def __init__(self, app: ASGIApp, front: Front) -> None:
-        self._app, self._metrics, self._max_bytes = app, front.metrics, front.settings.max_body_bytes
+        self._app, self._front, self._metrics = app, front, front.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -107,19 +123,15 @@ class Edge:
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        most = self._most_bytes(scope)
         begun, status, received = time.perf_counter(), 500, 0
 
         async def receive_some() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes:
-                raise ApiError(
-                    413,
-                    f"the body has more than {self._max_bytes} bytes",
-                    code="request_too_large",
-                    headers={"connection": "close"},
-                )
+            if received > most:
+                raise self._front.too_large(most)
             return message
 
         async def send_named(message: Message) -> None:
@@ -137,6 +149,10 @@ class Edge:
             name = getattr(scope.get("endpoint"), "__name__", "none")
             self._metrics.requests.labels(name, str(status)).inc()
             self._metrics.seconds.labels(name).observe(time.perf_counter() - begun)
+
+    def _most_bytes(self, scope: Scope) -> int:
+        settings = self._front.settings
+        return settings.max_file_bytes + _FORM_BYTES if scope["path"] == _UPLOADS else settings.max_body_bytes
 
 
 async def _answer(request: Request, error: Exception) -> Response:

@@ -85,3 +85,18 @@ def stops(body: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(found, list) or len(found) > _MAX_STOPS or not all(isinstance(s, str) and s for s in found):
         raise refused("stop", f"must be a text, or a list of up to {_MAX_STOPS} that are not empty")
     return tuple(found)
+
+
+def list_limit(given: str | None, default: int, most: int) -> int:
+    """`limit` of a query."""
+    if given is None:
+        return default
+    if not (given.isascii() and given.isdigit() and len(given) <= 6 and 1 <= int(given) <= most):
+        raise refused("limit", f"must be within 1..{most}")
+    return int(given)
+
+
+def list_object(data: Sequence[Mapping[str, Any]], *, has_more: bool) -> dict[str, Any]:
+    """A page of a list, as clients read it."""
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {"object": "list", "data": list(data), "first_id": first, "last_id": last, "has_more": has_more}

@@ -46,6 +46,11 @@ class Front:
         talk = re.compile(settings.small_talk, re.IGNORECASE) if settings.small_talk else None
         self.plain = PlainRule(settings.task_prefixes, talk)
 
+    def too_large(self, most: int) -> ApiError:
+        """The error for a body that has more than `most` bytes."""
+        headers = {"connection": "close"}
+        return ApiError(413, f"the body has more than {most} bytes", code="request_too_large", headers=headers)
+
     def acting_for(self, caller: Caller, user: str = "") -> AsyncClient:
         return self.client.acting_for(f".{user}" if user else "", caller.api_key)
 

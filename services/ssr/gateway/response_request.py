@@ -97,7 +97,7 @@ def read_response(body: Mapping[str, Any], models: Models) -> ResponseRequest:
         body.get("ssr"),
         fields.text(body, "user") or fields.text(body, "safety_identifier"),
     )
-    return ResponseRequest(asked, fields.truth(body, "stream") or False, background, stored, _metadata(body))
+    return ResponseRequest(asked, fields.truth(body, "stream") or False, background, stored, metadata_of(body))
 
 
 def _turns(body: Mapping[str, Any]) -> tuple[Turn, ...]:
@@ -154,7 +154,8 @@ def _check_stream_options(given: object) -> None:
             raise unsupported(f"stream_options.{name}")
 
 
-def _metadata(body: Mapping[str, Any]) -> dict[str, str]:
+def metadata_of(body: Mapping[str, Any]) -> dict[str, str]:
+    """Raises: ApiError."""
     given = body.get("metadata")
     if given is None:
         return {}

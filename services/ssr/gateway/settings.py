@@ -62,6 +62,8 @@ class GatewaySettings(ServiceSettings):
     models: Path | None = None
     #: Bytes of a request's body; more is refused with 413.
     max_body_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 1024 * 1024
+    #: Bytes of a file that is uploaded for a batch; the orchestrator has limits of its own (its files.max_bytes).
+    max_file_bytes: Annotated[int, Field(ge=1024, le=12 * 1024 * 1024)] = 8 * 1024 * 1024
     #: A last message that begins so asks for no solution (Open WebUI's titles and tags): the target answers alone, on
     #: one path. With commas between; empty: none.
     task_prefixes: Words = ("### Task:",)

@@ -25,6 +25,14 @@ class Transcript:
         self._ended: dict[int, PathEnded] = {}
         self.job: Job | None = None
 
+    @classmethod
+    def of(cls, job: Job) -> Transcript:
+        """Of a job that has ended, with its paths."""
+        transcript = cls()
+        transcript._steps = {path.index: list(path.steps) for path in job.paths if path.steps}
+        transcript.job = job
+        return transcript
+
     def add(self, event: Event) -> None:
         match event.happening:
             case StepCommitted(path, step):

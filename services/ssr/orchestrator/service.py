@@ -11,6 +11,7 @@ from functools import partial
 from ssr.orchestrator.api.admin import AdminServicer
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.api.batches import Batches
+from ssr.orchestrator.api.files import FileServicer
 from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.server_info import ServerInformation
 from ssr.orchestrator.api.servicer import MAX_LIST, ReasoningServicer
@@ -22,6 +23,7 @@ from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.metrics.redis_memory import MemoryMetrics
 from ssr.orchestrator.queue.batch_store import BatchStore
 from ssr.orchestrator.queue.control import QueueControl
+from ssr.orchestrator.queue.file_store import FileStore
 from ssr.orchestrator.queue.job_queue import JobQueue, QueueLimits
 from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.rates import RateLimits, Rates
@@ -42,7 +44,7 @@ from ssr.runtime.redis.client import open_redis
 from ssr.runtime.rpc.api_keys import ApiKeyCheck, open_api_keys
 from ssr.runtime.rpc.server import Servicer, running_service
 from ssr.runtime.telemetry.telemetry import open_telemetry
-from ssr.v1 import admin_pb2_grpc, reasoning_pb2_grpc
+from ssr.v1 import admin_pb2_grpc, files_pb2_grpc, reasoning_pb2_grpc
 
 #: The calls that begin a trace, if their caller has none: one trace a job.
 _BEGIN_JOBS = tuple(f"/ssr.v1.ReasoningService/{name}" for name in ("Submit", "Solve", "SolveStream"))
@@ -124,6 +126,8 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)
         admin = AdminServicer(control, store, queue, _now_ms, retention_s=settings.retention_s)
         administer = partial(admin_pb2_grpc.add_AdminServiceServicer_to_server, admin)
+        files = FileServicer(FileStore(redis, settings.files), settings.files, _now_ms)
+        keep_files = partial(files_pb2_grpc.add_FileServiceServicer_to_server, files)
         scalers, ending = await stack.enter_async_context(taking_part(settings, redis, workload, queue, telemetry))
         keys = None
         if settings.api_keys is not None:
@@ -139,7 +143,12 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             running_service(
                 settings,
                 telemetry,
-                [Servicer("ssr.v1.ReasoningService", add), Servicer("ssr.v1.AdminService", administer), *scalers],
+                [
+                    Servicer("ssr.v1.ReasoningService", add),
+                    Servicer("ssr.v1.AdminService", administer),
+                    Servicer("ssr.v1.FileService", keep_files),
+                    *scalers,
+                ],
                 begins=_BEGIN_JOBS,
                 drain=drain,
                 checks=[ApiKeyCheck(keys)] if keys is not None else [],

@@ -12,6 +12,7 @@ from ssr.autoscaler.policy.settings import ScalingSettings
 from ssr.core.limits import MAX_LOOKAHEAD, MAX_PATH_TOKENS, MAX_PATHS, MAX_STEP_TOKENS
 from ssr.core.types import MAX_SCORE, Options
 from ssr.orchestrator.equivalence.limits import EquivalenceSettings
+from ssr.orchestrator.file_settings import FileSettings
 from ssr.orchestrator.rate_settings import NamedRates
 from ssr.runtime.settings import Seconds, ServiceSettings, replica_name
 
@@ -110,6 +111,8 @@ class OrchestratorSettings(ServiceSettings):
     max_takeovers: Annotated[int, Field(gt=0)] = 5
     #: Seconds of silence after which another replica may take a job over.
     lease_s: Seconds = 10.0
+    #: What the files of callers may take.
+    files: FileSettings = FileSettings()
     #: Seconds that a finished job can be read.
     retention_s: Annotated[int, Field(gt=0)] = 24 * 3600
     #: Seconds for one step of a path: a draft, or a verification with its rewrite; retries included.

@@ -10,6 +10,10 @@ one tag only, which is what a Redis Cluster asks for.
     ssr:{queue}:index         Sorted set: job ids by the time they were created (ms since 1970)
     ssr:{<batch>}:batch       Hash: tenant, created, total (jobs), fingerprint of the request; its jobs have the keys
                               "<batch>/<number>"
+    ssr:{files}:entries       Hash: "<tenant> <file id>" -> JSON: name, purpose, bytes, created, expires (ms since 1970)
+    ssr:{files}:expiry        Sorted set: the same names by when they expire (ms since 1970)
+    ssr:{files}:used          Hash: tenant -> bytes of its files; "files <tenant>" -> how many; "" -> bytes of all
+    ssr:{files}:content:<tenant> <file id>    String with a time to live: what is in the file
     ssr:{queue}:rate:<tenant or caller>:<name>:<jobs, paths or tokens>    String with a time to live: ms since 1970 when
                               the minute's allowance would be full again
     ssr:{queue}:paused        String: ms since 1970 when the queue was paused; absent: it is not
@@ -62,10 +66,17 @@ PAUSED = f"{QUEUE_TAG}paused"
 DRAINED = f"{QUEUE_TAG}drained"
 REPLICAS = f"{QUEUE_TAG}replicas"
 NOTICES = "ssr:notices"
+FILES = "ssr:{files}:entries"
+#: What scripts on files have before the content's key.
+FILE_KEYS = (FILES, "ssr:{files}:expiry", "ssr:{files}:used")
 
 
 def rate_key(kind: str, name: str, what: str) -> str:
     return f"{QUEUE_TAG}rate:{kind}:{name}:{what}"
+
+
+def file_key(tenant: str, file_id: str) -> str:
+    return f"ssr:{{files}}:content:{tenant} {file_id}"
 
 
 def batch_key(batch_id: str) -> str:
