@@ -323,7 +323,7 @@ async def running(*coroutines: Coroutine[Any, Any, None]) -> Any:
             task.cancel()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(min_value=0), st.integers(2, 4))
 def test_there_are_never_two_leaders_and_always_one_when_all_is_well(seed: int, replicas: int) -> None:
     chance = random.Random(seed)

@@ -33,7 +33,7 @@ def pool(count: int, draft_skill: float, draft_length: int = 100) -> list[Pooled
 
 
 def test_cheap_drafts_that_are_often_right_pay() -> None:
-    found = calibrate_pair(pool(80, 0.2), 0.05, NAMES, orders=2)
+    found = calibrate_pair(pool(48, 0.2), 0.05, NAMES, orders=1)
     assert found.drafting_pays
     said = found.entry.suggestion
     assert said is not None
@@ -59,7 +59,7 @@ def calibration_text_of(entry: Entry) -> str:
 
 @pytest.mark.parametrize(("skill", "price"), [(0.2, 1.0), (-0.9, 0.3)])
 def test_dear_or_useless_drafts_do_not_pay_and_the_target_votes_alone(skill: float, price: float) -> None:
-    found = calibrate_pair(pool(80, skill), price, NAMES, orders=2)
+    found = calibrate_pair(pool(48, skill), price, NAMES, orders=1)
     assert not found.drafting_pays
     assert found.entry.suggestion is not None
     assert found.entry.suggestion.draft_paths == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 from ssr_bench.equivalence.pairs import Pair, pairs
@@ -16,9 +14,8 @@ def verdict(pair: Pair) -> bool | None:
     return EquivalenceDecision(Context.of(pair.problem), budget=None).verdict(pair.a, pair.b)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_generated_pairs(seed: int) -> None:
-    generated = list(pairs(seed, PAIRS))
+def test_generated_pairs() -> None:
+    generated = list(pairs(1, PAIRS))
     agree, differ = ([pair for pair in generated if pair.same is same] for same in (True, False))
     assert (len(agree), len(differ)) == (PAIRS, PAIRS)
     assert [pair for pair in differ if verdict(pair) is not False] == []

@@ -111,7 +111,7 @@ def _answer(call: Callable[[Drafter | NativeDrafter], object], drafter: Drafter 
 
 
 @needs_native
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(_configs, st.integers(0, 2**32))
 def test_both_draft_the_same(config: ConsensusSettings, seed: int) -> None:
     both = _Both(config, seed)
