@@ -1,4 +1,4 @@
-"""The autoscaler as `ssr serve autoscaler` runs it: a board in a real Valkey, and Kubernetes' HTTP API."""
+"""The autoscaler as `ssr serve autoscaler` runs it: reports in a real Valkey, and Kubernetes' HTTP API."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def server(script: ScriptedReasoning) -> Iterator[str]:
 
 
 def error_of(result: Result) -> str:
-    """The one line of complaint."""
+    """The one line of the error."""
     assert result.stdout == ""
     [line] = result.stderr.splitlines()
     assert line.startswith("error: ")

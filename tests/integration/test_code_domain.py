@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tree_stages import TOKENS, TreeCrew, run
+from tree_models import TOKENS, TreeModels, run
 
 from ssr.core.stages import Stages
 from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule, Written
@@ -67,7 +67,7 @@ async def test_what_a_program_prints_is_no_verdict() -> None:
     assert await run_tests("print('1\\n1\\n1')", ["assert False", "print('1')"]) == (False, True)
 
 
-class Programmers(TreeCrew):
+class Programmers(TreeModels):
     """Path i writes the program `programs[i]`; no path writes a box."""
 
     def __init__(self, programs: Sequence[str]) -> None:
@@ -81,14 +81,14 @@ class Programmers(TreeCrew):
 
 
 async def test_a_program_that_passes_wins_against_the_majority() -> None:
-    crew = Programmers([WRONG, WRONG, ADD, WRONG])
+    models = Programmers([WRONG, WRONG, ADD, WRONG])
     options = Options(
         Mode.PARALLEL, 4, StopRule.EVIDENCE, early_stop=False, confidence=0.95, min_gain=0.0, domain="code", tests=TESTS
     )
 
-    class Domained(TreeCrew):
+    class Domained(TreeModels):
         def stages(self) -> Stages:
-            return for_domain(crew.stages(), options)
+            return for_domain(models.stages(), options)
 
     outcome = await run(Domained([1]), options)
     assert outcome.answer == ADD

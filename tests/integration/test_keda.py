@@ -1,4 +1,4 @@
-"""KEDA against the external scaler: real gRPC from KEDA's own interface, decisions on a board in a real Redis."""
+"""KEDA against the external scaler: real gRPC from KEDA's own interface, decisions in a real Redis."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GRACE_S = 120.0
 
 @dataclass
 class Scaler:
-    """A replica's external scaler, and the board that it reads; `end` returns when its server has ended."""
+    """A replica's external scaler, and the reports that it reads; `end` returns when its server has ended."""
 
     report_store: ReportStore
     channel: aio.Channel

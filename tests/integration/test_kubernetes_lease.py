@@ -287,7 +287,7 @@ async def test_a_whole_second_has_a_fraction_too(
 # The election on it, in real time.
 
 
-class Crew:
+class Replicas:
     """Replicas that take part in one election, and what they do while they lead."""
 
     def __init__(self, *, lease_s: float, renew_s: float) -> None:
@@ -348,7 +348,7 @@ async def hasty(server: KubernetesServer) -> AsyncIterator[KubernetesApi]:
 
 async def each_leads_in_turn(api: KubernetesApi, *names: str) -> None:
     """As one after the other leaves."""
-    stages = Crew(**GIVEN)
+    stages = Replicas(**GIVEN)
     async with stages.of(api, *names) as tasks:
         while tasks:
             leader = await stages.leader()
@@ -365,7 +365,7 @@ async def test_a_leader_that_leaves_is_followed_at_once(api: KubernetesApi) -> N
 async def test_a_leader_whose_renewals_hang_stops_and_another_leads(
     server: KubernetesServer, hasty: KubernetesApi
 ) -> None:
-    stages = Crew(**EXPIRING)
+    stages = Replicas(**EXPIRING)
     hanging = ""
 
     async def hang(request: web.Request) -> None:
@@ -386,7 +386,7 @@ async def test_nobody_leads_while_the_api_refuses_and_somebody_afterwards(
     async def refuse(request: web.Request) -> web.Response:
         return refused(status, Retry_After="0")
 
-    stages = Crew(**EXPIRING)
+    stages = Replicas(**EXPIRING)
     with caplog.at_level(logging.WARNING, "ssr.autoscaler"):
         async with stages.of(hasty, "one", "two"):
             await stages.leader()

@@ -89,9 +89,11 @@ def _value(server: Prometheus, expression: str) -> float:
 
 
 def panels() -> list[tuple[str, str]]:
-    board: dict[str, Any] = json.loads((CHART / "dashboards" / "ssr.json").read_text())
-    of_panels = [(panel["title"], target["expr"]) for panel in board["panels"] for target in panel.get("targets", [])]
-    annotations = [(one["name"], one["expr"]) for one in board["annotations"]["list"]]
+    dashboard: dict[str, Any] = json.loads((CHART / "dashboards" / "ssr.json").read_text())
+    of_panels = [
+        (panel["title"], target["expr"]) for panel in dashboard["panels"] for target in panel.get("targets", [])
+    ]
+    annotations = [(one["name"], one["expr"]) for one in dashboard["annotations"]["list"]]
     return of_panels + annotations
 
 

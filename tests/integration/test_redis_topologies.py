@@ -23,7 +23,7 @@ from ssr.core.retry import Backoff
 from ssr.core.run import StepCommitted
 from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.engine_server.simulated.script import truth
-from ssr.orchestrator.queue.keys import NOTICES
+from ssr.orchestrator.queue.keys import WAKEUPS
 from ssr.orchestrator.queue.wakeups import EVENT, running_wakeups
 from ssr.orchestrator.readiness import check_access
 from ssr.orchestrator.service import running_orchestrator
@@ -198,13 +198,13 @@ async def test_notices_are_heard_again_after_the_connection_was_lost(tmp_path: P
 async def heard(redis: Server, event: asyncio.Event) -> None:
     """A notice comes through, once somebody listens."""
     async with asyncio.timeout(LIMIT_S):
-        while redis.ask("PUBSUB", "NUMSUB", NOTICES) != [NOTICES.encode(), 1]:
+        while redis.ask("PUBSUB", "NUMSUB", WAKEUPS) != [WAKEUPS.encode(), 1]:
             await asyncio.sleep(0.01)
         event.clear()
-        redis.ask("PUBLISH", NOTICES, "cancel job")
-        redis.ask("PUBLISH", NOTICES, "event other")
+        redis.ask("PUBLISH", WAKEUPS, "cancel job")
+        redis.ask("PUBLISH", WAKEUPS, "event other")
         assert not event.is_set()
-        redis.ask("PUBLISH", NOTICES, "event job")
+        redis.ask("PUBLISH", WAKEUPS, "event job")
         await event.wait()
 
 
@@ -212,9 +212,9 @@ async def test_a_script_runs_on_a_server_that_never_saw_it(tmp_path: Path) -> No
     with server(tmp_path) as redis:
         async with open_redis(f"redis://{redis.address}") as client:
             script = Script(client, "orchestrator/queue/scripts/job/cancel")
-            assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None
+            assert await script(["ssr:{none}:meta"], [WAKEUPS, "none"]) is None
             redis.ask("SCRIPT", "FLUSH")
-            assert await script(["ssr:{none}:meta"], [NOTICES, "none"]) is None
+            assert await script(["ssr:{none}:meta"], [WAKEUPS, "none"]) is None
 
 
 async def test_a_wrong_password_is_reported_without_it_and_so_is_a_redis_that_is_no_cluster(tmp_path: Path) -> None:

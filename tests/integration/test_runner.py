@@ -47,7 +47,7 @@ ONE_PATH = Options(mode=Mode.BASELINE, paths=1)
 
 
 class Writer(StepByStep):
-    """The only one of the crew that a baseline job needs: three steps, the second of which waits for the test."""
+    """The only model that a baseline job needs: three steps, the second of which waits for the test."""
 
     def __init__(self) -> None:
         self.at_second = asyncio.Event()

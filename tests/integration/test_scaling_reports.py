@@ -1,4 +1,4 @@
-"""The scaling board, its reports and its lock in a real Valkey."""
+"""Scaling reports, decisions and the lock in a real Valkey."""
 
 from __future__ import annotations
 

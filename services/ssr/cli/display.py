@@ -1,6 +1,6 @@
 """A job on a terminal: the problem, every path as it grows, then the vote and what it cost.
 
-`render` is a pure function of a scene and the space there is, so it serves the live view, the final print and tests.
+`render` is a pure function of a job view and the space there is, so it serves the live view, the final print and tests.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FINAL_TEXT_LINES = 16
 
 
 def render(view: JobView, width: int, height: int | None = None) -> RenderableType:
-    """The scene in at most `width` columns; while the job runs, in about `height` lines (None: as many as it takes)."""
+    """The view in at most `width` columns; while the job runs, in about `height` lines (None: as many as it takes)."""
     parts: list[RenderableType] = [_problem(view, width)]
     spaces = _spaces(view, height)
     parts += [

@@ -30,7 +30,7 @@ class JobView:
     ended: datetime | None = None
 
     def after(self, event: Event) -> JobView:
-        """The scene after one more event.
+        """The view after one more event.
 
         Raises: ValueError when the event does not follow from this state.
         """

@@ -46,7 +46,7 @@ async def show_to_end(events: AsyncGenerator[Event], viewer: Viewer, view: JobVi
 
 
 class LiveViewer:
-    """Redraws the scene in place, and leaves its last state on the terminal."""
+    """Redraws the job in place, and leaves its last state on the terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -22,8 +22,8 @@ SETTINGS = ScalingSettings(draft=LIMITS, target=LIMITS)
 
 
 @dataclass
-class FakeBoard:
-    """A board in memory; `view.now` moves with `now`."""
+class FakeReports:
+    """Reports in memory; `view.now` moves with `now`."""
 
     reports: tuple[Report, ...] = ()
     forecast: Forecast | None = field(default_factory=lambda: Forecast(NOW))
@@ -80,13 +80,13 @@ def reports(at: float = NOW, **running: int) -> tuple[Report, ...]:
 
 
 def scaler(
-    report_store: FakeBoard, cluster: FakeCluster, settings: ScalingSettings = SETTINGS, **other: Any
+    report_store: FakeReports, cluster: FakeCluster, settings: ScalingSettings = SETTINGS, **other: Any
 ) -> Autoscaler:
     return Autoscaler(report_store, cluster, settings, **other)
 
 
 async def test_each_pool_follows_its_own_load() -> None:
-    report_store, cluster, watching = FakeBoard(reports(verifier=24)), FakeCluster(), Watching()
+    report_store, cluster, watching = FakeReports(reports(verifier=24)), FakeCluster(), Watching()
     await scaler(report_store, cluster, observers=[watching]).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 4}
     assert watching.reported == [(Pool.DRAFT, 0.0, 1, 1), (Pool.TARGET, 24.0, 1, 4)]
@@ -94,8 +94,8 @@ async def test_each_pool_follows_its_own_load() -> None:
 
 
 async def test_every_decision_goes_on_from_the_one_before() -> None:
-    """The down window is remembered on the board, so that the next leader has it too."""
-    report_store, cluster = FakeBoard(reports(drafter=48)), FakeCluster({Pool.DRAFT: 8, Pool.TARGET: 1})
+    """The down window is remembered with the reports, so that the next leader has it too."""
+    report_store, cluster = FakeReports(reports(drafter=48)), FakeCluster({Pool.DRAFT: 8, Pool.TARGET: 1})
     await scaler(report_store, cluster).tick()
     for second in range(5, 300, 5):
         report_store.now = NOW + second
@@ -109,7 +109,7 @@ async def test_every_decision_goes_on_from_the_one_before() -> None:
 
 
 async def test_somebody_elses_change_is_seen() -> None:
-    report_store, cluster = FakeBoard(reports(drafter=24)), FakeCluster()
+    report_store, cluster = FakeReports(reports(drafter=24)), FakeCluster()
     await scaler(report_store, cluster).tick()
     cluster.replicas[Pool.DRAFT] = 1
     await scaler(report_store, cluster).tick()
@@ -119,7 +119,7 @@ async def test_somebody_elses_change_is_seen() -> None:
 @pytest.mark.parametrize("what", ["engines", "scale"])
 async def test_a_pool_that_cannot_be_scaled_does_not_keep_the_other_from_it(what: str) -> None:
     error = NotFound("there is no Deployment ssr-draft-engine")
-    report_store, cluster, watching = FakeBoard(reports(drafter=24, verifier=24)), FakeCluster(), Watching()
+    report_store, cluster, watching = FakeReports(reports(drafter=24, verifier=24)), FakeCluster(), Watching()
     cluster.wrong[what, Pool.DRAFT] = error
     await scaler(report_store, cluster, observers=[watching]).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 4}
@@ -132,7 +132,7 @@ async def test_a_pool_that_cannot_be_scaled_does_not_keep_the_other_from_it(what
 
 @pytest.mark.parametrize("missing", ["verifier", "forecast"])
 async def test_nothing_is_taken_away_on_missing_reports(missing: str) -> None:
-    report_store, cluster = FakeBoard(reports()), FakeCluster({Pool.DRAFT: 4, Pool.TARGET: 4})
+    report_store, cluster = FakeReports(reports()), FakeCluster({Pool.DRAFT: 4, Pool.TARGET: 4})
     for second in range(0, 2000, 5):
         report_store.now = NOW + second
         reported = reports(report_store.now)
@@ -143,7 +143,10 @@ async def test_nothing_is_taken_away_on_missing_reports(missing: str) -> None:
 
 
 async def test_an_old_forecast_is_none() -> None:
-    report_store, cluster = FakeBoard(reports(), Forecast(NOW - 60, queued_jobs=500, queued_paths=2500)), FakeCluster()
+    report_store, cluster = (
+        FakeReports(reports(), Forecast(NOW - 60, queued_jobs=500, queued_paths=2500)),
+        FakeCluster(),
+    )
     await scaler(report_store, cluster).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 1}
     assert any("no report of orchestrator" in reason for reason in report_store.decisions[Pool.DRAFT].reasons)
@@ -151,7 +154,7 @@ async def test_an_old_forecast_is_none() -> None:
 
 async def test_a_selector_with_engines_of_its_own_is_not_missed() -> None:
     own = SETTINGS.model_copy(update={"own_selector_engine": True})
-    report_store, cluster = FakeBoard(reports()[:2]), FakeCluster()
+    report_store, cluster = FakeReports(reports()[:2]), FakeCluster()
     await scaler(report_store, cluster, own).tick()
     assert not any("no report" in reason for one in report_store.decisions.values() for reason in one.reasons)
     await scaler(report_store, cluster).tick()
@@ -160,25 +163,25 @@ async def test_a_selector_with_engines_of_its_own_is_not_missed() -> None:
 
 async def test_a_lesson_bell_is_heard_before_anybody_asks() -> None:
     bell = ScheduledLoad(name="eight", cron="* * * * *", duration_s=60, replicas={Pool.TARGET: 6})
-    report_store, cluster = FakeBoard(reports()), FakeCluster()
+    report_store, cluster = FakeReports(reports()), FakeCluster()
     await scaler(report_store, cluster, SETTINGS.model_copy(update={"schedule": (bell,)})).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 6}
 
 
 async def test_a_pool_that_is_not_ours_is_left_alone() -> None:
-    report_store, cluster = FakeBoard(reports(drafter=24, verifier=24)), FakeCluster()
+    report_store, cluster = FakeReports(reports(drafter=24, verifier=24)), FakeCluster()
     await scaler(report_store, cluster, pools=[Pool.TARGET]).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 4}
 
 
 async def test_changes_are_logged_with_their_reasons(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    await scaler(FakeBoard(reports(drafter=24)), FakeCluster()).tick()
+    await scaler(FakeReports(reports(drafter=24)), FakeCluster()).tick()
     assert [r.message for r in caplog.records if r.message.startswith("draft engines: 1 -> 4: demand 24.0 slots")]
 
 
 async def test_without_the_board_nothing_is_decided() -> None:
     cluster = FakeCluster()
     with pytest.raises(Unavailable):
-        await scaler(FakeBoard(reports(drafter=24), away=True), cluster).tick()
+        await scaler(FakeReports(reports(drafter=24), away=True), cluster).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 1}

@@ -33,7 +33,7 @@ def step(index: int, source: Source, text: str = "The rate is $45 - 5 = 40$ litr
     return Step(index, text, source, 56, 9.0 if rewritten else 7.3, draft_score=2.1 if rewritten else None)
 
 
-def scene_after(*happenings: Happening) -> JobView:
+def view_after(*happenings: Happening) -> JobView:
     view = JobView(PROBLEM, Options(paths=3), elapsed_s=12.3)
     for number, happening in enumerate((Queued(), Started(1), *happenings)):
         view = view.after(Event(str(number), "job-a", BEGAN + timedelta(seconds=number), happening))
@@ -50,7 +50,7 @@ def running(paths: int = 3, steps: int = 2) -> JobView:
             source = (Source.DRAFT, Source.REWRITTEN)[(index + path) % 2]
             calls = (call(CallKind.DRAFT, "qwen2.5-coder-0.5b"), call(CallKind.SCORE, "qwen2.5-coder-1.5b"))
             happenings.append(StepCommitted(path, step(index, source), calls))
-    return scene_after(*happenings)
+    return view_after(*happenings)
 
 
 def finished(status: JobStatus = JobStatus.ANSWERED, error: str = "") -> JobView:
@@ -73,7 +73,7 @@ def text_of(view: JobView, width: int, height: int | None = None) -> str:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(
     "view",
-    [scene_after(), running(), running(16, 1), finished(), finished(JobStatus.FAILED, "no engine " * 30)],
+    [view_after(), running(), running(16, 1), finished(), finished(JobStatus.FAILED, "no engine " * 30)],
     ids=["begun", "running", "sixteen", "answered", "failed"],
 )
 def test_no_line_is_wider_than_the_terminal(view: JobView, width: int) -> None:
@@ -123,7 +123,7 @@ def test_what_is_estimated_is_marked() -> None:
 
 
 def test_before_the_strategies() -> None:
-    assert "choosing strategies" in text_of(scene_after(), 80, 24)
+    assert "choosing strategies" in text_of(view_after(), 80, 24)
     assert "waiting for its turn" in text_of(JobView(PROBLEM), 80, 24)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tree_stages import TOKENS, MemoryJournal, TreeCrew, many, run
+from tree_models import TOKENS, MemoryJournal, TreeModels, many, run
 
 from ssr.core.agreement import agreement_score, results
 from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step, Written
@@ -39,7 +39,7 @@ def test_a_step_without_a_result_is_undecided() -> None:
     assert agreement_score("Let us think.", [], ["= 7", "= 7"]) is None
 
 
-class Counting(TreeCrew):
+class Counting(TreeModels):
     """Every path writes `3 + 4 = 7`; paths 1 and 2 are done before path 0 begins."""
 
     async def write(self, context: PathContext, options: Options) -> Written:
@@ -52,15 +52,15 @@ class Counting(TreeCrew):
 
 @pytest.mark.parametrize(("scorer", "judged"), [("agreement+judge", {1, 2}), ("judge", {0, 1, 2})])
 async def test_where_siblings_agree_nobody_is_asked(scorer: str, judged: set[int]) -> None:
-    crew = Counting([1, 1, 1])
-    outcome = await run(crew, many(3, 0, scorer=scorer), MemoryJournal())
-    assert {context.path for context, _ in crew.judged} == judged
+    models = Counting([1, 1, 1])
+    outcome = await run(models, many(3, 0, scorer=scorer), MemoryJournal())
+    assert {context.path for context, _ in models.judged} == judged
     assert [path.status for path in outcome.run.paths] == [PathStatus.ANSWERED] * 3
     score = outcome.run.paths[0].steps[0].score
     assert score == (pytest.approx(7.38) if scorer == "agreement+judge" else 8.0)
 
 
 async def test_a_threshold_above_what_agreement_is_worth_asks() -> None:
-    crew = Counting([1, 1, 1])
-    await run(crew, many(3, 0, scorer="agreement", threshold=8.0))
-    assert {context.path for context, _ in crew.judged} == {0, 1, 2}
+    models = Counting([1, 1, 1])
+    await run(models, many(3, 0, scorer="agreement", threshold=8.0))
+    assert {context.path for context, _ in models.judged} == {0, 1, 2}

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tree_stages import OPTIONS, TOKENS, MemoryJournal, TreeCrew, many, run, whole_drafts
+from tree_models import OPTIONS, TOKENS, MemoryJournal, TreeModels, many, run, whole_drafts
 
 from ssr.core.errors import ContextFull, LostGround, SsrError, StaleOwner, Unavailable
 from ssr.core.solve import LimitReached, Outcome, solve
@@ -35,8 +35,8 @@ PLACES = st.frozensets(st.tuples(st.integers(0, 2), st.integers(0, 6)), max_size
 def test_what_is_committed_does_not_depend_on_the_lookahead(
     lengths: list[int], rejected: frozenset[tuple[int, int]], pace: int
 ) -> None:
-    def outcome(lookahead: int) -> tuple[Outcome, TreeCrew, MemoryJournal]:
-        stages, journal = TreeCrew(lengths, rejected, pace=pace + lookahead), MemoryJournal()
+    def outcome(lookahead: int) -> tuple[Outcome, TreeModels, MemoryJournal]:
+        stages, journal = TreeModels(lengths, rejected, pace=pace + lookahead), MemoryJournal()
         found = asyncio.run(run(stages, many(len(lengths), lookahead), journal))
         return found, stages, journal
 
@@ -61,7 +61,7 @@ def test_what_is_committed_does_not_depend_on_the_lookahead(
 def test_every_committed_draft_was_judged_where_it_stands(
     lengths: list[int], rejected: frozenset[tuple[int, int]], pace: int, lookahead: int
 ) -> None:
-    stages, journal = TreeCrew(lengths, rejected, pace=pace), MemoryJournal()
+    stages, journal = TreeModels(lengths, rejected, pace=pace), MemoryJournal()
     asyncio.run(run(stages, many(len(lengths), lookahead), journal))
     for path in range(len(lengths)):
         texts: tuple[str, ...] = ()
@@ -78,9 +78,9 @@ def test_resuming_anywhere_gives_the_same_end(
     rejected: frozenset[tuple[int, int]], pace: int, lookahead: int, data: st.DataObject
 ) -> None:
     full, options = MemoryJournal(), many(2, lookahead)
-    whole = asyncio.run(run(TreeCrew([5, 4], rejected, pace=pace), options, full))
+    whole = asyncio.run(run(TreeModels([5, 4], rejected, pace=pace), options, full))
     kept = data.draw(st.integers(0, len(full.decisions)))
-    again = asyncio.run(run(TreeCrew([5, 4], rejected, pace=pace + 1), options, MemoryJournal(full.decisions[:kept])))
+    again = asyncio.run(run(TreeModels([5, 4], rejected, pace=pace + 1), options, MemoryJournal(full.decisions[:kept])))
     assert again.run.paths == whole.run.paths
 
 
@@ -88,7 +88,7 @@ async def test_drafting_overlaps_verification() -> None:
     """Each verdict waits for the draft two steps ahead to be begun: without drafting ahead it would wait for ever."""
     began = [asyncio.Event() for _ in range(5)]
 
-    class Entangled(TreeCrew):
+    class Entangled(TreeModels):
         async def write(self, context: PathContext, options: Options) -> Written:
             began[len(context.steps)].set()
             return await super().write(context, options)
@@ -102,7 +102,7 @@ async def test_drafting_overlaps_verification() -> None:
     assert outcome.run.ledger.wasted_tokens == 0
 
 
-class Held(TreeCrew):
+class Held(TreeModels):
     """The draft ahead of step 0, and only that one, is written until it is cancelled; step 0 is judged meanwhile."""
 
     def __init__(self, *, accept: bool = False) -> None:
@@ -149,7 +149,7 @@ async def test_an_accepted_draft_finds_the_next_one_under_way() -> None:
 
 
 async def test_waste_is_in_the_step_that_made_it() -> None:
-    class Patient(TreeCrew):
+    class Patient(TreeModels):
         """Judges when everything ahead is there."""
 
         async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
@@ -169,7 +169,7 @@ async def test_waste_is_in_the_step_that_made_it() -> None:
 
 
 async def test_waste_of_a_rewritten_last_step_is_accounted() -> None:
-    class AnswersAtOnce(TreeCrew):
+    class AnswersAtOnce(TreeModels):
         async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
             while len(self.finished) < 2:
                 await asyncio.sleep(0)
@@ -181,7 +181,7 @@ async def test_waste_of_a_rewritten_last_step_is_accounted() -> None:
 
 
 async def test_nothing_is_drafted_behind_a_draft_that_ends_the_path() -> None:
-    stages = TreeCrew([2])
+    stages = TreeModels([2])
     await run(stages, replace(OPTIONS, lookahead=4))
     assert [len(context.steps) for context, _ in stages.begun] == [0, 1]
 
@@ -191,9 +191,9 @@ async def test_nothing_is_drafted_behind_a_draft_that_ends_the_path() -> None:
     [({"max_path_tokens": 25}, 3), ({"max_steps": 3}, 3), ({"max_tokens": 30}, 3)],
 )
 async def test_nothing_is_drafted_behind_a_budget(limits: dict[str, int], begun: int) -> None:
-    stages = TreeCrew([9])
+    stages = TreeModels([9])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TreeCrew, "_while", lambda self: asyncio.sleep(0))
+        patch.setattr(TreeModels, "_while", lambda self: asyncio.sleep(0))
         try:
             await run(stages, replace(OPTIONS, lookahead=4, **limits))  # type: ignore[arg-type]
         except LimitReached:
@@ -202,14 +202,14 @@ async def test_nothing_is_drafted_behind_a_budget(limits: dict[str, int], begun:
 
 
 async def test_the_budget_of_a_step_is_that_of_its_turn() -> None:
-    stages = TreeCrew([3])
+    stages = TreeModels([3])
     await run(stages, replace(OPTIONS, lookahead=2, max_path_tokens=100, max_step_tokens=95))
     assert [tokens for _, tokens in stages.begun] == [95, 90, 80]
 
 
 @pytest.mark.parametrize("error", [Unavailable("engine gone"), ContextFull("no room")])
 async def test_a_draft_that_fails_ahead_of_its_turn_is_tried_again_in_its_turn(error: SsrError) -> None:
-    stages = TreeCrew([4], broken={(0, 2): 1}, error=error)
+    stages = TreeModels([4], broken={(0, 2): 1}, error=error)
     outcome = await run(stages, replace(OPTIONS, lookahead=2))
     assert outcome.answer == "0"
     assert [len(context.steps) for context, _ in stages.begun].count(2) == 2
@@ -223,14 +223,14 @@ async def test_a_draft_that_fails_ahead_of_its_turn_is_tried_again_in_its_turn(e
 async def test_a_draft_that_fails_in_its_turn_ends_the_path(
     lookahead: int, error: SsrError, status: PathStatus
 ) -> None:
-    stages = TreeCrew([4], broken={(0, 2): 99}, error=error)
+    stages = TreeModels([4], broken={(0, 2): 99}, error=error)
     outcome = await run(stages, replace(OPTIONS, lookahead=lookahead))
     path = outcome.run.paths[0]
     assert (len(path.steps), path.status, path.reason) == (2, status, str(error))
 
 
 async def test_a_failing_draft_behind_a_rewrite_is_no_failure() -> None:
-    class FailsAhead(TreeCrew):
+    class FailsAhead(TreeModels):
         async def write(self, context: PathContext, options: Options) -> Written:
             if context.steps and context.steps[0].startswith("draft"):
                 raise Unavailable("engine gone")
@@ -246,15 +246,15 @@ async def test_the_journals_errors_end_the_run_and_no_path(kind: type[SsrError],
     rejected = frozenset({(0, 1), (1, 0)})
     journal = MemoryJournal(fail_at=fail_at, error=kind("not yours"))
     with pytest.raises(kind, match="not yours"):
-        await run(TreeCrew([4, 4], rejected, pace=fail_at), many(2, 2), journal)
+        await run(TreeModels([4, 4], rejected, pace=fail_at), many(2, 2), journal)
     assert not [path for path in journal.run.paths if path.status is PathStatus.FAILED]
-    again = await run(TreeCrew([4, 4], rejected), many(2, 2), MemoryJournal(journal.decisions))
-    plain = await run(TreeCrew([4, 4], rejected), many(2, 0))
+    again = await run(TreeModels([4, 4], rejected), many(2, 2), MemoryJournal(journal.decisions))
+    plain = await run(TreeModels([4, 4], rejected), many(2, 0))
     assert again.run.paths == plain.run.paths
 
 
 async def test_the_stop_rule_ends_what_is_drafted_ahead() -> None:
-    outcome = await run(TreeCrew([2, 50, 50], pace=3), many(3, 3, stop_rule=StopRule.FAST_1))
+    outcome = await run(TreeModels([2, 50, 50], pace=3), many(3, 3, stop_rule=StopRule.FAST_1))
     assert outcome.answer == "0"
 
 
@@ -272,7 +272,7 @@ async def test_cancelling_ends_what_is_drafted_ahead() -> None:
 async def test_what_is_ahead_of_the_limit_is_accounted_with_the_last_step() -> None:
     """The score's token uses the budget up, which nobody could know when the next step was drafted."""
 
-    class Patient(TreeCrew):
+    class Patient(TreeModels):
         async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
             while len(self.finished) < 2:
                 await asyncio.sleep(0)
@@ -286,13 +286,13 @@ async def test_what_is_ahead_of_the_limit_is_accounted_with_the_last_step() -> N
 
 
 async def test_modes_without_drafts_have_nothing_to_draft_ahead() -> None:
-    stages = TreeCrew([3])
+    stages = TreeModels([3])
     outcome = await run(stages, replace(OPTIONS, mode=Mode.BASELINE, lookahead=4))
     assert (outcome.answer, len(stages.begun), stages.judged) == ("0", 3, [])
 
 
 async def test_a_fault_in_the_drafter_itself_is_not_hidden() -> None:
-    class Buggy(TreeCrew):
+    class Buggy(TreeModels):
         async def write(self, context: PathContext, options: Options) -> Written:
             if len(context.steps) == 2:
                 raise KeyError("a bug")

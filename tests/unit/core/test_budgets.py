@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tree_stages import OPTIONS, MemoryJournal, TreeCrew, many, run
+from tree_models import OPTIONS, MemoryJournal, TreeModels, many, run
 
 from ssr.core.run import Decision, PathEnded, StepCommitted
 from ssr.core.solve import LimitReached, conclude
@@ -25,7 +25,7 @@ from ssr.core.types import Mode, Options, PathContext, PathStatus, StopRule, Wri
 def test_max_steps_is_exact_however_the_paths_race(
     lengths: list[int], max_steps: int, pace: int, lookahead: int
 ) -> None:
-    stages, journal = TreeCrew(lengths, pace=pace), MemoryJournal()
+    stages, journal = TreeModels(lengths, pace=pace), MemoryJournal()
     options = many(len(lengths), lookahead, max_steps=max_steps)
     needed = sum(lengths)
     if max_steps >= needed:
@@ -42,10 +42,10 @@ def test_max_steps_is_exact_however_the_paths_race(
 def test_max_steps_is_exact_behind_a_crash(kept: int, max_steps: int, pace: int) -> None:
     journal, options = MemoryJournal(), many(3, 1, max_steps=max_steps)
     with pytest.raises(LimitReached):
-        asyncio.run(run(TreeCrew([4, 4, 4], pace=pace), options, journal))
+        asyncio.run(run(TreeModels([4, 4, 4], pace=pace), options, journal))
     resumed = MemoryJournal(journal.decisions[:kept])
     with pytest.raises(LimitReached):
-        asyncio.run(run(TreeCrew([4, 4, 4], pace=pace + 1), options, resumed))
+        asyncio.run(run(TreeModels([4, 4, 4], pace=pace + 1), options, resumed))
     assert resumed.run.committed_steps == max_steps
 
 
@@ -56,7 +56,7 @@ def test_max_steps_is_exact_behind_a_crash(kept: int, max_steps: int, pace: int)
     pace=st.integers(0, 10**6),
 )
 def test_max_tokens_is_passed_by_one_step_a_path_at_most(lengths: list[int], max_tokens: int, pace: int) -> None:
-    stages, journal = TreeCrew(lengths, pace=pace), MemoryJournal()
+    stages, journal = TreeModels(lengths, pace=pace), MemoryJournal()
     try:
         asyncio.run(run(stages, many(len(lengths), 0, max_tokens=max_tokens), journal))
     except LimitReached:
@@ -69,10 +69,10 @@ def test_max_tokens_is_passed_by_one_step_a_path_at_most(lengths: list[int], max
 async def test_a_run_resumed_beyond_its_budget_writes_no_other_step(limits: dict[str, int], mode: Mode) -> None:
     """The process died between the last step and the run's end."""
     full = MemoryJournal()
-    await run(TreeCrew([4, 4]), replace(many(2, 0), mode=mode), full)
+    await run(TreeModels([4, 4]), replace(many(2, 0), mode=mode), full)
     steps = [i for i, decision in enumerate(full.decisions) if isinstance(decision, StepCommitted)]
     journal = MemoryJournal(full.decisions[: steps[3] + 1])
-    stages = TreeCrew([4, 4])
+    stages = TreeModels([4, 4])
     with pytest.raises(LimitReached, match=next(iter(limits))):
         await run(stages, many(2, 2, **limits), journal)
     assert stages.begun == []
@@ -81,13 +81,13 @@ async def test_a_run_resumed_beyond_its_budget_writes_no_other_step(limits: dict
 
 async def test_a_path_that_fails_gives_its_step_back() -> None:
     """Two paths, one step left: it is claimed by the path that fails, and the other one takes it."""
-    stages = TreeCrew([1, 1], broken={(0, 0): 1})
+    stages = TreeModels([1, 1], broken={(0, 0): 1})
     outcome = await run(stages, many(2, 0, max_steps=1))
     assert [path.status for path in outcome.run.paths] == [PathStatus.FAILED, PathStatus.ANSWERED]
 
 
 async def test_the_last_step_may_be_the_answer() -> None:
-    outcome = await run(TreeCrew([3]), replace(OPTIONS, max_steps=3))
+    outcome = await run(TreeModels([3]), replace(OPTIONS, max_steps=3))
     assert outcome.answer == "0"
 
 
@@ -96,7 +96,7 @@ async def test_the_last_step_may_be_the_answer() -> None:
 async def test_a_vote_that_the_last_steps_settle_is_no_limit(max_steps: int, pace: int) -> None:
     """Path 0 answers with its first step, while path 1 waits for a step, or takes the last one."""
 
-    class PathZeroFirst(TreeCrew):
+    class PathZeroFirst(TreeModels):
         async def write(self, context: PathContext, options: Options) -> Written:
             while context.path == 1 and not self.judged:
                 await asyncio.sleep(0)
@@ -110,11 +110,11 @@ async def test_a_vote_that_the_last_steps_settle_is_no_limit(max_steps: int, pac
 @pytest.mark.parametrize("stopped_behind", ["StepCommitted", "PathEnded"])
 async def test_an_answer_that_is_committed_when_the_run_is_cut_off_still_votes(stopped_behind: str) -> None:
     full = MemoryJournal()
-    await run(TreeCrew([2, 2]), many(2, 0), full)
+    await run(TreeModels([2, 2]), many(2, 0), full)
     end = next(i for i, decision in enumerate(full.decisions) if isinstance(decision, PathEnded))
     kept: list[Decision] = full.decisions[: end + (stopped_behind == "PathEnded")]
     journal = MemoryJournal(kept)
-    stages = TreeCrew([2, 2])
+    stages = TreeModels([2, 2])
     outcome = await conclude("job", "p", Options(), stages.stages(), journal, "the deadline has passed")
     answered = [path for path in outcome.run.paths if path.status is PathStatus.ANSWERED]
     assert answered

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tree_stages import TOKENS, MemoryJournal, TreeCrew, run
+from tree_models import TOKENS, MemoryJournal, TreeModels, run
 
 from ssr.core.cascade import CascadeShape
 from ssr.core.errors import InvalidRequest
@@ -27,7 +27,7 @@ from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatu
 NONE = ""
 
 
-class CascadeCrew(TreeCrew):
+class CascadeModels(TreeModels):
     """Path i ends with `answers[i]`, or with none, after `lengths[i]` steps. `written`: the steps of the target."""
 
     def __init__(
@@ -62,11 +62,11 @@ class CascadeCrew(TreeCrew):
 class _Alone(StepByStep):
     """The target as a writer."""
 
-    def __init__(self, crew: CascadeCrew) -> None:
-        self._crew = crew
+    def __init__(self, models: CascadeModels) -> None:
+        self._models = models
 
     async def write(self, context: PathContext, options: Options) -> Written:
-        return await self._crew.write_alone(context, options)
+        return await self._models.write_alone(context, options)
 
 
 def options_of(answers: Sequence[str], draft_paths: int | None = None, **changes: Any) -> Options:
@@ -77,9 +77,9 @@ def options_of(answers: Sequence[str], draft_paths: int | None = None, **changes
     return replace(options, **changes)
 
 
-async def voted(answers: Sequence[str], **changes: Any) -> tuple[Outcome, CascadeCrew]:
-    crew = CascadeCrew(answers)
-    return await run(crew, options_of(answers, **changes)), crew
+async def voted(answers: Sequence[str], **changes: Any) -> tuple[Outcome, CascadeModels]:
+    models = CascadeModels(answers)
+    return await run(models, options_of(answers, **changes)), models
 
 
 def statuses(outcome: Outcome) -> list[PathStatus]:
@@ -87,8 +87,8 @@ def statuses(outcome: Outcome) -> list[PathStatus]:
 
 
 async def test_drafts_that_agree_spare_the_target() -> None:
-    outcome, crew = await voted("aaaabbbb")
-    assert (outcome.answer, crew.written, crew.judged) == ("a", [], [])
+    outcome, models = await voted("aaaabbbb")
+    assert (outcome.answer, models.written, models.judged) == ("a", [], [])
     assert statuses(outcome) == [PathStatus.ANSWERED] * 4 + [PathStatus.STOPPED] * 4
     assert outcome.run.paths[4].reason.startswith("the answer's posterior of 0.9")
     (vote,) = outcome.votes
@@ -97,9 +97,9 @@ async def test_drafts_that_agree_spare_the_target() -> None:
 
 
 async def test_drafts_that_scatter_call_the_target_path_by_path() -> None:
-    outcome, crew = await voted("abcdeeee")
+    outcome, models = await voted("abcdeeee")
     assert outcome.answer == "e"
-    assert set(crew.written) == {4, 5} or set(crew.written) == {4, 5, 6}
+    assert set(models.written) == {4, 5} or set(models.written) == {4, 5, 6}
     assert [step.source for step in outcome.run.paths[4].steps] == [Source.TARGET] * 2
     assert sum(vote.posterior or 0 for vote in outcome.votes) <= 1
 
@@ -110,29 +110,29 @@ async def test_a_vote_of_the_target_outweighs_one_of_the_draft() -> None:
 
 
 async def test_drafts_with_a_false_sum_convince_nobody() -> None:
-    crew = CascadeCrew("aaaabbbb", says="\n3 + 4 = 8\n")
-    outcome = await run(crew, options_of("aaaabbbb"))
-    assert (outcome.answer, bool(crew.written)) == ("b", True)
+    models = CascadeModels("aaaabbbb", says="\n3 + 4 = 8\n")
+    outcome = await run(models, options_of("aaaabbbb"))
+    assert (outcome.answer, bool(models.written)) == ("b", True)
 
 
 async def test_a_draft_engine_that_is_gone_leaves_the_work_to_the_target() -> None:
     answers = "aabbb"
-    crew = CascadeCrew(answers, broken={(0, 0): 9, (1, 0): 9})
-    outcome = await run(crew, options_of(answers))
+    models = CascadeModels(answers, broken={(0, 0): 9, (1, 0): 9})
+    outcome = await run(models, options_of(answers))
     assert statuses(outcome)[:2] == [PathStatus.FAILED] * 2
     assert outcome.answer == "b"
 
 
 async def test_paths_begin_in_batches() -> None:
-    _, crew = await voted("abcdefgh", batch=2)
-    first = {path: crew.written.index(path) for path in sorted(set(crew.written))}
+    _, models = await voted("abcdefgh", batch=2)
+    first = {path: models.written.index(path) for path in sorted(set(models.written))}
     assert {4, 5} <= set(first)
     assert max(first[4], first[5]) < min((at for path, at in first.items() if path > 5), default=99)
 
 
 async def test_the_end_of_each_path_says_how_the_votes_stand() -> None:
     journal = MemoryJournal()
-    await run(CascadeCrew("aabb"), options_of("aabb", confidence=0.999, min_gain=0.0), journal)
+    await run(CascadeModels("aabb"), options_of("aabb", confidence=0.999, min_gain=0.0), journal)
     reported = [one for one in journal.decisions if isinstance(one, PathEnded) and one.confidence is not None]
     assert [one.leader for one in reported][:2] == ["a", "a"]
     sure = [one.confidence or 0.0 for one in reported]
@@ -143,8 +143,8 @@ async def test_the_end_of_each_path_says_how_the_votes_stand() -> None:
 async def test_other_modes_spend_paths_by_evidence_too(mode: Mode) -> None:
     answers = "aaaaa"
     options = options_of(answers, 0, mode=mode)
-    crew = CascadeCrew(answers)
-    outcome = await run(crew, options)
+    models = CascadeModels(answers)
+    outcome = await run(models, options)
     begun = [path for path in outcome.run.paths if path.steps]
     assert outcome.answer == "a"
     assert 1 <= len(begun) < 5
@@ -154,23 +154,23 @@ async def test_other_modes_spend_paths_by_evidence_too(mode: Mode) -> None:
 async def test_adaptive_consistency_is_a_setting() -> None:
     answers = "aabb"
     options = options_of(answers, 0, mode=Mode.PARALLEL, estimate=Estimate.BETA, confidence=0.85, min_gain=0.0)
-    outcome = await run(CascadeCrew(answers), options)
+    outcome = await run(CascadeModels(answers), options)
     assert [bool(path.steps) for path in outcome.run.paths] == [True, True, False, False]
 
 
 async def test_with_other_stop_rules_the_target_writes_all_or_nothing() -> None:
-    outcome, crew = await voted("aabb", stop_rule=StopRule.FULL)
-    assert set(crew.written) == {2, 3}
-    outcome, crew = await voted("aaab", stop_rule=StopRule.FAST_2)
-    assert (outcome.answer, crew.written) == ("a", [])
-    outcome, crew = await voted("abab", stop_rule=StopRule.FAST_1, draft_paths=2)
-    assert crew.written == []
+    outcome, models = await voted("aabb", stop_rule=StopRule.FULL)
+    assert set(models.written) == {2, 3}
+    outcome, models = await voted("aaab", stop_rule=StopRule.FAST_2)
+    assert (outcome.answer, models.written) == ("a", [])
+    outcome, models = await voted("abab", stop_rule=StopRule.FAST_1, draft_paths=2)
+    assert models.written == []
 
 
 async def test_an_early_stop_does_not_wait_for_a_slow_draft() -> None:
     answers = "aaaab"
-    crew = CascadeCrew(answers, lengths=[1, 1, 1, 400, 1])
-    outcome = await run(crew, options_of(answers, 4, early_stop=True, confidence=0.75))
+    models = CascadeModels(answers, lengths=[1, 1, 1, 400, 1])
+    outcome = await run(models, options_of(answers, 4, early_stop=True, confidence=0.75))
     assert outcome.answer == "a"
     assert outcome.run.paths[3].status is PathStatus.STOPPED
     assert len(outcome.run.paths[3].steps) < 400
@@ -179,9 +179,9 @@ async def test_an_early_stop_does_not_wait_for_a_slow_draft() -> None:
 async def test_concluding_weighs_what_there_is() -> None:
     journal = MemoryJournal()
     options = options_of("abab")
-    await run(CascadeCrew("abab"), options, journal)
+    await run(CascadeModels("abab"), options, journal)
     cut = MemoryJournal(journal.decisions[:-2])
-    outcome = await conclude("job", "p", options, CascadeCrew("abab").stages(), cut, "why")
+    outcome = await conclude("job", "p", options, CascadeModels("abab").stages(), cut, "why")
     assert all(vote.posterior is not None for vote in outcome.votes)
 
 
@@ -202,13 +202,13 @@ def test_a_run_cut_anywhere_goes_on_to_the_same_end(
     drafts = data.draw(st.integers(0, len(answers)))
     lengths = data.draw(st.lists(st.integers(1, 3), min_size=len(answers), max_size=len(answers)))
     options, full = options_of(answers, drafts, batch=batch), MemoryJournal()
-    whole = asyncio.run(run(CascadeCrew(answers, lengths=lengths, pace=pace), options, full))
+    whole = asyncio.run(run(CascadeModels(answers, lengths=lengths, pace=pace), options, full))
     for kept in range(len(full.decisions) + 1):
         journal = MemoryJournal(full.decisions[:kept])
-        crew = CascadeCrew(answers, lengths=lengths, pace=pace + kept)
-        again = asyncio.run(run(crew, options, journal))
+        models = CascadeModels(answers, lengths=lengths, pace=pace + kept)
+        again = asyncio.run(run(models, options, journal))
         assert (again.votes, shape(again)) == (whole.votes, shape(whole))
-        assert len(crew.written) == len([one for one in journal.decisions[kept:] if by_target(one)])
+        assert len(models.written) == len([one for one in journal.decisions[kept:] if by_target(one)])
 
 
 def shape(outcome: Outcome) -> list[Path]:

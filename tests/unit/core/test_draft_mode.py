@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tree_stages import MemoryJournal, TreeCrew
+from tree_models import MemoryJournal, TreeModels
 
 from ssr.core.path_stream import StepByStep
 from ssr.core.solve import solve
@@ -26,7 +26,7 @@ class Idle(StepByStep):
 
 
 async def test_only_the_draft_model_works() -> None:
-    tree, idle = TreeCrew([3]).stages(), Idle()
+    tree, idle = TreeModels([3]).stages(), Idle()
     stages = replace(tree, selector=idle, writer=idle, verifier=idle)  # type: ignore[arg-type]
     assert isinstance(stages, Stages)
     outcome = await solve("job", "p", Options(mode=Mode.DRAFT, paths=1), stages, MemoryJournal())

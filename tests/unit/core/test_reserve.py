@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tree_stages import TOKENS, MemoryJournal, TreeCrew, many, run
+from tree_models import TOKENS, MemoryJournal, TreeModels, many, run
 
 from ssr.core.errors import Unavailable
 from ssr.core.path_stream import StepByStep
@@ -24,7 +24,7 @@ NONE = ""
 DECIDED = "the vote was already decided"
 
 
-class ReserveCrew(TreeCrew):
+class ReserveModels(TreeModels):
     """Path i takes `lengths[i]` steps to `answers[i]`. `written` has the path of every step the target has begun."""
 
     def __init__(
@@ -59,7 +59,7 @@ class ReserveCrew(TreeCrew):
 class _Alone(StepByStep):
     """The target as a writer."""
 
-    def __init__(self, stages: ReserveCrew) -> None:
+    def __init__(self, stages: ReserveModels) -> None:
         self._stages = stages
 
     async def write(self, context: PathContext, options: Options) -> Written:
@@ -70,8 +70,8 @@ def options_of(answers: Sequence[str], reserve: int = 1, **changes: object) -> O
     return replace(many(len(answers), 0, reserve=reserve), **changes)  # type: ignore[arg-type]
 
 
-async def voted(answers: Sequence[str], reserve: int = 1, **changes: object) -> tuple[Outcome, ReserveCrew]:
-    stages = ReserveCrew(answers)
+async def voted(answers: Sequence[str], reserve: int = 1, **changes: object) -> tuple[Outcome, ReserveModels]:
+    stages = ReserveModels(answers)
     return await run(stages, options_of(answers, reserve, **changes)), stages
 
 
@@ -134,24 +134,24 @@ async def test_rule_full_spares_the_reserve_when_it_cannot_catch_up(
 async def test_without_the_early_stop_a_reserve_that_has_begun_ends() -> None:
     """Two of three in reserve decide the vote; where the third would be cut depends on the clock."""
     lengths = [2, 2, 1, 1, 4]
-    stages = ReserveCrew("abaaa", lengths=lengths)
+    stages = ReserveModels("abaaa", lengths=lengths)
     outcome = await run(stages, options_of("abaaa", 3))
     assert outcome.votes[0].paths == (0, 2, 3, 4)
-    stages = ReserveCrew("abaaa", lengths=lengths)
+    stages = ReserveModels("abaaa", lengths=lengths)
     outcome = await run(stages, options_of("abaaa", 3, early_stop=True))
     assert outcome.run.paths[4].status is PathStatus.STOPPED
 
 
 async def test_the_reserve_waits_for_all_others() -> None:
     journal, answers = MemoryJournal(), "abc"
-    await run(ReserveCrew(answers, lengths=[1, 7, 2]), options_of(answers), journal)
+    await run(ReserveModels(answers, lengths=[1, 7, 2]), options_of(answers), journal)
     ended = max(i for i, one in enumerate(journal.decisions) if isinstance(one, PathEnded) and one.path < 2)
     assert all(journal.decisions.index(step) > ended for step in journal.steps(2))
 
 
 @pytest.mark.parametrize("rule", [StopRule.FULL, StopRule.FAST_2])
 async def test_a_drafted_path_that_fails_calls_the_reserve(rule: StopRule) -> None:
-    stages = ReserveCrew("aab", broken={(1, 1): 1})
+    stages = ReserveModels("aab", broken={(1, 1): 1})
     outcome = await run(stages, options_of("aab", stop_rule=rule))
     assert [path.status for path in outcome.run.paths] == [
         PathStatus.ANSWERED,
@@ -162,10 +162,10 @@ async def test_a_drafted_path_that_fails_calls_the_reserve(rule: StopRule) -> No
 
 
 async def test_the_reserve_may_fail_too() -> None:
-    outcome = await run(ReserveCrew("abc", broken={(2, 1): 1}), options_of("abc"))
+    outcome = await run(ReserveModels("abc", broken={(2, 1): 1}), options_of("abc"))
     assert outcome.run.paths[2].status is PathStatus.FAILED
     assert [vote.answer for vote in outcome.votes] == ["a", "b"]
-    outcome = await run(ReserveCrew("abc", broken={(path, 0): 1 for path in range(3)}), options_of("abc"))
+    outcome = await run(ReserveModels("abc", broken={(path, 0): 1 for path in range(3)}), options_of("abc"))
     assert outcome.error == str(Unavailable("engine gone"))
 
 
@@ -185,10 +185,10 @@ def test_resuming_anywhere_gives_the_same_votes(
     reserve = data.draw(st.integers(1, len(answers) - 1))
     lengths = data.draw(st.lists(st.integers(1, 4), min_size=len(answers), max_size=len(answers)))
     options, full = options_of(answers, reserve, stop_rule=rule), MemoryJournal()
-    whole = asyncio.run(run(ReserveCrew(answers, lengths=lengths, pace=pace), options, full))
+    whole = asyncio.run(run(ReserveModels(answers, lengths=lengths, pace=pace), options, full))
     for kept in range(len(full.decisions) + 1):
         journal = MemoryJournal(full.decisions[:kept])
-        stages = ReserveCrew(answers, lengths=lengths, pace=pace + kept)
+        stages = ReserveModels(answers, lengths=lengths, pace=pace + kept)
         again = asyncio.run(run(stages, options, journal))
         assert (again.votes, again.run.paths) == (whole.votes, whole.run.paths)
         assert len(stages.written) == len([one for one in journal.decisions[kept:] if _by_target(one)])
@@ -200,13 +200,13 @@ def _by_target(decision: object) -> bool:
 
 @pytest.mark.parametrize(("max_steps", "answer"), [(1, ""), (2, ""), (4, "a"), (5, "a"), (6, "c")])
 async def test_limits_end_it_before_and_within_the_reserve(max_steps: int, answer: str) -> None:
-    journal, stages = MemoryJournal(), ReserveCrew("abc")
+    journal, stages = MemoryJournal(), ReserveModels("abc")
     options = options_of("abc", max_steps=max_steps)
     if max_steps < 6:
         with pytest.raises(LimitReached, match=f"^{max_steps} of max_steps={max_steps} steps"):
             await run(stages, options, journal)
         with pytest.raises(LimitReached):
-            await run(ReserveCrew("abc"), options, MemoryJournal(journal.decisions))
+            await run(ReserveModels("abc"), options, MemoryJournal(journal.decisions))
         if answer:
             assert (await conclude("job", "p", options, stages.stages(), journal, "limit")).answer == answer
     else:
@@ -231,7 +231,7 @@ async def test_a_token_limit_ends_the_wait_of_the_reserve() -> None:
 async def test_cancelling_leaves_no_task(length: int) -> None:
     """While the reserve waits, and while it writes."""
     journal, answers = MemoryJournal(), "abc"
-    stages = ReserveCrew(answers, lengths=[51 - length, 1, length])
+    stages = ReserveModels(answers, lengths=[51 - length, 1, length])
     solving = asyncio.create_task(solve("job", "p", options_of(answers), stages.stages(), journal))
     while len(journal.decisions) < 12:
         await asyncio.sleep(0)
@@ -240,5 +240,5 @@ async def test_cancelling_leaves_no_task(length: int) -> None:
         await solving
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert bool(stages.written) == (length == 50)
-    await run(ReserveCrew(answers, lengths=[51 - length, 1, length]), options_of(answers), journal)
+    await run(ReserveModels(answers, lengths=[51 - length, 1, length]), options_of(answers), journal)
     assert len(journal.run.paths[2].steps) == length

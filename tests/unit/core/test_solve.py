@@ -1,4 +1,4 @@
-"""The algorithm with a scripted crew: what is written is reported by the test, not by a model."""
+"""The algorithm with scripted models: what is written is reported by the test, not by a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from tree_stages import MemoryJournal
+from tree_models import MemoryJournal
 
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import ContextFull, StaleOwner, Unavailable
@@ -42,7 +42,7 @@ class Same:
         return a == b
 
 
-class ScriptedCrew(StepByStep):
+class ScriptedModels(StepByStep):
     """Plays every part. `script`: per path, the texts of its steps; an exception is raised in a step's place.
 
     A path whose script runs out waits until it is cancelled.
@@ -90,10 +90,10 @@ class ScriptedCrew(StepByStep):
 async def run(
     script: Script,
     journal: MemoryJournal | None = None,
-    stages: ScriptedCrew | None = None,
+    stages: ScriptedModels | None = None,
     change: Callable[[Options], Options] = lambda options: options,
-) -> tuple[Outcome, ScriptedCrew]:
-    stages = stages or ScriptedCrew(script)
+) -> tuple[Outcome, ScriptedModels]:
+    stages = stages or ScriptedModels(script)
     options = change(Options(paths=len(script), early_stop=False))
     outcome = await asyncio.wait_for(solve("job", "p", options, stages.stages(), journal or MemoryJournal()), 5)
     return outcome, stages
@@ -127,7 +127,7 @@ async def test_every_path_gets_its_own_strategy_and_its_own_steps() -> None:
 async def test_which_repetition_ends_a_path(texts: list[str], earlier: int, consecutive: int | None) -> None:
     """Written by the target alone, so that nobody replaces a step."""
     for rule, steps in ((RepeatRule.EARLIER, earlier), (RepeatRule.CONSECUTIVE, consecutive)):
-        stages = ScriptedCrew({0: texts}, source=Source.TARGET)
+        stages = ScriptedModels({0: texts}, source=Source.TARGET)
         alone = partial(replace, mode=Mode.BASELINE, repeat_rule=rule)
         outcome, _ = await run({0: []}, stages=stages, change=alone)
         path = outcome.run.paths[0]
@@ -139,7 +139,7 @@ async def test_drafts_that_repeat_reach_the_judge_under_the_authors_rule() -> No
     texts = ["We add the numbers.", "Then we go on.", "We add the numbers.", box("7")]
     seen: dict[str, list[str]] = {}
     for rule in RepeatRule:
-        stages = ScriptedCrew({0: texts})
+        stages = ScriptedModels({0: texts})
         judged = seen.setdefault(rule, [])
 
         async def verify(
@@ -164,7 +164,7 @@ async def test_parallel_ssd_drafts_on_every_path_and_selects_nothing() -> None:
 
 
 async def test_a_rejected_draft_is_replaced() -> None:
-    stages = ScriptedCrew({0: ["bad", box("1")]}, reject=frozenset({"bad"}))
+    stages = ScriptedModels({0: ["bad", box("1")]}, reject=frozenset({"bad"}))
     outcome, _ = await run({0: []}, stages=stages)
     first = outcome.run.paths[0].steps[0]
     assert (first.text, first.source, first.score, first.draft_score) == ("better bad", Source.REWRITTEN, 9.0, 1.0)
@@ -248,7 +248,7 @@ async def test_a_step_never_gets_more_than_the_path_has_left() -> None:
 
 
 async def test_a_failing_selection_fails_the_run() -> None:
-    stages = ScriptedCrew({0: []})
+    stages = ScriptedModels({0: []})
 
     async def fail(*_: object) -> Selection:
         raise Unavailable("no target")
@@ -320,7 +320,7 @@ async def test_a_commit_under_way_survives_the_stop_rule() -> None:
 
 async def test_cancelling_leaves_a_journal_to_go_on_with() -> None:
     journal = MemoryJournal()
-    stages = ScriptedCrew({0: ["a0"], 1: ["b0", box("2")]})
+    stages = ScriptedModels({0: ["a0"], 1: ["b0", box("2")]})
     options = Options(paths=2, early_stop=False)
     solving = asyncio.create_task(solve("job", "p", options, stages.stages(), journal))
     while len([d for d in journal.decisions if isinstance(d, PathEnded)]) < 1:
@@ -338,7 +338,7 @@ async def test_a_journal_that_never_answers_does_not_stop_a_cancellation(monkeyp
             await asyncio.Event().wait()
 
     monkeypatch.setattr("ssr.core.solve._SETTLE_S", 0.01)
-    stages = ScriptedCrew({0: [box("1")]})
+    stages = ScriptedModels({0: [box("1")]})
     solving = asyncio.create_task(solve("job", "p", Options(paths=1), stages.stages(), DeadJournal()))
     await asyncio.sleep(0)
     solving.cancel()
@@ -367,7 +367,7 @@ async def test_a_budget_that_the_last_step_just_spends_is_enough() -> None:
 
 async def test_concluding_lets_those_vote_that_have_an_answer() -> None:
     journal = MemoryJournal()
-    stages = ScriptedCrew({0: [box("7")], 1: ["b0"], 2: ["c0"]})
+    stages = ScriptedModels({0: [box("7")], 1: ["b0"], 2: ["c0"]})
     solving = asyncio.create_task(solve("job", "p", Options(paths=3, early_stop=False), stages.stages(), journal))
     while len(journal.decisions) < 5:
         await asyncio.sleep(0)
@@ -382,5 +382,5 @@ async def test_concluding_lets_those_vote_that_have_an_answer() -> None:
 
 
 async def test_concluding_a_run_without_strategies() -> None:
-    outcome = await conclude("job", "p", Options(), ScriptedCrew({}).stages(), MemoryJournal(), "why")
+    outcome = await conclude("job", "p", Options(), ScriptedModels({}).stages(), MemoryJournal(), "why")
     assert (outcome.answer, outcome.run.paths) == ("", ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from tree_stages import TreeCrew
+from tree_models import TreeModels
 
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.domain import Domain
@@ -142,7 +142,7 @@ async def test_where_a_domain_has_no_verdict_mathematics_decides() -> None:
 
 
 def test_a_job_gets_its_domains_ways() -> None:
-    stages = TreeCrew([1]).stages()
+    stages = TreeModels([1]).stages()
     assert for_domain(stages, Options()) == stages
     program = for_domain(stages, Options(domain="code", tests="assert True"))
     assert program.extract is not None

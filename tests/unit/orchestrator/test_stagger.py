@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
-from tree_stages import MemoryJournal
+from tree_models import MemoryJournal
 
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.path_stream import StepByStep
@@ -33,7 +33,7 @@ from ssr_bench.virtual_time import run_virtually
 STEP_S = 2.0
 
 
-class _TimedCrew(StepByStep):
+class _TimedModels(StepByStep):
     """Every path writes two steps of `STEP_S` seconds, the second with an answer."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class _TimedCrew(StepByStep):
         return first == second
 
 
-def _solve(stages: _TimedCrew, stagger_s: float, journal: MemoryJournal, *, early_stop: bool = False) -> Outcome:
+def _solve(stages: _TimedModels, stagger_s: float, journal: MemoryJournal, *, early_stop: bool = False) -> Outcome:
     options = Options(mode=Mode.PARALLEL, paths=3, early_stop=early_stop)
     parts = staggered(Stages(stages, stages, stages, stages, stages), stagger_s)
     return run_virtually(solve("job", "?", options, parts, journal))
@@ -63,14 +63,14 @@ def _solve(stages: _TimedCrew, stagger_s: float, journal: MemoryJournal, *, earl
 
 @pytest.mark.parametrize(("stagger_s", "began_s"), [(0.0, (0.0, 0.0, 0.0)), (1.5, (0.0, 1.5, 3.0))])
 def test_each_path_begins_behind_the_one_before(stagger_s: float, began_s: tuple[float, ...]) -> None:
-    stages = _TimedCrew()
+    stages = _TimedModels()
     outcome = _solve(stages, stagger_s, MemoryJournal())
     assert outcome.answer == "7"
     assert stages.began_s == {path: [begin, begin + STEP_S] for path, begin in enumerate(began_s)}
 
 
 def test_a_path_in_reserve_begins_at_once_when_it_is_wanted() -> None:
-    stages = _TimedCrew()
+    stages = _TimedModels()
     options = Options(mode=Mode.SSR, paths=3, reserve=1)
     writer = staggered(Stages(stages, stages, stages, stages, stages), 1.5).writer
     context = PathContext("job", 0, "?", NO_STRATEGY, (), 0)
@@ -86,16 +86,16 @@ def test_a_path_in_reserve_begins_at_once_when_it_is_wanted() -> None:
 
 def test_a_path_that_has_steps_goes_on_at_once() -> None:
     journal = MemoryJournal()
-    _solve(_TimedCrew(), 0.0, journal)
+    _solve(_TimedModels(), 0.0, journal)
     kept = [one for one in journal.decisions if not isinstance(one, PathEnded)]
     assert isinstance(kept[0], Selected)
-    stages = _TimedCrew()
+    stages = _TimedModels()
     _solve(stages, 9.0, MemoryJournal(kept[:3]))  # paths 0 and 1 have a step
     assert {path: begins[0] for path, begins in stages.began_s.items()} == {0: 0.0, 1: 0.0, 2: 18.0}
 
 
 def test_a_vote_that_is_settled_spares_the_paths_that_have_not_begun() -> None:
-    stages = _TimedCrew()
+    stages = _TimedModels()
     outcome = _solve(stages, 4.5, MemoryJournal(), early_stop=True)
     assert [path.status for path in outcome.run.paths] == [PathStatus.ANSWERED] * 2 + [PathStatus.STOPPED]
     assert set(stages.began_s) == {0, 1}

@@ -1,11 +1,11 @@
-"""Steps pass the gate while it is open; then what has begun is finished and nothing begins."""
+"""Steps pass the barrier while it is open; then what has begun is finished and nothing begins."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
-from tree_stages import TOKENS, MemoryJournal, TreeCrew, many
+from tree_models import TOKENS, MemoryJournal, TreeModels, many
 
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.core.solve import solve
@@ -82,11 +82,11 @@ async def test_closing_has_a_limit() -> None:
         await barrier.close(0.001)
 
 
-async def test_closing_an_idle_gate_does_not_wait() -> None:
+async def test_closing_an_idle_barrier_does_not_wait() -> None:
     await StepBarrier().close(60)
 
 
-class Counting(TreeCrew):
+class Counting(TreeModels):
     """Every path counts to four, a result a step; path 0 begins when the others have ended."""
 
     async def write(self, context: PathContext, options: Options) -> Written:
@@ -113,12 +113,12 @@ class ClosedBehindTheFirstStep(MemoryJournal):
             await turns(100)
 
 
-async def test_drafts_written_ahead_that_siblings_confirm_wait_at_the_gate() -> None:
-    """They need no call, so nothing but the gate holds them when their replica leaves."""
+async def test_drafts_written_ahead_that_siblings_confirm_wait_at_the_barrier() -> None:
+    """They need no call, so nothing but the barrier holds them when their replica leaves."""
     barrier = StepBarrier()
     journal = ClosedBehindTheFirstStep(barrier)
-    crew = Counting([4, 4, 4])
-    stages = barrier.stages(crew.stages())
+    models = Counting([4, 4, 4])
+    stages = barrier.stages(models.stages())
     solving = asyncio.create_task(solve("job", "p", many(3, 4, scorer="agreement"), stages, barrier.journal(journal)))
     while journal.closing is None:
         await turns()
@@ -127,5 +127,5 @@ async def test_drafts_written_ahead_that_siblings_confirm_wait_at_the_gate() -> 
     assert not solving.done()
     solving.cancel()
     await asyncio.gather(solving, return_exceptions=True)
-    assert 0 not in {context.path for context, _ in crew.judged}
+    assert 0 not in {context.path for context, _ in models.judged}
     assert [step.step.index for step in journal.steps(0)] == [0]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tree_stages import MemoryJournal
+from tree_models import MemoryJournal
 
 from ssr.core.job import Priority
 from ssr.core.run import PathEnded, Selected, StepCommitted

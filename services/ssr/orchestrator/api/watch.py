@@ -11,7 +11,7 @@ from ssr.runtime.redis.patience import set_within
 from ssr.v1.reasoning_pb2 import Event
 
 #: How long a follower waits for a notice before it looks for itself, in seconds: at first, and doubled up to the second
-#: as long as nothing comes. Notices are seldom lost, and a thousand followers of silent jobs must cost next to nothing.
+#: as long as nothing comes. They are seldom lost, and a thousand followers of silent jobs must cost next to nothing.
 _FIRST_LOOK_S, _LAST_LOOK_S = 1.0, 30.0
 
 

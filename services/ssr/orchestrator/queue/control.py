@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ssr.core.errors import NotFound, echoed
 from ssr.orchestrator.queue.job_store import Clock
-from ssr.orchestrator.queue.keys import DRAINED, NOTICES, PAUSED, REPLICAS
+from ssr.orchestrator.queue.keys import DRAINED, PAUSED, REPLICAS, WAKEUPS
 from ssr.runtime.redis.client import RedisClient, Script, pipelined
 
 #: All replicas, in the place of a name, which is never this.
@@ -50,7 +50,7 @@ class QueueControl:
 
     async def resume(self) -> None:
         """End the pause and every drain."""
-        await pipelined(self._redis, [("DEL", PAUSED), ("DEL", DRAINED), *_notices()])
+        await pipelined(self._redis, [("DEL", PAUSED), ("DEL", DRAINED), *_wakeups()])
 
     async def drain(self, replica: str) -> None:
         """One replica by its name, or ALL. Raises: NotFound."""
@@ -73,5 +73,5 @@ class QueueControl:
         return ControlState(None if paused is None else int(paused), ALL in names, tuple(replicas))
 
 
-def _notices() -> list[tuple[str, str, str]]:
-    return [("PUBLISH", NOTICES, f"{what} queue") for what in ("queued", "released")]
+def _wakeups() -> list[tuple[str, str, str]]:
+    return [("PUBLISH", WAKEUPS, f"{what} queue") for what in ("queued", "released")]

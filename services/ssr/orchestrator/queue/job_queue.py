@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
-from ssr.orchestrator.queue.keys import GROUP, INDEX, LISTED, NOTICES, PAUSED, QUEUE_TAG, UNFINISHED, stream
+from ssr.orchestrator.queue.keys import GROUP, INDEX, LISTED, PAUSED, QUEUE_TAG, UNFINISHED, WAKEUPS, stream
 from ssr.orchestrator.queue.listing import summary
 from ssr.orchestrator.queue.rates import caller_of
 from ssr.runtime.redis.client import RedisClient, Script
@@ -120,7 +120,7 @@ class JobQueue:
             [UNFINISHED, _TENANTS, INDEX, stream(priority), waiting, LISTED],
             [
                 *(job_id, priority, tenant, paths, limits.unfinished, limits.tenant(tenant), now_ms, oldest_ms),
-                *(NOTICES, summary(tenant, labels)),
+                *(WAKEUPS, summary(tenant, labels)),
             ],
         )
         if reply == b"full":
@@ -143,7 +143,7 @@ class JobQueue:
 
     async def hand_back(self, entry: QueuedJob) -> None:
         """Let another replica have the job at once, and wake it."""
-        await self._set_idle([entry], _LONG_AGO_MS, channel=NOTICES)
+        await self._set_idle([entry], _LONG_AGO_MS, channel=WAKEUPS)
 
     async def _set_idle(self, entries: Iterable[QueuedJob], idle_ms: int, channel: str) -> None:
         by_priority: dict[Priority, list[str]] = {}
@@ -164,7 +164,7 @@ class JobQueue:
         limits = self._limits
         others = [part for name in limits.of_tenant for part in (name, limits.tenant(name))]
         await self._done(
-            [UNFINISHED, _TENANTS, INDEX], [job_id, entry_id, key, GROUP, NOTICES, limits.tenant(""), *others]
+            [UNFINISHED, _TENANTS, INDEX], [job_id, entry_id, key, GROUP, WAKEUPS, limits.tenant(""), *others]
         )
 
     async def backlog(self) -> dict[Priority, Backlog]:
@@ -187,7 +187,7 @@ class JobQueue:
                     continue
                 held = await self._redis.xpending_range(key, GROUP, "-", "+", _MANY, consumername=self._consumer)
                 if entry_ids := [entry["message_id"] for entry in held]:
-                    await self._hold([key], [GROUP, self._consumer, _LONG_AGO_MS, NOTICES, *entry_ids])
+                    await self._hold([key], [GROUP, self._consumer, _LONG_AGO_MS, WAKEUPS, *entry_ids])
                 for consumer in await self._redis.xinfo_consumers(key, GROUP):
                     own = consumer["name"] == self._consumer.encode()
                     if consumer["pending"] == 0 and (own or consumer["idle"] > _LONG_AGO_MS):

@@ -12,7 +12,7 @@ from ssr.core.job import Finished, Job, JobRequest, JobStatus, Queued, Started
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.core.types import PathStatus
 from ssr.orchestrator.queue.identifiers import no_job
-from ssr.orchestrator.queue.keys import NOTICES, JobKeys
+from ssr.orchestrator.queue.keys import WAKEUPS, JobKeys
 from ssr.orchestrator.queue.listing import EVERYTHING, JobListing, Place, Shown, Wanted
 from ssr.orchestrator.queue.stored_job import fingerprint_of, folded, payload_of, stored_event, stored_job
 from ssr.runtime.redis.client import RedisClient, Script
@@ -144,7 +144,7 @@ class JobStore:
         Raises: NotFound.
         """
         over_ms = self._now() - _OVERDUE_MS
-        reply = await self._leave(JobKeys(job_id).all, [NOTICES, job_id, waiter, why, over_ms])
+        reply = await self._leave(JobKeys(job_id).all, [WAKEUPS, job_id, waiter, why, over_ms])
         if reply is None:
             raise no_job(job_id)
         return bool(reply == b"ending")
@@ -192,7 +192,7 @@ class JobStore:
             case PathEnded(path):
                 place = ("once", f"end:{path}")
         reply = await self._append(
-            JobKeys(claim.job_id).both, [claim.epoch, NOTICES, claim.job_id, payload_of(happening), *place]
+            JobKeys(claim.job_id).both, [claim.epoch, WAKEUPS, claim.job_id, payload_of(happening), *place]
         )
         _check_written(reply, claim.job_id)
 
@@ -211,7 +211,7 @@ class JobStore:
             JobKeys(claim.job_id).all,
             [
                 claim.epoch,
-                NOTICES,
+                WAKEUPS,
                 claim.job_id,
                 payload_of(Finished(final)),
                 str(final.status),
@@ -224,7 +224,7 @@ class JobStore:
 
     async def cancel(self, job_id: str) -> None:
         """Ask for a job's end; its owner, if it has one, ends it. Raises: NotFound."""
-        reply = await self._cancel(JobKeys(job_id).both, [NOTICES, job_id])
+        reply = await self._cancel(JobKeys(job_id).both, [WAKEUPS, job_id])
         if reply is None:
             raise no_job(job_id)
 

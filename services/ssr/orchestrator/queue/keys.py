@@ -65,7 +65,7 @@ LISTED = f"{QUEUE_TAG}listed"
 PAUSED = f"{QUEUE_TAG}paused"
 DRAINED = f"{QUEUE_TAG}drained"
 REPLICAS = f"{QUEUE_TAG}replicas"
-NOTICES = "ssr:notices"
+WAKEUPS = "ssr:notices"
 FILES = "ssr:{files}:entries"
 #: What scripts on files have before the content's key.
 FILE_KEYS = (FILES, "ssr:{files}:expiry", "ssr:{files}:used")

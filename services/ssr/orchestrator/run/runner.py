@@ -100,7 +100,7 @@ class Runner:
         Raises: Unavailable when Redis cannot be reached: the job stays as it is, for whoever claims it next.
         Cancelling hands it back behind its last committed step.
         """
-        with self._wakeups.of(CANCEL, entry.job_id) as cancel_notice:
+        with self._wakeups.of(CANCEL, entry.job_id) as cancel_wakeup:
             claim = await self._store.claim(entry.job_id, self._replica, entry.entry_id)
             if claim is None:
                 return Fate.ENDED
@@ -110,18 +110,18 @@ class Runner:
                 self._watch.owned(claim, options, self._age_s(claim)) as span,
             ):
                 try:
-                    return await self._own(claim, options, cancel_notice, span)
+                    return await self._own(claim, options, cancel_wakeup, span)
                 except asyncio.CancelledError:
                     self._watch.jobs.handed_back()
                     await briefly(self._store.release(claim))
                     raise
 
-    async def _own(self, claim: Claim, options: Options, cancel_notice: asyncio.Event, span: Span) -> Fate:
+    async def _own(self, claim: Claim, options: Options, cancel_wakeup: asyncio.Event, span: Span) -> Fate:
         """Everything that a job's owner does."""
         job_id, fate = claim.job_id, Fate.ENDED
         try:
             await patiently(job_id, lambda: self._store.append(claim, Started(claim.epoch)))
-            end = await self._end(claim, options, cancel_notice)
+            end = await self._end(claim, options, cancel_wakeup)
             if end is None:
                 span.set(status="handed_back")
                 self._watch.jobs.handed_back()
@@ -173,7 +173,7 @@ class Runner:
             labels=claim.request.labels,
         )
 
-    async def _end(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:
+    async def _end(self, claim: Claim, options: Options, cancel_wakeup: asyncio.Event) -> _End | None:
         """How the job ends; None when it is to be handed back."""
         if claim.end_wanted and not claim.end_wanted.startswith(LATE):
             return _End(JobStatus.CANCELLED)
@@ -183,18 +183,18 @@ class Runner:
             return _End(JobStatus.FAILED, error="options: this replica does not know the mode or stop rule; update it")
         while True:
             try:
-                return await self._solve_or_stop(claim, options, cancel_notice)
+                return await self._solve_or_stop(claim, options, cancel_wakeup)
             except* LostGround as lost:
                 _log.warning("%s; going on from what it has", lost.exceptions[0])
                 self._watch.jobs.lost_ground()
 
-    async def _solve_or_stop(self, claim: Claim, options: Options, cancel_notice: asyncio.Event) -> _End | None:
+    async def _solve_or_stop(self, claim: Claim, options: Options, cancel_wakeup: asyncio.Event) -> _End | None:
         """Solve, or stop: as soon as the job's end is wanted, or at a step boundary when this replica leaves."""
         barrier, job_id = StepBarrier(), claim.job_id
         deadline = JobDeadline(claim, options.deadline_s, self._age_s(claim))
         async with asyncio.TaskGroup() as group:
             solving = group.create_task(self._solve(claim, options, barrier, deadline), name=f"{job_id}/solve")
-            watching = group.create_task(self._cancel_wanted(job_id, cancel_notice, deadline), name=f"{job_id}/cancel")
+            watching = group.create_task(self._cancel_wanted(job_id, cancel_wakeup, deadline), name=f"{job_id}/cancel")
             leaving = group.create_task(self._left(barrier), name=f"{job_id}/leave")
             showing = group.create_task(self._show_waits(claim), name=f"{job_id}/waits")
             await asyncio.wait({solving, watching, leaving}, return_when=asyncio.FIRST_COMPLETED)

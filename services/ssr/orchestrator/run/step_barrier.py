@@ -30,14 +30,14 @@ class StepBarrier:
             selector=_GatedSelector(self, stages.selector),
             drafter=_GatedWriter(self, stages.drafter),
             writer=_GatedWriter(self, stages.writer),
-            judging=self.begin,  # a draft that was written ahead has not begun in the sense of the gate
+            judging=self.begin,  # a draft that was written ahead has not begun in the sense of the barrier
         )
 
     def journal(self, journal: Journal) -> Journal:
         return _GatedJournal(self, journal)
 
     async def begin(self, path: int) -> None:
-        """A step of the path begins, or goes on; once the gate is closed only the latter, the former waits for ever."""
+        """A step of the path begins, or goes on; once it is closed only the latter, the former waits for ever."""
         if self._closed and path not in self._busy:
             await asyncio.Event().wait()
         self._busy.add(path)

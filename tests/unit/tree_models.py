@@ -1,4 +1,4 @@
-"""A crew that writes as a seeded model does, for the tests of `core.solve`: each step depends on the path alone."""
+"""Two models that write as seeded ones do, for the tests of `core.solve`: each step depends on the path alone."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class MemoryJournal:
         return [d for d in self.decisions if isinstance(d, StepCommitted) and d.path == path]
 
 
-class TreeCrew(StepByStep):
+class TreeModels(StepByStep):
     """Writes what depends on nothing but the context, as a seeded model does, and takes a random while.
 
     `rejected` holds (path, step) whose drafts are rewritten, `lengths` how many steps each path takes, `broken` (path,
@@ -130,7 +130,7 @@ class TreeCrew(StepByStep):
         return Stages(self, self, self, self, self)
 
 
-async def run(stages: TreeCrew, options: Options, journal: MemoryJournal | None = None) -> Outcome:
+async def run(stages: TreeModels, options: Options, journal: MemoryJournal | None = None) -> Outcome:
     """Solve, and leave no task behind, whatever the end."""
     try:
         async with asyncio.timeout(5):
