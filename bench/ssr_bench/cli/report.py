@@ -46,8 +46,11 @@ def report(
     ] = None,
     baseline: BaselineOption = None,
     margin: MarginOption = 5.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, not the tables.")] = False,
 ) -> None:
-    """Tables and figures of what was recorded: report.html, table.md and PNG files.
+    """Tables and figures of what was recorded: report.html, table.md and the figures.
+
+    A figure comes as PNG, SVG and PDF, with its data as CSV.
 
     Every number is computed from the records, so that an evaluation that is not
     finished can be looked at too. Several DIRs are shown side by side.
@@ -56,7 +59,7 @@ def report(
 
       ssr bench report runs/gsm8k
     """
-    run(_report(dirs, out, baseline, margin))
+    run(_report(dirs, out, baseline, margin, as_json=as_json))
 
 
 def calibrate(
@@ -117,15 +120,20 @@ class Wish(NamedTuple):
     margin: float
 
 
-async def _report(dirs: Sequence[Path], out: Path | None, baseline: Path | None, margin: float) -> ExitStatus:
-    from ssr_bench.evaluation.figures import check_plotting
-    from ssr_bench.evaluation.report import write_report
+async def _report(
+    dirs: Sequence[Path], out: Path | None, baseline: Path | None, margin: float, *, as_json: bool
+) -> ExitStatus:
+    from ssr_bench.evaluation.canvas import check_plotting
+    from ssr_bench.evaluation.report import results_json, write_report
 
     check_plotting()
     check_within("margin", margin, 0.01, 99)
     evaluations, reference = await _read(dirs, baseline)
     folder = out or dirs[0] / "report"
     tables = await asyncio.to_thread(write_report, evaluations, folder, reference, margin / 100)
+    if as_json:
+        typer.echo(json.dumps(results_json(evaluations, reference, margin / 100), indent=2))
+        return ExitStatus.DONE
     console = Console(width=_WIDTH)
     for table in tables:
         console.print(table.rich(), "", highlight=False)
@@ -142,7 +150,7 @@ async def _calibrate(
 ) -> ExitStatus:
     from ssr_bench.evaluation import calibration_report
     from ssr_bench.evaluation.calibration import calibrations
-    from ssr_bench.evaluation.figures import check_plotting
+    from ssr_bench.evaluation.canvas import check_plotting
     from ssr_bench.evaluation.results import cells_of
     from ssr_bench.evaluation.suggestion import Trade, suggest
     from ssr_bench.report_json import report_json

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssr.core.types import MAX_SCORE
 from ssr_bench.evaluation.calibration import BIN_PATHS, ScoreCalibration, Tried
-from ssr_bench.evaluation.figures import COLOURS, Drawing, bars_of, blank, percent, png_of
+from ssr_bench.evaluation.canvas import COLOURS, Drawing, Row, bars_of, blank, legend, percent
 from ssr_bench.evaluation.grid import Grid
 from ssr_bench.evaluation.results import CellResult
 from ssr_bench.evaluation.statistics import Estimate
@@ -59,79 +60,99 @@ def markdown(calibrations: Sequence[ScoreCalibration], suggestion: Suggestion) -
 def write_calibration(
     results: Sequence[CellResult], calibrations: Sequence[ScoreCalibration], suggestion: Suggestion, folder: Path
 ) -> None:
-    """calibration.md, reliability.png and thresholds.png in `folder`."""
+    """calibration.md, and both figures as PNG, SVG, PDF and CSV, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "calibration.md").write_text(markdown(calibrations, suggestion), encoding="utf-8")
     for one in drawings(results, calibrations):
-        (folder / f"{one.name}.png").write_bytes(one.png)
+        one.write(folder)
 
 
 def drawings(results: Sequence[CellResult], calibrations: Sequence[ScoreCalibration]) -> tuple[Drawing, ...]:
-    """The reliability curve, and the thresholds."""
-    return (
-        Drawing("reliability", "The share of right paths by their drafts' mean score", _reliability(calibrations)),
-        Drawing("thresholds", "What a threshold gives", _sweeps(results, calibrations)),
+    """The reliability curve, and the thresholds, a row of axes for each data set."""
+    groups: dict[str, list[ScoreCalibration]] = {}
+    for one in calibrations:
+        groups.setdefault(one.stratum.dataset, []).append(one)
+    return _reliability(groups), _sweeps(results, groups)
+
+
+def _title(name: str, group: Sequence[ScoreCalibration]) -> str:
+    problems, paths = max(one.problems for one in group), sum(one.paths for one in group)
+    return f"{name}, {problems} problems, {paths} paths"
+
+
+def _reliability(groups: Mapping[str, Sequence[ScoreCalibration]]) -> Drawing:
+    figure, all_axes = blank(1, 9.4, 4.4 * len(groups), rows=len(groups))
+    rows: list[Row] = []
+    for axes, (name, group) in zip(all_axes, groups.items(), strict=True):
+        for place, one in enumerate(group):
+            rights = [each.right for each in one.reliability]
+            axes.errorbar(
+                [each.score for each in one.reliability],
+                [right.value for right in rights],
+                yerr=bars_of(rights),
+                color=COLOURS[place % len(COLOURS)],
+                marker="o",
+                capsize=3,
+                elinewidth=0.9,
+                label=str(one.stratum),
+            )
+            rows += [
+                (str(one.stratum), each.score, each.paths, each.right.value, each.right.low, each.right.high)
+                for each in one.reliability
+            ]
+        axes.set_title(_title(name, group), fontsize=10, loc="left")
+        axes.set_xticks(range(int(MAX_SCORE) + 1))
+        axes.set_xlabel(f"mean score of a path's drafts (bins of {BIN_PATHS} paths or more)")
+        percent(axes, "paths with the right answer", 1.04)
+        legend(axes)
+    caption = "The share of right paths by their drafts' mean score, with 95 % intervals"
+    columns = ("stratum", "mean score", "paths", "right", "low", "high")
+    return Drawing.of("reliability", caption, figure, columns, rows)
+
+
+def _sweeps(results: Sequence[CellResult], groups: Mapping[str, Sequence[ScoreCalibration]]) -> Drawing:
+    figure, all_axes = blank(2, 14.8, 4.4 * len(groups), rows=len(groups))
+    rows: list[Row] = []
+    for place, (name, group) in enumerate(groups.items()):
+        left, right = all_axes[2 * place : 2 * place + 2]
+        for number, one in enumerate(group):
+            _sweep(left, right, one, COLOURS[number % len(COLOURS)])
+            rows += [_sweep_row(one, row) for row in one.sweep]
+        _measured(left, right, [one for one in results if one.records[0].dataset == name])
+        left.set_title(_title(name, group), fontsize=10, loc="left")
+        right.set_title("estimated from these paths, without interval; points: measured", fontsize=10, loc="left")
+        percent(left, "accuracy of a single path", 1.04)
+        right.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
+        right.set_ylim(bottom=0)
+        right.set_ylabel("decode_ratio to the baseline")
+        for axes in (left, right):
+            axes.set_xlabel("threshold")
+            axes.set_xticks(range(int(MAX_SCORE) + 1))
+        legend(right)
+    columns = ("stratum", "threshold", "rejected", "known", "right", "low", "high", "if wrong", "if right", "ratio")
+    return Drawing.of("thresholds", "What a threshold gives", figure, columns, rows)
+
+
+def _sweep(left: Axes, right: Axes, one: ScoreCalibration, colour: str) -> None:
+    known = [row for row in one.sweep if row.known > 0]
+    thresholds, low, high = zip(*((row.threshold, row.low, row.high) for row in one.sweep), strict=True)
+    left.fill_between(thresholds, low, high, color=colour, alpha=0.1, linewidth=0)
+    left.errorbar(
+        [row.threshold for row in known],
+        [row.right.value for row in known],
+        yerr=bars_of([row.right for row in known]),
+        color=colour,
+        elinewidth=0.6,
     )
+    costs = [row for row in one.sweep if row.decode_ratio is not None]
+    label = f"{one.stratum}: paths a threshold would not change; shaded: bounds of all"
+    right.plot([row.threshold for row in costs], [row.decode_ratio or 0.0 for row in costs], color=colour, label=label)
 
 
-def _reliability(calibrations: Sequence[ScoreCalibration]) -> bytes:
-    figure, (axes,) = blank()
-    for number, one in enumerate(calibrations):
-        scores, rights = [each.score for each in one.reliability], [each.right for each in one.reliability]
-        axes.errorbar(
-            scores,
-            [right.value for right in rights],
-            yerr=bars_of(rights),
-            color=COLOURS[number % len(COLOURS)],
-            marker="o",
-            capsize=3,
-            elinewidth=0.9,
-            label=str(one.stratum),
-        )
-    axes.set_ylim(0, 1)
-    axes.set_xlabel(f"mean score of a path's drafts (bins of {BIN_PATHS} paths or more)")
-    percent(axes, "paths with the right answer")
-    axes.legend(fontsize=8, frameon=False)
-    return png_of(figure)
-
-
-def _sweeps(results: Sequence[CellResult], calibrations: Sequence[ScoreCalibration]) -> bytes:
-    figure, (left, right) = blank(2, width=11.0)
-    for number, one in enumerate(calibrations):
-        colour, rows = COLOURS[number % len(COLOURS)], one.sweep
-        known = [row for row in rows if row.known > 0]
-        left.fill_between(
-            [row.threshold for row in rows],
-            [row.low for row in rows],
-            [row.high for row in rows],
-            color=colour,
-            alpha=0.15,
-            linewidth=0,
-            label=f"{one.stratum}: bounds",
-        )
-        left.plot(
-            [row.threshold for row in known],
-            [row.right.value for row in known],
-            color=colour,
-            label=f"{one.stratum}: paths it would not change",
-        )
-        costs = [row for row in rows if row.decode_ratio is not None]
-        right.plot(
-            [row.threshold for row in costs],
-            [row.decode_ratio or 0.0 for row in costs],
-            color=colour,
-            label=f"{one.stratum}: estimated",
-        )
-    _measured(left, right, results)
-    left.set_ylim(0, 1)
-    percent(left, "accuracy of a single path")
-    right.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
-    right.set_ylim(bottom=0)
-    right.set_ylabel("decode_ratio to the baseline")
-    for axes in (left, right):
-        axes.set_xlabel("threshold")
-        axes.legend(fontsize=8, frameon=False)
-    return png_of(figure)
+def _sweep_row(one: ScoreCalibration, row: Tried) -> Row:
+    right = (row.right.value, row.right.low, row.right.high) if row.known else ("", "", "")
+    ratio = "" if row.decode_ratio is None else row.decode_ratio
+    return (str(one.stratum), row.threshold, row.rewritten, row.known, *right, row.low, row.high, ratio)
 
 
 def _measured(left: Axes, right: Axes, results: Sequence[CellResult]) -> None:

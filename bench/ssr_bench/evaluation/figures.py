@@ -1,26 +1,31 @@
-"""The figures, with matplotlib, which is imported when the first one is drawn.
-
-Colours are those of Okabe and Ito, which people with colour-vision deficiencies distinguish; a mode has a marker too.
-"""
+"""The figures: one panel a data set, an interval on every point, shares from zero, and the rows that are drawn."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from ssr.core.errors import CapabilityMissing
 from ssr.core.types import MAX_SCORE, Mode
 from ssr_bench.evaluation import series
+from ssr_bench.evaluation.canvas import (
+    COLOURS,
+    LINES,
+    Drawing,
+    Row,
+    bars_of,
+    blank,
+    legend,
+    number,
+    percent,
+    whole_ticks,
+)
 from ssr_bench.evaluation.results import CellResult
 from ssr_bench.evaluation.statistics import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 #: Of modes: a colour and a marker each.
 MODE_STYLE: Mapping[Mode, tuple[str, str]] = {
@@ -30,93 +35,89 @@ MODE_STYLE: Mapping[Mode, tuple[str, str]] = {
     Mode.PARALLEL_SPM: ("#0072B2", "D"),
     Mode.SSD: ("#E69F00", "^"),
     Mode.SSR: ("#D55E00", "P"),
-    Mode.PARALLEL_SSD: ("#CC79A7", "X"),
     Mode.CASCADE: ("#009E73", "*"),
 }
-#: Of lines that are not modes.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-_LINES = ("-", "--", ":", "-.")
-_DPI = 150
+
+#: Draws what one data set has, and gives the rows that it has drawn, without the data set.
+_Draw = Callable[["Axes", Sequence[CellResult]], list[Row]]
+_INTERVAL = ("value", "low", "high")
+#: Of an axis of shares: a point at 100 % is whole.
+_TOP = 1.04
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure as PNG, with its file's name and what it shows."""
+class _Panel:
+    """What one axes of a data set shows; `has` says whether there is data for it."""
 
-    name: str
-    caption: str
-    png: bytes
+    title: str
+    draw: _Draw
+    has: Callable[[Sequence[CellResult]], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
     name: str
     caption: str
-    draw: Callable[[Sequence[CellResult]], Figure | None]
-
-
-def check_plotting() -> None:
-    """Raises: CapabilityMissing without matplotlib."""
-    if find_spec("matplotlib") is None:
-        raise CapabilityMissing("drawing figures needs matplotlib: pip install 'ssr-serve[plots]'")
+    columns: tuple[str, ...]
+    panels: tuple[_Panel, ...]
+    height: float = 4.4
 
 
 def drawings(results: Sequence[CellResult]) -> tuple[tuple[Drawing, ...], tuple[str, ...]]:
     """The figures that the results have data for, and the captions of those they have none for."""
     drawn, missing = [], []
     for kind in _KINDS:
-        figure = kind.draw(results)
-        if figure is None:
+        drawing = _drawn(kind, results)
+        if drawing is None:
             missing.append(kind.caption)
         else:
-            drawn.append(Drawing(kind.name, kind.caption, png_of(figure)))
+            drawn.append(drawing)
     return tuple(drawn), tuple(missing)
 
 
-def blank(columns: int = 1, width: float = 7.0, height: float = 4.4) -> tuple[Figure, list[Axes]]:
-    """A figure with axes side by side, which no window and no global state knows of."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
-    for one in axes:
-        one.spines[["top", "right"]].set_visible(False)
-        one.grid(alpha=0.25, linewidth=0.6)
-        one.set_axisbelow(True)
-    return figure, axes
-
-
-def png_of(figure: Figure) -> bytes:
-    """The figure as PNG."""
-    out = BytesIO()
-    figure.savefig(out, dpi=_DPI, metadata={"Software": None})
-    return out.getvalue()
-
-
-def percent(axes: Axes, what: str) -> None:
-    """The y axis is a share."""
-    from matplotlib.ticker import PercentFormatter
-
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set_ylabel(what)
-
-
-def bars_of(estimates: Sequence[Estimate]) -> list[list[float]]:
-    """The lengths of error bars below and above."""
-    return [[one.value - one.low for one in estimates], [one.high - one.value for one in estimates]]
-
-
-def _compute(results: Sequence[CellResult]) -> Figure | None:
-    shown = {ratio: series.compute_points(results, ratio) for ratio in ("decode_ratio", "total_ratio")}
-    if not any(shown.values()):
+def _drawn(kind: _Kind, results: Sequence[CellResult]) -> Drawing | None:
+    """A row of axes for each data set."""
+    groups = {name: group for name, group in series.by_dataset(results).items() if _any(kind, group)}
+    if not groups:
         return None
-    figure, all_axes = blank(2, width=11.0, height=4.8)
-    for axes, (ratio, points) in zip(all_axes, shown.items(), strict=True):
+    columns, count = len(kind.panels), len(groups)
+    figure, all_axes = blank(columns, 4.0 + 5.4 * columns, kind.height * count, rows=count)
+    rows: list[Row] = []
+    for place, (name, group) in enumerate(groups.items()):
+        for column, panel in enumerate(kind.panels):
+            axes = all_axes[place * columns + column]
+            title = f"{name}, {series.problems_of(group)} problems"
+            axes.set_title(f"{title}: {panel.title}" if panel.title else title, fontsize=10, loc="left")
+            if panel.has(group):
+                rows += [(name, *([panel.title] if columns > 1 else []), *row) for row in panel.draw(axes, group)]
+            if column == columns - 1:
+                legend(axes)
+    if kind.name == "accuracy-compute":
+        _number(all_axes, list(groups.values()), kind)
+    head = ("data set", *(["panel"] if columns > 1 else []), *kind.columns)
+    return Drawing.of(kind.name, kind.caption, figure, head, rows)
+
+
+def _any(kind: _Kind, group: Sequence[CellResult]) -> bool:
+    return any(panel.has(group) for panel in kind.panels)
+
+
+def _named(one: CellResult) -> str:
+    """The cell's label; a baseline's has its evaluation, of which there may be several."""
+    return f"baseline of {one.evaluation}" if one.cell.mode is Mode.BASELINE else one.label
+
+
+def _ends(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
+
+
+def _ratio_panel(ratio: str) -> _Draw:
+    def draw(axes: Axes, results: Sequence[CellResult]) -> list[Row]:
+        points = series.compute_points(results, ratio)
         for point in points:
             colour, marker = MODE_STYLE[point.result.cell.mode]
             accuracy = point.result.accuracy
+            place = results.index(point.result) + 1
             axes.errorbar(
                 point.x.value,
                 accuracy.value,
@@ -124,27 +125,36 @@ def _compute(results: Sequence[CellResult]) -> Figure | None:
                 yerr=bars_of([accuracy]),
                 color=colour,
                 marker=marker,
-                markersize=8,
+                markersize=7,
                 elinewidth=0.9,
                 alpha=0.9,
                 linestyle="",
-                label=point.result.label,
+                label=f"{place}  {_named(point.result)}",
             )
-        _number(axes, points)
         axes.axvline(1.0, color="black", linewidth=0.8, linestyle=":")
         axes.set_xscale("log")
-        _number_logarithmic(axes)
+        _logarithmic(axes)
         axes.set_xlabel(f"{ratio} to the baseline (logarithmic)")
-        percent(axes, "accuracy")
-    all_axes[0].set_title("generated tokens", fontsize=10, loc="left")
-    all_axes[1].set_title("all tokens, prompts too", fontsize=10, loc="left")
-    handles, labels = all_axes[0].get_legend_handles_labels()
-    numbered = [f"{number}  {label}" for number, label in enumerate(labels, start=1)]
-    figure.legend(handles, numbered, loc="outside right upper", fontsize=8, frameon=False)
-    return figure
+        percent(axes, "accuracy", _TOP)
+        return [
+            (results.index(one.result) + 1, _named(one.result), *_ends(one.x), *_ends(one.result.accuracy))
+            for one in points
+        ]
+
+    return draw
 
 
-def _number_logarithmic(axes: Axes) -> None:
+def _number(all_axes: Sequence[Axes], groups: Sequence[Sequence[CellResult]], kind: _Kind) -> None:
+    """The number that the legend has, beside each point: cells of one mode look alike."""
+    places = [(group, ratio) for group in groups for ratio in ("decode_ratio", "total_ratio")]
+    for axes, (group, ratio) in zip(all_axes, places, strict=True):
+        points = series.compute_points(group, ratio)
+        if points:
+            at = [(one.x.value, one.result.accuracy.value) for one in points]
+            number(axes, at, [group.index(one.result) + 1 for one in points])
+
+
+def _logarithmic(axes: Axes) -> None:
     """Ticks at 0.1, 0.2, 0.5, 1, 2, 5 ..."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -153,22 +163,11 @@ def _number_logarithmic(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _number(axes: Axes, points: Sequence[series.Point]) -> None:
-    """The number that the legend has, beside each point: cells of one mode look alike."""
-    for number, point in enumerate(points, start=1):
-        place = (point.x.value, point.result.accuracy.value)
-        axes.annotate(str(number), place, xytext=(6, 5), textcoords="offset points", fontsize=9, weight="bold")
-
-
-def _paths(results: Sequence[CellResult]) -> Figure | None:
-    lines = series.path_lines(results)
-    if not lines:
-        return None
-    figure, (axes,) = blank(width=9.0)
-    styles = _Styles()
-    for number, (name, line) in enumerate(lines.items()):
+def _paths(axes: Axes, results: Sequence[CellResult]) -> list[Row]:
+    lines, styles = series.path_lines(results), _Styles()
+    for place, (name, line) in enumerate(lines.items()):
         accuracies = [one.accuracy for one in line]
-        aside = (number - (len(lines) - 1) / 2) * 0.05  # so that error bars do not hide each other
+        aside = (place - (len(lines) - 1) / 2) * 0.05  # so that error bars do not hide each other
         axes.errorbar(
             [one.paths + aside for one in line],
             [one.value for one in accuracies],
@@ -179,12 +178,11 @@ def _paths(results: Sequence[CellResult]) -> Figure | None:
             marker=MODE_STYLE[line[-1].cell.mode][1],
             **styles.next(line[-1].cell.mode),
         )
-    _baseline_line(axes, results)
+    _baselines(axes, results)
     axes.set_xticks(sorted({one.paths for line in lines.values() for one in line}))
     axes.set_xlabel("paths")
-    percent(axes, "accuracy")
-    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
-    return figure
+    percent(axes, "accuracy", _TOP)
+    return [(name, one.paths, *_ends(one.accuracy)) for name, line in lines.items() for one in line]
 
 
 class _Styles:
@@ -195,14 +193,13 @@ class _Styles:
 
     def next(self, mode: Mode) -> dict[str, Any]:
         self._seen[mode] += 1
-        return {"color": MODE_STYLE[mode][0], "linestyle": _LINES[(self._seen[mode] - 1) % len(_LINES)]}
+        return {"color": MODE_STYLE[mode][0], "linestyle": LINES[(self._seen[mode] - 1) % len(LINES)]}
 
 
-def _spm(results: Sequence[CellResult]) -> Figure | None:
+def _spm(axes: Axes, results: Sequence[CellResult]) -> list[Row]:
     pairs = series.spm_pairs(results)
-    if not pairs:
-        return None
-    figure, (axes,) = blank(height=3.8)
+    names = [f"{one.paths} path(s){f', {one.cell.stop_rule}' if one.cell.stop_rule else ''}" for one, _ in pairs]
+    rows: list[Row] = []
     for column, mode in enumerate((Mode.PARALLEL, Mode.PARALLEL_SPM)):
         colour, marker = MODE_STYLE[mode]
         accuracies = [pair[column].accuracy for pair in pairs]
@@ -217,84 +214,135 @@ def _spm(results: Sequence[CellResult]) -> Figure | None:
             linestyle="",
             label="selected strategies (SPM)" if column else "no strategies",
         )
-    _baseline_line(axes, results)
-    names = [f"{one.paths} path(s){f', {one.cell.stop_rule}' if one.cell.stop_rule else ''}" for one, _ in pairs]
+        rows += [(str(mode), name, *_ends(one)) for name, one in zip(names, accuracies, strict=True)]
+    _baselines(axes, results)
     axes.set_xticks(range(len(pairs)), names)
     axes.set_xlim(-0.6, len(pairs) - 0.4)
-    percent(axes, "accuracy")
-    figure.legend(loc="outside upper center", ncols=3, fontsize=8, frameon=False)
-    return figure
+    percent(axes, "accuracy", _TOP)
+    return rows
 
 
-def _scores(results: Sequence[CellResult]) -> Figure | None:
-    histograms = series.score_histograms(results)
-    if not histograms:
-        return None
-    figure, all_axes = blank(len(histograms), width=max(7.0, 4.6 * len(histograms)))
-    for axes, one in zip(all_axes, histograms, strict=True):
-        middles = [(a + b) / 2 for a, b in zip(one.edges, one.edges[1:], strict=False)]
-        width = one.edges[1] - one.edges[0]
-        axes.bar(middles, one.shares, width=width * 0.92, color=COLOURS[5], label="drafts with this score")
-        axes.plot(one.edges, [0.0, *one.cumulative], color=COLOURS[1], linewidth=2, label="drafts with less")
+def _baselines(axes: Axes, results: Sequence[CellResult]) -> None:
+    """Each evaluation's, with its interval."""
+    found = [one for one in results if one.cell.mode is Mode.BASELINE]
+    for place, one in enumerate(found):
+        axes.axhline(
+            one.accuracy.value, color="black", linewidth=0.9, linestyle=LINES[-1 - place % 3], label=_named(one)
+        )
+        axes.axhspan(one.accuracy.low, one.accuracy.high, color="black", alpha=0.05, linewidth=0)
+
+
+def _scores(axes: Axes, results: Sequence[CellResult]) -> list[Row]:
+    rows: list[Row] = []
+    found = series.score_histograms(results)
+    for place, one in enumerate(found):
+        width = (one.edges[1] - one.edges[0]) * 0.92 / len(found)
+        lefts = [edge + width * place for edge in one.edges[:-1]]
+        colour, values = COLOURS[place % len(COLOURS)], [share.value for share in one.intervals]
+        label = f"{one.scorer}: {one.count:,} drafts"
+        axes.bar(lefts, values, width=width, align="edge", color=colour, alpha=0.7, label=label)
+        bars = [(left + width / 2, share) for left, share in zip(lefts, one.intervals, strict=True) if share.value]
+        shares = [share for _, share in bars]
+        axes.errorbar(
+            [middle for middle, _ in bars],
+            [share.value for share in shares],
+            yerr=bars_of(shares),
+            color="black",
+            linestyle="",
+            elinewidth=0.8,
+        )
+        axes.plot(one.edges, [0.0, *one.cumulative], color=colour, linewidth=1.6, linestyle=LINES[1], label="with less")
+        rows += [(one.scorer, edge, *_ends(share)) for edge, share in zip(one.edges, one.intervals, strict=False)]
         for threshold in one.thresholds:
-            axes.axvline(threshold, color="black", linewidth=0.9, linestyle=":")
-            axes.annotate(f"threshold {threshold:g}", (threshold, 0.97), rotation=90, ha="right", va="top", fontsize=8)
-        axes.set_title(f"{one.scorer}: {one.count:,} drafts judged", fontsize=10, loc="left")
-        axes.set_xlim(0, MAX_SCORE)
-        axes.set_ylim(0, 1)
-        axes.set_xlabel("score")
-        percent(axes, "share of drafts")
-        axes.legend(fontsize=8, frameon=False, loc="upper left")
-    return figure
+            axes.axvline(threshold, color="black", linewidth=0.9, linestyle=":", label=f"threshold {threshold:g}")
+    axes.set_xlim(0, MAX_SCORE)
+    axes.set_xticks(range(int(MAX_SCORE) + 1))
+    axes.set_xlabel("score")
+    percent(axes, "share of drafts", 1.0)
+    return rows
 
 
-def _rewrites(results: Sequence[CellResult]) -> Figure | None:
+def _rewrites(axes: Axes, results: Sequence[CellResult]) -> list[Row]:
+    rows: list[Row] = []
     lines = [(one, rates) for one in results if len(rates := series.rewrite_rates(one)) > 1]
-    if not lines:
-        return None
-    figure, (axes,) = blank(width=9.0)
-    for number, (one, rates) in enumerate(lines):
-        colour, style = COLOURS[number % len(COLOURS)], _LINES[number // len(COLOURS) % len(_LINES)]
-        steps, shares = [index + 1 for index, _ in rates], [rate.value for _, rate in rates]
-        axes.plot(steps, shares, color=colour, linestyle=style, marker="o", markersize=3, label=one.label)
-        if len(lines) <= 3:  # bands of many lines hide each other
-            axes.fill_between(
-                steps, [r.low for _, r in rates], [r.high for _, r in rates], color=colour, alpha=0.15, linewidth=0
-            )
-    axes.set_ylim(0, 1)
+    for place, (one, rates) in enumerate(lines):
+        aside = (place - (len(lines) - 1) / 2) * 0.4 / len(lines)
+        axes.errorbar(
+            [index + 1 + aside for index, _ in rates],
+            [rate.value for _, rate in rates],
+            yerr=bars_of([rate for _, rate in rates]),
+            color=COLOURS[place % len(COLOURS)],
+            linestyle=LINES[place // len(COLOURS) % len(LINES)],
+            marker="o",
+            markersize=3,
+            elinewidth=0.7,
+            label=one.label,
+        )
+        rows += [(one.label, index + 1, *_ends(rate)) for index, rate in rates]
+    whole_ticks(axes)
     axes.set_xlabel("step of a path")
-    percent(axes, "drafts written again")
-    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
-    return figure
+    percent(axes, "drafts written again", _TOP)
+    return rows
 
 
-def _time(results: Sequence[CellResult]) -> Figure | None:
-    lines = [(one, *series.answered_by(one)) for one in results if one.wall_s]
-    if not lines:
-        return None
-    figure, (axes,) = blank(width=9.0)
+def _time(axes: Axes, results: Sequence[CellResult]) -> list[Row]:
+    rows: list[Row] = []
     styles = _Styles()
-    for one, seconds, shares in lines:
-        axes.step(seconds, shares, where="post", linewidth=1.3, label=one.label, **styles.next(one.cell.mode))
-    axes.set_xlim(left=0)
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("seconds from a job's start")
-    percent(axes, "runs with an answer, right or wrong")
-    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
-    return figure
-
-
-def _baseline_line(axes: Axes, results: Sequence[CellResult]) -> None:
     for one in results:
-        if one.cell.mode is Mode.BASELINE:
-            axes.axhline(one.accuracy.value, color="black", linewidth=0.9, linestyle=":", label=one.label)
+        if not one.wall_s:
+            continue
+        seconds, shares = series.answered_by(one)
+        ends, style = series.shares_of(one, shares), styles.next(one.cell.mode)
+        axes.step(seconds, shares, where="post", linewidth=1.3, label=_named(one), **style)
+        low, high = [end.low for end in ends], [end.high for end in ends]
+        axes.fill_between(seconds, low, high, step="post", color=style["color"], alpha=0.06, linewidth=0)
+        rows += [(_named(one), second, *_ends(end)) for second, end in zip(seconds, ends, strict=True)]
+    axes.set_xlim(left=0)
+    axes.set_xlabel("seconds from a job's start")
+    percent(axes, "runs with an answer, right or wrong", _TOP)
+    return rows
+
+
+def _ratio(title: str, ratio: str) -> _Panel:
+    return _Panel(title, _ratio_panel(ratio), lambda results: bool(series.compute_points(results, ratio)))
 
 
 _KINDS = (
-    _Kind("accuracy-compute", "Accuracy against compute, with 95 % intervals (the paper's figure 3)", _compute),
-    _Kind("accuracy-paths", "Accuracy against the number of paths (the paper's figure 2)", _paths),
-    _Kind("selection", "With and without selected strategies (the paper's figure 4)", _spm),
-    _Kind("scores", "Scores of drafted steps, and their cumulative curve (the paper's figure 5)", _scores),
-    _Kind("rewrites", "Rewritten drafts by their place in the path", _rewrites),
-    _Kind("time", "Time to answer: the share of runs that had answered by then", _time),
+    _Kind(
+        "accuracy-compute",
+        "Accuracy against compute, with 95 % intervals (the paper's figure 3)",
+        ("number", "cell", "ratio", "ratio low", "ratio high", "accuracy", "low", "high"),
+        (_ratio("generated tokens", "decode_ratio"), _ratio("all tokens, prompts too", "total_ratio")),
+        4.8,
+    ),
+    _Kind(
+        "accuracy-paths",
+        "Accuracy against the number of paths, with 95 % intervals (the paper's figure 2)",
+        ("line", "paths", *_INTERVAL),
+        (_Panel("", _paths, lambda results: bool(series.path_lines(results))),),
+    ),
+    _Kind(
+        "selection",
+        "With and without selected strategies, with 95 % intervals (the paper's figure 4)",
+        ("mode", "paths", *_INTERVAL),
+        (_Panel("", _spm, lambda results: bool(series.spm_pairs(results))),),
+    ),
+    _Kind(
+        "scores",
+        "Scores of drafted steps, with 95 % intervals, and their cumulative curve (the paper's figure 5)",
+        ("scorer", "score from", *_INTERVAL),
+        (_Panel("", _scores, lambda results: bool(series.score_histograms(results))),),
+    ),
+    _Kind(
+        "rewrites",
+        "Rewritten drafts by their place in the path, with 95 % intervals",
+        ("cell", "step", *_INTERVAL),
+        (_Panel("", _rewrites, lambda results: any(len(series.rewrite_rates(one)) > 1 for one in results)),),
+    ),
+    _Kind(
+        "time",
+        "Time to answer: the share of runs that had answered by then, with 95 % intervals",
+        ("cell", "seconds", *_INTERVAL),
+        (_Panel("", _time, lambda results: any(one.wall_s for one in results)),),
+    ),
 )

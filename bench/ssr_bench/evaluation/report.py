@@ -1,4 +1,4 @@
-"""The report's files: report.html, which needs no other file, the figures as PNG, and table.md."""
+"""The report's files: report.html, which needs no other file, the figures as PNG, SVG, PDF and CSV, and table.md."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import base64
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from ssr.core.errors import InvalidRequest
-from ssr_bench.evaluation.figures import Drawing, drawings
+from ssr_bench.evaluation.canvas import Drawing
+from ssr_bench.evaluation.figures import drawings
 from ssr_bench.evaluation.grid import Grid
+from ssr_bench.evaluation.paired import holm
 from ssr_bench.evaluation.results import results_of
 from ssr_bench.evaluation.run_directory import Evaluation
 from ssr_bench.evaluation.table import DEFINITIONS, MARGIN, changed_grid, grids, markdown, setting
+from ssr_bench.report_json import report_json
 
 _STYLE = """\
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -39,10 +43,28 @@ def write_report(
     drawn, missing = drawings(results)
     folder.mkdir(parents=True, exist_ok=True)
     for one in drawn:
-        (folder / f"{one.name}.png").write_bytes(one.png)
+        one.write(folder)
     (folder / "table.md").write_text(markdown(evaluations, tables), encoding="utf-8")
     (folder / "report.html").write_text(html(evaluations, tables, drawn, missing), encoding="utf-8")
     return tables
+
+
+def results_json(evaluations: Sequence[Evaluation], reference: Evaluation | None, margin: float) -> dict[str, Any]:
+    """All that the tables show, and each cell's gain over the baseline, as JSON."""
+    found = results_of(evaluations, reference)
+    cells = [one for _, group in found for one in group]
+    gains = [one.gain for one in cells]
+    compared = [gain for gain in gains if gain is not None]
+    different = iter(holm([gain.p for gain in compared]))
+    worse = iter(holm([gain.no_worse_p(margin) for gain in compared]))
+    rows = []
+    for one, gain in zip(cells, gains, strict=True):
+        row = report_json(one) | {"dataset": one.records[0].dataset, "runs": len(one.records)}
+        if gain is not None:
+            tests = {"p_holm": next(different), "no_loss_p_holm": next(worse)}
+            row["gain"] |= tests | {"no_loss_p": gain.no_worse_p(margin), "margin": margin}
+        rows.append(row)
+    return {"evaluations": [{"name": one.name, "setting": list(setting(one))} for one, _ in found], "cells": rows}
 
 
 def html(

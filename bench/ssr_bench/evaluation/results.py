@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ssr.core.errors import InvalidRequest
 from ssr.core.types import Mode
@@ -15,6 +15,7 @@ from ssr_bench.evaluation.plan import Cell
 from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.run_directory import Evaluation
 from ssr_bench.evaluation.statistics import Estimate, effective_trials, mean_estimate, pass_at_k, wilson
+from ssr_bench.report_json import UNREPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class CellResult:
     evaluation: str
     label: str
     cell: Cell
-    records: tuple[Record, ...]
+    records: tuple[Record, ...] = field(metadata=UNREPORTED)
     lost: int
     accuracy: Estimate
     pass_at_k: tuple[int, Estimate] | None

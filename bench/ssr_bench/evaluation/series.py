@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ssr.core.types import MAX_SCORE, Mode, Source, StopRule
 from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.results import CellResult
-from ssr_bench.evaluation.statistics import Estimate, wilson
+from ssr_bench.evaluation.statistics import Estimate, effective_trials, wilson
 
 #: A histogram's bars a point of score.
 BARS_A_POINT = 2
@@ -28,14 +29,39 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """The scores that one scorer gave to drafts: the share of all in each bar, and in it and those below."""
+    """The scores that one scorer gave to drafts: the share of all in each bar, and in it and those below.
+
+    `intervals` are those of the shares; drafts of one problem count for what their likeness leaves them worth.
+    """
 
     scorer: str
     edges: tuple[float, ...]
-    shares: tuple[float, ...]
+    intervals: tuple[Estimate, ...]
     cumulative: tuple[float, ...]
     count: int
     thresholds: tuple[float, ...]
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        return tuple(one.value for one in self.intervals)
+
+
+def by_dataset(results: Sequence[CellResult]) -> Mapping[str, list[CellResult]]:
+    """The results of each data set, by its name, in their order."""
+    groups: dict[str, list[CellResult]] = {}
+    for one in results:
+        groups.setdefault(one.records[0].dataset, []).append(one)
+    return groups
+
+
+def problems_of(results: Sequence[CellResult]) -> int:
+    """How many problems the runs are of."""
+    return len({record.problem_id for one in results for record in one.records})
+
+
+def shares_of(result: CellResult, shares: Sequence[float]) -> list[Estimate]:
+    """Shares of a cell's runs with their intervals, repeats of a problem counting as one run."""
+    return [wilson(share, problems_of([result])) for share in shares]
 
 
 def compute_points(results: Sequence[CellResult], ratio: str) -> list[Point]:
@@ -81,15 +107,15 @@ def spm_pairs(results: Sequence[CellResult]) -> list[tuple[CellResult, CellResul
 
 def score_histograms(results: Sequence[CellResult]) -> list[Histogram]:
     """One for each scorer, over all steps that it judged."""
-    scores: dict[str, list[float]] = {}
+    scores: dict[str, dict[str, list[float]]] = {}
     thresholds: dict[str, set[float]] = {}
     for one in results:
         for record in one.records if one.cell.mode.drafts else ():
             name = scorer_of(record)
             found = [score for path in record.paths for step in path.steps if (score := step.judged_score) is not None]
-            scores.setdefault(name, []).extend(found)
+            scores.setdefault(name, {}).setdefault(record.problem_id, []).extend(found)
             thresholds.setdefault(name, set()).update({one.threshold} - {None})  # type: ignore[arg-type]
-    return [_histogram(name, found, thresholds[name]) for name, found in scores.items() if found]
+    return [_histogram(name, found, thresholds[name]) for name, found in scores.items() if any(found.values())]
 
 
 def scorer_of(record: Record) -> str:
@@ -99,16 +125,18 @@ def scorer_of(record: Record) -> str:
 
 def rewrite_rates(result: CellResult) -> list[tuple[int, Estimate]]:
     """For each step index from 0, the share of drafts that were written again; up to where few paths come."""
-    counts: dict[int, list[bool]] = {}
+    counts: dict[int, dict[str, list[bool]]] = {}
     for record in result.records:
         for path in record.paths:
             for step in path.steps:
                 if step.judged_score is not None:
-                    counts.setdefault(step.index, []).append(step.source is Source.REWRITTEN)
+                    problems = counts.setdefault(step.index, {})
+                    problems.setdefault(record.problem_id, []).append(step.source is Source.REWRITTEN)
+    rates = [(index, list(groups.values())) for index, groups in sorted(counts.items())]
     return [
-        (index, wilson(sum(found) / len(found), len(found)))
-        for index, found in sorted(counts.items())
-        if len(found) >= MIN_STEPS
+        (index, wilson(sum(map(sum, groups)) / count, effective_trials(groups)))
+        for index, groups in rates
+        if (count := sum(map(len, groups))) >= MIN_STEPS
     ]
 
 
@@ -118,12 +146,15 @@ def answered_by(result: CellResult) -> tuple[list[float], list[float]]:
     return [0.0, *seconds], [number / len(result.records) for number in range(len(seconds) + 1)]
 
 
-def _histogram(name: str, scores: Sequence[float], thresholds: set[float]) -> Histogram:
+def _histogram(name: str, problems: Mapping[str, Sequence[float]], thresholds: set[float]) -> Histogram:
     bars = int(MAX_SCORE) * BARS_A_POINT
-    counts = [0] * bars
-    for score in scores:
-        counts[min(bars - 1, int(score * BARS_A_POINT))] += 1
-    shares = [count / len(scores) for count in counts]
-    running = [sum(counts[: number + 1]) / len(scores) for number in range(bars)]
-    edges = [number / BARS_A_POINT for number in range(bars + 1)]
-    return Histogram(name, tuple(edges), tuple(shares), tuple(running), len(scores), tuple(sorted(thresholds)))
+    groups = [[min(bars - 1, int(score * BARS_A_POINT)) for score in found] for found in problems.values() if found]
+    count = sum(map(len, groups))
+    counts = Counter(bar for group in groups for bar in group)
+    shares = [
+        wilson(counts[bar] / count, effective_trials([[one == bar for one in group] for group in groups]))
+        for bar in range(bars)
+    ]
+    running = [sum(counts[bar] for bar in range(last + 1)) / count for last in range(bars)]
+    edges = [bar / BARS_A_POINT for bar in range(bars + 1)]
+    return Histogram(name, tuple(edges), tuple(shares), tuple(running), count, tuple(sorted(thresholds)))

@@ -120,6 +120,8 @@ def mean_estimate(groups: Sequence[Sequence[float]], resamples: int = RESAMPLES)
     drawn = [math.fsum(dice.choices(means, k=len(means))) / len(means) for _ in range(resamples)]
     value = math.fsum(means) / len(means)
     low, high = ends(drawn)
+    if low == high and 0 <= value <= 1:  # resampling equal shares shows nothing of what is not known
+        return wilson(value, len(means))
     return Estimate(value, min(low, value), max(high, value))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ssr_bench.evaluation.figures import COLOURS, blank, percent, png_of
+from ssr_bench.evaluation.canvas import COLOURS, blank, percent, png_of
 from ssr_bench.evaluation.grid import Grid
 from ssr_bench.evaluation.statistics import Estimate
 from ssr_bench.replay.summary import Figures, GroupSummary, Prices
@@ -82,7 +82,7 @@ def break_even_figure(summaries: Sequence[GroupSummary], prices: Prices) -> byte
     axes.axhline(0.0, color="black", linewidth=0.8, linestyle=":")
     axes.axvline(prices.draft, color="black", linewidth=0.8, linestyle="--")
     axes.set_xlabel("price of a draft token, in target tokens")
-    percent(axes, "saved at equal accuracy")
+    percent(axes, "saved at equal accuracy", below_zero=True)
     axes.legend(fontsize=7, frameon=False)
     return png_of(figure)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from evaluation_records import BASELINE, drafted, evaluation, record, written
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ssr.core.errors import InvalidRequest
 from ssr.core.types import Mode, StopRule
-from ssr_bench.evaluation import calibration_report, series
+from ssr_bench.evaluation import calibration_report, figures, series
 from ssr_bench.evaluation.calibration import calibrations
+from ssr_bench.evaluation.canvas import apart, blank, percent, whole_ticks
 from ssr_bench.evaluation.plan import Cell
 from ssr_bench.evaluation.record import Record
-from ssr_bench.evaluation.report import write_report
+from ssr_bench.evaluation.report import results_json, write_report
 from ssr_bench.evaluation.results import CellResult, results_of
 from ssr_bench.evaluation.suggestion import Trade, suggest
 
@@ -97,7 +101,8 @@ def test_the_report_is_one_page_with_its_figures_in_it(tmp_path: Path) -> None:
     write_report([evaluation(everything(), name="<runs>", count=6)], tmp_path / "report")
     names = {"accuracy-compute", "accuracy-paths", "selection", "scores", "rewrites", "time"}
     files = {file.name for file in (tmp_path / "report").iterdir()}
-    assert files == {"report.html", "table.md", *(f"{name}.png" for name in names)}
+    forms = ("png", "svg", "pdf", "csv")
+    assert files == {"report.html", "table.md", *(f"{name}.{form}" for name in names for form in forms)}
     assert all((tmp_path / "report" / f"{name}.png").read_bytes().startswith(PNG) for name in names)
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("data:image/png;base64,") == len(names)
@@ -118,5 +123,77 @@ def test_the_calibration_is_written(tmp_path: Path) -> None:
     found = results(everything())
     reported = calibrations(found)
     calibration_report.write_calibration(found, reported, suggest(found, reported, Trade(0.0, 10.0)), tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == {"calibration.md", "reliability.png", "thresholds.png"}
+    files = {f"{name}.{form}" for name in ("reliability", "thresholds") for form in ("png", "svg", "pdf", "csv")}
+    assert {file.name for file in tmp_path.iterdir()} == {"calibration.md", *files}
     assert "ssr solve --mode" in (tmp_path / "calibration.md").read_text()
+
+
+def both() -> list[CellResult]:
+    """Two data sets, each with its own baseline."""
+    found: list[CellResult] = []
+    for name, right in (("easy", 5), ("hard", 1)):
+        records = [*solved(BASELINE, right), *solved(Cell(mode=Mode.PARALLEL, paths=3), right)]
+        renamed = [one.model_copy(update={"dataset": name}) for one in records]
+        found += results_of([evaluation(renamed, name=f"runs-{name}", count=6)])[0][1]
+    return found
+
+
+def test_each_data_set_has_its_own_axes_that_say_how_many_problems_it_has() -> None:
+    drawn = {one.name: one for one in figures.drawings(both())[0]}
+    svg = drawn["accuracy-paths"].svg.decode()
+    assert "easy, 6 problems" in svg
+    assert "hard, 6 problems" in svg
+    assert {"baseline of runs-easy", "baseline of runs-hard"} <= set(re.findall(r"baseline of runs-\w+", svg))
+
+
+def test_the_rows_beside_a_figure_are_what_it_draws() -> None:
+    found = both()
+    drawn = {one.name: one for one in figures.drawings(found)[0]}
+    lines = drawn["accuracy-compute"].csv.splitlines()
+    assert lines[0] == "data set,panel,number,cell,ratio,ratio low,ratio high,accuracy,low,high"
+    assert len(lines) == 1 + 2 * len(found)
+    easy = next(line for line in lines if line.startswith("easy,generated tokens,1,"))
+    estimate = found[0].accuracy
+    assert easy.split(",")[-3:] == [str(estimate.value), str(estimate.low), str(estimate.high)]
+
+
+def test_a_figure_is_the_same_again() -> None:
+    first, second = (figures.drawings(results(solved(Cell(mode=Mode.SSD), 3)))[0] for _ in range(2))
+    assert first == second
+
+
+@given(st.lists(st.tuples(st.floats(40, 360), st.floats(40, 260)), min_size=1, max_size=14))
+def test_numbers_never_collide(points: list[tuple[float, float]]) -> None:
+    widths = [6.0 * len(str(place)) for place in range(len(points))]
+    boxes = [
+        (x + dx - width / 2, y + dy - 5, x + dx + width / 2, y + dy + 5)
+        for (x, y), width, (dx, dy) in zip(points, widths, apart(points, widths, (0, 0, 400, 300)), strict=True)
+    ]
+    for place, a in enumerate(boxes):
+        assert min(a[:2]) >= 0
+        assert a[2] <= 400
+        assert a[3] <= 300
+        for b in boxes[place + 1 :]:
+            assert not (a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3])
+
+
+def test_ticks_of_steps_and_digits_are_whole_and_shares_begin_at_zero() -> None:
+    figure, (axes,) = blank()
+    axes.plot([1, 2, 3], [0.5, 0.6, 0.7])
+    whole_ticks(axes)
+    percent(axes, "share", 1.0)
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
+    assert axes.get_ylim() == (0.0, 1.0)
+    assert figure.axes == [axes]
+
+
+def test_results_as_json_have_every_number_and_no_record() -> None:
+    found = results_json([evaluation(everything(), count=6)], None, 0.05)
+    cells = {one["label"]: one for one in found["cells"]}
+    assert "records" not in cells["ssd"]
+    assert (cells["ssd"]["dataset"], cells["ssd"]["runs"]) == ("d", 6)
+    assert cells["baseline"]["gain"] is None
+    gain = cells["ssd"]["gain"]
+    assert {"gain", "p", "p_holm", "no_loss_p", "no_loss_p_holm", "margin"} <= set(gain)
+    assert gain["p"] <= gain["p_holm"]
+    assert json.loads(json.dumps(found)) == found
