@@ -225,6 +225,7 @@ async def test_a_server_reports_what_it_is(stub: Stub) -> None:
     assert "unknown" not in (*info.modes, *info.stop_rules)
     assert "competition" in info.strategy_sets
     assert "judge" in info.scorers
+    assert "paper" in info.presets
     assert [(model.role, model.max_total_tokens) for model in info.models] == [("draft", 4096), ("target", 4096)]
     assert (info.limits.max_paths, info.limits.max_batch_requests, info.limits.max_list_limit) == (16, 1000, 500)
     assert info.defaults.paths == 5

@@ -61,6 +61,7 @@ class ServerInfo:
     max_total_tokens: Mapping[str, int]
     limits: Mapping[str, int]
     provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    presets: tuple[str, ...] = ()
 
 
 def batch_from_wire(message: reasoning_pb2.Batch) -> Batch:
@@ -91,4 +92,5 @@ def server_info_from_wire(message: reasoning_pb2.ServerInfo) -> ServerInfo:
             model.role: {one.name: getattr(model.provenance, one.name) for one in model.provenance.DESCRIPTOR.fields}
             for model in message.models
         },
+        tuple(message.presets),
     )

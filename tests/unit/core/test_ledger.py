@@ -87,12 +87,12 @@ def test_no_ratio_without_the_models_sizes_or_steps() -> None:
 
 
 def test_waste_is_drafted_and_neither_accepted_nor_rejected(ledger: Ledger) -> None:
-    wasted = [call(CallKind.WASTED, DRAFT, 200, 150, 25)]
+    wasted = [call(CallKind.WASTED, DRAFT, 200, 100, 25)]
     opening = Step(0, "d", Source.REWRITTEN, 5, 9.0, draft_score=1.0)
     usage = ledger.add([call(CallKind.DRAFT, DRAFT, 100, 90, 4), *wasted], opening, path=0).usage()
     assert (usage.drafted_tokens, usage.wasted_tokens) == (60 + 4 + 25, 25)
     assert (usage.accepted_tokens, usage.rejected_tokens) == (30, 34)
-    assert usage.total_flops == pytest.approx(ledger.total_flops + 2e9 * (100 - 90 + 4 + 200 - 150 + 25))
+    assert usage.total_flops == pytest.approx(ledger.total_flops + 2e9 * (100 - 90 + 4 + 200 - 100 + 25))
     assert ledger.add(wasted, opening).opening_tokens == 100, "a draft ahead does not open a path"
     assert ledger.add(wasted).target == "target-10B"
 

@@ -39,6 +39,16 @@ def test_what_an_engine_reports_counts_as_far_as_the_job_put_it_there() -> None:
     ) == [(0,), (120,), (100,), (0,)]
 
 
+def test_a_problem_that_the_engine_knows_from_another_job_looks_no_cheaper() -> None:
+    """All of it is in the cache already, the questions too; only what a path's own prompts share counts."""
+    warm = [
+        (0, [told(CallKind.DRAFT, 100, 99, 20), told(CallKind.SCORE, 170, 169, 1, tail=40)], False),
+        (0, [told(CallKind.DRAFT, 120, 119, 20), told(CallKind.SCORE, 190, 189, 1, tail=40)], False),
+    ]
+    assert reused(*warm) == [(0, 0), (119, 130)]
+    assert reused(*warm, (1, warm[0][1], False))[-1] == (99, 110), "another path begins with the problem alone"
+
+
 def test_a_stream_leaves_all_its_steps_in_the_cache() -> None:
     assert reused(
         (0, [told(CallKind.DRAFT, 100, 0, 20)], False),

@@ -9,6 +9,7 @@ from ssr import __version__
 from ssr.core import limits
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import SsrError
+from ssr.core.presets import PRESETS
 from ssr.core.types import Mode, Options, StopRule, choices
 from ssr.orchestrator.api.admission import StrategySetSource
 from ssr.orchestrator.api.batches import MAX_BATCH
@@ -53,6 +54,7 @@ class ServerInformation:
             strategy_sets=sets,
             models=[model for model in models if model is not None],
             defaults=defaults,
+            presets=list(PRESETS),
         )
 
     def _limits(self) -> reasoning_pb2.ServerLimits:

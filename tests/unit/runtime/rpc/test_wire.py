@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from ssr.core.errors import InvalidRequest
 from ssr.core.job import Event, Finished, Job, JobStatus, Priority, Queued, Started
-from ssr.core.ledger import Ledger
+from ssr.core.ledger import Ledger, ModelUsage, Usage
+from ssr.core.presets import preset_options
 from ssr.core.run import Path, PathEnded, Selected, StepCommitted
 from ssr.core.steps import CutText, join_path
 from ssr.core.types import (
@@ -39,7 +41,7 @@ from ssr.runtime.rpc.wire import (
 from ssr.v1 import reasoning_pb2, step_pb2
 
 STRATEGY = Strategy("A", "Algebra", "Name the unknowns.", (WorkedExample("1+1?", "It is\n\n\\boxed{2}."),))
-CALL = Call(CallKind.DRAFT, "m", 10, 5, 2, 8)
+CALL = Call(CallKind.DRAFT, "m", 10, 5, 2, 8, cache_unreported=True, tail_tokens=3)
 STEPS = (
     Step(0, "a", Source.DRAFT, 5, 7.5),
     Step(1, "b", Source.REWRITTEN, 6, 9.0, ends_turn=True, draft_score=0.0, draft_text="x"),
@@ -125,6 +127,18 @@ def test_options_survive_the_wire() -> None:
 def test_newer_options_survive_the_wire() -> None:
     options = Options(paths=3, reserve=2, early_stop=False, max_thinking_tokens=0)
     assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
+
+
+def test_the_options_of_a_preset_survive_the_wire() -> None:
+    options = Options(**preset_options("paper"), preset="paper")
+    assert options_from_wire(options_to_wire(options), fallback_seed=0) == options
+
+
+def test_the_usage_of_an_older_server_has_what_was_cached_left_out_of_its_flops() -> None:
+    message = job_to_wire(replace(JOB, usage=Usage(models=(ModelUsage("m", 10, 1, 30, 20, 9, reused_tokens=20),))))
+    message.usage.models[0].ClearField("reused_tokens")
+    (model,) = job_from_wire(message).usage.models
+    assert model.total_flops == message.usage.models[0].flops == 2 * 10 * (30 - 20 + 9)
 
 
 def test_the_options_of_evidence_and_domains_survive_the_wire() -> None:
