@@ -19,6 +19,7 @@ from ssr_bench.cli import consensus as bench_consensus
 from ssr_bench.cli import equivalence as bench_equivalence
 from ssr_bench.cli import record as bench_record
 from ssr_bench.cli import replay as bench_replay
+from ssr_bench.cli import routing as bench_routing
 from ssr_bench.cli import scorers as bench_scorers
 from ssr_bench.cli import utilisation as bench_utilisation
 from ssr_bench.cli.evaluation_input import numbers
@@ -41,6 +42,7 @@ bench_consensus.add_to(bench_app)
 bench_equivalence.add_to(bench_app)
 bench_record.add_to(bench_app)
 bench_replay.add_to(bench_app)
+bench_routing.add_to(bench_app)
 bench_scorers.add_to(bench_app)
 bench_utilisation.add_to(bench_app)
 

@@ -30,6 +30,7 @@ async def open_engine(
         attempts=settings.attempts,
         timeout_s=settings.timeout_s,
         refresh_s=settings.refresh_s,
+        gathered=settings.gather_jobs,
     )
     connect = _connector(settings, template)
     async with EnginePool(resolver_of(settings.urls), lambda url: around(connect(url)), limits) as pool:

@@ -75,8 +75,10 @@ class _Waiter:
 class Places:
     """The replicas that may be called, by URL, and those that only finish what they run."""
 
-    def __init__(self, max_in_flight: int, timeout_s: float, now: Callable[[], float]) -> None:
-        self._max_in_flight, self._timeout_s, self._now = max_in_flight, timeout_s, now
+    def __init__(
+        self, max_in_flight: int, timeout_s: float, now: Callable[[], float], *, gathered: bool = False
+    ) -> None:
+        self._max_in_flight, self._timeout_s, self._now, self._gathered = max_in_flight, timeout_s, now, gathered
         self.replicas: dict[str, Replica] = {}
         self.leaving: list[Replica] = []
         self._waiters: WaitingCalls[_Waiter] = WaitingCalls()
@@ -206,7 +208,7 @@ class Places:
         if priority < 0 and now < self._awaited_until:  # an engine full of batch work is slow for everybody
             allowed = [r for r in allowed if r.batch < max(1, r.limit.at(now) // _BATCH_PART)]
         untried = [replica for replica in allowed if replica.url not in tried]
-        replica = choose(untried or allowed, affinity, max_in_flight=self._max_in_flight)
+        replica = choose(untried or allowed, affinity, max_in_flight=self._max_in_flight, gathered=self._gathered)
         if replica is not None:
             replica.running += 1
             replica.batch += priority < 0

@@ -51,6 +51,7 @@ class PoolLimits:
 
     `max_in_flight` calls a replica; `attempts` for a call, the second after a pause of `backoff_s` (see `Backoff`);
     `timeout_s` for a call with all its waiting and attempts; `refresh_s` between looks at which replicas there are.
+    `gathered`: the paths of a job prefer one replica (see `routing`).
     """
 
     max_in_flight: int = 64
@@ -58,6 +59,7 @@ class PoolLimits:
     timeout_s: float = 120.0
     backoff_s: float = 0.05
     refresh_s: float = 5.0
+    gathered: bool = False
 
 
 def _said(origin: Origin) -> Origin:
@@ -83,7 +85,7 @@ class EnginePool:
     ) -> None:
         self._resolver, self._connect, self._limits = resolver, connect, limits
         self._rng, self._now = rng or random.Random(), now
-        self._places = Places(limits.max_in_flight, limits.timeout_s, now)
+        self._places = Places(limits.max_in_flight, limits.timeout_s, now, gathered=limits.gathered)
         self._info: EngineInfo | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._tokens_called = 0  # of all calls, waiting and running

@@ -33,8 +33,14 @@ class Loaded(Protocol):
 Replica = TypeVar("Replica", bound=Loaded)
 
 
-def choose(replicas: Sequence[Replica], affinity: str, *, max_in_flight: int, spread: float = SPREAD) -> Replica | None:
-    """The replica for a request; the least loaded when `affinity` is empty; None when all are full."""
+def choose(
+    replicas: Sequence[Replica], affinity: str, *, max_in_flight: int, spread: float = SPREAD, gathered: bool = False
+) -> Replica | None:
+    """The replica for a request; the least loaded when `affinity` is empty; None when all are full.
+
+    An affinity is "job/path". With `gathered` the paths of a job meet at one replica as long as it is not crowded, and
+    go where each of them belongs otherwise.
+    """
     free = [replica for replica in replicas if replica.running < max_in_flight]
     if len(free) < 2:
         return free[0] if free else None
@@ -42,6 +48,10 @@ def choose(replicas: Sequence[Replica], affinity: str, *, max_in_flight: int, sp
         return min(free, key=lambda replica: (replica.running, replica.url))
     bound = crowded_at(replicas, spread)
     roomy = [replica for replica in free if replica.running < bound] or free
+    if gathered:
+        home = max(free, key=lambda replica: _weight(replica.url, affinity.rpartition("/")[0]))
+        if home in roomy:
+            return home
     return max(roomy, key=lambda replica: _weight(replica.url, affinity))
 
 

@@ -48,6 +48,10 @@ class EngineSettings(BaseModel):
     attempts: Annotated[int, Field(gt=0)] = 3
     #: Seconds between looks at which replicas a dns:// or file:// URL stands for.
     refresh_s: Annotated[float, Field(gt=0)] = 5.0
+    #: The paths of a job prefer one replica, where its prompt is cached and its paths may draft for each other, as long
+    #: as that has not much more than its share of calls. False: each path prefers a replica of its own, which is better
+    #: for engines on CPUs, where requests at a time slow each other down.
+    gather_jobs: bool = True
     #: A model's folder, tokenizer_config.json or chat_template.jinja, used instead of asking the engine to render.
     chat_template: Path | None = None
 

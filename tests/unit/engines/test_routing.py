@@ -83,3 +83,25 @@ def test_a_choice_is_never_full_nor_crowded_when_another_is_neither(
         assert running[int(chosen)] < max_in_flight
         if min(running) < crowded_at(loads):
             assert running[int(chosen)] < max(crowded_at(loads), min(running) + 1)
+
+
+def _gathered(loads: Sequence[Load], affinity: str) -> str:
+    chosen = choose_replica(loads, affinity, max_in_flight=64, gathered=True)
+    assert chosen is not None
+    return chosen.url
+
+
+def test_gathered_paths_of_a_job_meet_and_jobs_spread() -> None:
+    homes = {job: {_gathered(IDLE, f"job-{job}/{path}") for path in range(5)} for job in range(100)}
+    assert all(len(met) == 1 for met in homes.values())
+    assert len({home for met in homes.values() for home in met}) == len(REPLICAS)
+
+
+def test_gathered_paths_leave_a_crowded_replica_for_those_of_their_own_and_come_back() -> None:
+    home = _gathered(IDLE, "job/0")
+    hot = [Load(name, 30 if name == home else 2) for name in REPLICAS]
+    spilled = {path: _gathered(hot, f"job/{path}") for path in range(40)}
+    assert home not in spilled.values()
+    assert len(set(spilled.values())) == len(REPLICAS) - 1, "all go to the same one, which is hot next"
+    assert all(_gathered(hot, f"job/{path}") == where for path, where in spilled.items())
+    assert _gathered(IDLE, "job/0") == home
