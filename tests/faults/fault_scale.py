@@ -1,6 +1,7 @@
 """How large the fault suite is, and what it reports at its end.
 
-SSR_FAULTS=full runs all of it (a few minutes) instead of the short form; SSR_FAULTS_SEED chooses jobs and blows.
+SSR_FAULTS=full runs all of it (a few minutes) instead of the short form; SSR_FAULTS_SEED chooses jobs and blows,
+SSR_FAULTS_ROLLED how many jobs each test of rolls has at least (a slow machine takes several runs of fewer).
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Scale:
 def scale() -> Scale:
     seed = int(os.environ.get("SSR_FAULTS_SEED") or _DEFAULT_SEED)
     if FULL:
-        return Scale(seed, jobs=200, blows=40, at_a_time=24, stride=1, rolled=250)
+        rolled = int(os.environ.get("SSR_FAULTS_ROLLED") or 250)
+        return Scale(seed, jobs=200, blows=40, at_a_time=24, stride=1, rolled=rolled)
     return Scale(seed, jobs=24, blows=9, at_a_time=12, stride=5, rolled=24)
 
 

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from ssr.autoscaler.reports import TAG
 from ssr.core.job import Job, Priority
-from ssr.orchestrator.queue.keys import GROUP, INDEX, LISTED, REPLICAS, JobKeys, stream
+from ssr.orchestrator.queue.keys import GROUP, INDEX, LISTED, MARK, REPLICAS, JobKeys, stream
 from ssr.runtime.redis.client import RedisClient
 
 #: Owners acknowledge a job after its last event, and engines notice a caller's end a moment later.
@@ -56,7 +56,7 @@ async def _redis_faults(redis: RedisClient, jobs: list[Job]) -> list[str]:
     known = {key for job in jobs for key in JobKeys(job.job_id).all}
     async for raw in redis.scan_iter(count=1000):
         key = raw.decode()
-        if key in (*streams, INDEX, LISTED, REPLICAS) or key.startswith(
+        if key in (*streams, INDEX, LISTED, MARK, REPLICAS) or key.startswith(
             TAG
         ):  # all else of the queue's is there only while a job is unfinished
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,11 +15,12 @@ from redis.asyncio import Redis
 from typer.testing import CliRunner, Result
 
 from ssr.cli.app import app
-from ssr.client import AsyncClient
+from ssr.client import AsyncClient, Client
 from ssr.core.errors import Conflict, NotFound, PermissionDenied
 from ssr.core.job import Finished, JobStatus, Priority, Started
 from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.orchestrator.queue.job_queue import JobQueue, QueueLimits
+from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.keys import JobKeys
 from ssr.orchestrator.service import running_orchestrator
 from ssr.runtime.redis.client import open_redis
@@ -114,6 +116,52 @@ async def test_a_failed_job_is_queued_again_and_goes_on(services: Services) -> N
             await client.admin.requeue("job-0123456789abcdef0123456789abcdef")
         async with Redis.from_url(services.redis_url) as redis:
             assert await redis.hlen("ssr:{queue}:jobs") == 0
+
+
+async def test_a_parked_job_is_queued_again_and_its_takeovers_are_forgiven(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        replica(services, "one", max_takeovers=1, lease_s=1.0) as client,
+        open_redis(services.redis_url) as redis,
+    ):
+        calm = await client.solve(PROBLEM, seed=1, timeout_s=LIMIT_S)
+        await client.admin.drain("one")
+        async with asyncio.timeout(LIMIT_S):
+            while "and takes no more" not in caplog.text:
+                await asyncio.sleep(0.05)
+        job = await client.submit(PROBLEM, seed=1)
+        entry = await JobQueue(redis, "dead", QueueLimits(10)).take(tuple(Priority))
+        assert entry is not None
+        store = JobStore(redis, lambda: time.time_ns() // 1_000_000, retention_s=60)
+        assert await store.claim(entry.job_id, "dead", entry.entry_id) is not None  # and then it dies
+        await client.admin.resume()
+        assert await ended(client, job.job_id) is JobStatus.PARKED
+        assert "1 replicas died or hung" in (await client.get(job.job_id)).error
+        await client.admin.requeue(job.job_id)
+        assert await ended(client, job.job_id) is JobStatus.ANSWERED
+        done = await client.get(job.job_id)
+        assert (done.answer, done.paths, done.error) == (calm.answer, calm.paths, "")
+
+
+async def test_the_client_without_asyncio_operates_too(services: Services) -> None:
+    own = services.orchestrator.model_copy(update={"replica": "one"})
+    async with running_orchestrator(own) as port:
+
+        def operate() -> None:
+            with Client(f"127.0.0.1:{port}", timeout_s=LIMIT_S) as client:
+                assert client.admin.pause().paused_since is not None
+                job = client.submit(PROBLEM, seed=1)
+                assert client.admin.queue().paused_since is not None
+                assert client.admin.drain().all_drained
+                resumed = client.admin.resume()
+                assert (resumed.paused_since, resumed.all_drained) == (None, False)
+                for _ in client.watch(job.job_id, timeout_s=LIMIT_S):
+                    pass
+                with pytest.raises(Conflict, match="the job is answered"):
+                    client.admin.requeue(job.job_id)
+
+        await asyncio.to_thread(operate)
 
 
 async def test_the_administrator_sees_all_tenants_and_nobody_else_operates(services: Services, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How full Redis is, and whether it drops keys, is seen and said; a lost job is said too."""
+"""How full Redis is, whether it drops keys and whether it was emptied is seen and said."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry
 from valkey_servers import cluster, server
 
 from ssr.orchestrator.metrics.redis_memory import MemoryMetrics
+from ssr.orchestrator.queue.keys import MARK
+from ssr.orchestrator.redis_mark import mark, watching_mark
 from ssr.orchestrator.redis_memory import fullest_server, watching_memory
 from ssr.runtime.redis.client import open_redis
 
@@ -72,3 +74,41 @@ async def test_of_a_cluster_it_is_the_master_that_would_lose_jobs_first(tmp_path
         async with open_redis(nodes.url) as redis:
             memory = await fullest_server(redis)
     assert memory.policy == "volatile-ttl"
+
+
+async def test_an_emptied_redis_is_seen_whoever_marks_it_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Jobs that only waited in it leave no other trace."""
+    seen: list[str] = []
+
+    async def until(count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(seen) < count:
+                await asyncio.sleep(0.01)
+
+    with server(tmp_path) as plain:
+        async with (
+            open_redis(f"redis://{plain.address}") as redis,
+            watching_mark(redis, lambda: seen.append("emptied"), every_s=0.01),
+        ):
+            async with asyncio.timeout(30):
+                while plain.ask("GET", MARK) is None:
+                    await asyncio.sleep(0.01)
+            plain.ask("FLUSHALL")
+            await until(1)
+            plain.ask("FLUSHALL")
+            await mark(redis)  # another replica is there first
+            await until(2)
+    assert len(seen) == 2
+    assert caplog.text.count("Redis was emptied") == 2
+
+
+async def test_a_replica_that_starts_on_an_emptied_redis_has_nothing_to_say(tmp_path: Path) -> None:
+    emptied: list[str] = []
+    with server(tmp_path) as plain:
+        async with open_redis(f"redis://{plain.address}") as redis:
+            for _ in range(2):
+                async with watching_mark(redis, lambda: emptied.append("one"), every_s=0.01):
+                    await asyncio.sleep(0.05)
+    assert emptied == []

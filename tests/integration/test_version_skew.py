@@ -149,12 +149,14 @@ async def test_orchestrators_of_both_versions_share_one_redis(services: Services
 
 REPORTS = """
 import asyncio, json, sys
-from ssr.autoscaler.policy.decision import Decision
+from ssr.autoscaler.policy import decision
 from ssr.autoscaler.policy.state import ScalingState
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reports import ReportStore
 from ssr.engines.load import Load, Pool
 from ssr.runtime.redis.client import open_redis
+
+Decision = getattr(decision, "ScalingDecision", None) or decision.Decision  # its name before
 
 async def main(url, mine):
     async with open_redis(url) as redis:
@@ -183,20 +185,21 @@ async def test_autoscalers_of_both_versions_read_each_others_reports_and_decisio
     assert now["decided"] == {"target": 5}
 
 
+@pytest.mark.parametrize("service", Service)
 async def test_services_of_the_previous_version_report_to_this_autoscaler(
-    services: Services, previous: Previous
+    service: Service, services: Services, previous: Previous
 ) -> None:
     environment = {
-        "ENGINE__URLS": services.draft_url,
+        "ENGINE__URLS": services.draft_url if service is Service.DRAFTER else services.target_url,
         "REDIS_URL": services.redis_url,
         "REPLICA": "old",
         "REPORT_S": "0.2",
     }
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(previous.serving("drafter", environment))
+        await stack.enter_async_context(previous.serving(service, environment))
         redis = await stack.enter_async_context(open_redis(services.redis_url))
         store = ReportStore(redis, ttl_s=60)
         async with asyncio.timeout(LIMIT_S):
             while not (reports := (await store.read()).reports):
                 await asyncio.sleep(0.05)
-    assert [(one.service, one.replica, one.engines) for one in reports] == [(Service.DRAFTER, "old", 1)]
+    assert [(one.service, one.replica, one.engines) for one in reports] == [(service, "old", 1)]

@@ -162,7 +162,7 @@ class _VirtualDay:
             group = await stack.enter_async_context(asyncio.TaskGroup())
             reporting = group.create_task(reports.keep(meters), name="reports")
             await jobs.warm_up()
-            begins = plan.day_begins(loop.time() + 1)
+            begins = plan.day_begins(loop.time()) if self._policy is Policy.SCHEDULE else loop.time()
             settings = plan.scaling(self._bells(begins))
             day_s = lambda: loop.time() - begins  # noqa: E731 - the day's clock
             decider = decider_of(plan, self._policy, reports, fleets, settings, self._decisions, day_s)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ssr.client.connection import Connection
 from ssr.client.deadline import Deadline
 from ssr.core.job import Job
 from ssr.runtime.rpc.job_wire import job_from_wire
 from ssr.v1 import admin_pb2, admin_pb2_grpc
+
+_Result = TypeVar("_Result")
+
+
+class Run(Protocol):
+    """Has a call made in an event loop of another thread, and waits for its result."""
+
+    def __call__(self, call: Coroutine[Any, Any, _Result]) -> _Result: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +82,30 @@ class AsyncAdmin:
         )
         since = state.paused_since.ToDatetime(UTC) if state.HasField("paused_since") else None
         return QueueInfo(since, state.all_drained, tuple(replicas))
+
+
+class Admin:
+    """`AsyncAdmin` of a `Client`: the same methods, which block."""
+
+    def __init__(self, admin: AsyncAdmin, run: Run) -> None:
+        self._admin, self._run = admin, run
+
+    def queue(self) -> QueueInfo:
+        """The queue as it is now."""
+        return self._run(self._admin.queue())
+
+    def pause(self) -> QueueInfo:
+        """No replica takes a job from now on; those in hand go on."""
+        return self._run(self._admin.pause())
+
+    def resume(self) -> QueueInfo:
+        """End the pause and every drain."""
+        return self._run(self._admin.resume())
+
+    def drain(self, replica: str = "") -> QueueInfo:
+        """One replica ("": all) takes no more jobs, and hands those in hand back at their next step boundary."""
+        return self._run(self._admin.drain(replica))
+
+    def requeue(self, job_id: str) -> Job:
+        """Queue a job again that failed or was parked; its committed steps stay. Raises: Conflict for any other."""
+        return self._run(self._admin.requeue(job_id))

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Mapp
 from datetime import datetime
 from typing import Any, Self, TypeVar, Unpack
 
+from ssr.client.admin import Admin
 from ssr.client.async_client import CALL_TIMEOUT_S, JOB_TIMEOUT_S, AsyncClient
 from ssr.client.batch import Batch, BatchItem, ServerInfo
 from ssr.client.request import NO_LABELS, SolveOptions
@@ -61,6 +62,11 @@ class Client:
             self._run(self._client.__aexit__(*exc))
         finally:
             self._stop()
+
+    @property
+    def admin(self) -> Admin:
+        """What an operator does to the running system."""
+        return Admin(self._client.admin, self._run)
 
     def ready(self, timeout_s: float | None = CALL_TIMEOUT_S) -> None:
         """Wait until the server can be reached."""

@@ -6,6 +6,7 @@ import time
 
 from ssr.core.job import Priority
 from ssr.orchestrator.metrics.workers import ParkingMetrics, QueueMetrics, WorkerMetrics
+from ssr.orchestrator.queue.control import QueueControl
 from ssr.orchestrator.queue.job_queue import JobQueue
 from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.worker import QueueWorker
@@ -20,6 +21,7 @@ def measure_replica(
     redis: RedisClient,
     worker: QueueWorker,
     queue: JobQueue,
+    control: QueueControl,
     parking: Parking,
     settings: OrchestratorSettings,
 ) -> None:
@@ -32,7 +34,8 @@ def measure_replica(
     waiting = QueueMetrics(registry, time.time)
 
     async def look() -> None:
-        waiting.report({})  # nothing is better than what was, if Redis is away
-        waiting.report(await queue.backlog())
+        waiting.report({}, None)  # nothing is better than what was, if Redis is away
+        paused_ms = (await control.state()).paused_ms
+        waiting.report(await queue.backlog(), paused_ms or 0)
 
     telemetry.refreshes.append(look)

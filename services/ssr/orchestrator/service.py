@@ -30,6 +30,7 @@ from ssr.orchestrator.queue.rates import RateLimits, Rates
 from ssr.orchestrator.queue.wakeups import running_wakeups
 from ssr.orchestrator.rate_settings import rates_of
 from ssr.orchestrator.readiness import check_access, redis_readiness
+from ssr.orchestrator.redis_mark import watching_mark
 from ssr.orchestrator.redis_memory import watching_memory
 from ssr.orchestrator.replica_metrics import measure_replica
 from ssr.orchestrator.run.capacity import Capacity
@@ -99,8 +100,10 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         control = QueueControl(redis, _now_ms)
         attend = partial(control.attend, settings.replica)
         worker = QueueWorker(queue, runner, wakeups, capacity, lease_s=settings.lease_s, attend=attend)
-        measure_replica(telemetry, redis, worker, queue, parking, settings)
-        await stack.enter_async_context(watching_memory(redis, MemoryMetrics(telemetry.registry)))
+        measure_replica(telemetry, redis, worker, queue, control, parking, settings)
+        memory = MemoryMetrics(telemetry.registry)
+        await stack.enter_async_context(watching_memory(redis, memory))
+        await stack.enter_async_context(watching_mark(redis, memory.emptied))
         admission = Admission(
             stages.selector,
             stages.drafter.measure,

@@ -232,6 +232,30 @@ CASES = (
         fires("SsrRedisFull"),
     ),
     Case("Redis would drop jobs", of("ssr_redis_evicts", "1x60"), "10m", fires("SsrRedisEvicts")),
+    Case("Redis was emptied", of("ssr_redis_emptied_total", "0x5 1x60"), "9m", fires("SsrRedisEmptied")),
+    Case("Redis was emptied long ago", of("ssr_redis_emptied_total", "0x5 1x60"), "40m"),
+    Case(
+        "the queue is paused and forgotten", of("ssr_queue_paused_seconds", "0+60x60"), "32m", fires("SsrQueuePaused")
+    ),
+    Case("the queue is paused for a moment", of("ssr_queue_paused_seconds", "0+60x60"), "20m"),
+    Case("the queue is not paused", of("ssr_queue_paused_seconds", "0x60"), "50m"),
+    Case(
+        "calls that do not park wait before one replica, and those of another service were not asked since",
+        engines("1x5 0x60", "0x5 4x60")
+        | of("ssr_engine_replicas", "1x60", pool="target", state="healthy", pod="v-0")
+        | of("ssr_engine_calls_waiting", "0x60", pool="target", pod="v-0")
+        | of("ssr_engine_calls_running", "0x60", pool="target", pod="v-0"),
+        "10m",
+        fires("SsrEnginesAway"),
+    ),
+    Case(
+        "one replica sees no engine, and the calls wait before another, whose engines are full",
+        engines("0x60", "0x60")
+        | of("ssr_engine_replicas", "2x60", pool="target", state="healthy", pod="v-0")
+        | of("ssr_engine_calls_waiting", "4x60", pool="target", pod="v-0")
+        | of("ssr_engine_calls_running", "9x60", pool="target", pod="v-0"),
+        "30m",
+    ),
     Case("calls wait, and no engine answers", engines("1x5 0x60", "0x5 4x60"), "10m", fires("SsrEnginesAway")),
     Case(
         "paths are parked, and no engine answers",

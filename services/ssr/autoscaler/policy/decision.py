@@ -1,8 +1,9 @@
 """The decision: from demand to a number of replicas, with its reasons.
 
 Up at once where something waits, else when the load lasts, in steps; down to the most that was needed within a window,
-in smaller steps, and never on missing reports. Replicas that are starting count as if they served: the number is of
-what is asked for, so the same demand never asks twice.
+in smaller steps, and never on missing reports. The window is for work that keeps coming: what was asked for to work off
+a backlog goes when that is done, but not before it had time to start. Replicas that are starting count as if they
+served: the number is of what is asked for, so the same demand never asks twice.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def decide(
     bounded = min(max(wanted, least), limits.max_replicas)
     if bounded < wanted:
         reasons.append(f"the maximum is {limits.max_replicas}")
-    state = state.remember(bounded, now, limits.down_window_s, idle=demand.known and not demand.slots)
+    lasting = min(max(_lasting(demand, limits), least), bounded) if demand.known else bounded
+    state = state.remember(bounded, lasting, now, limits.down_window_s, idle=demand.known and not demand.slots)
     if 0 < state.replicas < bounded and not demand.backlog and state.short_s(now) < limits.up_window_s:
         reasons.append(f"up held: nothing waits, and seen for {state.short_s(now):.0f} s of {limits.up_window_s:g} s")
         bounded = state.replicas
@@ -87,11 +89,17 @@ def _exact(demand: Demand, limits: ScalingLimits) -> tuple[float, str]:
     return everything, f"{demand.slots:.1f} / {limits.slots}, backlog included"
 
 
+def _lasting(demand: Demand, limits: ScalingLimits) -> int:
+    """Replicas for work that keeps coming."""
+    slots = demand.steady if demand.coming is None else min(demand.steady, demand.coming)
+    return _whole(slots / (limits.slots * limits.utilisation) * (1.0 + limits.tolerance))
+
+
 def _step(wanted: int, state: ScalingState, limits: ScalingLimits, now: float, reasons: list[str]) -> int:
     if wanted > state.replicas:
         return _up(wanted, state, limits, now, reasons)
     if wanted < state.replicas:
-        return _down(state, limits, now, reasons)
+        return _down(wanted, state, limits, now, reasons)
     return wanted
 
 
@@ -106,13 +114,17 @@ def _up(wanted: int, state: ScalingState, limits: ScalingLimits, now: float, rea
     return min(wanted, allowed)
 
 
-def _down(state: ScalingState, limits: ScalingLimits, now: float, reasons: list[str]) -> int:
-    """The most that was wanted within the window, in steps; the last replica only after a time without any work."""
+def _down(wanted: int, state: ScalingState, limits: ScalingLimits, now: float, reasons: list[str]) -> int:
+    """What is wanted, or the most that was for lasting work within the window, in steps; the last replica only after a
+    time without any work."""
     current, window_s = state.replicas, limits.down_window_s
     if now - state.since < window_s:
         reasons.append(f"down held: seen for {now - state.since:.0f} s of a window of {window_s:g} s")
         return current
-    target = max(mark.replicas for mark in state.wanted)
+    if (grown_s := state.grown_s(now)) < limits.startup_s:
+        reasons.append(f"down held: more was asked for {grown_s:.0f} s ago, and takes {limits.startup_s:g} s to start")
+        return current
+    target = max(wanted, *(mark.replicas for mark in state.wanted))
     if target >= current:
         reasons.append(f"down held at {current} by the window of {window_s:g} s")
         return current

@@ -19,7 +19,7 @@ beside the other pool, not after it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ssr.autoscaler.policy.forecast import Forecast, PathWork
 from ssr.autoscaler.policy.settings import ScalingLimits
@@ -36,7 +36,8 @@ class Demand:
 
     `steady` is for work as it comes, and goes on; the rest is for what has piled up, and ends: at work (`draining`),
     `waiting` for an engine, `queued`. `unknown` names who did not report; the true demand may then be higher, and
-    nothing is to be taken away.
+    nothing is to be taken away. `coming` are the slots for paths at the rate at which they come (None: nobody knows):
+    what is steady beyond that is a backlog's last part, which runs and will not come again.
     """
 
     steady: float = 0.0
@@ -44,6 +45,7 @@ class Demand:
     waiting: float = 0.0
     queued: float = 0.0
     unknown: tuple[str, ...] = ()
+    coming: float | None = field(default=None, compare=False)
 
     @property
     def slots(self) -> float:
@@ -83,6 +85,7 @@ def pool_demand(
         waiting=_occupied(load.requests_waiting, load.tokens_waiting, own) * share,
         queued=((forecast.queued_paths if forecast else 0) + _coming(pool, signals)) * share,
         unknown=tuple(map(str, unknown)),
+        coming=None if forecast is None else forecast.paths_per_s * seconds[pool],
     )
 
 

@@ -50,7 +50,7 @@ class ScalingLimits(BaseModel):
     #: The pool shrinks to the most that was needed within so many seconds.
     down_window_s: Seconds = 300.0
     #: Shrinking in any `down_period_s` seconds: by this part, or by `down_step` replicas, whichever is more.
-    down_fraction: Annotated[float, Field(ge=0, le=1)] = 0.25
+    down_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     down_step: Count = 1
     down_period_s: Seconds = 60.0
     #: Seconds without any work before the last replica goes (where `min_replicas` is 0).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -20,9 +21,9 @@ class ScalingState:
     """One pool's replicas and recent past.
 
     `replicas` are asked for, `ready` of them serve. `since` is when this memory begins, `seen` the last decision.
-    `wanted` are recommendations of the stabilisation window, oldest first and falling (a higher one makes all before
-    it needless); `changes` are the numbers before each recent change; `idle_since` is when the last work was seen,
-    `short_since` since when more is wanted than there is.
+    `wanted` are what lasting work asked for within the stabilisation window, oldest first and falling (a higher one
+    makes all before it needless); `changes` are the numbers before each recent change; `idle_since` is when the last
+    work was seen, `short_since` since when more is wanted than there is.
     """
 
     replicas: int
@@ -55,12 +56,13 @@ class ScalingState:
             else self
         )
 
-    def remember(self, wanted: int, now: float, window_s: float, *, idle: bool) -> ScalingState:
-        kept = tuple(mark for mark in self.wanted if mark.at > now - window_s and mark.replicas > wanted)
+    def remember(self, wanted: int, lasting: int, now: float, window_s: float, *, idle: bool) -> ScalingState:
+        """`wanted` replicas now, `lasting` of them for work that goes on."""
+        kept = tuple(mark for mark in self.wanted if mark.at > now - window_s and mark.replicas > lasting)
         return replace(
             self,
             seen=now,
-            wanted=(*kept, Mark(now, wanted)),
+            wanted=(*kept, Mark(now, lasting)),
             idle_since=_since(self.idle_since, now, idle),
             short_since=_since(self.short_since, now, wanted > self.replicas),
         )
@@ -74,6 +76,12 @@ class ScalingState:
     def numbers(self, now: float, period_s: float) -> list[int]:
         """All numbers of replicas within the last `period_s` seconds."""
         return [self.replicas, *(mark.replicas for mark in self.changes if mark.at > now - period_s)]
+
+    def grown_s(self, now: float) -> float:
+        """Seconds since more was asked for; infinite where that is forgotten."""
+        numbers = (*(mark.replicas for mark in self.changes), self.replicas)
+        grown = [mark.at for mark, later in zip(self.changes, numbers[1:], strict=True) if later > mark.replicas]
+        return now - grown[-1] if grown else math.inf
 
     def short_s(self, now: float) -> float:
         """Seconds for which more has been wanted than there is."""

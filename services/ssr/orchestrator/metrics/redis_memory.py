@@ -1,4 +1,4 @@
-"""How full Redis is, as one orchestrator sees it."""
+"""How full Redis is, and whether it was emptied, as one orchestrator sees it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 
 from ssr.runtime.telemetry.readings import Reading, Readings
 
@@ -46,6 +46,11 @@ class MemoryMetrics:
         self.seen: RedisMemory | None = None
         Readings("ssr_redis_memory_bytes", "Redis' memory.", ("kind",), self._bytes, registry)
         Readings("ssr_redis_evicts", "Whether Redis drops keys when full.", (), self._evicts, registry)
+        self._emptied = Counter("ssr_redis_emptied", "Times that Redis was found emptied.", registry=registry)
+
+    def emptied(self) -> None:
+        """Redis has nothing any more of what it had."""
+        self._emptied.inc()
 
     def _bytes(self) -> list[Reading]:
         seen = self.seen

@@ -76,13 +76,21 @@ class QueueMetrics:
     def __init__(self, registry: CollectorRegistry, now: Callable[[], float]) -> None:
         self._now = now
         self._backlog: Mapping[Priority, WaitingWork] = {}
+        self._paused_ms: int | None = None
         labels = ("priority",)
         Readings("ssr_queue_jobs", "Jobs nobody has taken.", labels, lambda: self._read(lambda w: w.jobs), registry)
         Readings("ssr_queue_paths", "Their paths.", labels, lambda: self._read(lambda w: w.paths), registry)
         Readings("ssr_queue_oldest_seconds", "Age of the oldest one.", labels, lambda: self._read(self._age), registry)
+        Readings("ssr_queue_paused_seconds", "For how long it is paused; 0: it is not.", (), self._paused, registry)
 
-    def report(self, backlog: Mapping[Priority, WaitingWork]) -> None:
-        self._backlog = backlog
+    def report(self, backlog: Mapping[Priority, WaitingWork], paused_ms: int | None) -> None:
+        """`paused_ms`: since when the queue is paused, ms since 1970; 0: it is not, None: not known."""
+        self._backlog, self._paused_ms = backlog, paused_ms
+
+    def _paused(self) -> Iterable[Reading]:
+        if self._paused_ms is None:
+            return []
+        return [((), max(0.0, self._now() - self._paused_ms / 1000) if self._paused_ms else 0.0)]
 
     def _read(self, value: Callable[[WaitingWork], float]) -> Iterable[Reading]:
         return [((priority,), value(waiting)) for priority, waiting in self._backlog.items()]

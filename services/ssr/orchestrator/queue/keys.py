@@ -17,6 +17,7 @@ one tag only, which is what a Redis Cluster asks for.
     ssr:{queue}:rate:<tenant or caller>:<name>:<jobs, paths or tokens>    String with a time to live: ms since 1970 when
                               the minute's allowance would be full again
     ssr:{queue}:paused        String: ms since 1970 when the queue was paused; absent: it is not
+    ssr:{queue}:mark          String: any; another one than before means that Redis was emptied
     ssr:{queue}:drained       Hash: replica, or "*" for all -> ms since 1970; they take no more jobs
     ssr:{queue}:replicas      Hash: replica -> "<ms since 1970 of its last report> <jobs in hand>"
     ssr:{queue}:listed        Hash: job id -> JSON {"t": tenant, "l": {labels}}, to find jobs by
@@ -63,6 +64,7 @@ UNFINISHED = f"{QUEUE_TAG}jobs"
 INDEX = f"{QUEUE_TAG}index"
 LISTED = f"{QUEUE_TAG}listed"
 PAUSED = f"{QUEUE_TAG}paused"
+MARK = f"{QUEUE_TAG}mark"
 DRAINED = f"{QUEUE_TAG}drained"
 REPLICAS = f"{QUEUE_TAG}replicas"
 WAKEUPS = "ssr:notices"

@@ -76,7 +76,7 @@ async def use(registry: CollectorRegistry) -> None:
     stages.failed(Stage.DRAFT, Unavailable("away"))
     WorkerMetrics(registry, lambda: [QueuedJob(Priority.BATCH, "1-0", "job-1", 3)], dict.fromkeys(Priority, 16))
     ParkingMetrics(registry, lambda: {Pool.DRAFT: 1})
-    QueueMetrics(registry, lambda: 2.0).report({Priority.BATCH: Backlog(1, 3, 1_000)})
+    QueueMetrics(registry, lambda: 2.0).report({Priority.BATCH: Backlog(1, 3, 1_000)}, 0)
     redis = FakeRedis()
     RedisMetrics(registry).watch(redis)
     with pytest.raises(ConnectionRefusedError):
