@@ -95,8 +95,8 @@ class TimedStages(StepByStep):
         await asyncio.sleep(self._model.rewrite_s)
         return Written(replace(self._step(context), source=Source.TARGET))
 
-    async def select(self, job_id: str, problem: str, pool: str, count: int, rule: str = "") -> Selection:
-        return Selection(tuple(Strategy(chr(ord("A") + index), "", "") for index in range(count)))
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
+        return Selection(tuple(Strategy(chr(ord("A") + index), "", "") for index in range(options.paths)))
 
     async def write(self, context: PathContext, options: Options) -> Written:
         """A draft."""

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ssr.core.domain import Domain
 from ssr.core.evidence.poll import PathVote
+from ssr.core.prompts import DomainPrompts
 from ssr.core.types import MAX_SCORE, PathContext
 from ssr.verifier.scoring import JudgedStep, Judgement
 
@@ -39,6 +41,24 @@ TWO_WAYS = """
 - {code: A, name: Forwards, hint: Begin with what is given and go on from there.}
 - {code: B, name: Backwards, hint: Begin with what is asked and ask what it needs.}
 """
+
+
+async def same_word(a: str, b: str, tests: str) -> bool | None:
+    """How answers of the domain are compared: "yes.", "Yes" and "YES" are one."""
+    return a.strip(" .!").lower() == b.strip(" .!").lower()
+
+
+#: A domain: what the models are asked, and how their answers are compared.
+YES_NO = Domain(
+    "yes-no",
+    DomainPrompts(
+        solving_system="You answer questions with yes or no.",
+        solving_request="Think in short steps, an empty line between them. Write as \\boxed{yes} or \\boxed{no}.",
+        judging_system="You check answers to questions, one step at a time.",
+        selecting_system="You choose how to think about questions.",
+    ),
+    compare=same_word,
+)
 
 
 async def sums() -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ class Writer(StepByStep):
         text = r"So it is \boxed{4}." if index == 2 else f"Step {index}."
         return Written(Step(index, text, Source.TARGET, 3))
 
-    async def select(self, job_id: str, problem: str, pool: str, count: int, rule: str = "") -> Selection:
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
         raise Unavailable("nobody selects here")
 
     async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:

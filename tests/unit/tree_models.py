@@ -85,8 +85,8 @@ class TreeModels(StepByStep):
         self.deepest: dict[int, int] = defaultdict(int)
         self._turns: dict[int, int] = defaultdict(int)
 
-    async def select(self, job_id: str, problem: str, pool: str, count: int, rule: str = "") -> Selection:
-        return Selection(tuple(Strategy(chr(65 + i), f"s{i}", "") for i in range(count)))
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
+        return Selection(tuple(Strategy(chr(65 + i), f"s{i}", "") for i in range(options.paths)))
 
     async def write(self, context: PathContext, options: Options) -> Written:
         index = len(context.steps)

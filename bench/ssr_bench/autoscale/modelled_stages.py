@@ -21,7 +21,6 @@ from ssr.core.types import (
     Options,
     PathContext,
     Selection,
-    SelectionRule,
     Source,
     Step,
     Strategy,
@@ -53,12 +52,10 @@ class ModelledStages:
     def solving(self) -> Stages:
         return Stages(self, self, self, self, self)
 
-    async def select(
-        self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = SelectionRule.RANKING
-    ) -> Selection:
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
         await self._pools[Service.SELECTOR].next_token(prompt_of(_SELECTION), top_n=1, affinity=job_id)
         call = _call(CallKind.SELECT, Pool.TARGET, _SELECTION, 1)
-        return Selection(tuple(Strategy(chr(ord("A") + index), "", "") for index in range(count)), (call,))
+        return Selection(tuple(Strategy(chr(ord("A") + index), "", "") for index in range(options.paths)), (call,))
 
     async def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
         """Drafts, one generation for all of them."""

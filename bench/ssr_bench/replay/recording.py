@@ -49,7 +49,7 @@ class Recording:
 class _Nobody:
     """The stages that a path written by one model alone has no need of."""
 
-    async def select(self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = "") -> Selection:
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
         raise AssertionError("no strategies are selected")
 
     async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:

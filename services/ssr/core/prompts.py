@@ -55,14 +55,18 @@ THINKING_ENDS = f"I stop thinking here and answer.\n{CLOSE}"
 
 @dataclass(frozen=True, slots=True)
 class DomainPrompts:
-    """What a domain has of its own in the dialogues: what the model is, what is asked of it, what it is as a judge."""
+    """What a domain has of its own in the dialogues.
+
+    What the model is, what is asked of it, what it is as a judge, and what it is as the one who chooses strategies.
+    """
 
     solving_system: str
     solving_request: str
     judging_system: str
+    selecting_system: str = "You choose how to attack problems."
 
 
-MATHEMATICS = DomainPrompts(SOLVING_SYSTEM, SOLVING_REQUEST, JUDGING_SYSTEM)
+MATHEMATICS = DomainPrompts(SOLVING_SYSTEM, SOLVING_REQUEST, JUDGING_SYSTEM, SELECTING_SYSTEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,22 +162,30 @@ def judging(
     return Question((ChatMessage("system", prompts.judging_system), ChatMessage("user", content)), prefill)
 
 
-def selecting(problem: str, strategies: Sequence[Strategy]) -> Question:
+def selecting(problem: str, strategies: Sequence[Strategy], prompts: DomainPrompts = MATHEMATICS) -> Question:
     """Which of the strategies suits the problem; the answer is a strategy's code."""
-    return _selecting(problem, strategies, SELECT_QUESTION, "Letter:")
+    return _selecting(problem, strategies, SELECT_QUESTION, "Letter:", prompts)
 
 
-def selecting_codes(problem: str, strategies: Sequence[Strategy], count: int, none: Strategy | None) -> Question:
+def selecting_codes(
+    problem: str,
+    strategies: Sequence[Strategy],
+    count: int,
+    none: Strategy | None,
+    prompts: DomainPrompts = MATHEMATICS,
+) -> Question:
     """Which `count` strategies suit the problem; the answer is a list of codes.
 
     `none` stands for "none of these", and may be named again and again.
     """
     again = f" The letter {none.code} may come more than once, where you are not sure." if none else ""
     asked = f"{CODES_HEAD}{count}.{again}\n{CODES_QUESTION}"
-    return _selecting(problem, strategies, asked, "Letters:")
+    return _selecting(problem, strategies, asked, "Letters:", prompts)
 
 
-def _selecting(problem: str, strategies: Sequence[Strategy], asked: str, prefill: str) -> Question:
+def _selecting(
+    problem: str, strategies: Sequence[Strategy], asked: str, prefill: str, prompts: DomainPrompts
+) -> Question:
     lines = "\n".join(f"{s.code}. {s.name}. {s.hint}".rstrip() for s in strategies)
     content = f"{APPROACHES_HEAD}{lines}\n\n{PROBLEM_HEAD}{problem.strip()}\n\n{asked}"
-    return Question((ChatMessage("system", SELECTING_SYSTEM), ChatMessage("user", content)), prefill)
+    return Question((ChatMessage("system", prompts.selecting_system), ChatMessage("user", content)), prefill)

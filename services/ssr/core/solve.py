@@ -122,9 +122,7 @@ class _Solving:
         options = self._options
         if not options.mode.selects:
             return Selection((NO_STRATEGY,) * options.paths)
-        return await self._stages.selector.select(
-            self._job_id, self._problem, options.strategy_set, options.paths, options.selection
-        )
+        return await self._stages.selector.select(self._job_id, self._problem, options)
 
     async def _grow_all(self) -> None:
         """Move every path until the stop rule is satisfied or a limit reached; what still runs then is cancelled."""

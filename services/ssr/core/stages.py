@@ -15,7 +15,6 @@ from ssr.core.types import (
     Options,
     PathContext,
     Selection,
-    SelectionRule,
     Step,
     Verdict,
     Written,
@@ -25,9 +24,9 @@ from ssr.core.types import (
 class Selector(Protocol):
     """SPM: which strategies suit a problem."""
 
-    async def select(
-        self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = SelectionRule.RANKING
-    ) -> Selection: ...
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
+        """One strategy a path, best first, of the options' strategy set, by their `SelectionRule`."""
+        ...
 
 
 class StepWriter(Protocol):

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import cycle, islice
 
-from ssr.core.prompts import selecting, selecting_codes
+from ssr.core.prompts import Question, selecting, selecting_codes
 from ssr.core.strategy_sets import StrategySet, strategy_set_named
-from ssr.core.types import NO_STRATEGY, CallKind, Selection, SelectionRule
+from ssr.core.types import NO_STRATEGY, CallKind, Options, Selection, SelectionRule, Strategy
+from ssr.domains import domain_named
 from ssr.engines.author import generation_call, question_call
 from ssr.engines.base import Engine
 from ssr.engines.rendering import PromptRenderer
@@ -33,28 +34,31 @@ class StrategySelector:
     def strategy_sets(self) -> Mapping[str, StrategySet]:
         return self._strategy_sets
 
-    async def select(
-        self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = SelectionRule.RANKING
-    ) -> Selection:
-        """One strategy a path, best first, by a `SelectionRule`.
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
+        """See `Selector.select`; the target is asked in the words of the options' domain.
 
         Of one strategy there is nothing to choose, and the engine is not asked.
-        Raises: NotFound for an unknown set; ContextFull where set and problem do not fit; the engine's errors.
+        Raises: NotFound for an unknown set; InvalidRequest for an unknown domain; ContextFull where set and problem do
+        not fit; the engine's errors.
         """
-        strategies = strategy_set_named(strategy_set, self._strategy_sets)
+        count = options.paths
+        strategies = strategy_set_named(options.strategy_set, self._strategy_sets)
+        prompts = domain_named(options.domain).prompts
         if len(strategies) == 1:
             return Selection(strategies * count, ())
-        if rule == SelectionRule.CODES:
-            return await self._decoded(job_id, problem, strategies, count)
-        return await self._ranked(job_id, problem, strategies, count)
+        if options.selection == SelectionRule.CODES:
+            none = next((one for one in strategies if not one.hint and not one.examples), None)
+            asked = selecting_codes(problem, strategies, count, none, prompts)
+            return await self._decoded(job_id, asked, strategies, count, none)
+        return await self._ranked(job_id, selecting(problem, strategies, prompts), strategies, count)
 
-    async def _decoded(self, job_id: str, problem: str, strategies: StrategySet, count: int) -> Selection:
+    async def _decoded(
+        self, job_id: str, question: Question, strategies: StrategySet, count: int, none: Strategy | None
+    ) -> Selection:
         """So many letters, decoded greedily, repeated ones too; those that are missing stand for none of the set.
 
         Where a set has no such strategy, the path gets the problem alone.
         """
-        none = next((one for one in strategies if not one.hint and not one.examples), None)
-        question = selecting_codes(problem, strategies, count, none)
         prompt = await self._renderer.question(question)
         info = await self._engine.info()
         await checked_room(self._engine, info, prompt, 2 * count)
@@ -64,13 +68,12 @@ class StrategySelector:
         chosen += [none or NO_STRATEGY] * (count - len(chosen))
         return Selection(tuple(chosen), (generation_call(CallKind.SELECT, info, listed),))
 
-    async def _ranked(self, job_id: str, problem: str, strategies: StrategySet, count: int) -> Selection:
+    async def _ranked(self, job_id: str, question: Question, strategies: StrategySet, count: int) -> Selection:
         """A set smaller than `count` is repeated from its best.
 
         One forward pass ranks the whole set by the probability of each strategy's letter. Letters below the engine's
         top-n are ranked by what the target writes when asked for more, then by the set's order.
         """
-        question = selecting(problem, strategies)
         prompt = await self._renderer.question(question)
         info = await self._engine.info()
         await checked_room(self._engine, info, prompt)

@@ -13,7 +13,7 @@ from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reporter import reporting
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import MAX_PATHS, check_member, check_problem
-from ssr.core.types import SelectionRule
+from ssr.core.types import Options, SelectionRule
 from ssr.engines.base import work_of
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter
@@ -46,10 +46,9 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
             raise InvalidRequest("count", f"must be within 1..{MAX_PATHS}; got {request.count}")
         rule = request.selection or SelectionRule.RANKING
         check_member("selection", rule, SelectionRule)
+        options = Options(strategy_set=request.strategy_set, paths=request.count, selection=rule, domain=request.domain)
         with about(request.job_id, texts=(request.problem,)), work_of(request.batch):
-            selection = await self._selector.select(
-                request.job_id, request.problem, request.strategy_set, request.count, rule
-            )
+            selection = await self._selector.select(request.job_id, request.problem, options)
         return selection_pb2.SelectResponse(
             strategies=[strategy_to_wire(strategy) for strategy in selection.strategies],
             calls=calls_to_wire(selection.calls),

@@ -6,10 +6,12 @@ import json
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from engine_fakes import FakeEngine
+from tree_models import TreeModels
 from typer.testing import CliRunner
 
 from ssr.cli.app import app
@@ -26,6 +28,9 @@ from ssr.core.methods import MethodKind
 from ssr.core.presets import preset_options
 from ssr.core.types import NO_STRATEGY, Options, PathContext
 from ssr.core.vote_rule import VoteRule
+from ssr.domains import domain_named
+from ssr.orchestrator.run.domain_stages import for_domain
+from ssr.selector.selector import StrategySelector
 from ssr.selector.strategy_sets import load_strategy_sets
 from ssr.verifier.scorers import scorer_named
 from ssr.verifier.scoring import JudgedStep
@@ -35,7 +40,7 @@ PLUGIN = Path(__file__).parents[3] / "examples" / "method_plugin"
 
 
 def forget() -> None:
-    for cached in (methods.found_methods, methods.method_named, scorer_named):
+    for cached in (methods.found_methods, methods.method_named, scorer_named, domain_named):
         cached.cache_clear()
 
 
@@ -79,6 +84,7 @@ def test_those_of_a_plugin_are_listed_with_where_they_are_from() -> None:
         ("aggregate", "median"),
         ("strategy set", "two-ways"),
         ("data set", "sums"),
+        ("domain", "yes-no"),
     }
 
 
@@ -95,6 +101,20 @@ async def test_those_of_a_plugin_are_used_by_name() -> None:
     assert VoteRule.named("weighted-median").weight([(0.0, 4.5, 9.0)]) == 0.5
     assert [strategy.name for strategy in load_strategy_sets()["two-ways"]] == ["Forwards", "Backwards"]
     assert (await load_dataset("sums"))[2].answer == "9"
+
+
+@pytest.mark.usefixtures("plugin")
+async def test_a_domain_of_a_plugin_asks_and_compares_in_its_own_way() -> None:
+    options = Options(domain="yes-no")
+    check_options(options)
+    engine = FakeEngine(tokens=[[("B", -0.1), ("A", -1.0)]])
+    await StrategySelector(engine, load_strategy_sets()).select(
+        "job", "Is it?", replace(options, strategy_set="two-ways", paths=2)
+    )
+    assert "You choose how to think about questions." in engine.prompts[0]
+    mathematics = TreeModels([1]).stages()
+    assert await for_domain(mathematics, options).equivalence.same("Yes.", "yes")
+    assert not await for_domain(mathematics, options).equivalence.same("yes", "no")
 
 
 @pytest.mark.parametrize("check", [check_scorer, check_estimate])

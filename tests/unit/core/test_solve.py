@@ -55,9 +55,9 @@ class ScriptedModels(StepByStep):
         self.budgets: list[int] = []
         self.cancelled: list[int] = []
 
-    async def select(self, job_id: str, problem: str, pool: str, count: int, rule: str = "") -> Selection:
-        self.calls.append(("select", count, 0))
-        return Selection(tuple(Strategy(chr(65 + i), f"s{i}", f"hint {i}") for i in range(count)))
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
+        self.calls.append(("select", options.paths, 0))
+        return Selection(tuple(Strategy(chr(65 + i), f"s{i}", f"hint {i}") for i in range(options.paths)))
 
     async def write(self, context: PathContext, options: Options) -> Written:
         index = len(context.steps)

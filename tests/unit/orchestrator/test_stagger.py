@@ -39,7 +39,7 @@ class _TimedModels(StepByStep):
     def __init__(self) -> None:
         self.began_s: dict[int, list[float]] = {}
 
-    async def select(self, job_id: str, problem: str, pool: str, count: int, rule: str = "") -> Selection:
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
         raise AssertionError("nothing is selected here")
 
     async def write(self, context: PathContext, options: Options) -> Written:

@@ -10,7 +10,8 @@ from ssr.core.answers import boxed
 from ssr.core.errors import InvalidRequest, NotFound
 from ssr.core.steps import BOUNDARY
 from ssr.core.strategy_sets import parse_strategy_set
-from ssr.core.types import SelectionRule
+from ssr.core.types import Options, SelectionRule
+from ssr.domains import domain_named
 from ssr.selector.selector import StrategySelector
 from ssr.selector.strategy_sets import load_strategy_sets
 
@@ -19,8 +20,12 @@ STRATEGY_SETS = {
 }
 
 
+def asked(strategy_set: str, count: int, rule: SelectionRule = SelectionRule.RANKING, domain: str = "") -> Options:
+    return Options(strategy_set=strategy_set, paths=count, selection=rule, domain=domain)
+
+
 async def codes(engine: FakeEngine, count: int) -> str:
-    selection = await StrategySelector(engine, STRATEGY_SETS).select("job", "p", "abcd", count)
+    selection = await StrategySelector(engine, STRATEGY_SETS).select("job", "p", asked("abcd", count))
     return "".join(strategy.code for strategy in selection.strategies)
 
 
@@ -37,7 +42,7 @@ async def test_a_small_set_is_repeated_from_its_best() -> None:
 
 async def test_of_one_strategy_there_is_nothing_to_choose() -> None:
     engine = FakeEngine()
-    selection = await StrategySelector(engine, load_strategy_sets()).select("job", "p", "plain", 3)
+    selection = await StrategySelector(engine, load_strategy_sets()).select("job", "p", asked("plain", 3))
     assert [(strategy.code, strategy.hint) for strategy in selection.strategies] == [("A", "")] * 3
     assert (selection.calls, engine.prompts) == ((), [])
 
@@ -72,7 +77,7 @@ WITH_NONE = parse_strategy_set(
 async def test_codes_are_decoded_with_repeats_and_filled_with_none_of_these(written: str, chosen: str) -> None:
     engine = FakeEngine([written])
     selector = StrategySelector(engine, {"with-none": WITH_NONE})
-    selection = await selector.select("job", "p", "with-none", 3, SelectionRule.CODES)
+    selection = await selector.select("job", "p", asked("with-none", 3, SelectionRule.CODES))
     assert "".join(strategy.code for strategy in selection.strategies) == chosen
     assert [call.kind for call in selection.calls] == ["select"]
     assert "The letter D may come more than once" in engine.prompts[0]
@@ -80,13 +85,13 @@ async def test_codes_are_decoded_with_repeats_and_filled_with_none_of_these(writ
 
 async def test_a_set_without_none_of_these_leaves_a_missing_code_to_the_problem_alone() -> None:
     selector = StrategySelector(FakeEngine(["B"]), STRATEGY_SETS)
-    selection = await selector.select("job", "p", "abcd", 2, SelectionRule.CODES)
+    selection = await selector.select("job", "p", asked("abcd", 2, SelectionRule.CODES))
     assert [strategy.hint for strategy in selection.strategies] == ["hB", ""]
 
 
 async def test_costs_are_reported() -> None:
     selection = await StrategySelector(FakeEngine(["B"], tokens=[[("A", -0.1)]]), STRATEGY_SETS).select(
-        "job", "p", "abcd", 2
+        "job", "p", asked("abcd", 2)
     )
     assert [(call.kind, call.prompt_tokens, call.generated_tokens) for call in selection.calls] == [
         ("select", 60, 1),
@@ -96,7 +101,7 @@ async def test_costs_are_reported() -> None:
 
 async def test_an_unknown_pool() -> None:
     with pytest.raises(NotFound, match="known are abcd"):
-        await StrategySelector(FakeEngine(), STRATEGY_SETS).select("job", "p", "nope", 1)
+        await StrategySelector(FakeEngine(), STRATEGY_SETS).select("job", "p", asked("nope", 1))
 
 
 def test_the_sets_that_come_with_ssr() -> None:
@@ -135,3 +140,14 @@ def test_an_operators_set_adds_or_replaces(tmp_path: Path) -> None:
         load_strategy_sets(tmp_path)
     with pytest.raises(NotFound, match="no folder"):
         load_strategy_sets(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("rule", list(SelectionRule))
+async def test_the_target_is_asked_in_the_words_of_the_domain(rule: SelectionRule) -> None:
+    engine = FakeEngine(["B A"], tokens=[[("B", -0.1), ("A", -1.0)]])
+    selector = StrategySelector(engine, STRATEGY_SETS)
+    await selector.select("job", "p", asked("abcd", 2, rule, "code"))
+    assert "mathematics" not in engine.prompts[0]
+    assert domain_named("code").prompts.selecting_system in engine.prompts[0]
+    with pytest.raises(InvalidRequest, match="domain"):
+        await selector.select("job", "p", asked("abcd", 2, rule, "nope"))

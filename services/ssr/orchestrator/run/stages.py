@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ssr.core.answers import Equivalence
 from ssr.core.stages import Stages
-from ssr.core.types import OnRejected, Options, PathContext, Selection, SelectionRule, Step, Verdict, Written
+from ssr.core.types import OnRejected, Options, PathContext, Selection, Step, Verdict, Written
 from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.metrics.stages import Stage
@@ -48,11 +48,15 @@ class RemoteSelector:
     def for_batch(self) -> RemoteSelector:
         return RemoteSelector(self._stub, self._peer, batch=True)
 
-    async def select(
-        self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = SelectionRule.RANKING
-    ) -> Selection:
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
         request = selection_pb2.SelectRequest(
-            job_id=job_id, problem=problem, strategy_set=strategy_set, count=count, selection=rule, batch=self._batch
+            job_id=job_id,
+            problem=problem,
+            strategy_set=options.strategy_set,
+            count=options.paths,
+            selection=options.selection,
+            domain=options.domain,
+            batch=self._batch,
         )
         with self._peer.span(Stage.SELECT, job_id):
             reply = await self._peer.call(Stage.SELECT, self._stub.Select, request, job_id)

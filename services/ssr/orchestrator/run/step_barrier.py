@@ -10,7 +10,7 @@ from dataclasses import replace
 from ssr.core.journal import Journal
 from ssr.core.run import Decision, Run, Selected
 from ssr.core.stages import Selector, Stages, StepWriter
-from ssr.core.types import Options, PathContext, Selection, SelectionRule, Written
+from ssr.core.types import Options, PathContext, Selection, Written
 
 #: The place of the selection among the paths.
 _SELECTION = -1
@@ -61,11 +61,9 @@ class _GatedSelector:
     def __init__(self, barrier: StepBarrier, selector: Selector) -> None:
         self._barrier, self._selector = barrier, selector
 
-    async def select(
-        self, job_id: str, problem: str, strategy_set: str, count: int, rule: str = SelectionRule.RANKING
-    ) -> Selection:
+    async def select(self, job_id: str, problem: str, options: Options) -> Selection:
         await self._barrier.begin(_SELECTION)
-        return await self._selector.select(job_id, problem, strategy_set, count, rule)
+        return await self._selector.select(job_id, problem, options)
 
 
 class _GatedWriter:
