@@ -17,6 +17,7 @@ from ssr.core.errors import InvalidRequest
 from ssr_bench.cli import accuracy as bench_accuracy
 from ssr_bench.cli import consensus as bench_consensus
 from ssr_bench.cli import equivalence as bench_equivalence
+from ssr_bench.cli import gateway as bench_gateway
 from ssr_bench.cli import record as bench_record
 from ssr_bench.cli import replay as bench_replay
 from ssr_bench.cli import routing as bench_routing
@@ -40,6 +41,7 @@ bench_app = typer.Typer(
 bench_accuracy.add_to(bench_app)
 bench_consensus.add_to(bench_app)
 bench_equivalence.add_to(bench_app)
+bench_gateway.add_to(bench_app)
 bench_record.add_to(bench_app)
 bench_replay.add_to(bench_app)
 bench_routing.add_to(bench_app)

@@ -31,7 +31,10 @@ def choices(kind: type[Kind]) -> tuple[Kind, ...]:
 
 def chosen(kind: type[Kind], value: str) -> Kind:
     """The member that a request names. Raises: ValueError for one that cannot be asked for."""
-    return choices(kind)[choices(kind).index(kind(value))]
+    member = kind(value)
+    if member.name == "UNKNOWN":
+        raise ValueError(f"{value!r} cannot be asked for")
+    return member
 
 
 class Mode(StrEnum):

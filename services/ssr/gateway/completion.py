@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ssr import __version__
@@ -58,7 +57,8 @@ def created(job: Job) -> int:
 
 def fingerprint(job: Job) -> str:
     """Equal for the same version and options, whatever the seed."""
-    options = sorted((name, str(value)) for name, value in asdict(job.options).items() if name != "seed")
+    names = sorted(name for name in job.options.__dataclass_fields__ if name != "seed")
+    options = [(name, str(getattr(job.options, name))) for name in names]
     return f"fp_{hashlib.sha256(f'{__version__}{options}'.encode()).hexdigest()[:10]}"
 
 

@@ -1,0 +1,55 @@
+"""`ssr bench gateway`: what the gateway adds to the gRPC API."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ssr.cli.exit_status import ExitStatus, print_error
+from ssr.cli.running import run
+
+
+def add_to(bench_app: typer.Typer) -> None:
+    """Add the command."""
+    bench_app.command("gateway")(gateway)
+
+
+def gateway(
+    requests: Annotated[int, typer.Option(metavar="N", min=1, help="Of each way, one at a time.")] = 400,
+    paced: Annotated[int, typer.Option(metavar="N", min=1, help="Streams of each way, one at a time.")] = 10,
+    streams: Annotated[int, typer.Option(metavar="N", min=1, help="Streams at a time.")] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """What the gateway adds to the gRPC API: time and memory.
+
+    Behind it is an orchestrator whose jobs are scripts and take no time, so what
+    is measured is the gateway: a request, and a streamed step from its sending to
+    its arrival, by gRPC and through it in turn; then many streams at a time.
+
+    Exit status: 1 when a request takes over 1 ms more at the median, a streamed
+    step over 0.3 ms more, or the process over 300 MB.
+
+    Example:
+
+      ssr bench gateway --streams 1000
+    """
+    run(_gateway(requests, paced, streams, as_json))
+
+
+async def _gateway(requests: int, paced: int, streams: int, as_json: bool) -> ExitStatus:
+    from ssr_bench.gateway.measure import GatewayPlan, measure_gateway
+    from ssr_bench.gateway.table import gateway_table
+    from ssr_bench.report_json import report_json
+
+    console = Console(stderr=True)
+    report = await measure_gateway(GatewayPlan(requests=requests, paced=paced, streams=streams), console.print)
+    if as_json:
+        print(json.dumps(report_json(report)))  # noqa: T201 - the command's output
+    else:
+        Console(width=140).print(gateway_table(report))
+    for missed in report.missed:
+        print_error(missed)
+    return ExitStatus.FAILURE if report.missed else ExitStatus.DONE
