@@ -13,7 +13,16 @@ from ssr.autoscaler.policy.state import ScalingState
 
 NOW = 1_000_000.0
 #: Six slots in use of each replica's eight.
-LIMITS = ScalingLimits(min_replicas=0, max_replicas=20, slots=8, up_factor=2, up_step=4, up_period_s=15, up_window_s=0)
+LIMITS = ScalingLimits(
+    min_replicas=0,
+    max_replicas=20,
+    slots=8,
+    up_factor=2,
+    up_step=4,
+    up_period_s=15,
+    up_window_s=0,
+    down_fraction=0.25,
+)
 
 
 def settled(replicas: int) -> ScalingState:
@@ -234,3 +243,25 @@ def test_with_a_backlog_it_grows_at_once(part: str) -> None:
 def test_from_zero_and_for_the_schedule_it_grows_at_once() -> None:
     assert run(1.0, settled(0), PATIENT).replicas == 1
     assert decide(Demand(steady=1.0), settled(1), PATIENT, NOW, ScheduledFloor(3, "eight")).replicas == 3
+
+
+def test_what_a_backlog_asked_for_goes_when_it_is_done_but_not_before_it_could_start() -> None:
+    grown = run(12.0, settled(2), waiting=28.0, coming=12.0)
+    assert grown.replicas == 5
+    early = run(12.0, served(grown), now=NOW + 119, coming=12.0)
+    assert early.replicas == 5
+    assert "down held: more was asked for 119 s ago, and takes 120 s to start" in early.reasons
+    assert run(12.0, served(grown), now=NOW + 120, coming=12.0).replicas == 4
+
+
+def test_what_runs_beyond_what_comes_is_no_reason_to_hold() -> None:
+    """The last part of a backlog: nothing waits any more, and every slot is at work."""
+    state = run(40.0, settled(7), coming=12.0).state
+    assert run(12.0, state, now=NOW + 60, coming=12.0).replicas == 6
+    state = run(40.0, settled(7)).state  # nobody knows what comes
+    assert run(12.0, state, now=NOW + 60).replicas == 7
+
+
+def test_of_what_is_not_known_nothing_is_forgotten() -> None:
+    state = run(40.0, settled(7), unknown=("verifier",), coming=12.0).state
+    assert run(12.0, state, now=NOW + 60, coming=12.0).replicas == 7
