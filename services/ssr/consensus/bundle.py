@@ -4,6 +4,8 @@ vLLM's image has no SSR, and SSR's dependencies are not wanted in it: the propos
 other packages prometheus_client, which vLLM has. The native drafter goes along where it is: installed, or as wheels in
 the folder `wheels` of this Python's prefix. Its file for each Python has a name of its own, so all of this machine's
 wheels are taken, and whichever Python vLLM has imports the right one; where there is none, it drafts in Python.
+
+Metadata beside them make a plug-in of vLLM's of it, which old versions need (`vllm_0_20`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ import ssr
 
 _FILES = ("__init__.py", "core/__init__.py", "core/errors.py", "consensus/*.py")
 _NATIVE = "ssr_consensus_native"
+_METADATA = {
+    "METADATA": "Metadata-Version: 2.1\nName: ssr-consensus\nVersion: {version}\n",
+    "entry_points.txt": "[vllm.general_plugins]\nssr-consensus = ssr.consensus.vllm:register\n",
+}
 
 
 def bundle(folder: Path, wheels: Path = Path(sys.prefix, "wheels")) -> None:
@@ -29,6 +35,10 @@ def bundle(folder: Path, wheels: Path = Path(sys.prefix, "wheels")) -> None:
             copy = folder / "ssr" / file.relative_to(package)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
+    plug_in = folder / "ssr_consensus.dist-info"
+    plug_in.mkdir(parents=True, exist_ok=True)
+    for name, text in _METADATA.items():
+        (plug_in / name).write_text(text.format(version=ssr.__version__), encoding="utf-8")
     for wheel in sorted(wheels.glob(f"{_NATIVE}-*_{platform.machine()}.whl")):
         _unpack(wheel, folder)
     installed = find_spec(_NATIVE)

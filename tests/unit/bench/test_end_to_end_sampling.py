@@ -201,5 +201,9 @@ def test_methods_as_vllm_is_reported_them() -> None:
         "num_speculative_tokens": 5,
     }
     assert ours.settings == {"SSR_CONSENSUS_POOL": "8"}
+    old = definitions(['old={"method": "ngram", "model": "ssr.consensus.vllm.ConsensusProposer"}'])  # vLLM 0.20's way
+    (*_, in_place_of_ngram) = methods_of(["none"], 5, old, {"SSR_CONSENSUS_POOL": "8"})
+    assert in_place_of_ngram.settings == ours.settings
+    assert ngram.settings == {}
     with pytest.raises(InvalidRequest, match="SSR_CONSENSUS_POOLS"):
         methods_of([], 5, {}, {"SSR_CONSENSUS_POOLS": "8"})

@@ -6,10 +6,12 @@ import json
 import platform
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 from zipfile import ZipFile
 
 from ssr.consensus.bundle import bundle
+from ssr.consensus.vllm import register
 
 _IMPORT = """
 import json, sys
@@ -37,7 +39,7 @@ def test_the_native_drafter_of_this_machine_goes_along_for_every_python(tmp_path
     bundle(folder, wheels)
     names = {file.name for file in (folder / "ssr_consensus_native").iterdir()}
     assert {name for name in names if name.startswith("_one")} == {"_one.cpython-311-linux-gnu.so", "_one.abi3.so"}
-    assert not list(folder.glob("*.dist-info"))
+    assert [file.name for file in folder.glob("*.dist-info")] == ["ssr_consensus.dist-info"]  # not the wheels'
 
 
 def test_without_wheels_the_bundle_has_the_python_drafter(tmp_path: Path) -> None:
@@ -53,3 +55,14 @@ def test_the_proposer_imports_from_the_bundle_alone(tmp_path: Path) -> None:
     ours = {name: file for name, file in modules.items() if name.startswith("ssr")}
     assert len(ours) > 15
     assert all(file.startswith(str(tmp_path)) for file in ours.values()), ours
+
+
+def test_vllm_finds_the_plug_in_of_its_old_versions(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    (plug_in,) = [
+        point
+        for found in distributions(path=[str(tmp_path)])
+        for point in found.entry_points.select(group="vllm.general_plugins")
+    ]
+    assert plug_in.load() is register
+    register()  # there is no vLLM here, or one that needs nothing

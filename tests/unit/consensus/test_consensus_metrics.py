@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 from prometheus_client import CollectorRegistry
 
@@ -35,8 +34,7 @@ def test_counters_follow_the_counts() -> None:
 
 def test_one_worker_of_a_model_reports_them_and_only_where_processes_share_a_folder() -> None:
     def reported(rank: int, **environment: str) -> bool:
-        parallel = SimpleNamespace(rank=rank, tensor_parallel_size=2)
-        return exposed(environment, SimpleNamespace(parallel_config=parallel))
+        return exposed(environment, rank, workers=2)
 
     assert not reported(0)
     assert reported(0, PROMETHEUS_MULTIPROC_DIR="/metrics")

@@ -18,6 +18,7 @@ NONE = "none"
 KNOWN = (NONE, "ngram", "suffix", "consensus")
 
 _CUSTOM_CLASS = "custom_class"
+_OURS = f"{ConsensusProposer.__module__}.{ConsensusProposer.__qualname__}"
 _SETTING = "SSR_CONSENSUS_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
@@ -77,19 +78,18 @@ def named(option: str, texts: Iterable[str]) -> dict[str, str]:
 
 
 def _known(max_draft: int) -> dict[str, dict[str, Any] | None]:
-    ours = f"{ConsensusProposer.__module__}.{ConsensusProposer.__qualname__}"
     count = {"num_speculative_tokens": max_draft}
     return {
         NONE: None,
         "ngram": {"method": "ngram", **count, "prompt_lookup_max": 5, "prompt_lookup_min": 2},
         "suffix": {"method": "suffix", **count},
-        "consensus": {"method": _CUSTOM_CLASS, "model": ours, **count},
+        "consensus": {"method": _CUSTOM_CLASS, "model": _OURS, **count},
     }
 
 
 def _method(name: str, speculation: dict[str, Any] | None, ours: dict[str, str]) -> Method:
-    own_class = speculation is not None and speculation.get("method") == _CUSTOM_CLASS
-    return Method(name=name, speculation=speculation, settings=ours if own_class else {})
+    own = speculation is not None and speculation.get("model") == _OURS  # whatever the way is called by this vLLM
+    return Method(name=name, speculation=speculation, settings=ours if own else {})
 
 
 def _object(name: str, text: str) -> dict[str, Any]:
