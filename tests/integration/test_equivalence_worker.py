@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from ssr.core.answers import Asked
 from ssr.orchestrator.equivalence.checker import MAX_ANSWER_CHARS, MathVerifyEquivalence, Way
 from ssr.orchestrator.equivalence.limits import EquivalenceSettings
-from ssr.orchestrator.equivalence.process import WORKER_COMMAND
+from ssr.orchestrator.equivalence.process import WORKER_COMMAND, WorkerProcess
 
 # Two answers that reading does not settle.
 A, B = r"\unread{x}", r"\unread{2x}"
@@ -353,3 +356,33 @@ def test_the_worker_ends_with_its_input_even_in_the_middle_of_a_question() -> No
     ended = subprocess.run(WORKER_COMMAND, input=json.dumps(question) + "\n", **RUN)
     assert ended.stdout == '{"ready": true}\n'
     assert ended.returncode == 0
+
+
+async def _started_while_serving(starts: int) -> int:
+    """How many of so many workers start while calls run through a gRPC server and a channel of this process."""
+    command = (sys.executable, "-S", "-c", """print('{"ready": true}', flush=True); input()""")
+    server = aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    started = 0
+    async with aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.TaskGroup() as group:
+        check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
+
+        async def calls() -> None:
+            while started < starts:
+                await check(health_pb2.HealthCheckRequest())
+
+        for _ in range(8):
+            group.create_task(calls())
+        while started < starts:
+            worker = await WorkerProcess.start(command, limit_s=30)
+            await worker.kill()
+            started += 1
+    await server.stop(None)
+    return started
+
+
+def test_workers_start_in_a_process_that_serves() -> None:
+    """A forked child runs gRPC's fork handlers there, and one of eight dies of them: with 40, that would be seen."""
+    assert uvloop.run(_started_while_serving(40)) == 40
