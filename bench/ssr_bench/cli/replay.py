@@ -65,6 +65,10 @@ def replay(
     orders: Annotated[int, typer.Option(metavar="N", help="Random orders of each problem's samples.")] = 8,
     seed: Annotated[int, typer.Option(metavar="N", help="Of these orders.")] = 0,
     figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the break-even figure there.")] = None,
+    graded: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the graded samples there, without texts (graded.jsonl.gz)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Replay recorded samples under any rule: no engine, the same samples for all.
@@ -105,7 +109,7 @@ def replay(
         prices = Prices(draft_cost, draft_parameters, target_parameters)
         prior = _prior(calibration, domain)
         chosen = tuple(part.strip() for part in sets.split(",") if part.strip())
-    asked = _Asked(folder, methods, prices, prior, cross_validate, chosen, orders, seed, figure, as_json)
+    asked = _Asked(folder, methods, prices, prior, cross_validate, chosen, orders, seed, figure, as_json, graded)
     run(_replay(asked))
 
 
@@ -124,9 +128,11 @@ class _Asked:
         seed: int,
         figure: Path | None,
         as_json: bool,
+        graded: Path | None,
     ) -> None:
         self.folder, self.methods, self.prices, self.prior, self.folds = folder, methods, prices, prior, folds
         self.sets, self.orders, self.seed, self.figure, self.as_json = sets, orders, seed, figure, as_json
+        self.graded = graded
 
 
 async def _replay(asked: _Asked) -> ExitStatus:
@@ -150,10 +156,16 @@ async def _replay(asked: _Asked) -> ExitStatus:
 
 async def _pool(asked: _Asked) -> Sequence[PooledProblem]:
     from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
+    from ssr_bench.replay.graded import GRADED, read_graded, write_graded
     from ssr_bench.replay.pool import groups_of, read_pool
 
-    async with MathVerifyEquivalence() as equivalence:
-        problems = await read_pool(asked.folder, equivalence)
+    if (asked.folder / GRADED).exists():
+        problems = await asyncio.to_thread(read_graded, asked.folder / GRADED)
+    else:
+        async with MathVerifyEquivalence() as equivalence:
+            problems = await read_pool(asked.folder, equivalence)
+    if asked.graded is not None:
+        await asyncio.to_thread(write_graded, problems, asked.graded)
     groups = groups_of(problems)
     for name in asked.sets:
         if name not in groups:
