@@ -1,4 +1,4 @@
-"""Client libraries as they are installed, against the gateway: LangChain, openai for Node, curl; keys and TLS."""
+"""Client libraries as they are installed: LangChain, openai for Node, the AI SDK, curl; Open WebUI; keys and TLS."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ import pytest
 from aiohttp import ClientSession
 from certificates import authority, issue
 from conftest import Services, System
-from gateway_server import ANSWER, KEY, LIMIT_S, PROBLEM, asked, gateway, http, openai_client
+from gateway_server import ANSWER, HANG, KEY, LIMIT_S, PROBLEM, asked, gateway, http, openai_client
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from ssr.client import AsyncClient
+from ssr.core.job import JobStatus
+from ssr.engine_server.simulated.faults import FaultPlan
 from ssr.gateway.service import running_gateway
 from ssr.gateway.settings import GatewaySettings
 from ssr.orchestrator.service import running_orchestrator
@@ -40,6 +42,27 @@ for await (const chunk of await client.chat.completions.create({model: "ssr", me
 console.log(text);
 try { await client.chat.completions.create({model: "none", messages}); }
 catch (error) { console.log(error.status, error.code); }
+"""
+
+AI_SDK = """
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { generateText, streamText } from "ai";
+const [url, prompt] = process.argv.slice(2);
+const provider = createOpenAICompatible({ name: "ssr", baseURL: url, apiKey: "any", includeUsage: true });
+const model = provider("ssr");
+const whole = await generateText({ model, prompt, maxRetries: 0 });
+console.log(JSON.stringify({ text: whole.text, reasoning: whole.reasoningText, finish: whole.finishReason }));
+const stream = streamText({ model, prompt, maxRetries: 0, maxOutputTokens: 5000 });
+let text = "", reasoning = "";
+for await (const part of stream.fullStream) {
+  if (part.type === "text-delta") text += part.text;
+  if (part.type === "reasoning-delta") reasoning += part.text;
+  if (part.type === "error") throw part.error;
+}
+const usage = await stream.usage;
+console.log(JSON.stringify({ text, reasoning, finish: await stream.finishReason, output: usage.outputTokens }));
+try { await generateText({ model: provider("none"), prompt, maxRetries: 0 }); }
+catch (error) { console.log(JSON.stringify({ status: error.statusCode, message: error.message })); }
 """
 
 
@@ -87,6 +110,83 @@ async def test_openai_for_node_asks_streams_and_reads_errors(address: str, tmp_p
     assert code == 0, output
     assert output.count(f"\\boxed{{{ANSWER}}}") == 2
     assert output.strip().splitlines()[-1] == "404 model_not_found"
+
+
+async def test_the_ai_sdk_of_vercel_generates_and_streams(address: str, tmp_path: Path) -> None:
+    if not (shutil.which("npm") and shutil.which("node")):
+        pytest.skip("needs npm and node")
+    packages = ("ai@6.0.326", "@ai-sdk/openai-compatible@2.0.92")
+    code, output = await run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", *packages, cwd=tmp_path)
+    if code:
+        pytest.skip(f"npm cannot install the AI SDK: {output.strip()[-200:]}")
+    (tmp_path / "ask.mjs").write_text(AI_SDK)
+    code, output = await run("node", "ask.mjs", f"{address}/v1", PROBLEM, cwd=tmp_path)
+    assert code == 0, output
+    whole, streamed, refused = (json.loads(line) for line in output.strip().splitlines())
+    for reply in (whole, streamed):
+        assert f"\\boxed{{{ANSWER}}}" in reply["text"]
+        assert reply["finish"] == "stop"
+        assert reply["reasoning"]
+        assert reply["reasoning"].count(reply["reasoning"][:40]) == 1, "no text comes under two names"
+    assert streamed["output"] > 0
+    assert (refused["status"], "none" in refused["message"]) == (404, True)
+
+
+async def test_open_webui_asks_stops_and_asks_again(system: System) -> None:
+    """Its requests, as its source makes them: a chat with its settings, titles and tags, stop, regenerate."""
+    chat = {
+        "stream": True,
+        "model": "ssr",
+        "messages": [
+            {"role": "system", "content": "You are helpful."},
+            {"role": "user", "content": "What is 1 + 1?"},
+            {"role": "assistant", "content": "It is 2."},
+            {"role": "user", "content": PROBLEM},
+        ],
+        "stream_options": {"include_usage": True},
+        "temperature": 0.6,
+        "max_tokens": 8000,
+    }
+    history = "<chat_history>\nUSER: What is 2 + 2?\nASSISTANT: 4\n</chat_history>"
+    tasks = [
+        {
+            "model": "ssr",
+            "messages": [{"role": "user", "content": f"### Task:\n{told}\n### Chat History:\n{history}"}],
+            "stream": False,
+            **limit,
+        }
+        for told, limit in (
+            ("Generate a concise, 3-5 word title with an emoji.", {"max_completion_tokens": 1000}),
+            ("Generate 1-3 broad tags categorizing the main themes.", {}),
+            ("Suggest 3-5 relevant follow-up questions.", {}),
+        )
+    ]
+    async with gateway(system.address, join_s=0.0) as address, http(address) as session:
+        async with session.get("/v1/models") as reply:
+            assert "ssr" in [model["id"] for model in (await reply.json())["data"]]
+        system.draft.faults.set(HANG)
+        async with session.post("/v1/chat/completions", json=chat) as reply:
+            assert reply.headers["content-type"].startswith("text/event-stream")
+            await reply.content.readline()  # and the user stops it: it closes the socket
+            stopped = reply.headers["x-ssr-job-id"]
+        async with AsyncClient(system.address) as ssr:
+            async for _ in ssr.watch(stopped, timeout_s=LIMIT_S):
+                pass
+            assert (await ssr.get(stopped)).status is JobStatus.CANCELLED
+        system.draft.faults.set(FaultPlan())
+        seen = [stopped]
+        for _ in range(2):  # sent again, and then regenerated
+            async with session.post("/v1/chat/completions", json=chat) as reply:
+                text = await reply.text()
+            assert text.rstrip().endswith("data: [DONE]")
+            assert '"error"' not in text
+            seen.append(reply.headers["x-ssr-job-id"])
+        assert len(set(seen)) == 3
+        for task in tasks:
+            async with session.post("/v1/chat/completions", json=task) as reply:
+                body = await reply.json()
+            assert (reply.status, body["ssr"]["options"]["mode"]) == (200, "baseline")
+            assert body["choices"][0]["message"]["content"]
 
 
 async def test_curl_sees_a_stream(address: str, tmp_path: Path) -> None:
