@@ -207,3 +207,19 @@ def test_methods_as_vllm_is_reported_them() -> None:
     assert ngram.settings == {}
     with pytest.raises(InvalidRequest, match="SSR_CONSENSUS_POOLS"):
         methods_of([], 5, {}, {"SSR_CONSENSUS_POOLS": "8"})
+
+
+def test_what_is_lossless_saves_passes_and_no_positions_of_the_model() -> None:
+    counts: Counts = Counter(
+        {
+            ("vllm:generation_tokens_total", ""): 100,
+            ("vllm:spec_decode_num_draft_tokens_total", ""): 200,
+            ("vllm:spec_decode_num_accepted_tokens_total", ""): 60,
+        }
+    )
+    taken = Sampled(samples=1, tokens=100, wall_s=1.0, latency_s=Summary.of([1.0]))
+    draft = Figures.of(Method(name="draft", speculation={"method": "draft_model"}), "", taken, counts)
+    assert (draft.passes, draft.tokens_per_pass) == (40, 2.5)
+    assert draft.positions_per_token == pytest.approx((40 + 200) / 100)
+    none = Figures.of(Method(name="none"), "", taken, Counter({("vllm:generation_tokens_total", ""): 100}))
+    assert none.positions_per_token == 1.0

@@ -105,6 +105,16 @@ class Figures(BaseModel):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    def positions_per_token(self) -> float:
+        """What the model processed for a token, in positions: a pass verifies its draft and one more.
+
+        1 without drafts, and never less: what is lossless saves passes, and no FLOPs of the model. A draft model's own
+        tokens, `drafted_per_pass`, come on top.
+        """
+        return share(self.passes + self.drafted, self.tokens)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
     def mean_accepted(self) -> float:
         """Of a pass with a draft."""
         return share(self.accepted, self.drafts)

@@ -14,7 +14,8 @@ from ssr_bench.statistics import share
 _LEGEND = (
     "tok/pass: tokens a forward pass of one sample, passes without a draft included; drafted: tokens verified for it;\n"
     "length: accepted tokens of a pass with a draft; accepted: share of drafted tokens; @n: share of passes with a\n"
-    "draft that accepted n tokens or more; rows: samples in a forward pass; x none: of none's tokens a second"
+    "draft that accepted n tokens or more; rows: samples in a forward pass; positions: those that\n"
+    "the model processed for a token; x none: of none's tokens a second"
 )
 
 
@@ -22,7 +23,7 @@ def end_to_end_table(title: str, rows: Sequence[Figures]) -> RenderableType:
     """A row for each method, and what became of our drafts by their source."""
     columns = (
         *("tok/pass", "drafted", "length", "accepted", *positions(), "rows"),
-        *("tok/s", "x none", "wall s", "latency s", "tokens"),
+        *("positions", "tok/s", "x none", "wall s", "latency s", "tokens"),
     )
     beside = compared(rows)
     speeds = {name: f"{one.speed:.2f}" for name, one in beside.items()}
@@ -44,6 +45,7 @@ def _cells(row: Figures, speed: str) -> tuple[str, ...]:
         *at,
         *[""] * (POSITIONS - len(at)),
         f"{row.rows_per_step:.1f}" if row.steps else "",
+        f"{row.positions_per_token:.2f}",
         f"{row.sampled.tokens_per_s:.1f}",
         speed,
         f"{row.sampled.wall_s:.1f}",
