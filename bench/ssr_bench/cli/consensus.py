@@ -68,6 +68,10 @@ def consensus(
     logprobs: Annotated[
         bool, _served(None, "Record the tokens' log-probabilities too, for --alpha.", "--logprobs")
     ] = False,
+    replay: Annotated[
+        Path | None,
+        _served("FILE", "Have the servers write these recordings, whatever their weights (--load-format dummy)."),
+    ] = None,
     start_timeout: Annotated[float, _served("S", "For a server to serve.")] = 600.0,
     request_timeout: Annotated[float, _served("S", "For a sample.")] = 3600.0,
     out: Annotated[Path | None, _served("DIR", "Where figures, samples and logs go, or are gone on with.")] = None,
@@ -96,6 +100,8 @@ def consensus(
     with --speculative-config added and our proposer on PYTHONPATH; ours takes
     SSR_CONSENSUS_* from the environment. A server's API key is VLLM_API_KEY's.
     DIR/samples-METHOD.jsonl are recordings.
+    With --replay they write FILE's samples of these problems, token by token: a model
+    with dummy weights has the times of one with weights, and the same answers.
     After Ctrl-C, or a crash, the same command goes on with the methods that are
     left; DIR takes no other plan.
 
@@ -145,6 +151,7 @@ def consensus(
         at_a_time=problems_at_a_time,
         stagger_s=stagger_s,
         logprobs=logprobs,
+        replay=replay,
         temperature=temperature,
         top_p=top_p,
         max_tokens=max_tokens,

@@ -44,6 +44,7 @@ class EndToEndAsked:
     seed: int | None
     stagger_s: float
     logprobs: bool
+    replay: Path | None
     methods: str
     speculation: tuple[str, ...]
     max_draft: int
@@ -60,6 +61,7 @@ async def end_to_end(asked: EndToEndAsked, as_json: bool) -> ExitStatus:
     from ssr_bench.consensus.end_to_end.comparison import compare
     from ssr_bench.consensus.end_to_end.folder import Folder
     from ssr_bench.consensus.end_to_end.plan import EndToEndPlan
+    from ssr_bench.consensus.end_to_end.replayed import Replay
     from ssr_bench.evaluation.dataset import fingerprint, selected
     from ssr_bench.evaluation.hub import load_dataset
 
@@ -68,6 +70,7 @@ async def end_to_end(asked: EndToEndAsked, as_json: bool) -> ExitStatus:
     if not asked.dataset:
         raise InvalidRequest("dataset", "name a dataset or a .jsonl file")
     problems = selected(await load_dataset(asked.dataset), asked.offset, asked.limit)
+    replay = None if asked.replay is None else Replay.read(asked.replay, problems, asked.samples)
     plan = EndToEndPlan(
         dataset=Path(asked.dataset).name,
         problems=fingerprint(problems),
@@ -80,6 +83,7 @@ async def end_to_end(asked: EndToEndAsked, as_json: bool) -> ExitStatus:
         seed=asked.seed,
         stagger_s=asked.stagger_s,
         logprobs=asked.logprobs,
+        replay="" if replay is None else replay.fingerprint,
     )
     with closing(Folder(asked.out, plan)) as folder:
         methods, serving = _servers(asked, folder)
@@ -88,7 +92,7 @@ async def end_to_end(asked: EndToEndAsked, as_json: bool) -> ExitStatus:
                 reported = f"{method.name}: measured before; its figures are in {asked.out}"
                 Console(stderr=True).print(reported, soft_wrap=True)
         with _Notes() as notes:
-            wrong = await compare(plan, problems, methods, serving, folder, notes.log)
+            wrong = await compare(plan, problems, methods, serving, folder, notes.log, replay)
     _show(plan, folder, as_json)
     for one in wrong:
         print_error(one)
@@ -97,6 +101,7 @@ async def end_to_end(asked: EndToEndAsked, as_json: bool) -> ExitStatus:
 
 def _servers(asked: EndToEndAsked, folder: Folder) -> tuple[tuple[Method, ...], Serving]:
     """The methods, and how to come by a server of each."""
+    from ssr.consensus.replay import ENVIRONMENT
     from ssr_bench.cli.evaluation_input import names
     from ssr_bench.consensus.end_to_end.comparison import running, starting
     from ssr_bench.consensus.end_to_end.method import Method, definitions, methods_of, named
@@ -107,7 +112,8 @@ def _servers(asked: EndToEndAsked, folder: Folder) -> tuple[tuple[Method, ...], 
         raise InvalidRequest("server", "give --serve or --server, not both")
     if asked.serve:
         methods = methods_of(names(asked.methods), asked.max_draft, definitions(asked.speculation), os.environ)
-        return methods, starting(asked.serve, os.environ, folder, patience)
+        environment = {**os.environ, **(ENVIRONMENT if asked.replay else {})}
+        return methods, starting(asked.serve, environment, folder, patience)
     urls = named("server", asked.servers)
     for name, url in urls.items():
         if not url.startswith(("http://", "https://")):

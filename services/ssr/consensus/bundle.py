@@ -5,7 +5,7 @@ other packages prometheus_client, which vLLM has. The native drafter goes along 
 the folder `wheels` of this Python's prefix. Its file for each Python has a name of its own, so all of this machine's
 wheels are taken, and whichever Python vLLM has imports the right one; where there is none, it drafts in Python.
 
-Metadata beside them make a plug-in of vLLM's of it, which old versions need (`vllm_0_20`).
+Metadata beside them make a plug-in of vLLM's of it, which old versions need (`vllm_0_20`), and measurements (`replay`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _FILES = ("__init__.py", "core/__init__.py", "core/errors.py", "consensus/*.py")
 _NATIVE = "ssr_consensus_native"
 _METADATA = {
     "METADATA": "Metadata-Version: 2.1\nName: ssr-consensus\nVersion: {version}\n",
-    "entry_points.txt": "[vllm.general_plugins]\nssr-consensus = ssr.consensus.vllm:register\n",
+    "entry_points.txt": "[vllm.general_plugins]\nssr-consensus = ssr.consensus.vllm:register\n"
+    "ssr-replay = ssr.consensus.replay:register\n",
 }
 
 

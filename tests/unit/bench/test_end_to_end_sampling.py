@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
+from hashlib import sha256
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from ssr_bench.consensus.end_to_end.counters import Counts, counted_since, read_
 from ssr_bench.consensus.end_to_end.figures import Figures, Sampled, compared
 from ssr_bench.consensus.end_to_end.method import Method, definitions, methods_of
 from ssr_bench.consensus.end_to_end.plan import EndToEndPlan
+from ssr_bench.consensus.end_to_end.replayed import Replay
 from ssr_bench.consensus.end_to_end.sampler import ServedSample, sampled, warmed_up
 from ssr_bench.consensus.end_to_end.table import end_to_end_table
 from ssr_bench.evaluation.dataset import Problem
@@ -35,8 +39,12 @@ class FakeClient:
         self.takes_s = takes_s or {}
         self.came: list[tuple[float, str, int | None]] = []
         self.cancelled = 0
+        self.recorded: list[tuple[int, tuple[int, ...]]] = []
 
-    async def sample(self, model: str, messages: Any, plan: EndToEndPlan, max_tokens: int, seed: int | None) -> Answer:
+    async def sample(
+        self, model: str, messages: Any, plan: EndToEndPlan, max_tokens: int, seed: int | None, recorded: Any = ()
+    ) -> Answer:
+        self.recorded.append((max_tokens, tuple(recorded)))
         name = PROMPTS[messages]
         self.came.append((asyncio.get_running_loop().time(), name, seed))
         takes_s = self.takes_s.get(name, 1.0)
@@ -69,6 +77,29 @@ def test_siblings_may_begin_after_each_other() -> None:
     client = FakeClient()
     run(client, samples=3, at_a_time=1, stagger_s=0.25)
     assert [at_s for at_s, _, _ in client.came[:6]] == [0, 0.25, 0.5, 1.5, 1.75, 2.0]
+
+
+def test_each_sample_is_asked_to_be_what_was_recorded_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "recorded.jsonl"
+    lines = [{"problem": f"p{n}", "sample": m, "tokens": [n, m, 7][: m + 2]} for n in range(4) for m in range(2)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    replay = Replay.read(file, PROBLEMS, 2)
+    client = FakeClient()
+    plan = EndToEndPlan("d", "f", samples=2, at_a_time=1, replay=replay.fingerprint)
+    run_virtually(sampled(client, "m", plan, PROBLEMS, lambda _: None, replay))  # type: ignore[arg-type]
+    assert client.recorded == [(len(one), one) for n in range(4) for one in ((n, 0), (n, 1, 7))]
+    with pytest.raises(InvalidRequest, match="no tokens of problem p0, sample 2"):
+        Replay.read(file, PROBLEMS, 3)
+    file.write_text('{"problem": "p0", "sample": 0, "text": "words"}\n')
+    with pytest.raises(InvalidRequest, match="has texts"):
+        Replay.read(file, PROBLEMS, 1)
+    assert replay.fingerprint != sha256(file.read_bytes()).hexdigest()[:16]
+
+
+def test_without_recordings_nothing_is_forced() -> None:
+    client = FakeClient()
+    run(client, samples=1, at_a_time=4, max_tokens=33)
+    assert set(client.recorded) == {(33, ())}
 
 
 def test_every_sample_has_a_seed_of_its_own() -> None:

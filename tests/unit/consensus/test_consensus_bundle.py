@@ -11,6 +11,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from ssr.consensus.bundle import bundle
+from ssr.consensus.replay import register as register_replay
 from ssr.consensus.vllm import register
 
 _IMPORT = """
@@ -59,10 +60,11 @@ def test_the_proposer_imports_from_the_bundle_alone(tmp_path: Path) -> None:
 
 def test_vllm_finds_the_plug_in_of_its_old_versions(tmp_path: Path) -> None:
     bundle(tmp_path)
-    (plug_in,) = [
-        point
+    plug_ins = {
+        point.name: point.load()
         for found in distributions(path=[str(tmp_path)])
         for point in found.entry_points.select(group="vllm.general_plugins")
-    ]
-    assert plug_in.load() is register
+    }
+    assert plug_ins == {"ssr-consensus": register, "ssr-replay": register_replay}
+    register_replay({"SSR_REPLAY": "0"})  # it would need vLLM
     register()  # there is no vLLM here, or one that needs nothing

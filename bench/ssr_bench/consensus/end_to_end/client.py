@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
+from ssr.consensus.replay import ARGUMENT
 from ssr.core.errors import BadReply, TimedOut, Unavailable
 from ssr.core.prompts import ChatMessage
 from ssr_bench.consensus.end_to_end.counters import TOKENS, Counts, read_counts
@@ -66,9 +67,15 @@ class VllmClient:
             raise BadReply(f"{self._who}: /v1/models names no model: {error!r}") from error
 
     async def sample(
-        self, model: str, messages: Sequence[ChatMessage], plan: EndToEndPlan, max_tokens: int, seed: int | None
+        self,
+        model: str,
+        messages: Sequence[ChatMessage],
+        plan: EndToEndPlan,
+        max_tokens: int,
+        seed: int | None,
+        recorded: Sequence[int] = (),
     ) -> Answer:
-        """One answer, sampled as planned."""
+        """One answer, sampled as planned, or the `recorded` tokens. Raises: BadReply where it has others."""
         request = {
             "model": model,
             "messages": [{"role": one.role, "content": one.content} for one in messages],
@@ -78,13 +85,17 @@ class VllmClient:
             "return_token_ids": True,
             **({} if seed is None else {"seed": seed}),
             **({"logprobs": True, "top_logprobs": 0} if plan.logprobs else {}),
+            **({"vllm_xargs": {ARGUMENT: list(recorded)}, "ignore_eos": True} if recorded else {}),
         }
         begun = perf_counter()
         body = await self._asked("POST", "/v1/chat/completions", self._patience.request_s, request)
         try:
-            return _answer(json.loads(body), perf_counter() - begun)
+            answer = _answer(json.loads(body), perf_counter() - begun)
         except (ValueError, LookupError, TypeError) as error:
             raise BadReply(f"{self._who}: {body[:_QUOTED]!r} is no chat completion: {error!r}") from error
+        if recorded and answer.tokens != tuple(recorded):
+            raise BadReply(f"{self._who}: an answer is not what was recorded: {_parting(answer.tokens, recorded)}")
+        return answer
 
     async def counts(self) -> Counts:
         try:
@@ -152,3 +163,13 @@ def _answer(reply: dict[str, Any], latency_s: float) -> Answer:
         latency_s=latency_s,
         logprobs=None if reported is None else tuple(float(one["logprob"]) for one in reported["content"]),
     )
+
+
+def _parting(tokens: Sequence[int] | None, recorded: Sequence[int]) -> str:
+    """Where they part, for people."""
+    if tokens is None:
+        return "the server gives no token ids"
+    place = next((n for n, (one, other) in enumerate(zip(tokens, recorded, strict=False)) if one != other), None)
+    if place is None:
+        return f"it has {len(tokens)} tokens, and the recording {len(recorded)}"
+    return f"token {place} is {tokens[place]}, and was {recorded[place]}"

@@ -12,6 +12,7 @@ from ssr_bench.consensus.end_to_end.figures import Figures
 from ssr_bench.consensus.end_to_end.folder import Folder
 from ssr_bench.consensus.end_to_end.method import Method
 from ssr_bench.consensus.end_to_end.plan import EndToEndPlan, Patience
+from ssr_bench.consensus.end_to_end.replayed import Replay
 from ssr_bench.consensus.end_to_end.sampler import ServedSample, sampled, warmed_up
 from ssr_bench.consensus.end_to_end.server import command_of, started
 from ssr_bench.evaluation.dataset import Problem
@@ -40,6 +41,7 @@ async def compare(
     serving: Serving,
     folder: Folder,
     log: ReportLine,
+    replay: Replay | None = None,
 ) -> list[str]:
     """Measure what the folder does not have yet; where one method fails, the others still follow.
 
@@ -49,7 +51,7 @@ async def compare(
     wrong = []
     for method in left:
         try:
-            await _measure(plan, problems, method, serving, folder, log)
+            await _measure(plan, problems, method, serving, folder, log, replay)
         except (Unavailable, TimedOut, BadReply) as error:
             wrong.append(f"{method.name}: {error}")
             log(f"{method.name}: failed")
@@ -57,7 +59,13 @@ async def compare(
 
 
 async def _measure(
-    plan: EndToEndPlan, problems: Sequence[Problem], method: Method, serving: Serving, folder: Folder, log: ReportLine
+    plan: EndToEndPlan,
+    problems: Sequence[Problem],
+    method: Method,
+    serving: Serving,
+    folder: Folder,
+    log: ReportLine,
+    replay: Replay | None,
 ) -> None:
     samples: list[ServedSample] = []
     total = len(problems) * plan.samples
@@ -73,6 +81,6 @@ async def _measure(
         model = await client.model()
         before = await warmed_up(client, model, plan)
         folder.begin(method)
-        seen = await sampled(client, model, plan, problems, keep)
+        seen = await sampled(client, model, plan, problems, keep, replay)
         counts = counted_since(await client.counts_after(before, seen.tokens), before)
         folder.finish(Figures.of(method, plan.serve or client.url, seen, counts), samples)

@@ -88,7 +88,8 @@ class Folder:
         file = self._path / FIGURES
         try:
             kept: dict[str, Any] = json.loads(file.read_bytes())
-            plan, methods = kept["plan"], [Figures.model_validate(one) for one in kept["methods"]]
+            plan = {"replay": "", **kept["plan"]}  # those of before had none
+            methods = [Figures.model_validate(one) for one in kept["methods"]]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, LookupError, TypeError, ValidationError) as error:

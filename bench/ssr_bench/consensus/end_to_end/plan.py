@@ -17,7 +17,8 @@ class EndToEndPlan:
 
     The samples of a problem are asked for together, or `stagger_s` after each other. `at_a_time` problems are at work;
     the next begins when all samples of one have ended. Samples have seeds of their own, or, without `seed`, none.
-    With `logprobs` the server is asked for the tokens' log-probabilities too, and they are recorded.
+    With `logprobs` the server is asked for the tokens' log-probabilities too, and they are recorded. `replay` is the
+    fingerprint of the recordings that the server is to write, "" where it samples.
     Raises: InvalidRequest naming the field.
     """
 
@@ -32,6 +33,7 @@ class EndToEndPlan:
     seed: int | None = None
     stagger_s: float = 0.0
     logprobs: bool = False
+    replay: str = ""
 
     def __post_init__(self) -> None:
         check_within("samples-per-problem", self.samples, 1, 1024)

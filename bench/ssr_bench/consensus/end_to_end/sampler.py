@@ -14,6 +14,7 @@ from ssr_bench.consensus.end_to_end.client import Answer, VllmClient
 from ssr_bench.consensus.end_to_end.counters import Counts
 from ssr_bench.consensus.end_to_end.figures import Sampled
 from ssr_bench.consensus.end_to_end.plan import EndToEndPlan
+from ssr_bench.consensus.end_to_end.replayed import Replay
 from ssr_bench.evaluation.dataset import Problem
 from ssr_bench.statistics import Summary
 
@@ -43,10 +44,18 @@ async def warmed_up(client: VllmClient, model: str, plan: EndToEndPlan) -> Count
 
 
 async def sampled(
-    client: VllmClient, model: str, plan: EndToEndPlan, problems: Sequence[Problem], keep: Keep
+    client: VllmClient,
+    model: str,
+    plan: EndToEndPlan,
+    problems: Sequence[Problem],
+    keep: Keep,
+    replay: Replay | None = None,
 ) -> Sampled:
-    """All samples of all problems. Raises: what the client raises; the first error ends it."""
-    run = _Run(client, model, plan, keep)
+    """All samples of all problems, or what was recorded of them.
+
+    Raises: what the client raises; the first error ends it.
+    """
+    run = _Run(client, model, plan, keep, replay)
     queue = iter(enumerate(problems))
     begun = perf_counter()
     try:
@@ -64,8 +73,8 @@ async def sampled(
 
 
 class _Run:
-    def __init__(self, client: VllmClient, model: str, plan: EndToEndPlan, keep: Keep) -> None:
-        self._client, self._model, self._plan, self._keep = client, model, plan, keep
+    def __init__(self, client: VllmClient, model: str, plan: EndToEndPlan, keep: Keep, replay: Replay | None) -> None:
+        self._client, self._model, self._plan, self._keep, self._replay = client, model, plan, keep, replay
         self.latencies_s: list[float] = []
         self.tokens = 0
 
@@ -82,7 +91,9 @@ class _Run:
             await asyncio.sleep(index * plan.stagger_s)
         seed = None if plan.seed is None else plan.seed + place * plan.samples + index
         messages = solving(problem.prompt, NO_STRATEGY)
-        answer = await self._client.sample(self._model, messages, plan, plan.max_tokens, seed)
+        recorded = () if self._replay is None else self._replay.tokens(problem.id, index)
+        most = len(recorded) or plan.max_tokens
+        answer = await self._client.sample(self._model, messages, plan, most, seed, recorded)
         self.latencies_s.append(answer.latency_s)
         self.tokens += answer.count
         self._keep(ServedSample(place, index, problem, answer))
