@@ -27,11 +27,15 @@ class DraftCounts:
         """A pass verified `draft` and yielded `written`, the model's own token last."""
         self.passes += 1
         self.tokens += len(written)
+        if not draft.tokens:
+            return
         accepted = 0
         while accepted < min(len(draft), len(written) - 1) and draft.tokens[accepted] == written[accepted]:
             accepted += 1
-        self.drafted.update(enumerate(draft.sources))
-        self.accepted.update(enumerate(draft.sources[:accepted]))
+        for position, source in enumerate(draft.sources):
+            self.drafted[position, source] += 1
+            if position < accepted:
+                self.accepted[position, source] += 1
 
     def __str__(self) -> str:
         parts = [f"{self.tokens / max(1, self.passes):.2f} tokens a pass in {self.passes} passes"]

@@ -43,8 +43,6 @@ class TokenRow(Protocol):
 
     def tobytes(self) -> bytes: ...
 
-    def tolist(self) -> list[int]: ...
-
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
@@ -140,13 +138,12 @@ class Proposer:
         longest = self._engine.draft_tokens_of(len(step.sampled)) if drafting else 0
         drafts: list[list[int]] = [[] for _ in step.sampled]
         asked: list[tuple[int, _Seen, PassRow]] = []
-        for row, sampled in enumerate(step.sampled):
+        for row, (sampled, length) in enumerate(zip(step.sampled, _numbers(step.lengths), strict=False)):
             if len(sampled):
-                length = int(step.lengths[row])
-                most = min(longest, self._engine.model_tokens - length - 1)
-                request, written = self._meet(row, sampled, length, step.tokens[row], most)
-                if written is not None:
-                    asked.append((row, request, written))
+                request = self._meet(row, sampled, step.tokens[row][: length - len(sampled)].tobytes(), now_s)
+                if request.name is not None:
+                    most = min(longest, self._engine.model_tokens - length - 1)
+                    asked.append((row, request, PassRow(request.name, sampled, most)))
         found = self._drafter.run_pass([one for _, _, one in asked], budget=self._settings.pass_budget or None)
         for (row, request, _), draft in zip(asked, found, strict=True):
             request.draft, drafts[row] = draft, list(draft.tokens)
@@ -162,27 +159,21 @@ class Proposer:
         self.counts.rested += bool(yielded) and not self._drafting
         return self._drafting
 
-    def _meet(
-        self, row: int, sampled: Sequence[int], length: int, tokens: TokenRow, most: int
-    ) -> tuple[_Seen, PassRow | None]:
-        """Whose row it is, and what it asks of the drafter, if anything yet."""
-        before = tokens[: length - len(sampled)].tobytes()
-        written = tokens[length - len(sampled) : length]
+    def _meet(self, row: int, sampled: Sequence[int], before: bytes, now_s: float) -> _Seen:
+        """Whose row it is; it has a name where it asks the drafter."""
         request = self._rows.find(row, before)
         if request is None:
-            request = _Seen(bytearray(before), self._clock(), len(before))
+            request = _Seen(bytearray(before), now_s, len(before))
             follow = self._groups.knows(before)
         else:
             self.counts.note(request.draft, sampled)
             if request.name is not None and request.name not in self._drafter:  # there was no room to remember it
-                request = self._again(request, before)
+                request = self._again(request, before, now_s)
             follow = request.name is None
         if follow:
             self._follow(request)
-        self._rows.put(row, request, written.tobytes(), self._clock())
-        if request.name is None:
-            return request, None
-        return request, PassRow(request.name, written.tolist(), most)
+        self._rows.put(row, request, array("i", sampled).tobytes(), now_s)
+        return request
 
     def _follow(self, request: _Seen) -> None:
         """Give the drafter what the request has up to now."""
@@ -205,10 +196,10 @@ class Proposer:
                 best = common_tokens(one.content, prompt)
         return best
 
-    def _again(self, request: _Seen, before: bytes) -> _Seen:
+    def _again(self, request: _Seen, before: bytes, now_s: float) -> _Seen:
         """The request as one that is met for the first time."""
         self._end([request])
-        return _Seen(bytearray(before), self._clock(), len(before))
+        return _Seen(bytearray(before), now_s, len(before))
 
     def _begin_step(self, rows: int) -> None:
         self._rows.begin_step(rows)
@@ -232,6 +223,12 @@ class Proposer:
                 self._groups.leave(one.group, self._clock())
             if one.name is not None and one.name in self._drafter:
                 self._drafter.finish(one.name)
+
+
+def _numbers(lengths: Sequence[int]) -> list[int]:
+    """All at once: an element of a NumPy array costs as much as a slice of it."""
+    read: list[int] = lengths.tolist() if hasattr(lengths, "tolist") else list(lengths)
+    return read
 
 
 def _tokens(content: bytes) -> list[int]:
