@@ -84,8 +84,8 @@ def _held_out(judged: Judged, margin: float) -> str:
         f"chosen on the other folds ({judged.folds}, over {judged.problems} problems): {right.value:.1%} right "
         f"({right.low:.1%} – {right.high:.1%}) "
         f"for {total.value:.2f} target paths ({total.low:.2f} – {total.high:.2f}); "
-        f"{gain.value * 100:+.1f} points ({gain.low * 100:+.1f} – {gain.high * 100:+.1f}) to the vote: that nothing of "
-        f"{margin:g} points is lost {'is shown' if judged.no_loss(margin / 100) else 'is not shown'}"
+        f"{gain.value * 100:+.1f} points ({gain.low * 100:+.1f} – {gain.high * 100:+.1f}) to the vote: that less than "
+        f"{margin:g} points are lost {'is shown' if judged.no_loss(margin / 100) else 'is not shown'}"
     )
     if saved is None:
         return text

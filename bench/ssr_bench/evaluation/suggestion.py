@@ -227,7 +227,7 @@ def _held(seen: HeldOut[_Option], trade: Trade) -> str:
         shown = "is shown" if sums.gain.no_worse(trade.margin) else "is not shown"
         text += (
             f"; {gain.value * 100:+.1f} points ({gain.low * 100:+.1f} – {gain.high * 100:+.1f}) to the baseline: that "
-            f"nothing of {trade.margin * 100:g} points is lost {shown}"
+            f"less than {trade.margin * 100:g} points are lost {shown}"
         )
     return text
 
