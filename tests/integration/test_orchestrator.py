@@ -446,6 +446,7 @@ async def test_nothing_is_left_in_the_queue(stub: Stub, system: System) -> None:
             b"ssr:{queue}:index",
             b"ssr:{queue}:listed",
             b"ssr:{queue}:replicas",
+            b"ssr:{queue}:mark",
         }
 
 
