@@ -41,14 +41,14 @@ def choices(job: Job, transcript: Transcript, shape: Shape, n: int, leader: int 
     Of the best vote's paths it is `leader` where that is one of them.
     """
     finish = "length" if job.status is JobStatus.PARTIAL else "stop"
-    told: list[Choice] = []
+    shown_choices: list[Choice] = []
     for vote in job.votes[:n]:
-        path = leader if not told and leader in vote.paths else vote.paths[0]
-        told.append(_choice(transcript.steps(path), vote.answer, finish, shape))
-    if not told:
+        path = leader if not shown_choices and leader in vote.paths else vote.paths[0]
+        shown_choices.append(_choice(transcript.steps(path), vote.answer, finish, shape))
+    if not shown_choices:
         paths = transcript.winners()
-        told.append(_choice(transcript.steps(paths[0]) if paths else (), "", finish, shape))
-    return told
+        shown_choices.append(_choice(transcript.steps(paths[0]) if paths else (), "", finish, shape))
+    return shown_choices
 
 
 def _choice(steps: Sequence[Step], answer: str, finish: str, shape: Shape) -> Choice:

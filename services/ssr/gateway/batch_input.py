@@ -22,7 +22,7 @@ CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 ENDPOINTS = (CHAT, RESPONSES)
 MAX_LINES = 1000
 _MAX_CUSTOM_ID = 128
-#: Errors that are told of one file.
+#: Errors that are reported of one file.
 _MAX_ERRORS = 100
 #: Of a job of a batch whose line is a chat completion: what of it is not the job's own to say, as words.
 CHAT_LINE = "gateway.chat"
@@ -46,7 +46,7 @@ class LineError:
     message: str
     param: str | None = None
 
-    def told(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         return {"code": self.code, "line": self.line, "message": self.message, "param": self.param}
 
 

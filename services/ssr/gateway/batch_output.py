@@ -88,8 +88,8 @@ def _transcript(job: Job) -> Transcript:
 def _chat(job: Job, chars: int) -> dict[str, object]:
     labels = dict(job.labels)
     n, plain = chat_shape(labels.get(CHAT_LINE, "").split())
-    told = choices(job, _transcript(job), Shape(chars, plain), n)
-    return completion(labels.get(MODEL, ""), job, told)
+    shown_choices = choices(job, _transcript(job), Shape(chars, plain), n)
+    return completion(labels.get(MODEL, ""), job, shown_choices)
 
 
 def _response(job: Job, chars: int) -> dict[str, object]:

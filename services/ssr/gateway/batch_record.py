@@ -76,7 +76,7 @@ def record_of(content: bytes) -> BatchRecord:
 
 
 def failed_record(base: BatchRecord, errors: list[LineError]) -> BatchRecord:
-    return replace(base, errors=tuple(error.told() for error in errors))
+    return replace(base, errors=tuple(error.fields() for error in errors))
 
 
 def batch_object(record: BatchRecord, batch: Batch | None) -> dict[str, Any]:

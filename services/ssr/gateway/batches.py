@@ -110,16 +110,16 @@ class Batches:
         client, after = self._client(request), request.query_params.get("after", "")
         try:
             files, more = await client.files.list(purpose=PURPOSE, limit=limit, after=after)
-            told = [await self._told(client, await read_record(client, file.file_id)) for file in files]
+            listed = [await self._fields(client, await read_record(client, file.file_id)) for file in files]
         except SsrError as error:
             raise from_ssr(error, {}) from None
-        return JSONResponse(fields.list_object(told, has_more=more))
+        return JSONResponse(fields.list_object(listed, has_more=more))
 
     async def get(self, request: Request) -> Response:
         client = self._client(request)
         try:
             record = await read_record(client, request.path_params["id"])
-            return JSONResponse(await self._told(client, record))
+            return JSONResponse(await self._fields(client, record))
         except SsrError as error:
             raise from_ssr(error, {}) from None
 
@@ -132,11 +132,11 @@ class Batches:
             if batch is not None and not batch.done:
                 record = await _kept(client, record.cancelling())
                 await _cancel_all(client, record)
-            return JSONResponse(await self._told(client, record))
+            return JSONResponse(await self._fields(client, record))
         except SsrError as error:
             raise from_ssr(error, {}) from None
 
-    async def _told(self, client: AsyncClient, record: BatchRecord) -> dict[str, Any]:
+    async def _fields(self, client: AsyncClient, record: BatchRecord) -> dict[str, Any]:
         return batch_object(record, await _jobs_now(client, record))
 
     def _client(self, request: Request) -> AsyncClient:

@@ -69,13 +69,13 @@ class ChatCompletions:
                         for text in shown.new(transcript):
                             yield chunks.reasoning(text)
             job = succeeded(transcript.job)
-            told = choices(job, transcript, shape, asked.n, shown.leader)
-            for index, choice in enumerate(told):
+            shown_choices = choices(job, transcript, shape, asked.n, shown.leader)
+            for index, choice in enumerate(shown_choices):
                 if choice.content:
                     yield chunks.content(choice.content, index)
-            yield chunks.finish([choice.finish_reason for choice in told], job)
+            yield chunks.finish([choice.finish_reason for choice in shown_choices], job)
             if usage:
-                yield chunks.usage(job, sum(choice.tokens for choice in told))
+                yield chunks.usage(job, sum(choice.tokens for choice in shown_choices))
         except (SsrError, ApiError) as error:
             yield data((from_ssr(error, asked.params) if isinstance(error, SsrError) else error).body())
         yield DONE

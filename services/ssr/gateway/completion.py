@@ -36,7 +36,7 @@ def completion(model: str, job: Job, choices: Sequence[Choice]) -> dict[str, Any
             for index, choice in enumerate(choices)
         ],
         "usage": usage_of(job.usage, sum(choice.tokens for choice in choices)),
-        "ssr": told(job),
+        "ssr": extension(job),
     }
 
 
@@ -67,7 +67,7 @@ def reasoning(text: str) -> dict[str, str]:
     return {"reasoning_content": text, "reasoning": text} if text else {}
 
 
-def told(job: Job) -> dict[str, Any]:
+def extension(job: Job) -> dict[str, Any]:
     complete = job_to_json(job)
     return {name: complete[name] for name in _TOLD}
 
@@ -96,7 +96,7 @@ class Chunks:
 
     def finish(self, reasons: Sequence[str], job: Job) -> bytes:
         choices = [{"index": i, "delta": {}, "finish_reason": reason} for i, reason in enumerate(reasons)]
-        return self._chunk(choices, {"ssr": told(job)})
+        return self._chunk(choices, {"ssr": extension(job)})
 
     def usage(self, job: Job, content_tokens: int) -> bytes:
         return self._chunk([], {"usage": usage_of(job.usage, content_tokens)})

@@ -22,8 +22,8 @@ def _happening(happening: Happening) -> dict[str, Any]:
         case Started(epoch):
             return {"kind": "started", "epoch": epoch}
         case Selected(strategies):
-            told = [{"code": one.code, "name": one.name, "hint": one.hint} for one in strategies]
-            return {"kind": "selected", "strategies": told}
+            chosen = [{"code": one.code, "name": one.name, "hint": one.hint} for one in strategies]
+            return {"kind": "selected", "strategies": chosen}
         case StepCommitted(path, step):
             return {"kind": "step", "path": path, "step": {**asdict(step), "source": str(step.source)}}
         case PathEnded():

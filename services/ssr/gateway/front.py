@@ -24,7 +24,7 @@ from ssr.gateway.metrics import GatewayMetrics
 from ssr.gateway.models import Models
 from ssr.gateway.settings import GatewaySettings
 
-#: What a library that tries again by itself is told of a job that failed for good.
+#: What a library that tries again by itself gets of a job that failed for good.
 _NO_RETRY = {"x-should-retry": "false"}
 
 
@@ -71,7 +71,7 @@ class Front:
         return joined
 
     async def outcome(self, request: Request, joined: Joined, asked: Ask, reader: Reader) -> None:
-        """Lets `reader` have all that a job tells, until its end.
+        """Lets `reader` have all that a job reports, until its end.
 
         A caller that goes before leaves the job, a moment later, so that its next try finds it.
         Raises: ApiError; CallerGone.

@@ -107,13 +107,13 @@ class Page:
         except SsrError as error:
             raise from_ssr(error, {}) from None
         cursor = request.query_params.get("cursor", "")
-        return EventStream(_told(client, job_id, cursor), Heartbeat(self._front.settings.comment_s), {}, _nothing)
+        return EventStream(_events(client, job_id, cursor), Heartbeat(self._front.settings.comment_s), {}, _nothing)
 
     def _client(self, request: Request) -> AsyncClient:
         return self._front.acting_for(Caller.of(request))
 
 
-async def _told(client: AsyncClient, job_id: str, cursor: str) -> AsyncGenerator[bytes]:
+async def _events(client: AsyncClient, job_id: str, cursor: str) -> AsyncGenerator[bytes]:
     try:
         async with aclosing(client.watch(job_id, cursor)) as events:
             async for event in events:

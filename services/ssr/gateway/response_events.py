@@ -25,10 +25,10 @@ Told = dict[str, Any]
 
 
 class ResponseEvents:
-    """Reads all events of one job, from the first on; `new` is what each of them tells."""
+    """Reads all events of one job, from the first on; `new` is what each of them reports."""
 
     def __init__(self, job: Job, shape: Shape) -> None:
-        # As it was made: what has happened since is what the events tell.
+        # As it was made: what has happened since is what the events report.
         self._job = replace(job, status=JobStatus.QUEUED, finished=None, votes=(), paths=(), answer="")
         self._shape, self._transcript, self._shown = shape, Transcript(), Reasoning()
         self._background = BACKGROUND in (words_of(job) or ())
@@ -36,7 +36,7 @@ class ResponseEvents:
         self._number = 0
 
     def response(self) -> Told:
-        """The response as far as the events have told it."""
+        """The response as far as the events have reported it."""
         return response_object(self._transcript.job or self._job, self._output, self._content_tokens)
 
     @property
@@ -45,13 +45,13 @@ class ResponseEvents:
         return self._transcript.job
 
     def add(self, event: Event) -> list[Told]:
-        """What one more event of the job tells, each with its `type` and its `sequence_number`."""
+        """What one more event of the job reports, each with its `type` and its `sequence_number`."""
         self._transcript.add(event)
-        told = []
+        sent = []
         for kind, fields in self._new(event):
-            told.append({"type": f"response.{kind}", "sequence_number": self._number, **fields})
+            sent.append({"type": f"response.{kind}", "sequence_number": self._number, **fields})
             self._number += 1
-        return told
+        return sent
 
     def _new(self, event: Event) -> Iterator[tuple[str, Mapping[str, Any]]]:
         match event.happening:

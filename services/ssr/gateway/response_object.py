@@ -7,7 +7,7 @@ from typing import Any
 
 from ssr.core.job import Job, JobStatus
 from ssr.core.ledger import Usage
-from ssr.gateway.completion import created, told
+from ssr.gateway.completion import created, extension
 from ssr.gateway.errors import ApiError
 from ssr.gateway.joining import MODEL
 from ssr.gateway.response_request import METADATA
@@ -77,7 +77,7 @@ def text_part(text: str) -> dict[str, Any]:
 
 
 def response_object(job: Job, output: Sequence[Mapping[str, Any]] = (), content_tokens: int = 0) -> dict[str, Any]:
-    """The job as a response, with the output that its events told."""
+    """The job as a response, with the output that its events report."""
     labels, words = dict(job.labels), words_of(job) or frozenset()
     ended = job.status.final
     return {
@@ -106,7 +106,7 @@ def response_object(job: Job, output: Sequence[Mapping[str, Any]] = (), content_
         "truncation": "disabled",
         "usage": response_usage(job.usage, content_tokens) if ended else None,
         "user": None,
-        **({"ssr": told(job)} if ended else {}),
+        **({"ssr": extension(job)} if ended else {}),
     }
 
 

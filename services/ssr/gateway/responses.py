@@ -36,7 +36,7 @@ from ssr.gateway.response_object import (
 )
 from ssr.gateway.response_request import METADATA, ResponseRequest, read_response
 
-#: For a job that was cancelled to end, in seconds; the response is told as it is then.
+#: For a job that was cancelled to end, in seconds; the response is returned as it is then.
 _CANCEL_S = 10.0
 
 
@@ -55,8 +55,8 @@ class Responses:
         headers = {"x-ssr-job-id": joined.job.job_id}
         events = self._events(joined.job)
         if read.stream:
-            told = _told(joined.client, joined.job, events, front.settings.timeout_s)
-            return self._stream(told, headers, joined if not read.background else None)
+            happened = _events_of(joined.client, joined.job, events, front.settings.timeout_s)
+            return self._stream(happened, headers, joined if not read.background else None)
         if read.background:
             return JSONResponse(response_object(joined.job), headers=headers)
         await front.outcome(request, joined, asked, events)
@@ -75,7 +75,7 @@ class Responses:
         events = self._events(job)
         limit_s = self._front.settings.timeout_s
         if query == "true":
-            return self._stream(_told(client, job, events, limit_s, -1 if after is None else after), {}, None)
+            return self._stream(_events_of(client, job, events, limit_s, -1 if after is None else after), {}, None)
         if not job.status.final:
             return JSONResponse(response_object(job))
         try:
@@ -127,7 +127,7 @@ def _labels(read: ResponseRequest, asked: Ask) -> dict[str, str]:
     return labels | {f"{METADATA}{key}": value for key, value in read.metadata.items()}
 
 
-async def _told(
+async def _events_of(
     client: AsyncClient, job: Job, events: ResponseEvents, limit_s: float, after: int = -1
 ) -> AsyncGenerator[bytes]:
     """The events with a number over `after`, as server-sent events."""
@@ -135,10 +135,10 @@ async def _told(
     try:
         async with aclosing(client.watch(job.job_id, timeout_s=limit_s)) as happened:
             async for event in happened:
-                for told in events.add(event):
-                    number = told["sequence_number"]
+                for sent in events.add(event):
+                    number = sent["sequence_number"]
                     if number > after:
-                        yield b"event: " + told["type"].encode() + b"\n" + data(told)
+                        yield b"event: " + sent["type"].encode() + b"\n" + data(sent)
     except SsrError as error:
         body = from_ssr(error, {}).body()["error"]
         yield b"event: error\n" + data({"type": "error", "sequence_number": number + 1, **_flat(body)})

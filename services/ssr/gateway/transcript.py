@@ -1,4 +1,4 @@
-"""What a job's events have told so far, and which of its paths is shown.
+"""What a job's events have reported so far, and which of its paths is shown.
 
 One path leads: the first that has a step, until it fails, stalls or is stopped without an answer; then the one that has
 come farthest. In the end that is a winning one, if it is among the winners. Steps are never shown twice.
