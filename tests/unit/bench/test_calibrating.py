@@ -41,7 +41,7 @@ def test_cheap_drafts_that_are_often_right_pay() -> None:
     assert "drafting pays" in found.entry.note
     judged = found.judged
     assert judged is not None
-    assert (judged.folds, judged.problems) == (5, 80)
+    assert (judged.folds, judged.problems) == (5, 48)
     assert judged.saved is not None
     assert judged.saved.low <= judged.saved.value <= judged.saved.high
     assert judged.saved.value > 0

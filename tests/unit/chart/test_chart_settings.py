@@ -211,6 +211,7 @@ EVERYTHING: dict[str, Any] = {
                 "connect_timeout_s": 1,
                 "attempts": 2,
                 "refresh_s": 3,
+                "gather_jobs": False,
                 "chat_template": "/templates/chat.jinja",
             },
             "simulated": {"seed": 5, "parameters": 32_000_000_000, "latency": {"time_scale": 0}},
@@ -285,7 +286,7 @@ def test_every_setting_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("component", ["orchestrator", "selector", "drafter", "verifier", "gateway", "autoscaler"])
-def test_everything_a_service_can_be_told_can_be_set(component: str) -> None:
+def test_everything_a_service_reads_can_be_set(component: str) -> None:
     manifests = render(ASKED_BY_KEDA if component == "orchestrator" else SWITCHED_ON)
     # The client's settings are shown by the draft's engine, those of an external one by the target's.
     both = {**manifests.environment("drafter"), **manifests.environment("verifier")}
@@ -297,7 +298,7 @@ def test_everything_a_service_can_be_told_can_be_set(component: str) -> None:
 
 @pytest.mark.parametrize("values", [SWITCHED_ON, ASKED_BY_KEDA])
 @pytest.mark.parametrize("component", SETTINGS)
-def test_everything_a_service_is_told_it_knows(
+def test_a_service_knows_everything_that_is_set(
     values: dict[str, Any], component: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifests = render(values)

@@ -24,7 +24,7 @@ def test_it_is_the_same_again() -> None:
     assert len(first) == 16
 
 
-@pytest.mark.parametrize("name", ["CLOSING", "DIGIT_QUESTION", "SELECT_QUESTION", "SELECTING_SYSTEM", "WORK_HEAD"])
+@pytest.mark.parametrize("name", ["CLOSING", "QUALITY_QUESTION", "SELECT_QUESTION", "SELECTING_SYSTEM", "WORK_HEAD"])
 def test_every_text_counts(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     first = prompt_fingerprint()
     prompt_fingerprint.cache_clear()
