@@ -416,5 +416,6 @@ async def test_another_model_behind_the_same_url_is_noticed() -> None:
         server.faults.append(dies)
         with pytest.raises(Unavailable):
             await engine.generate("a ", max_tokens=1)
+        asks = len(server.requests)
         await engine.info()
-        assert server.requests[-1][0] == "/v1/models"
+        assert "/v1/models" in [request[0] for request in server.requests[asks:]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -212,14 +212,14 @@ def autoscale(
       ssr bench autoscale --out results
       ssr bench autoscale --virtual --seed 1,2,3 --policies ours,llm-d,fixed-peak
     """
-    run(_autoscale(quick, policies, factor, numbers("seed", seed, int), virtual, out, as_json))
+    run(_autoscale(quick, policies, factor, seed, virtual, out, as_json))
 
 
 async def _autoscale(
     quick: bool,
     policies: str,
     factor: float | None,
-    seeds: Sequence[int],
+    seed: str,
     virtual: bool,
     out: Path | None,
     as_json: bool,
@@ -235,13 +235,14 @@ async def _autoscale(
     from ssr_bench.autoscale.table import autoscale_table
     from ssr_bench.autoscale.virtual import measure_virtually
 
+    seeds = numbers("seed", seed, int)
     if virtual and factor is not None:
         raise InvalidRequest("factor", "is of real time: leave it out with --virtual")
     if len(seeds) != 1 and not virtual:
         raise InvalidRequest("seed", "must be one without --virtual")
     pace = Pace(1.0 if virtual else factor if factor is not None else 30.0 if quick else 20.0)
     day, measure = QUICK_DAY if quick else FULL_DAY, measure_virtually if virtual else measure_autoscale
-    plans = [AutoscalePlan(day, pace, read_policies(policies), seed) for seed in seeds]
+    plans = [AutoscalePlan(day, pace, read_policies(policies), one) for one in seeds]
     if out is not None:
         check_plotting()
         await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)

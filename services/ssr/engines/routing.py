@@ -38,8 +38,8 @@ def choose(
 ) -> Replica | None:
     """The replica for a request; the least loaded when `affinity` is empty; None when all are full.
 
-    An affinity is "job/path". With `gathered` the paths of a job meet at one replica as long as it is not crowded, and
-    go where each of them belongs otherwise.
+    An affinity is "job/path", or "job" of what is asked for all its paths. With `gathered` the paths of a job meet at
+    one replica as long as it is not crowded, and go where each of them belongs otherwise.
     """
     free = [replica for replica in replicas if replica.running < max_in_flight]
     if len(free) < 2:
@@ -49,7 +49,8 @@ def choose(
     bound = crowded_at(replicas, spread)
     roomy = [replica for replica in free if replica.running < bound] or free
     if gathered:
-        home = max(free, key=lambda replica: _weight(replica.url, affinity.rpartition("/")[0]))
+        job = affinity.rpartition("/")[0] or affinity
+        home = max(free, key=lambda replica: _weight(replica.url, job))
         if home in roomy:
             return home
     return max(roomy, key=lambda replica: _weight(replica.url, affinity))

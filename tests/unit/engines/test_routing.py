@@ -95,6 +95,8 @@ def test_gathered_paths_of_a_job_meet_and_jobs_spread() -> None:
     homes = {job: {_gathered(IDLE, f"job-{job}/{path}") for path in range(5)} for job in range(100)}
     assert all(len(met) == 1 for met in homes.values())
     assert len({home for met in homes.values() for home in met}) == len(REPLICAS)
+    # What is asked for a whole job, its selection, goes there too.
+    assert {job: {_gathered(IDLE, f"job-{job}")} for job in range(100)} == homes
 
 
 def test_gathered_paths_leave_a_crowded_replica_for_those_of_their_own_and_come_back() -> None:
