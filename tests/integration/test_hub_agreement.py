@@ -44,7 +44,7 @@ GENERATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 @pytest.fixture
 async def engine() -> AsyncIterator[tuple[Engine, str]]:
     """Our client, and the URL."""
-    # Without a prefix cache, or the second to ask would be returned of the first one's tokens.
+    # Without a prefix cache, or the second to ask would be served out of the first one's tokens.
     backend = SimulatedBackend(SimulatedSettings(latency=Latency(time_scale=0), prefix_cache_tokens=0))
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(running_server(backend, grace_s=1))
