@@ -28,9 +28,9 @@ def prompt_fingerprint() -> str:
         name: [
             *map(asdict, prompts.solving("problem", _STRATEGY, kind)),
             asdict(prompts.judging(_CONTEXT, "last step", "question", "prefill", kind)),
+            asdict(prompts.selecting("problem", (_STRATEGY,), kind)),
         ]
         for name, kind in kinds.items()
     }
-    selecting = asdict(prompts.selecting("problem", (_STRATEGY,)))
-    content = json.dumps([constants, dialogues, selecting], sort_keys=True)
+    content = json.dumps([constants, dialogues], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]

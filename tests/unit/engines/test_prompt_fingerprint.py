@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from dataclasses import fields, replace
 
 import pytest
 
 from ssr.core import prompts
+from ssr.domains import domain_named
 from ssr.engines.prompt_fingerprint import prompt_fingerprint
 
 
@@ -29,4 +32,15 @@ def test_every_text_counts(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     first = prompt_fingerprint()
     prompt_fingerprint.cache_clear()
     monkeypatch.setattr(prompts, name, getattr(prompts, name) + "!")
+    assert prompt_fingerprint() != first
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(prompts.DomainPrompts)])
+def test_the_words_of_every_domain_count(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    first = prompt_fingerprint()
+    prompt_fingerprint.cache_clear()
+    domain = domain_named("code")
+    changed = replace(domain, prompts=replace(domain.prompts, **{field: "Other words."}))
+    module = sys.modules[prompt_fingerprint.__module__]
+    monkeypatch.setattr(module, "domain_named", lambda name: changed if name == "code" else domain_named(name))
     assert prompt_fingerprint() != first
