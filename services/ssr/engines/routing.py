@@ -49,8 +49,7 @@ def choose(
     bound = crowded_at(replicas, spread)
     roomy = [replica for replica in free if replica.running < bound] or free
     if gathered:
-        job = affinity.rpartition("/")[0] or affinity
-        home = max(free, key=lambda replica: _weight(replica.url, job))
+        home = max(free, key=lambda replica: _weight(replica.url, affinity.partition("/")[0]))
         if home in roomy:
             return home
     return max(roomy, key=lambda replica: _weight(replica.url, affinity))
