@@ -40,18 +40,16 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             request.file_id, request.name, request.purpose, len(request.content), now, now + 1000 * kept_s
         )
         await self._store.put(tenant, file, request.content)
-        return _told(file)
+        return _message(file)
 
     async def GetFile(  # noqa: N802 - gRPC's name
         self, request: files_pb2.GetFileRequest, context: _Context
     ) -> files_pb2.File:
         tenant = _tenant(context)
-        if not _ID.fullmatch(request.file_id):
-            raise no_file(request.file_id)
-        told = _told(await self._store.get(tenant, request.file_id, self._now()))
+        message = _message(await self._store.get(tenant, _asked_for(request.file_id), self._now()))
         if request.with_content:
-            told.content = await self._store.content(tenant, request.file_id)
-        return told
+            message.content = await self._store.content(tenant, request.file_id)
+        return message
 
     async def ListFiles(  # noqa: N802 - gRPC's name
         self, request: files_pb2.ListFilesRequest, context: _Context
@@ -68,15 +66,13 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
                 raise InvalidRequest("after", f"{echoed(request.after)} is no file that there is")
             files = files[places[0] + 1 :]
         limit = request.limit or _DEFAULT_LIST
-        return files_pb2.ListFilesResponse(files=map(_told, files[:limit]), has_more=len(files) > limit)
+        return files_pb2.ListFilesResponse(files=map(_message, files[:limit]), has_more=len(files) > limit)
 
     async def DeleteFile(  # noqa: N802 - gRPC's name
         self, request: files_pb2.DeleteFileRequest, context: _Context
     ) -> files_pb2.DeleteFileResponse:
         tenant = _tenant(context)
-        if not _ID.fullmatch(request.file_id):
-            raise no_file(request.file_id)
-        await self._store.delete(tenant, request.file_id)
+        await self._store.delete(tenant, _asked_for(request.file_id))
         return files_pb2.DeleteFileResponse()
 
     def _check(self, request: files_pb2.PutFileRequest) -> None:
@@ -103,7 +99,14 @@ def _tenant(context: _Context) -> str:
     return tenant
 
 
-def _told(file: StoredFile) -> files_pb2.File:
+def _asked_for(file_id: str) -> str:
+    """Raises: NotFound where no file can have that id."""
+    if not _ID.fullmatch(file_id):
+        raise no_file(file_id)
+    return file_id
+
+
+def _message(file: StoredFile) -> files_pb2.File:
     created, expires = Timestamp(), Timestamp()
     created.FromMilliseconds(file.created_ms)
     expires.FromMilliseconds(file.expires_ms)
