@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Self
 
 from ssr.core.limits import check_within
 from ssr.core.types import NO_STRATEGY, CallKind, Options, PathContext, Source
@@ -22,8 +23,6 @@ from ssr.engines.base import (
     EngineInfo,
     Finish,
     Generation,
-    Likelihood,
-    NextToken,
     Origin,
     Piece,
     Sampling,
@@ -32,6 +31,7 @@ from ssr.engines.pool import EnginePool, PoolLimits
 from ssr.engines.replicas import FixedReplicas
 from ssr_bench.problems import sum_problem
 from ssr_bench.statistics import Summary, share
+from ssr_bench.streaming_engine import StreamingEngine
 from ssr_bench.virtual_time import run_virtually
 
 _FINISH = {
@@ -143,26 +143,11 @@ class _Day:
                 pass
 
 
-class _DirectEngine:
+class _DirectEngine(StreamingEngine):
     """A simulated engine without HTTP, of which writing is all that is asked."""
 
     def __init__(self, backend: SimulatedBackend) -> None:
         self._backend = backend
-
-    async def generate(
-        self,
-        prompt: str,
-        *,
-        max_tokens: int,
-        stop: Sequence[str] = (),
-        sampling: Sampling = GREEDY,
-        affinity: str = "",
-        origin: Origin = ANYONE,
-    ) -> Generation:
-        async with aclosing(self.stream(prompt, max_tokens=max_tokens, stop=stop, sampling=sampling)) as pieces:
-            ends = [piece.end async for piece in pieces]
-        assert ends[-1] is not None
-        return ends[-1]
 
     async def stream(
         self,
@@ -186,12 +171,6 @@ class _DirectEngine:
                         whole = Generation(text, tokens, _FINISH[end.reason], end.prompt_tokens, end.cached_tokens)
                     yield Piece(fresh, tokens, whole)
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
-        raise NotImplementedError
-
-    async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
-        raise NotImplementedError
-
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         return await self._backend.render(messages)
 
@@ -202,7 +181,7 @@ class _DirectEngine:
         info = self._backend.info()
         return EngineInfo(info.model_id, info.parameters, info.max_total_tokens, info.max_top_n_tokens)
 
-    async def __aenter__(self) -> _DirectEngine:
+    async def __aenter__(self) -> Self:
         await self._backend.__aenter__()
         return self
 

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from typing import Self
 
-from ssr.core.errors import CapabilityMissing, Unavailable
 from ssr.engine_server.simulated.batch import SimulatedBatch
 from ssr.engine_server.simulated.latency import PrefillLine
 from ssr.engines.base import (
@@ -20,13 +17,13 @@ from ssr.engines.base import (
     EngineInfo,
     Finish,
     Generation,
-    Likelihood,
     NextToken,
     Origin,
     Piece,
     Sampling,
 )
 from ssr_bench.autoscale.engine_model import EngineModel
+from ssr_bench.streaming_engine import StreamingEngine
 
 #: Of the information that nobody here uses.
 _TOTAL_TOKENS, _TOP_N = 1 << 20, 20
@@ -37,7 +34,7 @@ def prompt_of(new_tokens: int, steps: Sequence[int] = ()) -> str:
     return " ".join(map(str, (new_tokens, *steps)))
 
 
-class ModelledEngine:
+class ModelledEngine(StreamingEngine):
     """An `Engine` as fast as `model` says; the loop's clock is its only one.
 
     A step takes as long as the batch is full when it begins.
@@ -45,23 +42,6 @@ class ModelledEngine:
 
     def __init__(self, model: EngineModel) -> None:
         self._model, self._batch, self._prefill = model, SimulatedBatch(model.slots), PrefillLine()
-
-    async def generate(
-        self,
-        prompt: str,
-        *,
-        max_tokens: int,
-        stop: Sequence[str] = (),
-        sampling: Sampling = GREEDY,
-        affinity: str = "",
-        origin: Origin = ANYONE,
-    ) -> Generation:
-        """All steps of the prompt."""
-        async with aclosing(self.stream(prompt, max_tokens=max_tokens)) as pieces:
-            async for piece in pieces:
-                if piece.end is not None:
-                    return piece.end
-        raise Unavailable("a prompt without a step")
 
     async def stream(
         self,
@@ -91,10 +71,6 @@ class ModelledEngine:
             await asyncio.sleep(self._model.token_s_in(self._batch.running))
         return NextToken(())
 
-    async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
-        """Raises: CapabilityMissing."""
-        raise CapabilityMissing("there is no model here")
-
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         """The texts, one behind the other."""
         return "".join(message.content for message in messages)
@@ -106,12 +82,6 @@ class ModelledEngine:
     async def info(self) -> EngineInfo:
         """See `Engine.info`."""
         return EngineInfo(self._model.model_id, None, _TOTAL_TOKENS, _TOP_N)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        """Nothing is open."""
 
     async def _read(self, new_tokens: int) -> None:
         loop = asyncio.get_running_loop()
