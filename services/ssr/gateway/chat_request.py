@@ -72,10 +72,7 @@ class ChatRequest:
 def read_chat(body: Mapping[str, Any], models: Models) -> ChatRequest:
     """Raises: ApiError with what is wrong or not supported."""
     fields.check_known(body, _KNOWN, _NEUTRAL)
-    name = fields.text(body, "model")
-    if not name:
-        raise refused("model", "is needed; GET /v1/models has what there is", "missing_required_parameter")
-    model = models.get(name)
+    model = models.asked_in(body)
     turns = read_messages(body.get("messages"))
     limit = _limit(body)
     options = {

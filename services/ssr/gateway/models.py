@@ -11,6 +11,7 @@ import yaml
 
 from ssr.client.request import SolveOptions, resolved
 from ssr.core.errors import InvalidRequest, NotFound
+from ssr.gateway import fields
 from ssr.gateway.errors import ApiError, refused
 
 _SHIPPED = Path(__file__).with_name("models.yaml")
@@ -64,6 +65,13 @@ class Models:
                 "model_not_found",
             )
         return model
+
+    def asked_in(self, body: Mapping[str, Any]) -> Model:
+        """The one that a request names. Raises: ApiError where it names none, or an unknown one."""
+        name = fields.text(body, "model")
+        if not name:
+            raise refused("model", "is needed; GET /v1/models has what there is", "missing_required_parameter")
+        return self.get(name)
 
     def objects(self) -> list[dict[str, Any]]:
         return [model.object() for model in self._models.values()]

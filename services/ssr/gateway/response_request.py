@@ -74,10 +74,7 @@ class ResponseRequest:
 def read_response(body: Mapping[str, Any], models: Models) -> ResponseRequest:
     """Raises: ApiError with what is wrong or not supported."""
     fields.check_known(body, _KNOWN, _NEUTRAL)
-    name = fields.text(body, "model")
-    if not name:
-        raise refused("model", "is needed; GET /v1/models has what there is", "missing_required_parameter")
-    model = models.get(name)
+    model = models.asked_in(body)
     _check_text(body.get("text"))
     _check_stream_options(body.get("stream_options"))
     stored, background = fields.truth(body, "store") is not False, fields.truth(body, "background") or False
