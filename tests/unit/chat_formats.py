@@ -233,6 +233,64 @@ VICUNA = ChatFormat(
 {%- if add_generation_prompt -%}{{ ' ASSISTANT:' }}{%- endif -%}""",
     ("USER:", "ASSISTANT:", "</s>"),
 )
+#: Marks with one bar only.
+GEMMA4 = ChatFormat(
+    "Gemma 4",
+    """\
+{{- bos_token -}}
+{%- for m in messages -%}
+{{ '<|turn>' + ('model' if m.role == 'assistant' else m.role) + '\\n' + m.content | trim + '<turn|>\\n' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<|turn>model\\n' }}{%- endif -%}""",
+    ("<bos>", "<eos>", "<|turn>", "<turn|>", "<|channel>", "<channel|>", "<|think|>", "<|tool_call>", "<tool_call|>"),
+    bos="<bos>",
+)
+EXAONE = ChatFormat(
+    "EXAONE 3.5",
+    """\
+{%- for m in messages -%}
+{{ '[|' + m.role + '|]' + m.content + ('\\n' if m.role == 'user' else '[|endofturn|]\\n') }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '[|assistant|]' }}{%- endif -%}""",
+    ("[|system|]", "[|user|]", "[|assistant|]", "[|endofturn|]", "[BOS]", "[EOS]"),
+)
+MINIMAX = ChatFormat(
+    "MiniMax-M2",
+    """\
+{%- for m in messages -%}
+{{ (']~!b[' if loop.first else '') + ']~b]' + ('ai' if m.role == 'assistant' else m.role) + '\\n' }}
+{{- m.content + '[e~[\\n' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ ']~b]ai\\n' }}{%- endif -%}""",
+    ("]~!b[", "]~b]", "[e~[", "<minimax:tool_call>", "</minimax:tool_call>"),
+)
+#: Words are its marks, which a turn's beginning and another's end share.
+ALPACA = ChatFormat(
+    "Alpaca",
+    """\
+{%- for m in messages -%}
+{%- if m.role == 'system' -%}{{ m.content + '\\n\\n' }}
+{%- elif m.role == 'user' -%}{{ '### Instruction:\\n' + m.content + '\\n\\n' }}
+{%- else -%}{{ '### Response:\\n' + m.content + '\\n\\n' }}{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '### Response:\\n' }}{%- endif -%}""",
+    ("### Instruction:", "### Response:"),
+)
+
+#: Thinking and answer are channels of a turn.
+GPT_OSS = ChatFormat(
+    "gpt-oss",
+    """\
+{{- '<|start|>system<|message|>You are ChatGPT.\\nReasoning: medium\\n\\n# Valid channels: analysis, final.<|end|>' -}}
+{%- for m in messages -%}
+{%- if m.role == 'system' -%}{{ '<|start|>developer<|message|># Instructions\\n\\n' + m.content + '<|end|>' }}
+{%- elif m.role == 'user' -%}{{ '<|start|>user<|message|>' + m.content + '<|end|>' }}
+{%- else -%}{{ '<|start|>assistant<|channel|>final<|message|>' + m.content + '<|end|>' }}{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<|start|>assistant' }}{%- endif -%}""",
+    ("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|return|>", "<|call|>"),
+    thinks=True,
+)
 
 CHAT_FORMATS = (
     QWEN25,
@@ -249,4 +307,8 @@ CHAT_FORMATS = (
     LLAMA2,
     PHI3,
     VICUNA,
+    GEMMA4,
+    EXAONE,
+    MINIMAX,
+    ALPACA,
 )

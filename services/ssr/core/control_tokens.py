@@ -14,16 +14,22 @@ from collections.abc import Iterable, Sequence
 #: Words in angle brackets that are control tokens of some model family.
 _WORDS = (
     "s|bos|eos|pad|unk|mask|cls|sep|sop|eop|eod|think|thinking|thought|reasoning|tool|tools|user|model|system|assistant|"
-    "human|image|img|video|audio|[a-z]+(?:_[a-z0-9]+)+|unused[0-9]+"
+    "human|image|img|video|audio|[a-z]+(?:_[a-z0-9]+)+|unused[0-9]+|(?:seed|minimax):[a-z_]+"
 )
 #: The first character of anything that is a control token of a known family, whatever the model at hand is.
 _CONTROL = re.compile(
     rf"""
       <(?=[|｜][^<>\n]{{1,80}}?[|｜]>)                # <|im_end|>, <｜User｜>, <|User|>, <｜end▁of▁sentence｜>
-    | <(?=/?(?:{_WORDS})>)                            # <s>, </s>, <start_of_turn>, <think>, </tool_call>
+    | <(?=[|｜][\w▁]{{1,40}}>|[\w▁]{{1,40}}[|｜]>)      # <|turn>, <turn|>
+    | <(?=/?(?:{_WORDS})>)                            # <s>, </s>, <start_of_turn>, <think>, </tool_call>, <seed:bos>
     | <(?=</?SYS>>)                                   # <<SYS>>, <</SYS>>
     | \[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|THINK|PREFIX|
-            MIDDLE|SUFFIX|IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|MODEL_SETTINGS|gMASK)\])  # [INST], [/INST]
+            MIDDLE|SUFFIX|IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|MODEL_SETTINGS|gMASK|sMASK|
+            BOS|EOS|PAD|UNK|SEP|CLS|MASK|EOT)\])      # [INST], [/INST], [BOS]
+    | \[(?=[|｜][^\[\]\n]{{1,40}}?[|｜]\])             # [|user|], [|endofturn|]
+    | \[(?=e~\[) | \](?=~!?b[\[\]])                   # [e~[, ]~b], ]~!b[
+    | ◁(?=/?[a-z_]{{1,40}}▷)                           # ◁think▷
+    | >(?=>(?:QUESTION|ANSWER|TITLE|ABSTRACT|INTRODUCTION|SUMMARY|COMMENT|DOMAIN|PREFIX|SUFFIX|MIDDLE)<<)
     | !(?=\[)                                        # ![text](url): a picture that TGI would fetch
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -41,7 +47,7 @@ def neutralised(text: str, marks: Iterable[str] = ()) -> str:
     """
     text = _CONTROL.sub(lambda found: found[0] + " ", text) if _may_have(text) else text
     for mark in marks:
-        if mark in text:
+        while mark in text:  # again, where one ends in the beginning of another
             text = text.replace(mark, f"{mark[0]} {mark[1:]}")
     return text
 
@@ -60,4 +66,4 @@ def marks_in(frame: Sequence[str]) -> tuple[str, ...]:
 
 
 def _may_have(text: str) -> bool:
-    return "<" in text or "[" in text
+    return "<" in text or "[" in text or "◁" in text or "]~" in text

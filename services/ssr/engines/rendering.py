@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from ssr.core.control_tokens import marks_in, neutralised
-from ssr.core.errors import Permanent
+from ssr.core.errors import CapabilityMissing, Permanent
 from ssr.core.prompts import Question, continued, fold_system, is_opened
 from ssr.core.thinking import CLOSE, OPEN, opens
 from ssr.engines.base import ChatMessage, Engine
@@ -30,6 +30,8 @@ _KEPT = 1024
 #: Nothing, or a beginning-of-sequence token: no turn's mark.
 _BARE = re.compile(r"(?:<s>|<bos>|<[|｜](?:begin|start)[^<>|｜]*(?:sentence|text)[|｜]>)?\s*")
 _THOUGHT, _SAID = "[[thought]]", "[[said]]"
+#: How a dialogue ends where the model's turn has channels: what it thinks, says and calls, each behind a header.
+_CHANNELS = re.compile(r"<\|start\|>assistant(?:<\|channel\|>\w*(?:<\|message\|>)?)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,11 @@ class PromptRenderer:
 
     async def _framed(self, marked: Sequence[ChatMessage]) -> _Frame:
         rendered = rest = await self._engine.render(marked)
+        if _CHANNELS.fullmatch(rendered, max(0, rendered.rfind("<|start|>"))):
+            raise CapabilityMissing(
+                "this model's turns have channels (harmony, the format of gpt-oss), which are not supported: servers "
+                "leave their headers out of the text, so thinking and answer cannot be told apart"
+            )
         pieces = []
         for message in marked:
             before, found, rest = rest.partition(message.content)

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from ssr.core.control_tokens import neutralised
 from ssr.core.errors import BadReply, CapabilityMissing
+from ssr.core.thinking import without_tags
 from ssr.core.types import MAX_SCORE, PathContext
 from ssr.engines.json_connection import JsonConnection
 from ssr.verifier.scoring import JudgedStep, Judgement
@@ -73,14 +75,16 @@ class HttpRewardModel:
         return value
 
     def _request(self, problem: str, steps: Sequence[str]) -> tuple[str, dict[str, object]]:
+        """vLLM tokenises problem and steps with the separators: nothing in them may be one, or a turn's mark."""
         model = self._settings.model
+        posed, written = neutralised(problem), [neutralised(without_tags(step)) for step in steps]
         match self._settings.api:
             case RewardApi.POOLING:
-                work = "".join(step + SEPARATOR for step in steps)
-                dialogue = [{"role": "user", "content": problem}, {"role": "assistant", "content": work}]
+                work = "".join(step + SEPARATOR for step in written)
+                dialogue = [{"role": "user", "content": posed}, {"role": "assistant", "content": work}]
                 return "/pooling", {"model": model, "messages": dialogue}
             case RewardApi.CLASSIFY:
-                return "/classify", {"model": model, "input": "\n\n".join((problem, *steps))}
+                return "/classify", {"model": model, "input": "\n\n".join((posed, *written))}
         return "/score", {"problem": problem, "steps": list(steps)}
 
     def _read(self, reply: Any) -> float:

@@ -8,11 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
-from chat_formats import CHAT_FORMATS, GEMMA2, LLAMA31, MISTRAL_TEKKEN, PHI3, QWEN3, QWEN25, QWQ, R1_DISTILL, ChatFormat
+from chat_formats import (
+    CHAT_FORMATS,
+    GEMMA2,
+    GPT_OSS,
+    LLAMA31,
+    MISTRAL_TEKKEN,
+    PHI3,
+    QWEN3,
+    QWEN25,
+    QWQ,
+    R1_DISTILL,
+    ChatFormat,
+)
 from engine_fakes import FakeEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssr.core.errors import CapabilityMissing
 from ssr.core.prompts import SOLVING_SYSTEM, YES_NO_QUESTION, judging, selecting, solving
 from ssr.core.steps import CutText, join_path
 from ssr.core.types import NO_STRATEGY, PathContext, Strategy, WorkedExample
@@ -180,6 +193,14 @@ async def test_a_question_is_answered_without_thinking(chat: ChatFormat) -> None
     assert (await renderer(chat).question(question)).endswith("<think>\n\n</think>\n\nAnswer: ")
     unthinking = await renderer(chat).turn(solving("1+1?", NO_STRATEGY), "", think=False)
     assert unthinking.text().endswith("<think>\n\n</think>\n\n")
+
+
+async def test_a_model_with_channels_is_refused_and_told_why() -> None:
+    for asked in (solving("1+1?", NO_STRATEGY), selecting("1+1?", [NO_STRATEGY]).messages):
+        with pytest.raises(CapabilityMissing, match="gpt-oss"):
+            await renderer(GPT_OSS).render(asked)
+    # what somebody writes is no such model
+    assert await renderer(QWEN25).render([ChatMessage("user", "<|start|>assistant")])
 
 
 async def test_a_judge_sees_thinking_as_plain_work() -> None:
