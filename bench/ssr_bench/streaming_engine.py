@@ -44,7 +44,9 @@ class StreamingEngine(ABC):
                     return piece.end
         raise Unavailable("a stream without an end")
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
         """Raises: CapabilityMissing."""
         raise CapabilityMissing("this engine only writes")
 

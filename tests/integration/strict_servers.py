@@ -60,6 +60,12 @@ _SGLANG = _OPENAI | _names(
     return_token_ids return_hidden_states response_format
     """
 )
+_SGLANG_NATIVE = _names(
+    """
+    text sampling_params return_logprob logprob_start_len top_logprobs_num token_ids_logprob return_text_in_logprobs
+    stream rid extra_key cache_salt priority
+    """
+)
 _LLAMACPP = _names(
     """
     model prompt max_tokens n_predict temperature dynatemp_range dynatemp_exponent top_k top_p min_p
@@ -94,6 +100,13 @@ class StrictServer(ScriptedServer):
     template: bool = True  #: TGI: whether it found a chat template
     priorities: bool = False  #: vLLM: --scheduling-policy priority
     kv_tokens: int = 100  #: SGLang: what its KV pool holds
+
+    def by_id(self, body: Mapping[str, Any]) -> list[tuple[int, str, float]]:
+        """The most probable token and those asked for by their ids: id, text and log probability, in order."""
+        known = {2 + sum(text.encode()): (text, p) for text, p in self.top}
+        best = max(known, key=lambda number: known[number][1])
+        asked = dict.fromkeys([best, *(body.get("logprob_token_ids") or body.get("token_ids_logprob") or [])])
+        return [(number, *known.get(number, ("", -20.0))) for number in asked]
 
     def note(self, asked: Mapping[str, Any], known: frozenset[str], defaults: Mapping[str, Any]) -> None:
         self.unknown |= asked.keys() - known
@@ -246,8 +259,11 @@ def _vllm_check(server: StrictServer, body: Mapping[str, Any]) -> None:
         )
     if body.get("stream_options") and not body.get("stream"):
         raise _vllm_refusal("Stream options can only be defined when `stream=True`.")
-    if "logprob_token_ids" in body and body.get("logprobs") is None:
-        raise _vllm_refusal("logprob_token_ids requires logprobs")
+    if (ids := body.get("logprob_token_ids")) is not None:
+        if body.get("logprobs") is None:
+            raise _vllm_refusal("when using `logprob_token_ids`, `logprobs` must be set.", "logprob_token_ids")
+        if not ids or len(ids) > 128 or not all(type(number) is int and number >= 0 for number in ids):
+            raise _vllm_refusal("`logprob_token_ids` must not be an empty list.", "logprob_token_ids")
 
 
 async def _complete(
@@ -267,6 +283,8 @@ async def _complete(
             "tokens": said,
             "token_logprobs": [-0.1] * len(said),
         }
+    if body.get("logprob_token_ids"):
+        choice["logprobs"]["top_logprobs"] = [{f"token_id:{i}": p for i, _, p in server.by_id(body)}]
     if body.get("echo"):
         prefill = server.prefill(body["prompt"])
         tokens = [token for token, _ in prefill] + said
@@ -300,7 +318,8 @@ def _tokenizing(server: StrictServer, text_key: str, *, keeps_special: bool) -> 
         if ("prompt" in body) == ("messages" in body):
             raise _sglang_refusal("Exactly one of 'prompt' or 'messages' must be given")
         text = body["prompt"] if "prompt" in body else templated(body)
-        tokens = server.tokens(text) if "prompt" in body else server.tokens(text)[server.adds_bos :]
+        bare = "messages" in body or body.get("add_special_tokens") is False
+        tokens = server.tokens(text)[server.adds_bos and bare :]
         numbers = [1 if token in ("", BOS) else 2 + sum(token.encode()) for token in tokens]
         vocabulary.update({n: t for n, t in zip(numbers, tokens, strict=True) if n != 1})
         return web.json_response({"tokens": numbers, "count": len(numbers), "max_model_len": CONTEXT})
@@ -338,10 +357,16 @@ def strict_sglang(server: StrictServer) -> web.Application:
 
     async def generate(request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        prefill, start = server.prefill(body["text"]), body["logprob_start_len"]
+        server.unknown |= body.keys() - _SGLANG_NATIVE
+        prefill = server.prefill(body["text"])
+        start = min(body.get("logprob_start_len", len(prefill)), len(prefill))
         entries = [[p if at else None, 7, t] for at, (t, p) in enumerate(prefill[start:])]
         server.used = {"logprob_start_len": start}
-        meta = {"prompt_tokens": len(prefill), "cached_tokens": start, "input_token_logprobs": entries}
+        meta: dict[str, Any] = {"prompt_tokens": len(prefill), "cached_tokens": start, "input_token_logprobs": entries}
+        if body.get("token_ids_logprob"):
+            (chosen, text, best), *_ = ranked = server.by_id(body)
+            meta["output_token_logprobs"] = [[best, chosen, text]]
+            meta["output_token_ids_logprobs"] = [[[p, i, t] for i, t, p in ranked if i in body["token_ids_logprob"]]]
         return web.json_response({"text": "x", "meta_info": meta})
 
     async def abort(request: web.Request) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from engine_servers import Fault, status, streamed
 from strict_servers import KINDS, StrictServer, strict
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, Overloaded, SsrError, Unavailable
+from ssr.engines.answer_tokens import spellings
 from ssr.engines.base import ChatMessage, Engine, Finish, Origin, Piece, Sampling
 from ssr.engines.openai import OpenAiEngine
 from ssr.engines.openai_requests import ServerKind
@@ -65,6 +66,7 @@ async def test_nothing_is_refused_and_nothing_unknown_is_sent(kind: str, said: b
         assert (await engine.generate("What? ", max_tokens=2)).finish is Finish.LENGTH
         assert (await engine.generate("What? ", max_tokens=99)).finish is Finish.EOS
         assert (await engine.next_token("What? ", top_n=3)).candidates[0].text == "8"
+        assert (await engine.next_token("What? ", top_n=3, answers=["7", "8"])).candidates[0].text == "8"
         await engine.likelihood("a ", "b ") if kind not in ("llamacpp", "openai") else None
         assert server.unknown == set()
         sent = {name for _, body, _ in server.requests for name in {**body, **(body.get("parameters") or {})}}
@@ -108,6 +110,80 @@ async def test_the_likelihood_of_a_text(kind: str) -> None:
         if kind == "sglang":  # what is before comes from the prefix cache
             assert server.used["logprob_start_len"] == 4
             assert reported.cached_tokens == 4
+
+
+#: More probable than the answers, as many as are asked for.
+_OTHERS = [(f"other{n}", -0.1 - n) for n in range(5)]
+
+
+@pytest.mark.parametrize("adds_bos", [False, True])
+@pytest.mark.parametrize("kind", ["vllm", "sglang"])
+async def test_answers_are_reported_however_improbable_they_are(kind: str, adds_bos: bool) -> None:
+    script = {"top": [*_OTHERS, ("Yes", -7.5), ("No", -9.25)], "adds_bos": adds_bos}
+    async with opened(kind, script=script) as (engine, server):
+        for _ in range(2):
+            reported = await engine.next_token("Is it right?\n", top_n=5, answers=["Yes", "No"])
+            found = {one.text: one.logprob for one in reported.candidates}
+            assert (found["Yes"], found["No"]) == (-7.5, -9.25)
+            assert reported.candidates[0].logprob == -0.1
+            assert found.keys() & {"token_id:0"} == set()
+            assert reported.prompt_tokens == 3 + adds_bos
+        assert server.unknown == set()
+        assert len(server.bodies("/tokenize")) == 1 + 2 * len(spellings("Yes"))  # once for all
+
+
+async def test_answers_that_are_no_tokens_are_looked_for_among_the_most_probable() -> None:
+    async with opened("vllm") as (engine, server):
+        reported = await engine.next_token("Which? ", top_n=3, answers=["8", "two words"])
+        assert [one.text for one in reported.candidates] == ["8", "7", "9"]
+        assert "logprob_token_ids" not in server.bodies("/v1/completions")[-1]
+
+
+@pytest.mark.parametrize("standard_only", [False, True])
+async def test_a_vllm_that_knows_no_ids_gives_the_most_probable_tokens(standard_only: bool) -> None:
+    async with opened("vllm", standard_only=standard_only) as (engine, server):
+        refusal = {"error": {"message": "Extra inputs are not permitted", "param": "logprob_token_ids", "code": 400}}
+        if not standard_only:
+            server.faults.append(status(400, refusal))
+        for _ in range(2):
+            reported = await engine.next_token("Digit: ", top_n=3, answers=["7", "8"])
+            assert [one.text for one in reported.candidates] == ["8", "7", "9"]
+        asked = ["logprob_token_ids" in body for body in server.bodies("/v1/completions")]
+        assert asked == ([False, False] if standard_only else [True, False, False])
+
+
+async def test_an_sglang_without_its_own_api_gives_the_most_probable_tokens() -> None:
+    async with opened("sglang") as (engine, server):
+        server.faults.append(status(404, {"detail": "Not Found"}))
+        for _ in range(2):
+            reported = await engine.next_token("Digit: ", top_n=3, answers=["7", "8"])
+            assert [one.text for one in reported.candidates] == ["8", "7", "9"]
+        assert len(server.bodies("/generate")) == 1
+
+
+async def test_a_server_without_a_tokenizer_gives_the_most_probable_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened("vllm") as (engine, server):
+        monkeypatch.setattr(server, "tokens", lambda text: [])
+        reported = await engine.next_token("Digit: ", top_n=3, answers=["7", "8"])
+        assert [one.text for one in reported.candidates] == ["8", "7", "9"]
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {},
+        {"output_token_ids_logprobs": []},
+        {"output_token_ids_logprobs": [[[0.5, 57, "7"]]]},
+        {"output_token_ids_logprobs": [[["x", 57, "7"]]]},
+        {"output_token_ids_logprobs": [["7"]]},
+        {"output_token_ids_logprobs": [[[-0.5, 57, "7"]]], "prompt_tokens": -3},
+    ],
+)
+async def test_answers_of_sglang_that_cannot_be_are_garbage(meta: dict[str, Any]) -> None:
+    async with opened("sglang") as (engine, server):
+        server.faults.append(_json({"text": "x", "meta_info": meta}))
+        with pytest.raises(BadReply):
+            await engine.next_token("Digit: ", top_n=3, answers=["7", "8"])
 
 
 @pytest.mark.parametrize("kind", ["llamacpp"])

@@ -71,7 +71,9 @@ class FakeEngine:
             yield Piece(word, min(number, end.tokens))
         yield Piece("", end.tokens, end)
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
         self.prompts.append(prompt)
         self.affinities.append(affinity)
         candidates = self.tokens.pop(0)[: min(top_n, self.max_top_n)]

@@ -64,7 +64,9 @@ class ModelledEngine(StreamingEngine):
                 end = Generation("", written, Finish.EOS, new_tokens, 0) if number == len(steps) else None
                 yield Piece("-", written, end, new_tokens, 0)
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
         """Takes as long as one token."""
         async with self._batch:
             await self._read(int(prompt.split()[0]))

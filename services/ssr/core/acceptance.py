@@ -16,6 +16,10 @@ from ssr.core.types import MAX_SCORE
 #: (token text, natural log-probability), most probable first
 Candidates = Sequence[tuple[str, float]]
 
+#: What the questions are answered with.
+DIGITS = tuple(map(str, range(10)))
+YES_NO = ("Yes", "No")
+
 _DIGITS = {str(digit): digit for digit in range(10)}
 #: Digits that together have less probability than this are noise, not an answer.
 _MIN_MASS = 0.01

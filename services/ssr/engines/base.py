@@ -206,8 +206,14 @@ class Engine(Protocol):
         """
         ...
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
-        """The up to `top_n` most probable next tokens; fewer where the engine's limit is lower (`info`)."""
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
+        """The up to `top_n` most probable next tokens; fewer where the engine's limit is lower (`info`).
+
+        With `answers` ("Yes", "No") an engine that can reports the tokens that these are instead, however improbable,
+        with the blanks and capital letters that models write them in, and the most probable token.
+        """
         ...
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:

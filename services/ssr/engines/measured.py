@@ -124,9 +124,11 @@ class _MeasuredReplica(_Measured):
                 async for piece in pieces:
                     yield piece
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
         with self._measured(EngineCallKind.NEXT_TOKEN):
-            return await self._engine.next_token(prompt, top_n=top_n, affinity=affinity, origin=origin)
+            return await self._engine.next_token(prompt, top_n=top_n, answers=answers, affinity=affinity, origin=origin)
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         with self._measured(EngineCallKind.LIKELIHOOD):
@@ -191,9 +193,11 @@ class MeasuredPool(_Measured):
                     span.set(tokens=piece.tokens)
                     yield piece
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
         with self._watched(EngineCallKind.NEXT_TOKEN):
-            return await self._engine.next_token(prompt, top_n=top_n, affinity=affinity, origin=origin)
+            return await self._engine.next_token(prompt, top_n=top_n, answers=answers, affinity=affinity, origin=origin)
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         with self._watched(EngineCallKind.LIKELIHOOD):

@@ -14,9 +14,10 @@ import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Self
 
-from ssr.core.errors import CapabilityMissing, InvalidRequest, SsrError
+from ssr.core.errors import CapabilityMissing, InvalidRequest, NotFound, SsrError
 from ssr.engines import plausible, sglang
 from ssr.engines.base import (
     ANYONE,
@@ -167,10 +168,14 @@ class OpenAiEngine:
             tokens = math.ceil(len(chunk.text) / _CHARS_PER_TOKEN)
         return min(tokens, most)
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
-        """See `Engine.next_token`."""
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
+        """See `Engine.next_token`; vLLM and SGLang can report given answers."""
         if top_n < 1:
             raise InvalidRequest("top_n", f"is {top_n}, must be at least 1")
+        if answers and (reported := await self._answers(prompt, top_n, answers, origin)) is not None:
+            return reported
         asked = min(top_n, self._max_top_n)
         try:
             return await self._top_tokens(prompt, asked, origin)
@@ -181,13 +186,35 @@ class OpenAiEngine:
             self._max_top_n = limit
         return await self._top_tokens(prompt, limit, origin)
 
-    async def _top_tokens(self, prompt: str, top_n: int, origin: Origin) -> NextToken:
-        asked = self._asked(prompt, 1, (), GREEDY) | {"logprobs": top_n}
+    async def _answers(self, prompt: str, top_n: int, answers: Sequence[str], origin: Origin) -> NextToken | None:
+        """The probabilities of the answers by the ids of their tokens; None where these cannot be asked for so."""
+        learnt = await self._server.learnt()
+        if not learnt.fields.reports_by_id or not (texts := await learnt.answers.ids(prompt, answers)):
+            return None
+        if learnt.fields.kind is ServerKind.VLLM:
+            # A version that does not know this yet reports the most probable tokens.
+            return await self._top_tokens(prompt, min(top_n, self._max_top_n), origin, texts)
+        try:
+            return await sglang.next_token(self._server.connection, prompt, texts, learnt.fields.of(origin))
+        except InvalidRequest as refusal:
+            if "token_ids_logprob" not in str(refusal):
+                raise
+        except (NotFound, CapabilityMissing):
+            pass
+        learnt.fields.refuse_by_id()
+        return None
+
+    async def _top_tokens(
+        self, prompt: str, top_n: int, origin: Origin, texts: Mapping[int, str] = MappingProxyType({})
+    ) -> NextToken:
+        """The most probable tokens, or these `texts` by their tokens' ids."""
+        by_id = {"logprob_token_ids": list(texts), "return_tokens_as_token_ids": True} if texts else {}
+        asked = self._asked(prompt, 1, (), GREEDY) | {"logprobs": top_n} | by_id
         chunk = await self._server.complete(asked, origin)
-        candidates = first_candidates(self._server.url, (chunk.choice or {}).get("logprobs"))
+        candidates = first_candidates(self._server.url, (chunk.choice or {}).get("logprobs"), texts)
         if not candidates:
             raise CapabilityMissing(f"{self._server.connection.base_url} gives no log probabilities of tokens")
-        return NextToken(tuple(candidates[:top_n]), chunk.usage.prompt, chunk.usage.cached)
+        return NextToken(tuple(candidates[: max(top_n, len(texts) + 1)]), chunk.usage.prompt, chunk.usage.cached)
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         """See `Engine.likelihood`; asked for with `echo`, and one more token than needed, which all servers allow."""

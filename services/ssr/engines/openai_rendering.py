@@ -72,6 +72,11 @@ class ServerTokenizer:
         except NotFound as error:
             raise CapabilityMissing(f"{self._connection.base_url} has no /tokenize to count tokens with") from error
 
+    async def plain_tokens(self, text: str) -> list[int]:
+        """`text`'s tokens alone, as vLLM and SGLang number them. Raises: BadReply; the connection's errors."""
+        asked = {"model": self._model, "prompt": text, "add_special_tokens": False}
+        return await self._tokens(asked, empty=not text)
+
     async def _tokens(self, asked: Mapping[str, object], *, empty: bool = False) -> list[int]:
         reply = await self._connection.post("/tokenize", asked)
         match reply.document():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ssr.core.errors import BadReply, InvalidRequest, Unavailable
@@ -19,6 +20,8 @@ _FULL = ("length", "max_tokens", "max_length", "model_length")
 _GIVEN_UP = ("abort", "aborted", "cancelled", "error", "timeout")
 #: What SGLang gives as the stop text when the model's numbers are broken.
 _NOT_A_NUMBER = "NaN happened"
+#: What vLLM calls a token where it is asked not to tell its text.
+_TOKEN_ID = re.compile(r"token_id:(\d+)")
 #: Events of a stream without a token: the usage, say.
 _MORE_EVENTS = 64
 
@@ -119,10 +122,10 @@ def finish_of(url: str, chunk: Chunk, stops: Sequence[str], *, full: bool) -> Fi
     return Finish.STOP if reason == "stop" and stops and chunk.text else Finish.EOS
 
 
-def first_candidates(url: str, logprobs: object) -> list[TokenLogprob]:
+def first_candidates(url: str, logprobs: object, texts: Mapping[int, str] = MappingProxyType({})) -> list[TokenLogprob]:
     """The first position's candidates, most probable first, from any shape of log probabilities; none if there are no.
 
-    Where candidates are missing, the chosen token is the only one.
+    Where candidates are missing, the chosen token is the only one. `texts` are those of tokens reported by their ids.
     """
     pairs: list[tuple[object, object]] = []
     match logprobs:
@@ -134,8 +137,18 @@ def first_candidates(url: str, logprobs: object) -> list[TokenLogprob]:
             pairs = list(entries.items())
         case {"tokens": [token, *_], "token_logprobs": [logprob, *_]}:
             pairs = [(token, logprob)]
-    found = [TokenLogprob(str(text), plausible.logprob(url, value)) for text, value in pairs if value is not None]
+    found = [
+        TokenLogprob(_text_of(str(token), texts), plausible.logprob(url, value))
+        for token, value in pairs
+        if value is not None
+    ]
     return sorted(found, key=lambda candidate: candidate.logprob, reverse=True)
+
+
+def _text_of(token: str, texts: Mapping[int, str]) -> str:
+    """The text of a token that may be reported by its id; other ids than these of `texts` stay as they are."""
+    number = _TOKEN_ID.fullmatch(token) if texts else None
+    return texts.get(int(number[1]), token) if number else token
 
 
 def echoed_tokens(url: str, chunk: Chunk) -> list[tuple[str, float | None]]:

@@ -29,6 +29,10 @@ class ServerKind(StrEnum):
 
 #: Of OpenAI's API, and still refused by some.
 _STANDARD = frozenset({"seed", "presence_penalty", "frequency_penalty", "stream_options"})
+#: Of a server's own, and refused by one that is of another version, or was not started for them.
+_SOME_TIMES = frozenset({"logprob_token_ids", "return_tokens_as_token_ids", "cache_salt", "priority"})
+#: What asks for the probabilities of tokens by their ids.
+_BY_ID = {ServerKind.VLLM: "logprob_token_ids", ServerKind.SGLANG: "token_ids_logprob"}
 #: Of a refusal that may be about fields which the server does not know; `reply_errors` says when there is no reason.
 _ABOUT_FIELDS = re.compile(
     r"extra|unknown|unrecogni[sz]ed|unexpected|unsupported|additional|not (permitted|allowed|supported)|no explanation",
@@ -101,6 +105,16 @@ class Fields:
             "stream_options": {"include_usage": True} | ({"continuous_usage_stats": True} if counting else {}),
         }
 
+    @property
+    def reports_by_id(self) -> bool:
+        """Whether the probabilities of tokens can be asked for by the tokens' ids."""
+        asked = _BY_ID.get(self.kind)
+        return asked is not None and not self._standard_only and asked not in self._refused
+
+    def refuse_by_id(self) -> None:
+        """They cannot after all."""
+        self._refused.add(_BY_ID[self.kind])
+
     def of(self, origin: Origin) -> dict[str, object]:
         """The fields that say on whose behalf."""
         fields: dict[str, object] = {}
@@ -119,7 +133,7 @@ class Fields:
         never taken.
         """
         said = f"{refusal.field} {str(refusal).partition(' answered ')[2]}"
-        optional = {name for name in body if name in self._extras or name in _STANDARD}
+        optional = {name for name in body if name in self._extras or name in _STANDARD | _SOME_TIMES}
         named = frozenset(name for name in optional if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said))
         if named or self._taken or not _ABOUT_FIELDS.search(said):
             return named

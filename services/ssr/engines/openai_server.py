@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, SsrError, TimedOut, Unavailable
 from ssr.engines import sglang
+from ssr.engines.answer_tokens import AnswerTokens
 from ssr.engines.base import EngineInfo, Origin
 from ssr.engines.json_connection import JsonConnection
 from ssr.engines.model_name import parameters_from_name
@@ -37,6 +38,7 @@ class Learnt:
     model: str
     fields: Fields
     tokenizer: ServerTokenizer
+    answers: AnswerTokens
     info: EngineInfo | None
     losses: int  #: of the connection, when it was learnt
 
@@ -148,7 +150,8 @@ class OpenAiServer:
             fields = Fields(
                 self.connection.base_url, kind, standard_only=known.standard_only, priorities=known.priorities
             )
-            self._learnt = Learnt(model, fields, ServerTokenizer(self.connection, kind, model), info, losses)
+            tokenizer = ServerTokenizer(self.connection, kind, model)
+            self._learnt = Learnt(model, fields, tokenizer, AnswerTokens(tokenizer.plain_tokens), info, losses)
         return self._learnt
 
     async def _described(self, card: Mapping[str, Any], kind: ServerKind) -> EngineInfo:

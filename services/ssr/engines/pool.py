@@ -142,10 +142,12 @@ class EnginePool:
         finally:
             self._tokens_called -= tokens
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
         token = await self._call(
             affinity,
-            lambda engine: engine.next_token(prompt, top_n=top_n, origin=_said(origin)),
+            lambda engine: engine.next_token(prompt, top_n=top_n, answers=answers, origin=_said(origin)),
             tokens=len(prompt) // _CHARS_PER_TOKEN + 1,
         )
         self._generated_tokens += 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ssr.core.errors import BadReply, CapabilityMissing, NotFound
 from ssr.engines import plausible
-from ssr.engines.base import Likelihood
+from ssr.engines.base import Likelihood, NextToken, TokenLogprob
 from ssr.engines.json_connection import JsonConnection, Reply
 from ssr.engines.likelihood import tail_logprobs
 
@@ -58,6 +58,49 @@ async def likelihood(
     counted = plausible.prompt_tokens(reply.url, _count(meta.get("prompt_tokens")), prompt + text)
     cached = plausible.cached_tokens(reply.url, _count(meta.get("cached_tokens")), counted)
     return Likelihood(tail_logprobs(tokens, prompt, text), counted, cached)
+
+
+async def next_token(
+    connection: JsonConnection, prompt: str, texts: Mapping[int, str], origin: Mapping[str, object]
+) -> NextToken:
+    """The log probabilities of the tokens with these ids, whose `texts` are known, and of the most probable one.
+
+    `origin` are the request's other fields. Raises: BadReply; the connection's errors.
+    """
+    asked = {
+        "text": prompt,
+        "sampling_params": {"max_new_tokens": 1, "temperature": 0.0},
+        "return_logprob": True,
+        "token_ids_logprob": list(texts),
+        "return_text_in_logprobs": True,
+        **origin,
+    }
+    reply = await connection.post("/generate", asked)
+    match reply.document():
+        case {"meta_info": {"output_token_ids_logprobs": [[*entries], *_], **meta}}:
+            chosen = meta.get("output_token_logprobs")
+            first = chosen[:1] if isinstance(chosen, list) else []
+        case _:
+            raise BadReply(f"{reply.url} answered without output_token_ids_logprobs")
+    found = dict(_candidate(reply, entry, texts) for entry in (*first, *entries))
+    ranked = sorted(
+        (TokenLogprob(text, logprob) for text, logprob in found.values() if logprob is not None),
+        key=lambda candidate: candidate.logprob,
+        reverse=True,
+    )
+    counted = plausible.prompt_tokens(reply.url, _count(meta.get("prompt_tokens")), prompt)
+    return NextToken(
+        tuple(ranked), counted, plausible.cached_tokens(reply.url, _count(meta.get("cached_tokens")), counted)
+    )
+
+
+def _candidate(reply: Reply, entry: object, texts: Mapping[int, str]) -> tuple[int, tuple[str, float | None]]:
+    match entry:
+        case [logprob, int(token), str() | None as text, *_]:
+            known = None if logprob is None else plausible.logprob(reply.url, logprob)
+            return token, (texts.get(token, text or ""), known)
+        case _:
+            raise BadReply(f"{reply.url} answered with a log probability that is of no token")
 
 
 def _token(reply: Reply, entry: object) -> tuple[str, float | None]:

@@ -189,7 +189,9 @@ class TgiEngine:
                 yield pieces
         raise Unavailable(f"{url} ended before the generation did")
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
         """See `Engine.next_token`."""
         if top_n < 1:
             raise InvalidRequest("top_n", f"is {top_n}, must be at least 1")

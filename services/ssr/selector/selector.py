@@ -77,7 +77,8 @@ class StrategySelector:
         prompt = await self._renderer.question(question)
         info = await self._engine.info()
         await checked_room(self._engine, info, prompt)
-        token = await self._engine.next_token(prompt, top_n=min(_TOP_N, info.max_top_n), affinity=job_id)
+        codes = [strategy.code for strategy in strategies]
+        token = await self._engine.next_token(prompt, top_n=min(_TOP_N, info.max_top_n), answers=codes, affinity=job_id)
         calls = [question_call(CallKind.SELECT, info, token)]
         ranked = _known(strategies, (candidate.text.strip() for candidate in token.candidates))
         wanted = min(count, len(strategies))

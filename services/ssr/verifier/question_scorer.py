@@ -19,10 +19,11 @@ _TOP_N = 20
 
 @dataclass(frozen=True, slots=True)
 class QuestionScorer:
-    """What to ask, the words the answer begins with, and how to read its first token."""
+    """What to ask, the words the answer begins with, the answers, and how to read the first token of one."""
 
     question: str
     prefill: str
+    answers: tuple[str, ...]
     read: Callable[[Candidates], float]
 
     async def judge(self, context: PathContext, step: str, target: JudgedStep) -> Judgement:
@@ -33,7 +34,7 @@ class QuestionScorer:
         await checked_room(target.engine, info, prompt)
         top_n, path = min(_TOP_N, info.max_top_n), affinity(context)
         with refusals_as_full(info):
-            token = await target.engine.next_token(prompt, top_n=top_n, affinity=path)
+            token = await target.engine.next_token(prompt, top_n=top_n, answers=self.answers, affinity=path)
         tail = len(prompt) - max(0, prompt.rfind(self.question))
         call = question_call(CallKind.SCORE, info, token, tail_share=tail / len(prompt))
         score = self.read([(candidate.text, candidate.logprob) for candidate in token.candidates])

@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import cast
 
-from ssr.core.acceptance import ScorerName, expected_digit, greedy_digit, yes_score
+from ssr.core.acceptance import DIGITS, YES_NO, ScorerName, expected_digit, greedy_digit, yes_score
 from ssr.core.arithmetic import false_claim, has_own_arithmetic
 from ssr.core.methods import MethodKind, found_methods, method_named
 from ssr.core.prompts import QUALITY_QUESTION, VALIDITY_QUESTION, YES_NO_QUESTION
@@ -45,15 +45,15 @@ class NoScorer:
 #: Those that are one part; siblings of `agreement` are for the orchestrator to ask.
 _SCORERS: Mapping[ScorerName, Scorer] = MappingProxyType(
     {
-        ScorerName.EXPECTED: QuestionScorer(QUALITY_QUESTION, "Digit: ", expected_digit),
-        ScorerName.GREEDY: QuestionScorer(QUALITY_QUESTION, "Digit: ", greedy_digit),
-        ScorerName.VALIDITY: QuestionScorer(VALIDITY_QUESTION, "Digit: ", greedy_digit),
-        ScorerName.JUDGE: QuestionScorer(YES_NO_QUESTION, "", yes_score),
+        ScorerName.EXPECTED: QuestionScorer(QUALITY_QUESTION, "Digit: ", DIGITS, expected_digit),
+        ScorerName.GREEDY: QuestionScorer(QUALITY_QUESTION, "Digit: ", DIGITS, greedy_digit),
+        ScorerName.VALIDITY: QuestionScorer(VALIDITY_QUESTION, "Digit: ", DIGITS, greedy_digit),
+        ScorerName.JUDGE: QuestionScorer(YES_NO_QUESTION, "", YES_NO, yes_score),
         ScorerName.LIKELIHOOD: LikelihoodScorer(),
         ScorerName.ARITHMETIC: ArithmeticScorer(),
         ScorerName.REWARD: RewardScorer(),
         ScorerName.NONE: NoScorer(),
-        ScorerName.AGREEMENT: ArithmeticScorer(QuestionScorer(YES_NO_QUESTION, "", yes_score)),
+        ScorerName.AGREEMENT: ArithmeticScorer(QuestionScorer(YES_NO_QUESTION, "", YES_NO, yes_score)),
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ class Judge(FakeEngine):
 
     yes: dict[str, float]
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
         self.prompts.append(prompt)
         await asyncio.sleep(0)
         return NextToken((TokenLogprob("Yes", -0.1), TokenLogprob("No", -2.4)), 60, 40)
@@ -101,11 +104,11 @@ async def test_every_scorer_judges_every_step_once_whatever_interrupts(tmp_path:
 
     class Dying(Judge):
         async def next_token(
-            self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE
+            self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
         ) -> NextToken:
             if len(self.prompts) >= 3:
                 raise CapabilityMissing("dead")
-            return await super().next_token(prompt, top_n=top_n, affinity=affinity, origin=origin)
+            return await super().next_token(prompt, top_n=top_n, answers=answers, affinity=affinity, origin=origin)
 
     with pytest.raises(CapabilityMissing, match="dead"):
         await rescored(tmp_path, Dying(), paths, JUDGE, ARITHMETIC)

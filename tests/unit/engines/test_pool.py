@@ -86,7 +86,9 @@ class FakeEngine(Engine):
             raise self.failure
         return Generation(text=self.url, tokens=1, finish=Finish.EOS)
 
-    async def next_token(self, prompt: str, *, top_n: int, affinity: str = "", origin: Origin = ANYONE) -> NextToken:
+    async def next_token(
+        self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
+    ) -> NextToken:
         return NextToken(())
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
