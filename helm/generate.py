@@ -46,7 +46,7 @@ _OF_THE_CHART = frozenset(
 SETTINGS: Mapping[str, tuple[Any, frozenset[str]]] = {
     "orchestrator": (
         OrchestratorSettings,
-        _OF_THE_CHART | {"selector", "drafter", "verifier", "api_keys", "keda", "scaling"},
+        _OF_THE_CHART | {"selector", "drafter", "verifier", "api_keys", "cache_salt_key", "keda", "scaling"},
     ),
     "selector": (SelectorSettings, _OF_THE_CHART | {"engine"}),
     "drafter": (DrafterSettings, _OF_THE_CHART | {"engine"}),

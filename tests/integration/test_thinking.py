@@ -13,16 +13,14 @@ from typing import Any
 
 import pytest
 from vllm_face import serving_as_vllm
+from whole_system import whole_system
 
 from ssr.client.async_client import AsyncClient
-from ssr.core.acceptance import ScorerName
 from ssr.core.job import Job, JobStatus
 from ssr.core.prompts import YES_NO_QUESTION, judging
 from ssr.core.steps import join_path
 from ssr.core.thinking import CLOSE, OPEN, said
 from ssr.core.types import NO_STRATEGY, PathContext, PathStatus, Source
-from ssr.drafter.servicer import running_drafter
-from ssr.drafter.settings import DrafterSettings
 from ssr.engine_server.server.serving import running_server
 from ssr.engine_server.simulated import template
 from ssr.engine_server.simulated.backend import SimulatedBackend
@@ -30,12 +28,6 @@ from ssr.engine_server.simulated.script import truth
 from ssr.engine_server.simulated.settings import Latency, Quality, SimulatedSettings, Thinking
 from ssr.engine_server.simulated.tokenizer import pieces
 from ssr.engines.settings import EngineSettings
-from ssr.orchestrator.service import running_orchestrator
-from ssr.orchestrator.settings import OrchestratorSettings
-from ssr.selector.servicer import running_selector
-from ssr.selector.settings import SelectorSettings
-from ssr.verifier.servicer import running_verifier
-from ssr.verifier.settings import VerifierSettings
 
 PROBLEM = "A shop sells 12 boxes of 7 pens, then 19 more pens. What is (12 * 7) + 19 - 3?"
 NO, OPENED, OWN = Thinking.NO, Thinking.OPENED, Thinking.OWN
@@ -68,19 +60,7 @@ async def system(
         enter = stack.enter_async_context
         small = EngineSettings(urls=(await enter(api.serve(draft)),), kind=api.kind)
         large = EngineSettings(urls=(await enter(api.serve(target)),), kind=api.kind)
-        selector = await enter(running_selector(SelectorSettings(engine=large, grace_s=1)))
-        drafter = await enter(running_drafter(DrafterSettings(engine=small, grace_s=1)))
-        scorer = ScorerName.ARITHMETIC_JUDGE
-        verifier = await enter(running_verifier(VerifierSettings(engine=large, grace_s=1, scorer=scorer)))
-        settings = OrchestratorSettings(
-            redis_url=redis_url,
-            selector=f"127.0.0.1:{selector}",
-            drafter=f"127.0.0.1:{drafter}",
-            verifier=f"127.0.0.1:{verifier}",
-            grace_s=1,
-        )
-        port = await enter(running_orchestrator(settings))
-        yield await enter(AsyncClient(f"127.0.0.1:{port}"))
+        yield await enter(whole_system(redis_url, small, large))
 
 
 def turns(job: Job) -> list[str]:

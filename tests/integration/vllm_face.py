@@ -28,6 +28,7 @@ _KNOWN = frozenset(_SAMPLING | _PENALTIES | _ENDS | _CALL)
 class _Face:
     backend: SimulatedBackend
     pieces: dict[int, str]
+    bodies: list[dict[str, Any]]  #: of completions
 
     async def models(self, _: web.Request) -> web.Response:
         info = self.backend.info()
@@ -49,6 +50,7 @@ class _Face:
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        self.bodies.append(body)
         if unknown := sorted(body.keys() - _KNOWN):
             message = f"Extra inputs are not permitted: {', '.join(unknown)}"
             return web.json_response({"error": {"message": message, "type": "BadRequestError"}}, status=400)
@@ -108,9 +110,9 @@ def _stopped(text: str, stops: list[str]) -> tuple[str | None, str]:
 
 
 @asynccontextmanager
-async def serving_as_vllm(backend: SimulatedBackend) -> AsyncIterator[str]:
-    """Yields the server's URL."""
-    face = _Face(backend, {})
+async def serving_as_vllm(backend: SimulatedBackend, bodies: list[dict[str, Any]] | None = None) -> AsyncIterator[str]:
+    """Yields the server's URL. `bodies` gets what completions are asked with."""
+    face = _Face(backend, {}, [] if bodies is None else bodies)
     app = web.Application()
     app.add_routes([web.get("/v1/models", face.models), web.post("/v1/completions", face.complete)])
     app.add_routes([web.post("/tokenize", face.tokenize), web.post("/detokenize", face.detokenize)])

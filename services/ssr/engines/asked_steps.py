@@ -19,7 +19,7 @@ async def written_step(author: Author, request: _Asked) -> Written:
     """The next step. Raises: InvalidRequest; what the author raises."""
     options = checked_options(request.sampling, request.max_tokens)
     path = checked_context(request.context)
-    with about_next_step(path), work_of(request.context.batch):
+    with about_next_step(path), work_of(request.context.batch, request.context.cache_salt):
         return await author.write(path, options)
 
 
@@ -27,7 +27,7 @@ async def written_steps(author: Author, request: _Asked) -> AsyncGenerator[Writt
     """The next steps, of one generation; closing it closes the engine's stream. Raises: as `written_step`."""
     options = checked_options(request.sampling, request.max_tokens, max_path_tokens=request.max_path_tokens)
     path = checked_context(request.context)
-    with about_next_step(path), work_of(request.context.batch):
+    with about_next_step(path), work_of(request.context.batch, request.context.cache_salt):
         async with aclosing(author.stream(path, options, most=request.max_steps)) as steps:
             async for written in steps:
                 yield written

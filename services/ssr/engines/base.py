@@ -239,9 +239,9 @@ class Engine(Protocol):
 
 
 @contextmanager
-def work_of(batch: bool) -> Iterator[None]:
-    """The block's engine calls are batch work, or not; batch work waits behind the rest."""
-    token = ORIGIN.set(Origin(priority=BATCH_PRIORITY) if batch else ANYONE)
+def work_of(batch: bool, cache_salt: str = "") -> Iterator[None]:
+    """The block's engine calls are batch work, which waits behind the rest, or not; with this `Origin.cache_salt`."""
+    token = ORIGIN.set(Origin(priority=BATCH_PRIORITY if batch else 0, cache_salt=cache_salt))
     try:
         yield
     finally:

@@ -36,7 +36,7 @@ from ssr.orchestrator.replica_metrics import measure_replica
 from ssr.orchestrator.run.capacity import Capacity
 from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.runner import Runner
-from ssr.orchestrator.run.stages import open_stages
+from ssr.orchestrator.run.stages import behalf_of, open_stages
 from ssr.orchestrator.run.worker import QueueWorker
 from ssr.orchestrator.scaling import taking_part
 from ssr.orchestrator.settings import OrchestratorSettings
@@ -92,7 +92,9 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             max_takeovers=settings.max_takeovers,
             drain_s=settings.grace_s,
             stagger_s=settings.stagger_s,
-            batch_stages=stages.solving_batch,
+            stages_of=lambda claim: stages.solving_for(
+                behalf_of(claim.tenant, claim.request.priority, settings.cache_salt_key)
+            ),
             priors=priors,
             rates=rates,
         )

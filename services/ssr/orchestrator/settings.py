@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from ssr.autoscaler.policy.settings import ScalingSettings
@@ -134,6 +134,10 @@ class OrchestratorSettings(ServiceSettings):
     #: With API keys: a call sees the jobs of the tenant that it names alone (x-ssr-tenant; none: the caller's own
     #: name), not those of all the tenants under its key.
     subtenants_apart: bool = False
+    #: With it, the jobs of a tenant share cached prefixes of vLLM and SGLang with that tenant's alone: nobody finds out
+    #: from timings what another tenant has asked. Their salt is the tenant's name keyed with this, of 16 characters at
+    #: least. None: all tenants share.
+    cache_salt_key: Annotated[SecretStr | None, Field(min_length=16)] = None
     #: Report to KEDA how many engines each pool needs (externalscaler.ExternalScaler); one replica at a time decides.
     keda: bool = False
     #: For KEDA: how each pool may be scaled, as SSR_AUTOSCALER_SCALING__*.

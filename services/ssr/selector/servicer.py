@@ -18,7 +18,7 @@ from ssr.engines.base import work_of
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter
 from ssr.engines.measured import open_measured_engine
-from ssr.runtime.rpc.requests import check_job_id
+from ssr.runtime.rpc.requests import check_cache_salt, check_job_id
 from ssr.runtime.rpc.server import Servicer, running_service
 from ssr.runtime.rpc.wire import calls_to_wire, strategy_to_wire
 from ssr.runtime.telemetry.log_context import about
@@ -47,7 +47,8 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
         rule = request.selection or SelectionRule.RANKING
         check_member("selection", rule, SelectionRule)
         options = Options(strategy_set=request.strategy_set, paths=request.count, selection=rule, domain=request.domain)
-        with about(request.job_id, texts=(request.problem,)), work_of(request.batch):
+        check_cache_salt(request.cache_salt)
+        with about(request.job_id, texts=(request.problem,)), work_of(request.batch, request.cache_salt):
             selection = await self._selector.select(request.job_id, request.problem, options)
         return selection_pb2.SelectResponse(
             strategies=[strategy_to_wire(strategy) for strategy in selection.strategies],

@@ -73,7 +73,8 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
             repeat_rule=request.repeat_rule or RepeatRule.EARLIER,
         )
         path, began = checked_context(request.context), time.perf_counter()
-        with about_next_step(path, request.step.text), work_of(request.context.batch):
+        asked = request.context
+        with about_next_step(path, request.step.text), work_of(asked.batch, asked.cache_salt):
             verdict = await self._verifier.verify(path, step_from_wire(request.step), options, rejected)
         self._metrics.verified(verdict.accepted, time.perf_counter() - began)
         self.steps.verified += 1

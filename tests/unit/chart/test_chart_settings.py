@@ -45,6 +45,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 NOT_OFFERED = {
     "SSR_AUTOSCALER_HEALTH_PORT",
     "SSR_VERIFIER_REWARD__API_KEY",  # a secret: by services.verifier.env
+    "SSR_ORCHESTRATOR_CACHE_SALT_KEY",  # a secret: by services.orchestrator.envFrom
     *(f"SSR_AUTOSCALER_TLS__{name}" for name in ("CERTIFICATE", "KEY", "AUTHORITY", "CLIENTS")),
 }
 #: The chart runs no embedded engines, and simulated ones only for trying it out; their metrics are beside their API.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
 from ssr.core.errors import LostGround, NotFound, SsrError, StaleOwner
-from ssr.core.job import Job, JobStatus, Priority, Started
+from ssr.core.job import Job, JobStatus, Started
 from ssr.core.run import Run
 from ssr.core.solve import LimitReached, Outcome, conclude, solve
 from ssr.core.stages import Stages
@@ -81,13 +82,13 @@ class Runner:
         max_takeovers: int,
         drain_s: float,
         stagger_s: float = 0.0,
-        batch_stages: Stages | None = None,
+        stages_of: Callable[[Claim], Stages] | None = None,
         priors: Priors | None = None,
         rates: Rates | None = None,
     ) -> None:
         self._store, self._wakeups, self._now = store, wakeups, now
         self._priors = priors
-        self._stages = {Priority.INTERACTIVE: stages, Priority.BATCH: batch_stages or stages}
+        self._stages_of = stages_of or (lambda claim: stages)
         self._parking = parking
         self._workload, self._watch = workload, watch
         self._replica, self._max_takeovers, self.drain_s = replica, max_takeovers, drain_s
@@ -210,7 +211,7 @@ class Runner:
         watched = RecordedJournal(durable, self._watch, options, priority, lambda: self._age_s(claim))
         journal = barrier.journal(watched)
         try:
-            of_domain = for_domain(self._stages[priority], options, self._priors)
+            of_domain = for_domain(self._stages_of(claim), options, self._priors)
         except SsrError as error:
             return _End(JobStatus.FAILED, error=str(error))
         try:
@@ -225,14 +226,7 @@ class Runner:
             raise
         except SsrError as error:
             return _End(JobStatus.FAILED, error=str(error))
-        outcome = await conclude(
-            claim.job_id,
-            claim.request.problem,
-            options,
-            for_domain(self._stages[priority], options, self._priors),
-            journal,
-            reason,
-        )
+        outcome = await conclude(claim.job_id, claim.request.problem, options, of_domain, journal, reason)
         return _End(JobStatus.PARTIAL, outcome.votes, reason=reason, run=outcome.run)
 
     async def _show_waits(self, claim: Claim) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from pydantic import SecretStr
 
 from ssr.core.answers import Equivalence
+from ssr.core.job import Priority
 from ssr.core.stages import Stages
 from ssr.core.types import OnRejected, Options, PathContext, Selection, Step, Verdict, Written
 from ssr.engines.load import Pool
@@ -39,14 +43,34 @@ from ssr.v1 import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class OnBehalf:
+    """Whose calls to engines these are: those of priority batch wait behind the rest; see `Origin.cache_salt`."""
+
+    batch: bool = False
+    cache_salt: str = ""
+
+
+ANYBODY = OnBehalf()
+
+
+def behalf_of(tenant: str, priority: Priority, salt_key: SecretStr | None) -> OnBehalf:
+    """With a key, each tenant has a salt of its own that nobody guesses."""
+    key = salt_key.get_secret_value().encode() if salt_key else b""
+    salt = hmac.digest(key, tenant.encode(), "sha256").hex() if key else ""
+    return OnBehalf(priority is Priority.BATCH, salt)
+
+
 class RemoteSelector:
     """Implements `core.stages.Selector` with a SelectionService."""
 
-    def __init__(self, stub: selection_pb2_grpc.SelectionServiceAsyncStub, peer: Peer, *, batch: bool = False) -> None:
-        self._stub, self._peer, self._batch = stub, peer, batch
+    def __init__(
+        self, stub: selection_pb2_grpc.SelectionServiceAsyncStub, peer: Peer, behalf: OnBehalf = ANYBODY
+    ) -> None:
+        self._stub, self._peer, self._behalf = stub, peer, behalf
 
-    def for_batch(self) -> RemoteSelector:
-        return RemoteSelector(self._stub, self._peer, batch=True)
+    def on_behalf(self, behalf: OnBehalf) -> RemoteSelector:
+        return RemoteSelector(self._stub, self._peer, behalf)
 
     async def select(self, job_id: str, problem: str, options: Options) -> Selection:
         request = selection_pb2.SelectRequest(
@@ -56,7 +80,7 @@ class RemoteSelector:
             count=options.paths,
             selection=options.selection,
             domain=options.domain,
-            batch=self._batch,
+            **asdict(self._behalf),
         )
         with self._peer.span(Stage.SELECT, job_id):
             reply = await self._peer.call(Stage.SELECT, self._stub.Select, request, job_id)
@@ -76,23 +100,22 @@ class RemoteDrafter:
         self,
         stub: drafting_pb2_grpc.DraftingServiceAsyncStub,
         peer: Peer,
-        *,
-        batch: bool = False,
+        behalf: OnBehalf = ANYBODY,
         streaming: Streaming | None = None,
     ) -> None:
-        self._stub, self._peer, self._batch = stub, peer, batch
+        self._stub, self._peer, self._behalf = stub, peer, behalf
         self._streaming = streaming or Streaming()
         self._steps = RemoteSteps(peer, Stage.DRAFT, stub.Draft, stub.DraftSteps, self._request, self._streaming)
 
-    def for_batch(self) -> RemoteDrafter:
-        return RemoteDrafter(self._stub, self._peer, batch=True, streaming=self._streaming)
+    def on_behalf(self, behalf: OnBehalf) -> RemoteDrafter:
+        return RemoteDrafter(self._stub, self._peer, behalf, self._streaming)
 
     def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
         return self._steps.stream(context, options, most=most)
 
     def _request(self, context: PathContext, options: Options, most: int) -> drafting_pb2.DraftRequest:
         return drafting_pb2.DraftRequest(
-            context=context_to_wire(context, batch=self._batch),
+            context=context_to_wire(context, **asdict(self._behalf)),
             sampling=sampling_to_wire(options),
             max_tokens=options.max_step_tokens,
             max_path_tokens=options.max_path_tokens,
@@ -111,20 +134,19 @@ class RemoteVerifier:
         self,
         stub: verification_pb2_grpc.VerificationServiceAsyncStub,
         peer: Peer,
-        *,
-        batch: bool = False,
+        behalf: OnBehalf = ANYBODY,
         streaming: Streaming | None = None,
     ) -> None:
-        self._stub, self._peer, self._batch = stub, peer, batch
+        self._stub, self._peer, self._behalf = stub, peer, behalf
         self._streaming = streaming or Streaming()
         self._steps = RemoteSteps(peer, Stage.WRITE, stub.Write, stub.WriteSteps, self._request, self._streaming)
 
-    def for_batch(self) -> RemoteVerifier:
-        return RemoteVerifier(self._stub, self._peer, batch=True, streaming=self._streaming)
+    def on_behalf(self, behalf: OnBehalf) -> RemoteVerifier:
+        return RemoteVerifier(self._stub, self._peer, behalf, self._streaming)
 
     async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         request = verification_pb2.VerifyRequest(
-            context=context_to_wire(context, batch=self._batch),
+            context=context_to_wire(context, **asdict(self._behalf)),
             step=step_to_wire(step),
             threshold=options.threshold,
             scorer=options.scorer,
@@ -156,7 +178,7 @@ class RemoteVerifier:
 
     def _request(self, context: PathContext, options: Options, most: int) -> verification_pb2.WriteRequest:
         return verification_pb2.WriteRequest(
-            context=context_to_wire(context, batch=self._batch),
+            context=context_to_wire(context, **asdict(self._behalf)),
             sampling=sampling_to_wire(options),
             max_tokens=options.max_step_tokens,
             max_path_tokens=options.max_path_tokens,
@@ -182,10 +204,10 @@ class RemoteStages:
         """What `solve` needs."""
         return Stages(self.selector, self.drafter, self.verifier, self.verifier, self.equivalence)
 
-    @property
-    def solving_batch(self) -> Stages:
-        """The same for jobs of priority batch: their calls wait for engines behind those of the others."""
-        selector, drafter, verifier = self.selector.for_batch(), self.drafter.for_batch(), self.verifier.for_batch()
+    def solving_for(self, behalf: OnBehalf) -> Stages:
+        """The same with calls on somebody's behalf."""
+        selector, drafter = self.selector.on_behalf(behalf), self.drafter.on_behalf(behalf)
+        verifier = self.verifier.on_behalf(behalf)
         return Stages(selector, drafter, verifier, verifier, self.equivalence)
 
 

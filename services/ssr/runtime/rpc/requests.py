@@ -20,13 +20,24 @@ def check_job_id(job_id: str) -> None:
         raise InvalidRequest("job_id", f"must have 1..{MAX_JOB_ID_CHARS} characters; got {len(job_id)}")
 
 
+#: Engines take a thousand; ours are digests.
+MAX_CACHE_SALT_CHARS = 128
+
+
 def checked_context(message: step_pb2.PathContext) -> PathContext:
     """Raises: InvalidRequest naming the field that is out of its limits."""
     check_job_id(message.job_id)
     check_problem(message.problem)
     if message.path >= MAX_PATHS:
         raise InvalidRequest("path", f"must be within 0..{MAX_PATHS - 1}; got {message.path}")
+    check_cache_salt(message.cache_salt)
     return context_from_wire(message)
+
+
+def check_cache_salt(salt: str) -> None:
+    """Raises: InvalidRequest."""
+    if len(salt) > MAX_CACHE_SALT_CHARS:
+        raise InvalidRequest("cache_salt", f"has {len(salt)} characters, at most {MAX_CACHE_SALT_CHARS} are allowed")
 
 
 def checked_options(

@@ -145,7 +145,7 @@ def calls_from_wire(messages: Iterable[step_pb2.Call]) -> tuple[Call, ...]:
     )
 
 
-def context_to_wire(context: PathContext, *, batch: bool = False) -> step_pb2.PathContext:
+def context_to_wire(context: PathContext, *, batch: bool = False, cache_salt: str = "") -> step_pb2.PathContext:
     return step_pb2.PathContext(
         job_id=context.job_id,
         path=context.path,
@@ -154,6 +154,7 @@ def context_to_wire(context: PathContext, *, batch: bool = False) -> step_pb2.Pa
         steps=context.steps,
         seed=context.seed,
         batch=batch,
+        cache_salt=cache_salt,
         domain=context.domain,
         cut=[index for index, step in enumerate(context.steps) if isinstance(step, CutText)],
     )
