@@ -13,7 +13,7 @@ import pytest
 from grpc import aio
 from prometheus_client import CollectorRegistry
 
-from ssr.core.types import NO_STRATEGY, Options, PathContext, Written
+from ssr.core.types import NO_STRATEGY, Options, PathContext, Written, unheard
 from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.stages import StageMetrics
 from ssr.orchestrator.run.parking import Parking
@@ -229,6 +229,20 @@ async def test_an_older_verifier_judges_in_one_piece() -> None:
 
         verdict = await verifier.verify(CONTEXT, draft, Options(), rejected)
     assert verdict.accepted
+
+
+async def test_a_verdict_comes_in_one_piece_where_nobody_waits_for_its_first_part() -> None:
+    replica = Replica()
+    async with remote("verifier", replica) as verifier:
+        assert isinstance(verifier, RemoteVerifier)
+        draft = (await path_of(verifier))[0].step
+
+        async def rejected() -> None:
+            """Something is under way."""
+
+        in_parts = await verifier.verify(CONTEXT, draft, Options(), rejected)
+        whole = await verifier.verify(CONTEXT, draft, Options(), unheard)
+    assert (in_parts.accepted, whole.accepted) == (False, True), "this replica rejects in parts, and accepts else"
 
 
 @pytest.mark.parametrize("kind", ["drafter", "verifier"])

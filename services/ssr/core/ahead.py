@@ -2,10 +2,10 @@
 
 What is drafted ahead is a guess and never a step. It is used only when its turn comes and it was asked exactly what
 would be asked then, so a run commits the same steps with and without it; then the verifier judges it like any other.
-Accepted, nothing begins anew. Where the path takes another turn, the stream is closed as soon as that is known, and
-another one opened behind the rewrite. What is thrown away is accounted as CallKind.WASTED with the step that stands
-instead: whole steps as their engine counted them, and the beginning of one at the pace of those before it, because
-nobody counts it.
+Accepted, nothing begins anew, unless drafts come sooner than verdicts: then each is asked for alone (`Pacing`). Where
+the path takes another turn, the stream is closed as soon as that is known, and another one opened behind the rewrite.
+What is thrown away is accounted as CallKind.WASTED with the step that stands instead: whole steps as their engine
+counted them, and the beginning of one at the pace of those before it, because nobody counts it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from ssr.core.errors import BadReply
+from ssr.core.lookahead import Pacing
 from ssr.core.path_stream import Ask, OpenStream
 from ssr.core.run import Run, StepCommitted
-from ssr.core.types import Call, CallKind, Written
+from ssr.core.types import Call, CallKind, OnRejected, Written, unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,23 @@ class _Pace:
 class DraftsAhead:
     """The drafts of one path: each in its turn, and up to `depth` behind it (0: drafting waits for the verdict).
 
-    `ask` says what the drafter is asked in a run, `goes_on` whether the path takes another step there. An async context
-    manager: leaving it ends the drafting, and what has come of it then is not accounted.
+    `ask` says what the drafter is asked in a run, `goes_on` whether the path takes another step there; `pacing` is what
+    all paths know. An async context manager: leaving it ends the drafting, and what has come of it then is not
+    accounted.
     """
 
     def __init__(
-        self, open_stream: OpenStream, ask: Ask, goes_on: Callable[[Run], bool], depth: Callable[[], int]
+        self,
+        open_stream: OpenStream,
+        ask: Ask,
+        goes_on: Callable[[Run], bool],
+        depth: Callable[[], int],
+        pacing: Pacing,
     ) -> None:
-        self._open, self._ask, self._goes_on, self._depth = open_stream, ask, goes_on, depth
+        self._open, self._ask, self._goes_on, self._depth, self._pacing = open_stream, ask, goes_on, depth, pacing
         self._turn: _Draft | None = None
         self._judging = False  # whether the draft whose turn it is has been given out
+        self._given = 0.0  # when it was, by the loop's clock
         self._rejected = False
         self._ready: deque[_Draft] = deque()
         self._drafting: asyncio.Task[None] | None = None
@@ -87,6 +95,8 @@ class DraftsAhead:
 
         Raises: what the drafter raises. What failed ahead of its turn is tried again first.
         """
+        loop, awaited = asyncio.get_running_loop(), self._judging and (self._ready or self._drafting is not None)
+        began = loop.time()
         self._judging = self._rejected = asked = False
         while not self._ready:
             if self._drafting is None:
@@ -96,12 +106,22 @@ class DraftsAhead:
                 asked = True
             self._news.clear()
             await self._news.wait()
-        self._turn, self._judging = self._ready.popleft(), True
+        self._turn, self._judging, came = self._ready.popleft(), True, loop.time()
+        if awaited:
+            self._pacing.waited(came - began, began - self._given)
+        self._given = came
         await self._go_on(self._turn)
         return self._turn.written
 
-    async def rejected(self) -> None:
-        """The draft whose turn it is will be rewritten: drafting behind it ends now."""
+    @property
+    def on_rejected(self) -> OnRejected:
+        """What awaits that the draft whose turn it is will be rewritten: drafting behind it ends then.
+
+        `unheard` where nothing is drafted that would still be under way.
+        """
+        return unheard if self._drafting is None or self._pacing.outrun else self._reject
+
+    async def _reject(self) -> None:
         self._rejected = True
         self._cut_off()
 
@@ -138,7 +158,8 @@ class DraftsAhead:
         """Draft from `run` on, until enough is ahead or the path would end."""
         try:
             self._pace.begin()
-            async with aclosing(self._open(*self._ask(run), most=0 if self._depth() else 1)) as steps:
+            most = 0 if self._depth() and not self._pacing.outrun else 1
+            async with aclosing(self._open(*self._ask(run), most=most)) as steps:
                 async for written in steps:
                     draft = _Draft(run, written, run.apply(StepCommitted(path, written.step, written.calls)))
                     self._pace.came(written.step.tokens)
@@ -146,7 +167,11 @@ class DraftsAhead:
                     self._news.set()
                     run = draft.accepted
                     ahead = len(self._ready) - (not self._judging)
-                    if ahead >= self._depth() or not self._goes_on(run):
+                    if not self._goes_on(run):
+                        return
+                    if ahead >= self._depth():
+                        if ahead:
+                            self._pacing.far_enough()
                         return
         except Exception as error:  # no failure until it is its turn
             self._error = error

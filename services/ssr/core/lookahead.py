@@ -16,6 +16,32 @@ from ssr.core.types import Options
 _PRIOR_STEPS, _PRIOR_REWRITTEN = 2.5, 0.5
 #: Of a step, what is wasted with a rewritten one as long as nothing is known.
 _PRIOR_WASTE = 0.5
+#: A draft that is awaited for more than this share of a verdict's time is late; streams are worth it again where more
+#: than half of about so many have been.
+_LATE, _LATE_TURNS = 0.5, 8
+
+
+class Pacing:
+    """Which is faster, drafts or verdicts, as far as is known; shared by all paths of the same two models.
+
+    `outrun`: drafts are, so that the last stream of them ended for being far enough ahead. Every one would end so: cut
+    off and opened again with each step, and what it has begun thrown away. Asked for alone, a draft is there in time
+    all the same.
+    """
+
+    def __init__(self) -> None:
+        self.outrun = False
+        self._late = 0.0
+
+    def far_enough(self) -> None:
+        """A stream of drafts ended because enough was ahead."""
+        self.outrun, self._late = True, 0.0
+
+    def waited(self, draft_s: float, verdict_s: float) -> None:
+        """Behind a verdict that took so long, the next draft took so long more: 0 where it was there."""
+        self._late += ((draft_s > verdict_s * _LATE) - self._late) / _LATE_TURNS
+        if self._late > 0.5:
+            self.outrun = False
 
 
 def steps_ahead(options: Options, ledger: Ledger) -> int:

@@ -218,7 +218,7 @@ class _Solving:
     def _steps_of(self, index: int) -> PathStream | DraftsAhead:
         ask, author, drafts = partial(self._asked, index), self._options.author(index), self._stages.drafter.stream
         if author is PathAuthor.VERIFIED:
-            return DraftsAhead(drafts, ask, partial(self._goes_on, index), self._steps_ahead)
+            return DraftsAhead(drafts, ask, partial(self._goes_on, index), self._steps_ahead, self._stages.pacing)
         return PathStream(drafts if author is PathAuthor.DRAFT else self._stages.writer.stream, ask)
 
     def _steps_ahead(self) -> int:
@@ -241,7 +241,7 @@ class _Solving:
         context, options = self._asked(index, self._run)
         verdict = self._agreed(index, step, options)
         if verdict is None:
-            verdict = await self._stages.verifier.verify(context, step, options, drafts.rejected)
+            verdict = await self._stages.verifier.verify(context, step, options, drafts.on_rejected)
         stands = verdict.step if verdict.accepted else replace(verdict.step, draft_text=draft.step.text)
         committed = StepCommitted(index, stands, (*draft.calls, *verdict.calls))
         wasted = await drafts.settle(self._run, committed)

@@ -9,6 +9,7 @@ from typing import Protocol
 from ssr.core.answers import Equivalence
 from ssr.core.evidence.posterior import Posterior
 from ssr.core.evidence.prior import Prior
+from ssr.core.lookahead import Pacing
 from ssr.core.poll_run import Verified
 from ssr.core.types import (
     OnRejected,
@@ -46,7 +47,7 @@ class Verifier(Protocol):
     """SSD: the target scores a draft and replaces a weak one."""
 
     async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
-        """`rejected` is awaited before the rewrite is written, where that can be known."""
+        """`rejected` is awaited before the rewrite is written, where that can be known; it need not be `unheard`."""
         ...
 
 
@@ -63,7 +64,7 @@ class Stages:
     """Who does the work. `drafter` writes with the draft model, `writer` with the target.
 
     `judging` is awaited with the path's index before each verdict on a draft, also one that needs no service: whoever
-    stops a run at its step boundaries holds it there.
+    stops a run at its step boundaries holds it there. `pacing` is what is known of the pace of drafts.
     `posterior` weighs the votes for stop rule evidence. Of a domain that has them, `extract` finds the answer from the
     box ("": none) and all that a path says, and `verified` says whether an answer surely is right or wrong.
     """
@@ -74,6 +75,7 @@ class Stages:
     verifier: Verifier
     equivalence: Equivalence
     judging: Callable[[int], Awaitable[None]] = _at_once
+    pacing: Pacing = field(default_factory=Pacing)
     posterior: Posterior = field(default_factory=lambda: Posterior(Prior()))
     extract: Extract | None = None
     verified: Verified | None = None

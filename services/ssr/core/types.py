@@ -24,6 +24,10 @@ Kind = TypeVar("Kind", bound=StrEnum)
 OnRejected = Callable[[], Awaitable[None]]
 
 
+async def unheard() -> None:
+    """An `OnRejected` for which it makes no difference when the rejection is known."""
+
+
 def choices(kind: type[Kind]) -> tuple[Kind, ...]:
     """The members that can be asked for: all but UNKNOWN, which stands for what a newer version has."""
     return tuple(member for member in kind if member.name != "UNKNOWN")

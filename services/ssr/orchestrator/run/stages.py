@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from ssr.core.answers import Equivalence
 from ssr.core.job import Priority
 from ssr.core.stages import Stages
-from ssr.core.types import OnRejected, Options, PathContext, Selection, Step, Verdict, Written
+from ssr.core.types import OnRejected, Options, PathContext, Selection, Step, Verdict, Written, unheard
 from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.metrics.stages import Stage
@@ -154,7 +154,7 @@ class RemoteVerifier:
             sampling=sampling_to_wire(options),
             max_tokens=options.max_step_tokens,
         )
-        in_parts = options.lookahead != 0 and self._streaming.believed
+        in_parts = rejected is not unheard and self._streaming.believed
         with self._peer.step_span(Stage.VERIFY, context) as span, about_next_step(context, step.text):
             reply = await self._verified(request, context.job_id, rejected, in_parts=in_parts)
             verdict = Verdict(step_from_wire(reply.step), reply.accepted, calls_from_wire(reply.calls))
