@@ -85,6 +85,7 @@ class ScriptedReasoning(reasoning_pb2_grpc.ReasoningServiceServicer):
     `faults` holds, by method, what the next calls fail with. `breaks` holds, for the next watches, after how many
     events they fail, and with what. `silent_after`: a watch says nothing after so many events. `calls` has every
     request, by method, in order, and `tenants` who sent it. `hold_submit`: the first Submit never answers.
+    `knows_wait` False: a Get answers at once, as those of 0.1.0 do. What breaks watches breaks such a Get, too.
     """
 
     def __init__(self, job: Job | None = None) -> None:
@@ -94,6 +95,7 @@ class ScriptedReasoning(reasoning_pb2_grpc.ReasoningServiceServicer):
         self.breaks: list[tuple[int, SsrError | grpc.StatusCode]] = []
         self.silent_after: int | None = None
         self.hold_submit = False
+        self.knows_wait = True
         self.calls: list[tuple[str, Any]] = []
         self.tenants: list[str | None] = []
         self.silent = threading.Event()
@@ -119,6 +121,14 @@ class ScriptedReasoning(reasoning_pb2_grpc.ReasoningServiceServicer):
     async def Get(self, request: reasoning_pb2.GetRequest, context: Any) -> reasoning_pb2.Job:  # noqa: N802
         self._note("Get", request, context)
         self._check(request.job_id)
+        if request.wait_s and not self.knows_wait and not self.requests("Watch"):
+            return job_to_wire(replace(self.job, status=JobStatus.RUNNING))
+        if request.wait_s and self.breaks:
+            fault = self.breaks.pop(0)[1]
+            assert isinstance(fault, SsrError)
+            raise fault
+        if request.wait_s and self.silent_after is not None:
+            await self._say_nothing()
         return job_to_wire(self.job)
 
     async def Watch(  # noqa: N802

@@ -65,7 +65,7 @@ async def test_a_tenant_is_reported_with_every_call(script: ScriptedReasoning) -
         await client.submit(PROBLEM)
         await client.list()
         await client.cancel(JOB_ID)
-    assert [method for method, _ in script.calls] == ["Submit", "Watch", "Watch", "Get", "Submit", "List", "Cancel"]
+    assert [method for method, _ in script.calls] == ["Submit", "Get", "Get", "Submit", "List", "Cancel"]
     assert set(script.tenants) == {"shop-1"}
 
 
@@ -186,6 +186,22 @@ async def test_solve_survives_a_lost_connection(client: AsyncClient, script: Scr
     job = await client.solve(PROBLEM, mode=Mode.SSR)
     assert (job.status, job.answer) == (JobStatus.ANSWERED, "42")
     assert [len(path.steps) for path in job.paths] == [1, 1]
+    assert not script.requests("Cancel")
+
+
+async def test_where_a_server_does_not_wait_solve_watches(client: AsyncClient, script: ScriptedReasoning) -> None:
+    script.knows_wait = False
+    script.breaks = [(3, away())]
+    job = await client.solve(PROBLEM)
+    assert (job.status, job.answer) == (JobStatus.ANSWERED, "42")
+    assert [method for method, _ in script.calls] == ["Submit", "Get", "Watch", "Watch", "Get"]
+
+
+async def test_a_job_is_waited_for_and_not_owned(client: AsyncClient, script: ScriptedReasoning) -> None:
+    assert (await client.wait(JOB_ID)).answer == "42"
+    script.silent_after = 0
+    with pytest.raises(errors.TimedOut):
+        await client.wait(JOB_ID, timeout_s=0.1)
     assert not script.requests("Cancel")
 
 

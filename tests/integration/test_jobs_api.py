@@ -67,6 +67,21 @@ def violations(error: aio.AioRpcError) -> list[str]:
     return [violation.field for violation in bad.field_violations]
 
 
+async def test_a_get_waits_for_the_end_where_it_is_asked_to(stub: Stub, system: System) -> None:
+    system.draft.faults.set(HANG)
+    job = await stub.Submit(request(), timeout=LIMIT_S)
+    early = await stub.Get(pb.GetRequest(job_id=job.job_id, wait_s=0.05), timeout=LIMIT_S)
+    assert early.status in (pb.JOB_STATUS_QUEUED, pb.JOB_STATUS_RUNNING)
+    waiting = asyncio.ensure_future(stub.Get(pb.GetRequest(job_id=job.job_id, wait_s=LIMIT_S), timeout=LIMIT_S))
+    await stub.Cancel(pb.CancelRequest(job_id=job.job_id), timeout=LIMIT_S)
+    assert (await waiting).status == pb.JOB_STATUS_CANCELLED
+    for wrong in (-1.0, 61.0, float("nan")):
+        error = await refused(stub.Get(pb.GetRequest(job_id=job.job_id, wait_s=wrong), timeout=LIMIT_S))
+        assert violations(error) == ["wait_s"]
+    error = await refused(stub.Get(pb.GetRequest(job_id="job-none", wait_s=LIMIT_S), timeout=LIMIT_S))
+    assert error.code() is StatusCode.NOT_FOUND
+
+
 async def test_a_list_has_what_is_asked_for(stub: Stub, system: System) -> None:
     red = await solve(stub, "acme", labels={"colour": "red", "course": "algebra/1"})
     blue = await solve(stub, "acme", labels={"colour": "blue", "course": "algebra/1"})

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, TCPConnector
-
 from ssr.cli.stack.ports import free_port
 from ssr.client import AsyncClient
 from ssr.core.errors import BadReply, Unavailable
 from ssr.core.run import StepCommitted
+from ssr_bench.gateway.http_caller import HttpCaller, calling
 from ssr_bench.gateway.scripted import problem_of, sent_at_ns
 from ssr_bench.process_tree import read_usage
 from ssr_bench.statistics import Summary, percentile
@@ -27,7 +26,6 @@ from ssr_bench.statistics import Summary, percentile
 GOAL_REQUEST_MS, GOAL_STEP_MS, GOAL_BYTES = 1.0, 0.3, 300_000_000
 _STEPS_OF_A_REQUEST = 3
 _START_S, _LIMIT_S, _SAMPLE_S = 60.0, 120.0, 0.25
-_LINE_BYTES = 1 << 20
 _WARM_UP = 20
 
 
@@ -113,22 +111,14 @@ async def measure_gateway(plan: GatewayPlan, log: Callable[[str], None] = lambda
         command = (str(Path(sys.executable).with_name("ssr")), "serve", "gateway", "--port", str(gateway_port))
         variables = {"SSR_GATEWAY_ORCHESTRATOR": f"127.0.0.1:{server_port}", "SSR_GATEWAY_UI": "false"}
         pid = await stack.enter_async_context(_process("the gateway", command, variables))
-        connector = TCPConnector(limit=0)
-        session = await stack.enter_async_context(
-            ClientSession(
-                f"http://127.0.0.1:{gateway_port}",
-                connector=connector,
-                timeout=ClientTimeout(_LIMIT_S),
-                read_bufsize=_LINE_BYTES,
-            )
-        )
-        await _answers(session)
+        await _listens(gateway_port)
+        caller = await stack.enter_async_context(calling(gateway_port))
         log("requests")
-        request = await _requests(plan, client, session, pid)
+        request = await _requests(plan, client, caller, pid)
         log("streamed steps")
-        step = await _paced(plan, client, session, pid)
+        step = await _paced(plan, client, caller, pid)
         log(f"{plan.streams} streams at a time")
-        return GatewayReport(request, step, await _many(plan, session, pid))
+        return GatewayReport(request, step, await _many(plan, gateway_port, pid))
 
 
 class _Meter:
@@ -157,36 +147,37 @@ class _Meter:
         return read_usage({"gateway": self._pid})["gateway"].cpu_s
 
 
-async def _requests(plan: GatewayPlan, client: AsyncClient, session: ClientSession, pid: int) -> Compared:
+async def _requests(plan: GatewayPlan, client: AsyncClient, caller: HttpCaller, pid: int) -> Compared:
     problem, meter = problem_of(_STEPS_OF_A_REQUEST, 0), _Meter(pid)
     for number in range(-_WARM_UP, plan.requests):
         if number == 0:
             meter = _Meter(pid)
         begun, used = time.perf_counter(), time.process_time()
-        await _watched(client, problem)
+        job = await client.solve(problem, timeout_s=_LIMIT_S)
         between = time.perf_counter()
         meter.client_used(time.process_time() - used)
-        async with session.post("/v1/chat/completions", json=_body(problem, number)) as reply:
-            body = await reply.json()
+        pieces: list[bytes] = []
+        status = await caller.post("/v1/chat/completions", _body(problem, number), pieces.append)
+        body = json.loads(b"".join(pieces))
         ended = time.perf_counter()
-        if reply.status != 200 or not body["choices"][0]["message"]["content"]:
-            raise BadReply(f"the gateway answered {reply.status}: {body}")
+        if status != 200 or body["ssr"]["answer"] != job.answer:
+            raise BadReply(f"the gateway answered {status}: {body}")
         meter.grpc.append(1000 * (between - begun))
         meter.gateway.append(1000 * (ended - between))
     return meter.compared()
 
 
-async def _paced(plan: GatewayPlan, client: AsyncClient, session: ClientSession, pid: int) -> Compared:
+async def _paced(plan: GatewayPlan, client: AsyncClient, caller: HttpCaller, pid: int) -> Compared:
     problem, meter = problem_of(plan.steps, plan.pause_ms), _Meter(pid)
     for number in range(plan.paced):
         used = time.process_time()
         meter.grpc += await _watched(client, problem)
         meter.client_used(time.process_time() - used)
-        meter.gateway += await _streamed(session, _body(problem, 1_000_000 + number, stream=True))
+        meter.gateway += await _streamed(caller, _body(problem, 1_000_000 + number, stream=True))
     return meter.compared()
 
 
-async def _many(plan: GatewayPlan, session: ClientSession, pid: int) -> ManyStreams:
+async def _many(plan: GatewayPlan, port: int, pid: int) -> ManyStreams:
     problem = problem_of(plan.stream_steps, plan.stream_pause_ms)
     before = read_usage({"gateway": pid})["gateway"]
     peak = before.rss_bytes
@@ -200,7 +191,8 @@ async def _many(plan: GatewayPlan, session: ClientSession, pid: int) -> ManyStre
     async def one(number: int) -> list[float]:
         # Not all in one moment: callers are not each other's.
         await asyncio.sleep(plan.stream_pause_ms / 1000 * number / plan.streams)
-        return await _streamed(session, _body(problem, 2_000_000 + number, stream=True))
+        async with calling(port) as caller:
+            return await _streamed(caller, _body(problem, 2_000_000 + number, stream=True))
 
     sampling = asyncio.create_task(sample(), name="memory")
     try:
@@ -232,25 +224,38 @@ async def _watched(client: AsyncClient, problem: str) -> list[float]:
     return delays
 
 
-async def _streamed(session: ClientSession, body: dict[str, Any]) -> list[float]:
+async def _streamed(caller: HttpCaller, body: dict[str, Any]) -> list[float]:
     """Through the gateway: the same. Raises: BadReply where the stream is not whole."""
-    delays: list[float] = []
-    line = b""
-    async with session.post("/v1/chat/completions", json=body) as reply:
-        async for line in reply.content:
-            arrived = time.monotonic_ns()
-            if not line.startswith(b"data: {"):
-                if line.startswith(b"data: [DONE]"):
-                    break
-                continue
-            (choice, *_) = json.loads(line[6:])["choices"] or [{}]
-            sent = sent_at_ns(choice.get("delta", {}).get("reasoning_content", ""))
-            if sent is not None:
-                delays.append((arrived - sent) / 1e6)
+    stream = _Stream()
+    async with asyncio.timeout(_LIMIT_S):
+        status = await caller.post("/v1/chat/completions", body, stream.read)
     steps = int(body["messages"][0]["content"].partition("steps=")[2].partition(" ")[0])
-    if len(delays) != steps or not line.startswith(b"data: [DONE]"):
-        raise BadReply(f"a stream had {len(delays)} of {steps} steps, and ended with {line[:80]!r}")
-    return delays
+    if status != 200 or len(stream.delays) != steps or not stream.done:
+        raise BadReply(f"a stream ended with {status}, had {len(stream.delays)} of {steps} steps, {stream.rest[:80]!r}")
+    return stream.delays
+
+
+class _Stream:
+    """Reads server-sent events as they come: `delays` are ms from each step's sending to where its text is read."""
+
+    def __init__(self) -> None:
+        self.delays: list[float] = []
+        self.done = False
+        self.rest = b""
+
+    def read(self, piece: bytes) -> None:
+        *lines, self.rest = (self.rest + piece).split(b"\n\n")
+        for line in lines:
+            if line == b"data: [DONE]":
+                self.done = True
+            elif line.startswith(b"data: {"):
+                self._chunk(json.loads(line[6:]))
+
+    def _chunk(self, chunk: dict[str, Any]) -> None:
+        (choice, *_) = chunk["choices"] or [{}]
+        sent = sent_at_ns(choice.get("delta", {}).get("reasoning_content", ""))
+        if sent is not None:
+            self.delays.append((time.monotonic_ns() - sent) / 1e6)
 
 
 def _body(problem: str, number: int, **more: Any) -> dict[str, Any]:
@@ -277,15 +282,12 @@ async def _process(name: str, command: tuple[str, ...], variables: dict[str, str
             await process.wait()
 
 
-async def _answers(session: ClientSession) -> None:
+async def _listens(port: int) -> None:
     until = time.monotonic() + _START_S
     while True:
-        try:
-            async with session.get("/health") as reply:
-                if reply.status == 200:
-                    return
-        except ClientConnectionError:
-            pass
+        with suppress(OSError):
+            async with calling(port):
+                return
         if time.monotonic() > until:
-            raise Unavailable(f"the gateway does not answer within {_START_S:g} s")
+            raise Unavailable(f"the gateway does not listen within {_START_S:g} s")
         await asyncio.sleep(0.05)

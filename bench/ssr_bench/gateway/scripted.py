@@ -20,8 +20,8 @@ from typing import Any
 from ssr.core.errors import InvalidRequest, NotFound
 from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Queued, Started
 from ssr.core.ledger import Usage
-from ssr.core.run import PathEnded, StepCommitted
-from ssr.core.types import Options, PathStatus, Source, Step
+from ssr.core.run import Path, PathEnded, StepCommitted
+from ssr.core.types import NO_STRATEGY, Options, PathStatus, Source, Step
 from ssr.core.vote import Vote
 from ssr.runtime.rpc.job_wire import event_to_wire, job_to_wire, labels_from_wire
 from ssr.runtime.rpc.server import Servicer, running_server
@@ -45,7 +45,7 @@ def sent_at_ns(text: str) -> int | None:
 
 
 class ScriptedServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
-    """Jobs of scripts; nothing runs unless it is watched."""
+    """Jobs of scripts; nothing runs unless it is watched or waited for."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
@@ -66,6 +66,20 @@ class ScriptedServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         )
         self._jobs[job_id] = job
         return job_to_wire(job)
+
+    async def Get(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.GetRequest, context: Any
+    ) -> reasoning_pb2.Job:
+        job, steps = self._job(request.job_id), list[Step]()
+        for number in range(1 << 30):
+            match await self._happening(job, number):
+                case StepCommitted(_, step):
+                    steps.append(step)
+                case Finished(ended):
+                    del self._jobs[job.job_id]
+                    path = Path(0, NO_STRATEGY, tuple(steps), PathStatus.ANSWERED, _ANSWER)
+                    return job_to_wire(replace(ended, paths=(path,)))
+        raise AssertionError("every script ends")
 
     async def Watch(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.WatchRequest, context: Any

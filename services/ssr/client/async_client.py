@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from copy import copy
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, Unpack, cast
 
@@ -32,6 +34,8 @@ from ssr.v1 import reasoning_pb2
 CALL_TIMEOUT_S = 30.0
 #: Limit of calls that last as long as a job.
 JOB_TIMEOUT_S = 3600.0
+#: How long one call waits for a job's end: shorter than a server that is replaced gives to what is in hand.
+_WAIT_S = 15.0
 #: How long ending a job that nobody waits for any more may take.
 _CLEANUP_S = 5.0
 
@@ -52,7 +56,7 @@ class AsyncClient:
 
     `priority` says which jobs go first: "interactive" ones before "batch" ones.
 
-    `solve` and `stream` own their job: they submit it, watch it, go on watching behind the last event when the
+    `solve` and `stream` own their job: they submit it, wait for it or watch it, go on behind the last event when the
     connection breaks (the unary RPC Solve could not: the server cancels its job when the caller disconnects), and
     leave it when the caller is cancelled, leaves the stream early, or the deadline passes. A job that was left is
     cancelled, unless others wait for it or have submitted it, under the same idempotency key.
@@ -145,11 +149,10 @@ class AsyncClient:
         """The finished job of a problem, with its paths; `job.status` says whether it has an answer."""
         request = solve_request(problem, idempotency_key or _new_key(), options, priority, labels)
         deadline = Deadline(timeout_s)
-        job_id = ""
-        async with aclosing(self._owning(request, deadline)) as events:
-            async for event in events:
-                job_id = event.job_id
-        return await self._get(job_id, deadline)
+        async with self._owned_job(request, deadline) as owned:
+            job = await self._ended(owned.job_id, deadline)
+            owned.finished = True
+        return job
 
     async def stream(
         self,
@@ -167,13 +170,24 @@ class AsyncClient:
         client closes.
         """
         request = solve_request(problem, idempotency_key or _new_key(), options, priority, labels)
-        async with aclosing(self._owning(request, Deadline(timeout_s))) as events:
+        deadline = Deadline(timeout_s)
+        async with (
+            self._owned_job(request, deadline) as owned,
+            aclosing(self._watch(owned.job_id, "", deadline)) as events,
+        ):
             async for event in events:
+                owned.finished = isinstance(event.happening, Finished)
                 yield event
+        if not owned.finished:
+            raise _broken_off(owned.job_id)
 
     async def get(self, job_id: str) -> Job:
         """The job as it is now, with its paths."""
         return await self._get(job_id, self._deadline())
+
+    async def wait(self, job_id: str, *, timeout_s: float | None = JOB_TIMEOUT_S) -> Job:
+        """The job when it has ended, with its paths. Leaving it does not cancel the job."""
+        return await self._ended(job_id, Deadline(timeout_s))
 
     async def watch(
         self, job_id: str, cursor: str = "", *, timeout_s: float | None = JOB_TIMEOUT_S
@@ -260,25 +274,20 @@ class AsyncClient:
             await self._connection.call(self._connection.stub.GetServerInfo, request, self._deadline())
         )
 
-    async def _owning(self, request: reasoning_pb2.SolveRequest, deadline: Deadline) -> AsyncGenerator[Event]:
-        """The events of a job that ends with its caller's interest in it."""
+    @asynccontextmanager
+    async def _owned_job(self, request: reasoning_pb2.SolveRequest, deadline: Deadline) -> AsyncGenerator[_Owned]:
+        """A job that ends with its caller's interest in it."""
         waiter = uuid.uuid4().hex
-        job_id = await self._submit_or_abandon(request, deadline, waiter)
-        self._owned[waiter] = job_id
-        finished = False
+        owned = _Owned(await self._submit_or_abandon(request, deadline, waiter))
+        self._owned[waiter] = owned.job_id
         try:
-            async with aclosing(self._watch(job_id, "", deadline)) as events:
-                async for event in events:
-                    finished = isinstance(event.happening, Finished)
-                    yield event
+            yield owned
         except TimedOut as error:
-            raise TimedOut(f"{error}; job {job_id} is cancelled") from error
+            raise TimedOut(f"{error}; job {owned.job_id} is cancelled") from error
         finally:
-            owned = self._owned.pop(waiter, None)  # not there any more where the client closed first
-            if owned and not finished:
-                await self._leave_quietly(waiter, job_id)
-        if not finished:
-            raise BadReply(f"the events of job {job_id} ended before the job did")
+            still = self._owned.pop(waiter, None)  # not there any more where the client closed first
+            if still and not owned.finished:
+                await self._leave_quietly(waiter, owned.job_id)
 
     async def _submit_or_abandon(self, request: reasoning_pb2.SolveRequest, deadline: Deadline, waiter: str) -> str:
         """The id of the request's job. When the caller goes, a job that was made all the same is left."""
@@ -300,9 +309,26 @@ class AsyncClient:
         name = ((WAITER_KEY, waiter),) if waiter else ()
         return job_from_wire(await self._connection.call(self._connection.stub.Submit, request, deadline, name))
 
-    async def _get(self, job_id: str, deadline: Deadline) -> Job:
-        request = reasoning_pb2.GetRequest(job_id=job_id)
+    async def _get(self, job_id: str, deadline: Deadline, wait_s: float = 0.0) -> Job:
+        request = reasoning_pb2.GetRequest(job_id=job_id, wait_s=wait_s)
         return job_from_wire(await self._connection.call(self._connection.stub.Get, request, deadline))
+
+    async def _ended(self, job_id: str, deadline: Deadline) -> Job:
+        while True:
+            remaining_s, asked = deadline.remaining_s, time.monotonic()
+            wait_s = _WAIT_S if remaining_s is None else min(_WAIT_S, remaining_s)
+            job = await self._get(job_id, deadline, wait_s)
+            if job.status.final:
+                return job
+            if time.monotonic() - asked < wait_s / 2:  # 0.1.0 answers at once
+                await self._watch_to_end(job, deadline)
+
+    async def _watch_to_end(self, job: Job, deadline: Deadline) -> None:
+        async with aclosing(self._watch(job.job_id, job.cursor, deadline)) as events:
+            async for event in events:
+                if isinstance(event.happening, Finished):
+                    return
+        raise _broken_off(job.job_id)
 
     async def _watch(self, job_id: str, cursor: str, deadline: Deadline) -> AsyncGenerator[Event]:
         def behind(last: str) -> AsyncGenerator[reasoning_pb2.Event]:
@@ -316,6 +342,18 @@ class AsyncClient:
 
     def _deadline(self) -> Deadline:
         return Deadline(self._timeout_s)
+
+
+@dataclass(slots=True)
+class _Owned:
+    """`finished`: nothing is left to be cancelled."""
+
+    job_id: str
+    finished: bool = False
+
+
+def _broken_off(job_id: str) -> BadReply:
+    return BadReply(f"the events of job {job_id} ended before the job did")
 
 
 def _new_key() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from ssr.core.job import Job
@@ -10,6 +11,11 @@ from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import Path
 from ssr.core.types import NO_STRATEGY, Options, Step, Strategy
 from ssr.core.vote import Vote
+
+_READERS = {
+    kind: (tuple(kind.__dataclass_fields__), attrgetter(*kind.__dataclass_fields__))
+    for kind in (Options, Vote, Usage, ModelUsage)
+}
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
@@ -27,11 +33,11 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "labels": dict(job.labels),
         "problem": job.problem,
         "answer": job.answer,
-        "votes": [_vote(vote) for vote in job.votes],
-        "strategies": [_strategy(path.strategy) for path in job.paths if path.strategy != NO_STRATEGY],
+        "votes": votes_to_json(job),
+        "strategies": strategies_to_json(job),
         "paths": [_path(path) for path in job.paths],
-        "usage": _usage(job.usage),
-        "options": {name: str(v) if isinstance(v, str) else v for name, v in _fields(job.options).items()},
+        "usage": usage_to_json(job.usage),
+        "options": options_to_json(job.options),
         "error": job.error,
         "reason": job.reason,
         "waiting_for": list(job.waiting_for),
@@ -41,14 +47,26 @@ def job_to_json(job: Job) -> dict[str, Any]:
     }
 
 
+def votes_to_json(job: Job) -> list[dict[str, Any]]:
+    """`posterior` and `weight` are null where the job's rules have no such thing."""
+    return [{**_fields(vote), "paths": list(vote.paths)} for vote in job.votes]
+
+
+def strategies_to_json(job: Job) -> list[dict[str, str]]:
+    return [_strategy(path.strategy) for path in job.paths if path.strategy != NO_STRATEGY]
+
+
+def usage_to_json(usage: Usage) -> dict[str, Any]:
+    return {**_fields(usage), "models": [_model(model) for model in usage.models]}
+
+
+def options_to_json(options: Options) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, str) else value for name, value in _fields(options).items()}
+
+
 def _strategy(strategy: Strategy) -> dict[str, str]:
     """Without its examples, which are the pool's and long."""
     return {"code": strategy.code, "name": strategy.name, "hint": strategy.hint}
-
-
-def _vote(vote: Vote) -> dict[str, Any]:
-    """`posterior` and `weight` are null where the job's rules have no such thing."""
-    return {**_fields(vote), "paths": list(vote.paths)}
 
 
 def _path(path: Path) -> dict[str, Any]:
@@ -74,17 +92,14 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {**_fields(usage), "models": [_model(model) for model in usage.models]}
-
-
 def _model(model: ModelUsage) -> dict[str, Any]:
     return {**_fields(model), "flops": model.total_flops}
 
 
 def _fields(value: Options | Vote | Usage | ModelUsage) -> dict[str, Any]:
     """The fields by name, as they are: `asdict` would copy each of them, which takes most of a request's time."""
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    names, read = _READERS[type(value)]
+    return dict(zip(names, read(value), strict=True))
 
 
 def _time(time: datetime | None) -> str | None:

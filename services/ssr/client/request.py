@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypedDict, TypeVar, cast
 
@@ -22,6 +22,10 @@ from ssr.v1 import reasoning_pb2
 Member = TypeVar("Member", bound=StrEnum)
 
 
+#: Options that are not made again: callers ask for the same ones again and again, and check before they send.
+_REMEMBERED = 64
+#: Where no server has set others.
+_DEFAULTS = Options()
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -77,17 +81,29 @@ def resolved(given: SolveOptions) -> Options:
 
     Raises: InvalidRequest naming the option that is unknown or out of its limits.
     """
+    try:
+        return _remembered(tuple(given), *given.values())
+    except TypeError:  # a value that cannot be a key is wrong, and is said to be
+        return _resolved(given)
+
+
+@lru_cache(_REMEMBERED, typed=True)
+def _remembered(names: tuple[str, ...], *values: object) -> Options:
+    return _resolved(cast(SolveOptions, dict(zip(names, values, strict=True))))
+
+
+def _resolved(given: SolveOptions) -> Options:
     given = with_preset(given)
     fields: dict[str, Any] = dict(given)
     for name in fields:
         if name not in Options.__dataclass_fields__:
             raise InvalidRequest(name, f"is no option; known are {', '.join(Options.__dataclass_fields__)}")
-    fields["mode"] = mode = _member(Mode, "mode", given.get("mode", Options().mode))
-    fields["stop_rule"] = _member(StopRule, "stop_rule", given.get("stop_rule", stop_rule_of(mode, Options())))
-    shape = CascadeShape().fill(mode, given.get("paths"), given.get("draft_paths"), Options().paths)
+    fields["mode"] = mode = _member(Mode, "mode", given.get("mode", _DEFAULTS.mode))
+    fields["stop_rule"] = _member(StopRule, "stop_rule", given.get("stop_rule", stop_rule_of(mode, _DEFAULTS)))
+    shape = CascadeShape().fill(mode, given.get("paths"), given.get("draft_paths"), _DEFAULTS.paths)
     fields["paths"], fields["draft_paths"] = shape
-    fields.setdefault("strategy_set", strategy_set_of(given.get("domain", ""), Options()))
-    options = replace(Options(), **fields)
+    fields.setdefault("strategy_set", strategy_set_of(given.get("domain", ""), _DEFAULTS))
+    options = Options(**fields)
     check_options(options)
     return options
 

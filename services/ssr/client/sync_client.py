@@ -122,6 +122,10 @@ class Client:
         """The job as it is now, with its paths."""
         return self._run(self._client.get(job_id))
 
+    def wait(self, job_id: str, *, timeout_s: float | None = JOB_TIMEOUT_S) -> Job:
+        """The job when it has ended, with its paths."""
+        return self._run(self._client.wait(job_id, timeout_s=timeout_s))
+
     def watch(self, job_id: str, cursor: str = "", *, timeout_s: float | None = JOB_TIMEOUT_S) -> Generator[Event]:
         """Every event behind `cursor`, then live to the job's end; closing the iterator leaves the job alone."""
         return self._iterate(self._client.watch(job_id, cursor, timeout_s=timeout_s))

@@ -41,6 +41,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         )
     }
 )
+_DEFAULT_MODE = Options().mode
+_NONE: Mapping[str, Any] = MappingProxyType({})
 #: Options of several paths that mean nothing in modes with one, and those of drafting in modes without.
 _OF_SEVERAL = frozenset({"paths", "reserve"})
 
@@ -56,7 +58,9 @@ def preset_options(name: str, mode: Mode | None = None) -> Mapping[str, Any]:
 
     Raises: InvalidRequest naming the known presets.
     """
+    if not name:
+        return _NONE
     check_preset(name)
-    options = PRESETS.get(name, {})
-    mode = mode or options.get("mode", Options().mode)
+    options = PRESETS[name]
+    mode = mode or options.get("mode", _DEFAULT_MODE)
     return {key: value for key, value in options.items() if not (mode.single_path and key in _OF_SEVERAL)}

@@ -49,10 +49,10 @@ def gateway_app(front: Front) -> ASGIApp:
         return JSONResponse({"status": "ok", "version": __version__})
 
     routes = [
+        Route("/v1/chat/completions", _endpoint(chat.create), methods=["POST"]),  # routes are tried in their order
         Route("/health", health),
         Route("/v1/models", models),
         Route("/v1/models/{name:path}", model),
-        Route("/v1/chat/completions", _endpoint(chat.create), methods=["POST"]),
         Route("/v1/responses", _endpoint(responses.create), methods=["POST"]),
         Route("/v1/responses/{id}", _endpoint(responses.get)),
         Route("/v1/responses/{id}", _endpoint(responses.delete), methods=["DELETE"]),

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from ssr.core.errors import SsrError
@@ -14,7 +14,7 @@ from ssr.gateway.answer import Shape, choices
 from ssr.gateway.asking import Ask, ask, fingerprint_of
 from ssr.gateway.caller import Caller
 from ssr.gateway.chat_request import read_chat
-from ssr.gateway.completion import DONE, Chunks, completion, data
+from ssr.gateway.completion import DONE, Chunks, completion, data, to_json
 from ssr.gateway.errors import ApiError, from_ssr
 from ssr.gateway.event_stream import EventStream, Heartbeat
 from ssr.gateway.fields import read_json
@@ -48,11 +48,10 @@ class ChatCompletions:
         )
 
     async def _whole(self, request: Request, joined: Joined, asked: Ask, shape: Shape) -> Response:
-        transcript = Transcript()
-        await self._front.outcome(request, joined, asked, transcript)
-        job = succeeded(transcript.job)
-        reply = completion(asked.model, job, choices(job, transcript, shape, asked.n))
-        return JSONResponse(reply, headers={"x-ssr-job-id": job.job_id})
+        front = self._front
+        job = succeeded(await front.outcome(request, joined, asked, front.ended(joined)))
+        reply = completion(asked.model, job, choices(job, Transcript.of(job), shape, asked.n))
+        return Response(to_json(reply), media_type="application/json", headers={"x-ssr-job-id": job.job_id})
 
     async def _streamed(
         self, joined: Joined, asked: Ask, shape: Shape, chunks: Chunks, *, usage: bool

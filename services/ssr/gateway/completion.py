@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
+import orjson
+
 from ssr import __version__
-from ssr.client.job_json import job_to_json
+from ssr.client.job_json import options_to_json, strategies_to_json, usage_to_json, votes_to_json
 from ssr.core.job import Job
+from ssr.core.types import Options
 from ssr.gateway.answer import Choice
 from ssr.gateway.usage import usage_of
 
-#: What of a job goes with a reply, as `ssr`.
-_TOLD = ("job_id", "status", "reason", "answer", "votes", "strategies", "usage", "options", "tenant")
+#: What of the options a fingerprint is of.
+_OPTIONS = tuple(sorted(name for name in Options.__dataclass_fields__ if name != "seed"))
+_fingerprinted = attrgetter(*_OPTIONS)
+#: Requests mostly have the options of a model.
+_FINGERPRINTS = 256
 
 
 def completion(model: str, job: Job, choices: Sequence[Choice]) -> dict[str, Any]:
@@ -57,8 +64,12 @@ def created(job: Job) -> int:
 
 def fingerprint(job: Job) -> str:
     """Equal for the same version and options, whatever the seed."""
-    names = sorted(name for name in job.options.__dataclass_fields__ if name != "seed")
-    options = [(name, str(getattr(job.options, name))) for name in names]
+    return _fingerprint(_fingerprinted(job.options))
+
+
+@lru_cache(_FINGERPRINTS)
+def _fingerprint(values: tuple[object, ...]) -> str:
+    options = list(zip(_OPTIONS, map(str, values), strict=True))
     return f"fp_{hashlib.sha256(f'{__version__}{options}'.encode()).hexdigest()[:10]}"
 
 
@@ -68,8 +79,18 @@ def reasoning(text: str) -> dict[str, str]:
 
 
 def extension(job: Job) -> dict[str, Any]:
-    complete = job_to_json(job)
-    return {name: complete[name] for name in _TOLD}
+    """What of a job goes with a reply, as `ssr`."""
+    return {
+        "job_id": job.job_id,
+        "status": str(job.status),
+        "reason": job.reason,
+        "answer": job.answer,
+        "votes": votes_to_json(job),
+        "strategies": strategies_to_json(job),
+        "usage": usage_to_json(job.usage),
+        "options": options_to_json(job.options),
+        "tenant": job.tenant,
+    }
 
 
 class Chunks:
@@ -110,4 +131,9 @@ DONE = b"data: [DONE]\n\n"
 
 def data(value: object) -> bytes:
     """One server-sent event."""
-    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + to_json(value) + b"\n\n"
+
+
+def to_json(value: object) -> bytes:
+    """As JSON in UTF-8."""
+    return orjson.dumps(value)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import aclosing
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 
@@ -24,8 +25,13 @@ from ssr.gateway.metrics import GatewayMetrics
 from ssr.gateway.models import Models
 from ssr.gateway.settings import GatewaySettings
 
+#: Callers whose client is kept.
+_CALLERS = 256
 #: What a library that tries again by itself gets of a job that failed for good.
 _NO_RETRY = {"x-should-retry": "false"}
+
+
+Result = TypeVar("Result")
 
 
 class Reader(Protocol):
@@ -45,6 +51,7 @@ class Front:
         self.settings, self.models, self.client, self.metrics = settings, models, client, metrics
         talk = re.compile(settings.small_talk, re.IGNORECASE) if settings.small_talk else None
         self.plain = PlainRule(settings.task_prefixes, talk)
+        self._acting_for = lru_cache(_CALLERS)(client.acting_for)
 
     def too_large(self, most: int) -> ApiError:
         """The error for a body that has more than `most` bytes."""
@@ -52,7 +59,7 @@ class Front:
         return ApiError(413, f"the body has more than {most} bytes", code="request_too_large", headers=headers)
 
     def acting_for(self, caller: Caller, user: str = "") -> AsyncClient:
-        return self.client.acting_for(f".{user}" if user else "", caller.api_key)
+        return self._acting_for(f".{user}" if user else "", caller.api_key)
 
     async def join(
         self, caller: Caller, asked: Ask, *, waits: bool = True, labels: Mapping[str, str] | None = None
@@ -70,30 +77,40 @@ class Front:
             raise from_ssr(error, asked.params) from None
         return joined
 
-    async def outcome(self, request: Request, joined: Joined, asked: Ask, reader: Reader) -> None:
-        """Lets `reader` have all that a job reports, until its end.
+    async def outcome(
+        self, request: Request, joined: Joined, asked: Ask, ending: Coroutine[Any, Any, Result]
+    ) -> Result:
+        """What `ending` gives, which waits for the job's end in some way.
 
         A caller that goes before leaves the job, a moment later, so that its next try finds it.
         Raises: ApiError; CallerGone.
         """
-        watching = asyncio.create_task(self._watch(joined, reader), name=f"{joined.job.job_id}/watch")
-        leaving = asyncio.create_task(gone(request.receive), name=f"{joined.job.job_id}/caller")
         try:
-            await asyncio.wait([watching, leaving], return_when=asyncio.FIRST_COMPLETED)
-            if not watching.done():
-                await asyncio.wait([watching], timeout=self.settings.linger_s)
-                if not watching.done():
-                    await joined.leave()
-                raise CallerGone
-            watching.result()
+            async with asyncio.timeout(None) as waiting:
+                leaving = asyncio.create_task(self._leave(request, joined, waiting), name=f"{joined.job.job_id}/caller")
+                try:
+                    return await ending
+                finally:
+                    leaving.cancel()
+                    await asyncio.gather(leaving, return_exceptions=True)
+        except TimeoutError:
+            raise CallerGone from None
         except SsrError as error:
             raise from_ssr(error, asked.params) from None
-        finally:
-            watching.cancel()
-            leaving.cancel()
-            await asyncio.gather(watching, leaving, return_exceptions=True)
 
-    async def _watch(self, joined: Joined, reader: Reader) -> None:
+    async def _leave(self, request: Request, joined: Joined, waiting: asyncio.Timeout) -> None:
+        """Ends the waiting a moment after the caller has gone."""
+        await gone(request.receive)
+        await asyncio.sleep(self.settings.linger_s)
+        await joined.leave()
+        waiting.reschedule(asyncio.get_running_loop().time())
+
+    async def ended(self, joined: Joined) -> Job:
+        """The job at its end, with its paths. Raises: SsrError."""
+        return await joined.client.wait(joined.job.job_id, timeout_s=self.settings.timeout_s)
+
+    async def reported(self, joined: Joined, reader: Reader) -> None:
+        """Lets `reader` have all that the job reports, until its end. Raises: SsrError."""
         events = joined.client.watch(joined.job.job_id, timeout_s=self.settings.timeout_s)
         async with aclosing(events):
             async for event in events:

@@ -59,7 +59,7 @@ class Responses:
             return self._stream(happened, headers, joined if not read.background else None)
         if read.background:
             return JSONResponse(response_object(joined.job), headers=headers)
-        await front.outcome(request, joined, asked, events)
+        await front.outcome(request, joined, asked, front.reported(joined, events))
         succeeded(events.job)
         return JSONResponse(events.response(), headers=headers)
 

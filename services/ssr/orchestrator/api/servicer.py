@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from grpc import aio
 
 from ssr.core.errors import InvalidRequest, NotFound, Unavailable, plain
+from ssr.core.limits import check_within
 from ssr.orchestrator.api.batches import Batches
 from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.server_info import ServerInformation
@@ -29,6 +30,8 @@ _ANSWER_SHARE = 0.2
 _ANSWER_S = 1.0
 _DEFAULT_LIST = 50
 MAX_LIST = 500
+#: That a Get may wait for a job's end: what is between may close calls in which nothing happens.
+_MAX_WAIT_S = 60.0
 #: For a job that is to be deleted to end.
 _DELETE_S = 20.0
 
@@ -74,7 +77,13 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     async def Get(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.GetRequest, context: _Context
     ) -> reasoning_pb2.Job:
-        return job_to_wire(await self._store.get(await self._shown(request.job_id, context)))
+        check_within("wait_s", request.wait_s, 0, _MAX_WAIT_S)
+        job_id = await self._shown(request.job_id, context)
+        if request.wait_s:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(request.wait_s):
+                    await ended(self._store, self._wakeups, job_id)
+        return job_to_wire(await self._store.get(job_id))
 
     async def Watch(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.WatchRequest, context: _Context

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import openai
@@ -21,24 +20,6 @@ from ssr.orchestrator.service import running_orchestrator
 CHAT: Final = "/v1/chat/completions"
 RESPONSES: Final = "/v1/responses"
 SUMS = {f"sum-{n}": f"What is ({n} * 7) + 19?" for n in range(3)}
-
-
-@pytest.fixture
-async def address(system: System) -> AsyncIterator[str]:
-    async with gateway(system.address) as address:
-        yield address
-
-
-@pytest.fixture
-async def client(address: str) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai_client(address, max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-async def session(address: str) -> AsyncIterator[ClientSession]:
-    async with http(address) as session:
-        yield session
 
 
 def line(custom_id: str, body: dict[str, Any], url: str = CHAT, **more: Any) -> bytes:

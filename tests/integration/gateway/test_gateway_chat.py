@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
 
@@ -22,23 +21,8 @@ from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.orchestrator.queue.keys import JobKeys
 from ssr.orchestrator.service import running_orchestrator
 
-
-@pytest.fixture
-async def address(system: System) -> AsyncIterator[str]:
-    async with gateway(system.address, linger_s=0.2, comment_s=0.05, chunk_s=0.2) as address:
-        yield address
-
-
-@pytest.fixture
-async def session(address: str) -> AsyncIterator[ClientSession]:
-    async with http(address) as session:
-        yield session
-
-
-@pytest.fixture
-async def ssr(system: System) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(system.address) as client:
-        yield client
+#: Of the gateway: short pauses.
+SETTINGS = {"linger_s": 0.2, "comment_s": 0.05, "chunk_s": 0.2}
 
 
 async def jobs(ssr: AsyncClient) -> list[Job]:

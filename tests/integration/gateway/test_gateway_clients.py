@@ -7,7 +7,6 @@ import json
 import shutil
 import ssl
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import openai
@@ -27,7 +26,7 @@ from ssr.gateway.settings import GatewaySettings
 from ssr.orchestrator.service import running_orchestrator
 from ssr.runtime.settings import TlsSettings
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 NODE = """
 import OpenAI from "openai";
 const client = new OpenAI({baseURL: process.argv[2], apiKey: "any", maxRetries: 0});
@@ -64,12 +63,6 @@ console.log(JSON.stringify({ text, reasoning, finish: await stream.finishReason,
 try { await generateText({ model: provider("none"), prompt, maxRetries: 0 }); }
 catch (error) { console.log(JSON.stringify({ status: error.statusCode, message: error.message })); }
 """
-
-
-@pytest.fixture
-async def address(system: System) -> AsyncIterator[str]:
-    async with gateway(system.address) as address:
-        yield address
 
 
 async def test_langchain_invokes_streams_and_batches(address: str) -> None:

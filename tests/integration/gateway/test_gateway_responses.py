@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
 from aiohttp import ClientSession
 from conftest import System
-from gateway_server import ANSWER, HANG, KEY, LIMIT_S, PROBLEM, gateway, http, openai_client
+from gateway_server import ANSWER, HANG, KEY, LIMIT_S, PROBLEM
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -35,29 +34,8 @@ ORDER = [
     "response.completed",
 ]
 
-
-@pytest.fixture
-async def address(system: System) -> AsyncIterator[str]:
-    async with gateway(system.address, linger_s=0.2, comment_s=0.05) as address:
-        yield address
-
-
-@pytest.fixture
-async def client(address: str) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai_client(address, max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-async def session(address: str) -> AsyncIterator[ClientSession]:
-    async with http(address) as session:
-        yield session
-
-
-@pytest.fixture
-async def ssr(system: System) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(system.address) as client:
-        yield client
+#: Of the gateway: short pauses.
+SETTINGS = {"linger_s": 0.2, "comment_s": 0.05}
 
 
 async def test_a_response_is_the_answer_with_its_reasoning(client: openai.AsyncOpenAI, ssr: AsyncClient) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,6 @@ from ssr.orchestrator.service import running_orchestrator
 
 SCRIPT = Path(__file__).with_name("page.mjs")
 LIMIT_S = 60
-
-
-@pytest.fixture
-async def address(system: System) -> AsyncIterator[str]:
-    async with gateway(system.address) as address:
-        yield address
 
 
 async def test_the_page_runs_nothing_but_its_own_files(address: str) -> None:
