@@ -99,6 +99,7 @@ class StrictServer(ScriptedServer):
     aborted: list[str] = field(default_factory=list)
     template: bool = True  #: TGI: whether it found a chat template
     priorities: bool = False  #: vLLM: --scheduling-policy priority
+    reasoning: bool = False  #: vLLM: --reasoning-parser
     kv_tokens: int = 100  #: SGLang: what its KV pool holds
 
     def by_id(self, body: Mapping[str, Any]) -> list[tuple[int, str, float]]:
@@ -259,6 +260,11 @@ def _vllm_check(server: StrictServer, body: Mapping[str, Any]) -> None:
         )
     if body.get("stream_options") and not body.get("stream"):
         raise _vllm_refusal("Stream options can only be defined when `stream=True`.")
+    if body.get("thinking_token_budget") is not None and not server.reasoning:
+        raise _vllm_refusal(
+            "thinking_token_budget is set but reasoning_config is not configured. Please set --reasoning-parser "
+            "and/or --reasoning-config to use thinking_token_budget."
+        )
     if (ids := body.get("logprob_token_ids")) is not None:
         if body.get("logprobs") is None:
             raise _vllm_refusal("when using `logprob_token_ids`, `logprobs` must be set.", "logprob_token_ids")

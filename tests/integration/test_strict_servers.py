@@ -257,6 +257,48 @@ async def test_a_priority_and_a_salt_reach_the_servers_that_know_them() -> None:
             assert "priority" not in server.bodies("/v1/completions")[-1]
 
 
+THINKING = "What is 17 + 25? <think>\none two three "
+
+
+async def thought(engine: Engine, left: int | None, *, streaming: bool = False, most: int = 900) -> None:
+    asked: dict[str, Any] = {"max_tokens": most, "sampling": Sampling(0.6, 0.95, 7, left)}
+    if not streaming:
+        await engine.generate(THINKING, **asked)
+        return
+    async with aclosing(engine.stream(THINKING, **asked)) as pieces:
+        assert [piece async for piece in pieces][-1].end is not None
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_vllm_is_told_when_thinking_ends(streaming: bool) -> None:
+    async with opened("vllm", script={"reasoning": True}) as (engine, server):
+        await thought(engine, 200, streaming=streaming)
+        budget = server.bodies("/v1/completions")[-1]["thinking_token_budget"]
+        assert budget == 4 + 200 - 32  # what is in the prompt counts, too; the end has room
+        for left, most in ((None, 900), (40, 900), (900, 900), (200, 100)):
+            await thought(engine, left, streaming=streaming, most=most)
+            assert "thinking_token_budget" not in server.bodies("/v1/completions")[-1]
+        assert server.unknown == set()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OPENAI_LIKE if kind != "vllm"])
+async def test_other_servers_are_not_told_when_thinking_ends(kind: str) -> None:
+    async with opened(kind) as (engine, server):
+        await thought(engine, 200)
+        assert "thinking_token_budget" not in server.bodies("/v1/completions")[-1]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_what_vllm_was_not_started_for_is_left_out_from_then_on(streaming: bool) -> None:
+    async with opened("vllm", priorities=True) as (engine, server):
+        for _ in range(2):
+            await thought(engine, 200, streaming=streaming)
+            await engine.generate("a ", max_tokens=1, origin=Origin(priority=1))
+        bodies = server.bodies("/v1/completions")
+        assert ["thinking_token_budget" in body for body in bodies] == [True, *[False] * 5]
+        assert ["priority" in body for body in bodies] == [False, False, True, False, False, False]
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_sglang_is_reported_of_a_request_that_is_left(streaming: bool) -> None:
     async with opened("sglang") as (engine, server):

@@ -161,7 +161,9 @@ class Author:
         dialogue = solving(context.problem, context.strategy, domain_named(context.domain).prompts)
         think = options.max_thinking_tokens != 0
         prompt = await self._renderer.turn(dialogue, join_path(context.steps), think=think)
-        sampling = Sampling(options.temperature, options.top_p, self._seed(context))
+        thinks = is_thinking(prompt.turn + prompt.begun)
+        thinking = options.max_thinking_tokens if thinks else None
+        sampling = Sampling(options.temperature, options.top_p, self._seed(context), thinking)
         unfinished = open_text(context.steps)
         return _Writing(info, prompt, sampling, affinity(context), unfinished, options.max_thinking_tokens)
 

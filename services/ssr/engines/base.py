@@ -19,11 +19,16 @@ from ssr.core.prompts import ChatMessage as ChatMessage
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. `temperature` 0 is greedy; `top_p` 1 keeps the whole distribution."""
+    """How the next token is chosen. `temperature` 0 is greedy; `top_p` 1 keeps the whole distribution.
+
+    `thinking_tokens`: of a prompt that ends inside its thinking, how many tokens may come until that ends; an engine
+    that can ends it then, all others go on. None: any number.
+    """
 
     temperature: float = 0.6
     top_p: float = 0.95
     seed: int | None = None
+    thinking_tokens: int | None = None
 
 
 GREEDY = Sampling(temperature=0.0, top_p=1.0)

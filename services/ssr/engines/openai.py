@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from ssr.core.errors import CapabilityMissing, InvalidRequest, NotFound, SsrError
+from ssr.core.thinking import OPEN
 from ssr.engines import plausible, sglang
 from ssr.engines.base import (
     ANYONE,
@@ -44,7 +45,7 @@ from ssr.engines.openai_replies import (
     first_candidates,
     reported_top_n_limit,
 )
-from ssr.engines.openai_requests import ServerKind, sampled
+from ssr.engines.openai_requests import THINKING_BUDGET, ServerKind, sampled
 from ssr.engines.openai_server import Known, OpenAiServer
 from ssr.engines.stops import check_max_tokens, check_stops
 from ssr.engines.streamed_text import StreamedText
@@ -52,6 +53,8 @@ from ssr.engines.templates import ChatTemplate
 
 #: vLLM's default --max-logprobs.
 _MAX_TOP_N = 20
+#: Tokens of what ends a model's thinking: a tag, or what the server's --reasoning-config says before it.
+_END_OF_THINKING = 32
 #: Of a text whose tokens nobody counts.
 _CHARS_PER_TOKEN = 3
 _NO_LIKELIHOOD = "{} gives no log probabilities of a prompt's tokens (echo): use another scorer than likelihood"
@@ -103,7 +106,7 @@ class OpenAiEngine:
         origin: Origin = ANYONE,
     ) -> Generation:
         """See `Engine.generate`."""
-        asked = self._asked(prompt, max_tokens, stop, sampling)
+        asked = self._asked(prompt, max_tokens, stop, sampling) | await self._bounded(prompt, max_tokens, sampling)
         grown = StreamedText(stop)
         chunk = await self._server.complete(asked, origin)
         grown.add(chunk.text)
@@ -125,7 +128,7 @@ class OpenAiEngine:
         origin: Origin = ANYONE,
     ) -> AsyncGenerator[Piece, None]:
         """See `Engine.stream`."""
-        asked = self._asked(prompt, max_tokens, stop, sampling)
+        asked = self._asked(prompt, max_tokens, stop, sampling) | await self._bounded(prompt, max_tokens, sampling)
         grown, progress = StreamedText(stop), Progress(self._server.url, max_tokens)
         fresh: list[tuple[str, int]] = []
         streaming = (await self._server.learnt()).fields.streaming()
@@ -150,6 +153,24 @@ class OpenAiEngine:
         asked = {"prompt": prompt, "max_tokens": check_max_tokens(max_tokens)}
         stops = {"stop": check_stops(stop)} if stop else {}
         return asked | stops | sampled(sampling, seeded=self._seeded)
+
+    async def _bounded(self, prompt: str, max_tokens: int, sampling: Sampling) -> dict[str, object]:
+        """What ends the thinking that the prompt ends in, where it would be longer than it may.
+
+        vLLM counts all tokens behind `<think>`, those in the prompt too. Its end has room within the bound, which is
+        the caller's own.
+        """
+        left = sampling.thinking_tokens
+        if left is None or not 2 * _END_OF_THINKING < left < max_tokens:
+            return {}
+        learnt = await self._server.learnt()
+        if not learnt.fields.ends_thinking:
+            return {}
+        try:
+            thought = await learnt.tokenizer.plain_tokens(prompt.rpartition(OPEN)[2])
+        except SsrError:
+            return {}
+        return {THINKING_BUDGET: len(thought) + left - _END_OF_THINKING}
 
     def _generation(
         self, grown: StreamedText, chunk: Chunk, usage: Usage, tokens: int, asked: Mapping[str, Any]

@@ -29,8 +29,10 @@ class ServerKind(StrEnum):
 
 #: Of OpenAI's API, and still refused by some.
 _STANDARD = frozenset({"seed", "presence_penalty", "frequency_penalty", "stream_options"})
+#: vLLM's bound of a model's thinking, the prompt's included; it wants a --reasoning-parser.
+THINKING_BUDGET = "thinking_token_budget"
 #: Of a server's own, and refused by one that is of another version, or was not started for them.
-_SOME_TIMES = frozenset({"logprob_token_ids", "return_tokens_as_token_ids", "cache_salt", "priority"})
+_SOME_TIMES = frozenset({"logprob_token_ids", "return_tokens_as_token_ids", THINKING_BUDGET, "cache_salt", "priority"})
 #: What asks for the probabilities of tokens by their ids.
 _BY_ID = {ServerKind.VLLM: "logprob_token_ids", ServerKind.SGLANG: "token_ids_logprob"}
 #: Of a refusal that may be about fields which the server does not know; `reply_errors` says when there is no reason.
@@ -109,7 +111,15 @@ class Fields:
     def reports_by_id(self) -> bool:
         """Whether the probabilities of tokens can be asked for by the tokens' ids."""
         asked = _BY_ID.get(self.kind)
-        return asked is not None and not self._standard_only and asked not in self._refused
+        return asked is not None and self._may_have(asked)
+
+    @property
+    def ends_thinking(self) -> bool:
+        """Whether the server can be asked to end a model's thinking after so many tokens."""
+        return self.kind is ServerKind.VLLM and self._may_have(THINKING_BUDGET)
+
+    def _may_have(self, name: str) -> bool:
+        return not self._standard_only and name not in self._refused
 
     def refuse_by_id(self) -> None:
         """They cannot after all."""

@@ -211,6 +211,7 @@ async def test_thinking_ends_with_its_budget() -> None:
     engine = Thinking([Generation("Let x", 4, Finish.LENGTH)])
     step = (await author(engine).write(FRESH, replace(OPTIONS, max_thinking_tokens=4))).step
     assert engine.max_tokens == [4]
+    assert [one.thinking_tokens for one in engine.samplings] == [4]
     assert step.text == f"<think>\nLet x\n{THINKING_ENDS}"
     assert not step.cut
     spent = await author(engine).write(replace(FRESH, steps=("<think>\nA",)), replace(OPTIONS, max_thinking_tokens=0))
@@ -221,6 +222,12 @@ async def test_a_budget_of_nothing_keeps_a_model_from_thinking() -> None:
     engine = Thinking(["Let x be 2."])
     assert await written_by(engine, FRESH, replace(OPTIONS, max_thinking_tokens=0)) == ("Let x be 2.",)
     assert engine.prompts[0].endswith("<assistant><think>\n\n</think>\n\n")
+
+
+async def test_a_turn_that_does_not_think_has_no_bound_of_thinking() -> None:
+    engine = FakeEngine(["So 4."])
+    await author(engine).write(FRESH, replace(OPTIONS, max_thinking_tokens=100))
+    assert [one.thinking_tokens for one in engine.samplings] == [None]
 
 
 async def test_thinking_leaves_room_for_an_answer() -> None:
