@@ -74,6 +74,7 @@ class DraftsAhead:
     ) -> None:
         self._open, self._ask, self._goes_on, self._depth, self._pacing = open_stream, ask, goes_on, depth, pacing
         self._turn: _Draft | None = None
+        self._unsettled: Written | None = None  # the draft whose turn it is, until what stands in its place is known
         self._judging = False  # whether the draft whose turn it is has been given out
         self._given = 0.0  # when it was, by the loop's clock
         self._rejected = False
@@ -109,7 +110,7 @@ class DraftsAhead:
         self._turn, self._judging, came = self._ready.popleft(), True, loop.time()
         if awaited:
             self._pacing.waited(came - began, began - self._given)
-        self._given = came
+        self._given, self._unsettled = came, self._turn.written
         await self._go_on(self._turn)
         return self._turn.written
 
@@ -131,6 +132,7 @@ class DraftsAhead:
         Gives the calls of what is thrown away.
         """
         assert self._turn is not None
+        self._unsettled = None
         if not self._ready and self._drafting is None and not self._rejected:
             return ()
         run = run.apply(committed)
@@ -138,6 +140,14 @@ class DraftsAhead:
         if not self._rejected and same_end and self._goes_on(run) and self._ask(run) == self._ask(self._turn.accepted):
             return ()
         return await self._throw_away(self._turn.written)
+
+    async def abandoned(self) -> tuple[Call, ...]:
+        """The path ends although a draft has no verdict: the calls for it and for what is ahead, all thrown away."""
+        if (draft := self._unsettled) is None:
+            return ()
+        self._unsettled = None
+        own = tuple(replace(call, kind=CallKind.WASTED) for call in draft.calls)
+        return (*own, *await self._throw_away(draft))
 
     async def _go_on(self, turn: _Draft) -> None:
         """Drafting goes on behind the draft whose turn it is, as far as it may."""

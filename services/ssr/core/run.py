@@ -41,6 +41,7 @@ class PathEnded:
     """A path takes no further step. `answer` is "" unless ANSWERED; `reason` is for people.
 
     With stop rule evidence, `leader` is the answer that leads with this path, and `confidence` how sure it is, 0..1.
+    `calls` are those for drafts that nobody could judge any more.
     """
 
     path: int
@@ -49,6 +50,7 @@ class PathEnded:
     reason: str = ""
     leader: str = ""
     confidence: float | None = None
+    calls: tuple[Call, ...] = ()
 
 
 Decision = Selected | StepCommitted | PathEnded
@@ -148,6 +150,7 @@ class Run:
             ledger = ledger.add(decision.calls, decision.step, path.progress.thinking_tokens - thought, path.index)
         else:
             path = replace(path, status=decision.status, answer=decision.answer, reason=decision.reason)
+            ledger = ledger.add(decision.calls, path=path.index) if decision.calls else ledger
         return Run((*self.paths[: path.index], path, *self.paths[path.index + 1 :]), ledger)
 
     def first(self, count: int) -> Run:

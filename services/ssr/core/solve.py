@@ -195,7 +195,8 @@ class _Solving:
                 except SsrError as error:
                     self._steps_left.release()
                     status = PathStatus.EXHAUSTED if isinstance(error, ContextFull) else PathStatus.FAILED
-                    end = PathEnded(index, status, reason=str(error))
+                    calls = await steps.abandoned() if isinstance(steps, DraftsAhead) else ()
+                    end = PathEnded(index, status, reason=str(error), calls=calls)
                     break
                 await self._decide(committed)
                 if self._limit(self._run):

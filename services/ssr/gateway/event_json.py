@@ -27,6 +27,7 @@ def _happening(happening: Happening) -> dict[str, Any]:
         case StepCommitted(path, step):
             return {"kind": "step", "path": path, "step": {**asdict(step), "source": str(step.source)}}
         case PathEnded():
-            return {"kind": "path_ended", **asdict(happening), "status": str(happening.status)}
+            shown = {name: value for name, value in asdict(happening).items() if name != "calls"}
+            return {"kind": "path_ended", **shown, "status": str(happening.status)}
         case Finished(job):
             return {"kind": "finished", "job": job_to_json(job)}

@@ -229,6 +229,35 @@ async def test_a_draft_that_fails_in_its_turn_ends_the_path(
     assert (len(path.steps), path.status, path.reason) == (2, status, str(error))
 
 
+@pytest.mark.parametrize("lookahead", range(3))
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(Unavailable("engine gone"), PathStatus.FAILED), (ContextFull("no room"), PathStatus.EXHAUSTED)],
+)
+async def test_drafts_that_nobody_can_judge_any_more_are_accounted(
+    lookahead: int, error: SsrError, status: PathStatus
+) -> None:
+    class Unjudged(TreeModels):
+        async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
+            if step.index == 2:
+                await self.idle(lookahead)
+                raise error
+            return await super().verify(context, step, options, rejected)
+
+        async def idle(self, ahead: int) -> None:
+            while len(self.finished) < 3 + ahead:
+                await asyncio.sleep(0)
+
+    stages, journal = Unjudged([8]), MemoryJournal()
+    outcome = await run(stages, replace(OPTIONS, lookahead=lookahead), journal)
+    path, ledger = outcome.run.paths[0], outcome.run.ledger
+    assert (len(path.steps), path.status) == (2, status)
+    assert len(stages.finished) >= 3 + lookahead
+    assert ledger.drafted_tokens >= TOKENS * len(stages.finished)
+    assert ledger.wasted_tokens == ledger.drafted_tokens - 2 * TOKENS
+    assert journal.run == outcome.run
+
+
 async def test_a_failing_draft_behind_a_rewrite_is_no_failure() -> None:
     class FailsAhead(TreeModels):
         async def write(self, context: PathContext, options: Options) -> Written:

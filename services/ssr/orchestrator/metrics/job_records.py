@@ -93,4 +93,5 @@ class RecordedJournal:
         if self._unanswered and path.status is PathStatus.ANSWERED:
             self._unanswered = False
             self._watch.jobs.first_answer(self._priority, self._age_s())
+        self._watch.steps.ended(path)
         self._wave_began = time.perf_counter()  # of the next wave, if this was the last of this one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from ssr.core.run import Selected, StepCommitted
+from ssr.core.run import PathEnded, Selected, StepCommitted
 from ssr.core.types import Call, CallKind, Mode, Source, Step
 
 #: Of a step, in seconds.
@@ -54,6 +54,9 @@ class StepMetrics:
 
     def selected(self, selected: Selected) -> None:
         self._calls(selected.calls)
+
+    def ended(self, ended: PathEnded) -> None:
+        self._calls(ended.calls)
 
     def committed(self, mode: Mode, committed: StepCommitted, seconds: float) -> None:
         """`seconds` since the path's last step, or since it began."""

@@ -198,6 +198,7 @@ def _path_ended_to_wire(ended: PathEnded) -> reasoning_pb2.Event.PathEnded:
         reason=ended.reason,
         leader=ended.leader,
         confidence=ended.confidence,
+        calls=calls_to_wire(ended.calls),
     )
 
 
@@ -209,6 +210,7 @@ def _path_ended_from_wire(message: reasoning_pb2.Event.PathEnded) -> PathEnded:
         message.reason,
         message.leader,
         message.confidence if message.HasField("confidence") else None,
+        calls_from_wire(message.calls),
     )
 
 

@@ -84,6 +84,7 @@ def test_a_job_without_steps_keeps_its_mean_scores() -> None:
         Selected((STRATEGY, STRATEGY), (CALL,)),
         *(StepCommitted(1, step, (CALL,)) for step in STEPS),
         PathEnded(2, PathStatus.STALLED, "", "an empty step"),
+        PathEnded(2, PathStatus.EXHAUSTED, reason="no room", calls=(Call(CallKind.WASTED, "m", 5, 90, 10, 12),)),
     ],
 )
 def test_events_survive_the_wire(happening: object) -> None:
