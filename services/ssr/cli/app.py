@@ -1,32 +1,87 @@
 """The command line: `ssr`.
 
-Commands import what they need when they run, so that `ssr --help` is fast.
+A command is imported when it is called or helped with: a service starts without what only other commands need.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from importlib.metadata import entry_points
+from collections.abc import Iterator, MutableMapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from ssr import __version__
-from ssr.cli.admin import drain, pause, queue, requeue, resume
-from ssr.cli.demo import demo
 from ssr.cli.exit_status import ExitStatus, print_error
-from ssr.cli.jobs import cancel, delete, jobs, usage, watch
-from ssr.cli.methods import methods
-from ssr.cli.models import models_app
-from ssr.cli.serve import serve_app
-from ssr.cli.solve import solve
-from ssr.cli.up import up
+
+#: Where our commands and groups of commands are, in the order of --help.
+COMMANDS = {
+    "demo": "ssr.cli.demo:demo",
+    "solve": "ssr.cli.solve:solve",
+    "up": "ssr.cli.up:up",
+    "watch": "ssr.cli.jobs:watch",
+    "cancel": "ssr.cli.jobs:cancel",
+    "jobs": "ssr.cli.jobs:jobs",
+    "delete": "ssr.cli.jobs:delete",
+    "usage": "ssr.cli.jobs:usage",
+    "queue": "ssr.cli.admin:queue",
+    "pause": "ssr.cli.admin:pause",
+    "resume": "ssr.cli.admin:resume",
+    "drain": "ssr.cli.admin:drain",
+    "requeue": "ssr.cli.admin:requeue",
+    "methods": "ssr.cli.methods:methods",
+    "models": "ssr.cli.models:models_app",
+    "serve": "ssr.cli.serve:serve_app",
+}
+
+#: The entry points of other distributions' commands: `ssr bench`, where that is installed.
+ENTRY_POINTS = "ssr.commands"
+
+
+class CommandsByName(MutableMapping[str, Any]):
+    """Commands by their names, each imported when it is first asked for."""
+
+    def __init__(self) -> None:
+        ours = [EntryPoint(name, where, ENTRY_POINTS) for name, where in COMMANDS.items()]
+        self._found: dict[str, Any] = {one.name: one for one in (*ours, *entry_points(group=ENTRY_POINTS))}
+
+    def __getitem__(self, name: str) -> Any:
+        command = self._found[name]
+        if isinstance(command, EntryPoint):
+            command = self._found[name] = _loaded(command)
+        return command
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._found[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def _loaded(found: EntryPoint) -> Any:
+    """The command of a function, or the group of a Typer."""
+    command, of_one = found.load(), typer.Typer(add_completion=False)
+    if isinstance(command, typer.Typer):
+        of_one.add_typer(command, name=found.name)
+        return typer.main.get_group(of_one).commands[found.name]
+    of_one.command(found.name)(command)
+    return typer.main.get_command(of_one)
 
 
 class Commands(TyperGroup):
-    """Reports a wrong command line in one line, as the commands report everything else."""
+    """Imports commands when they are needed, and reports a wrong command line in one line, as they report all else."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = CommandsByName()
 
     def main(
         self,
@@ -56,24 +111,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo)
-app.command()(solve)
-app.command()(up)
-app.command()(watch)
-app.command()(cancel)
-app.command()(jobs)
-app.command()(delete)
-app.command()(usage)
-app.command()(queue)
-app.command()(pause)
-app.command()(resume)
-app.command()(drain)
-app.command()(requeue)
-app.command()(methods)
-app.add_typer(models_app)
-app.add_typer(serve_app)
-for further in entry_points(group="ssr.commands"):  # `ssr bench`, where that distribution is installed
-    app.add_typer(further.load())
 
 
 @app.callback(invoke_without_command=True)

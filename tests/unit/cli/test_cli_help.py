@@ -43,6 +43,17 @@ def test_help_imports_nothing_heavy() -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_a_service_starts_without_other_commands() -> None:
+    code = """import sys
+from ssr.cli.app import app
+app(["serve", "drafter", "--help"], standalone_mode=False)
+print(*sys.modules)"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    commands = {module for module in run.stdout.splitlines()[-1].split() if module.startswith("ssr.cli.")}
+    assert commands == {"ssr.cli.app", "ssr.cli.exit_status", "ssr.cli.serve"}
+    assert "ssr_bench" not in run.stdout.splitlines()[-1]
+
+
 def test_models_list_and_a_wrong_name(tmp_path: object) -> None:
     runner = CliRunner(env={"SSR_MODELS_DIR": str(tmp_path)})
     listed = runner.invoke(app, ["models", "list"])
