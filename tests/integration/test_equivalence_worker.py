@@ -136,7 +136,7 @@ async def test_a_question_that_takes_all_time_ends_and_the_worker_lives_on() -> 
 async def test_a_question_that_takes_all_memory_ends() -> None:
     records = Records()
     greedy = "import ssr.orchestrator.equivalence.worker as w; w._WARM_UP = (); "
-    greedy += "w.equivalent = lambda question: bool(bytearray(1 << 30)); w.main()"
+    greedy += "w.equivalent = lambda question, at: bool(bytearray(1 << 30)); w.main()"
     command = [sys.executable, "-c", greedy]
     async with MathVerifyEquivalence(limits(quick_s=20, memory_mib=64), records, command=command) as equivalence:
         assert await equivalence.same(A, B) is False
@@ -305,6 +305,71 @@ async def test_an_ordinary_question_is_answered_while_hostile_ones_never_end(fak
         assert not any(task.done() for task in hostile)
         for task in hostile:
             task.cancel()
+
+
+#: Answers what has a yes in it, and ends anything else at its limit, or when it is told to, if it is not the first try.
+STOPPABLE = """
+say(ready=True)
+for q in questions():
+    if 'stop' in q:
+        continue
+    with open({asked!r}, 'a') as file:
+        file.write(f"{{q['a']}} {{q['cpu_s']}}\\n")
+    if 'yes' in q['a'] + q['b']:
+        say(id=q['id'], same=True, cpu_s=0.01)
+    elif q['cpu_s'] < 1:
+        say(id=q['id'], same=None, killed='cpu', cpu_s=q['cpu_s'], culprit='a')
+    else:
+        say(id=q['id'], same=None, killed='stopped' if 'stop' in next(questions()) else 'cpu', cpu_s=0.1)
+"""
+
+
+async def test_a_second_try_is_stopped_for_a_job_that_has_wasted_little(fake: Fake, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    asked.touch()
+    worker = fake(STOPPABLE.format(asked=str(asked)))
+    settings = limits(quick_s=0.5, limit_s=600)
+    async with MathVerifyEquivalence(settings, command=worker.command) as equivalence, asyncio.TaskGroup() as group:
+        hostile = group.create_task(equivalence.same(r"\tower{1}", r"\tower{2}", Asked("hostile")))
+        async with asyncio.timeout(60):
+            while "600" not in asked.read_text():
+                await asyncio.sleep(0.01)
+            # The kept worker takes one of them, and the other one's has to stop what it is at.
+            first, second = (equivalence.same(YES, rf"\unread{{{n}}}", Asked(f"ordinary-{n}")) for n in range(2))
+            assert all(await asyncio.gather(first, second))
+            while asked.read_text().count("600") < 2:
+                await asyncio.sleep(0.01)
+        assert not hostile.done()
+        hostile.cancel()
+
+
+async def test_an_answer_that_cannot_be_computed_is_asked_about_once(fake: Fake, tmp_path: Path) -> None:
+    asked, records = tmp_path / "asked", Records()
+    body = f"say(ready=True)\nfor q in questions():\n  open({str(asked)!r}, 'a').write('x')\n"
+    body += "  say(id=q['id'], same=None, killed='cpu', cpu_s=1, culprit='a')\n"
+    settings = limits(quick_s=1, limit_s=1)
+    async with MathVerifyEquivalence(settings, records, command=fake(body).command) as equivalence:
+        assert await equivalence.same(r"\hopeless{1}", r"\unread{1}") is False
+        assert await equivalence.same(r"\unread{2}", r"\hopeless{1}") is False
+        assert await equivalence.same(r"\hopeless{1}", r"$\hopeless{1}$") is True
+        assert asked.read_text() == "x"
+        await equivalence.same(r"\unread{1}", r"\unread{2}")
+    assert asked.read_text() == "xx", "the other answers are asked about"
+    assert records.ways[:2] == [Way.KILLED, Way.KILLED]
+
+
+async def test_jobs_that_nothing_is_known_of_pay_for_others_with_the_like(fake: Fake, tmp_path: Path) -> None:
+    """A flood of new hostile jobs: after a few of them the rest go behind an ordinary job that came last."""
+    asked = tmp_path / "asked"
+    body = f"say(ready=True)\nfor q in questions():\n  open({str(asked)!r}, 'a').write(q['a'] + chr(10))\n"
+    body += "  say(id=q['id'], **({'same': True} if 'yes' in q['a'] + q['b'] else {'same': None, 'killed': 'cpu', "
+    body += "'culprit': 'a'}), cpu_s=q['cpu_s'])\n"
+    async with MathVerifyEquivalence(command=fake(body).command) as equivalence:
+        hostile = [equivalence.same(rf"\tower{{{n}}}", rf"\tower{{{n}}}+1", Asked(f"hostile-{n}")) for n in range(100)]
+        *_, ordinary = await asyncio.gather(*hostile, equivalence.same(YES, A, Asked("ordinary")))
+    assert ordinary is True
+    served = asked.read_text().split()
+    assert next(i for i, answer in enumerate(served) if "yes" in answer or answer == A) < 10
 
 
 async def test_a_caller_that_leaves_takes_its_question_back(fake: Fake, tmp_path: Path) -> None:

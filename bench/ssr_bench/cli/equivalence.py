@@ -36,8 +36,8 @@ def equivalence(
     such that need computer algebra. Then generated pairs are compared.
 
     Exit status: 0 when 99 % of the votes take under a second, no pair that
-    differs is merged, at most 1 % that agree are split, and no answer was
-    compared as text for want of a worker; else 1.
+    differs is merged, at most 1 % that agree are split, and no answer of these
+    votes was compared as text, for want of a worker or of time; else 1.
 
     Example:
 
@@ -69,7 +69,8 @@ def _table(report: EquivalenceReport) -> Table:
     for name, of in (("ordinary vote", report.plain), ("vote with algebra", report.algebra)):
         table.add_row(name, *(f"{value * 1000:.1f} ms" for value in (of.p50_s, of.p99_s, of.most_s)))
     killed = ", ".join(f"{count} by {limit}" for limit, count in sorted(report.killed.items())) or "none"
-    table.add_row("hostile questions", str(report.hostile_questions), f"ended: {killed}", f"as text: {report.by_text}")
+    table.add_row("their questions", f"{report.by_worker} by a worker", f"{report.by_text} as text")
+    table.add_row("hostile questions", str(report.hostile_questions), f"ended: {killed}")
     table.add_row("wrong merges", f"{len(report.wrong_merges)} of {report.plan.generated}")
     table.add_row("splits", f"{len(report.splits)} of {report.plan.generated}")
     return table

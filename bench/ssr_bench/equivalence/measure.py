@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from ssr.core.answers import Asked, classes
@@ -22,7 +23,24 @@ _ORDINARY = (
     ["{n} dollars", r"\${n}", "{n} USD", "{n} euros", "{n}"],
     [r"x \in [1,{n}]", r"1 \le x \le {n}", "(1,{n})", "[1, {n}]", "1 ≤ x ≤ {n}"],
 )
-_ALGEBRA = [r"\int_0^{%d} x\,dx", r"\frac{%d^2}{2}", r"\sum_{k=1}^{%d} k"]
+#: Votes in which computer algebra has to read an answer: numbers, and formulas with a variable.
+_ALGEBRA = (
+    [r"\int_0^{{{n}}} x\,dx", r"\frac{{{n}^2}}{{2}}", r"\sum_{{k=1}}^{{\infty}} \frac{{{n}^2}}{{4^k}}", "{n}"],
+    [r"\lim_{{x\to 0}} \frac{{\sin {n}x}}{{x}}", "{n}", r"\lim_{{x\to\infty}} \frac{{{n}x+1}}{{x+2}}", "{n}.5"],
+    [r"\int {n}x^2\,dx", r"\frac{{{n}x^3}}{{3}}", r"\int x^2 \cdot {n} \, dx", "{n}x^3"],
+    [r"\int_0^1 {n} x^{{2}} \, dx", r"\frac{{{n}}}{{3}}", r"\int_{{0}}^{{\pi}} \frac{{{n}\sin t}}{{6}} \, dt", "{n}"],
+)
+_HOSTILE = (
+    r"9^{{9^{{9^{{{n}}}}}}}",
+    r"\int_0^1 9^{{9^{{{n}}}}} d{x}",
+    r"\sum_{{{x}=1}}^{{{n}}} {x}^{{{x}^{x}}}",
+    r"\prod_{{{x}=1}}^{{10^9}} ({x}^{x} + {n})",
+    r"\int_0^{{{n}}} \sin({x}^{{{x}^{x}}}) \cos({x}^{{9}}) d{x}",
+)
+#: A hostile job ends after so many questions, and another one begins that nothing is known of.
+_QUESTIONS_A_JOB = 8
+#: Whether it is an ordinary vote's question that is decided.
+_ORDINARY_VOTE = ContextVar("ordinary vote", default=False)
 _VOTES_EVERY_S = 0.02
 _WARM_UP_S = 60.0
 
@@ -58,14 +76,19 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class EquivalenceReport:
-    """`plain`: votes on ordinary answers; `algebra`: votes in which something has to be asked of a worker."""
+    """`plain`: votes on ordinary answers; `algebra`: votes in which something has to be asked of a worker.
+
+    `by_worker`, `by_text`: of the questions of both, those that a worker decided, and those for which texts were
+    compared because a limit ended them or there was no worker. `killed`: hostile questions, by the limit.
+    """
 
     plan: EquivalencePlan
     plain: Latency
     algebra: Latency
+    by_worker: int
+    by_text: int
     hostile_questions: int
     killed: dict[str, int]
-    by_text: int
     wrong_merges: tuple[Pair, ...]
     splits: tuple[Pair, ...]
 
@@ -81,11 +104,12 @@ class _Records:
     """What becomes of questions."""
 
     def __init__(self) -> None:
-        self.ways: Counter[Way] = Counter()
+        self.ordinary: Counter[Way] = Counter()
         self.limits: Counter[str] = Counter()
 
     def decided(self, way: Way) -> None:
-        self.ways[way] += 1
+        if _ORDINARY_VOTE.get():
+            self.ordinary[way] += 1
 
     def waited(self, seconds: float) -> None: ...
 
@@ -110,13 +134,13 @@ async def measure_equivalence(plan: EquivalencePlan) -> EquivalenceReport:
             finally:
                 for task in hostile:
                     task.cancel()
-        killed, by_text = dict(records.limits), records.ways[Way.TEXT]
+        ways, killed = records.ordinary, dict(records.limits)
         generated = [(pair, await _same(equivalence, pair)) for pair in pairs(plan.seed, plan.generated)]
     merges = tuple(pair for pair, same in generated if same and not pair.same)
     splits = tuple(pair for pair, same in generated if pair.same and not same)
-    return EquivalenceReport(
-        plan, Latency.of(plain), Latency.of(algebra), asked.total(), killed, by_text, merges, splits
-    )
+    by_text = ways[Way.TEXT] + ways[Way.KILLED]
+    latencies = Latency.of(plain), Latency.of(algebra)
+    return EquivalenceReport(plan, *latencies, ways[Way.WORKER], by_text, asked.total(), killed, merges, splits)
 
 
 async def _warm(equivalence: MathVerifyEquivalence) -> None:
@@ -129,33 +153,26 @@ async def _same(equivalence: MathVerifyEquivalence, pair: Pair) -> bool:
     return await equivalence.same(pair.a, pair.b, Asked("pairs", pair.problem))
 
 
-async def _hostile(equivalence: MathVerifyEquivalence, job: int, asked: Counter[int]) -> None:
+async def _hostile(equivalence: MathVerifyEquivalence, place: int, asked: Counter[int]) -> None:
     """One question after the other that nothing can answer; towers are read, the others need a worker."""
-    dice = random.Random(job)
-    number = 0
+    dice = random.Random(place)
     while True:
-        number += 1
-        asked[job] += 1
-        mark = job * 1_000_000 + number
-        a = dice.choice(
-            [
-                rf"9^{{9^{{9^{{{mark}}}}}}}",
-                rf"\int_0^1 9^{{9^{{{mark}}}}} dx",
-                rf"\sum_{{k=1}}^{{{mark}}} k^{{k^k}}",
-                rf"\prod_{{k=1}}^{{10^9}} (k^k + {mark})",
-            ]
-        )
-        await equivalence.same(a, f"{mark}", Asked(f"hostile-{job}"))
+        asked[place] += 1
+        job, mark = f"hostile-{place}-{asked[place] // _QUESTIONS_A_JOB}", place * 1_000_000 + asked[place]
+        answer = dice.choice(_HOSTILE).format(n=mark, x=dice.choice("abcfghjkmnpqrstuvwxyz"))
+        await equivalence.same(answer, f"{mark}", Asked(job))
         await asyncio.sleep(0)
 
 
 async def _vote(equivalence: MathVerifyEquivalence, number: int, *, algebra: bool) -> float:
     """Seconds that one ordinary vote takes."""
     await asyncio.sleep(_VOTES_EVERY_S)
-    answers = [way.format(n=number + 2) for way in _ORDINARY[number % len(_ORDINARY)]]
-    if algebra:
-        n = 2 + number
-        answers = [way % n for way in _ALGEBRA] + [str(n * n // 2)]
+    kinds = _ALGEBRA if algebra else _ORDINARY
+    answers = [way.format(n=number + 2) for way in kinds[number % len(kinds)]]
     began = time.perf_counter()
-    await classes(answers, equivalence, Asked(f"ordinary-{number}"))
+    token = _ORDINARY_VOTE.set(True)
+    try:
+        await classes(answers, equivalence, Asked(f"ordinary-{number}-{algebra}"))
+    finally:
+        _ORDINARY_VOTE.reset(token)
     return time.perf_counter() - began

@@ -1,17 +1,21 @@
 r"""What only a computer algebra system decides: sums, integrals, limits and notations that `reading` does not know.
 
-math-verify reads and compares with sympy. It errs on the generous side (it compares numbers to a few digits, and reads
-past what it does not understand), so its yes is checked: what reading finds different stays different, and numbers
-are compared to many digits.
+math-verify reads, and sympy computes. Answers that are numbers are compared by many digits; others by math-verify. It
+errs on the generous side (it reads past what it does not understand), so a yes is checked: what reading finds different
+stays different, and so do answers with different words.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
+from ssr.orchestrator.equivalence.calculus import NotComputed, computed
 from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
+from ssr.orchestrator.equivalence.reading.answer import with_parts
+from ssr.orchestrator.equivalence.reading.forms import Form
 from ssr.orchestrator.equivalence.reading.spelling import plain
 
 _DIGITS = 60
@@ -20,12 +24,23 @@ _BLOCK = re.compile(r"⟦([^⟧]*)⟧")
 _SIGNS = (("√", r"\sqrt "), ("∛", r"\sqrt[3]"), ("∜", r"\sqrt[4]"), ("°", r"^{\circ}"))
 
 
-def equivalent(question: dict[str, Any]) -> bool:
-    """Whether the answers `a` and `b` of a question are the same; `context` has the fields of a `Context`."""
+def equivalent(question: dict[str, Any], at: Callable[[str], None] = lambda _: None) -> bool:
+    """Whether the answers `a` and `b` of a question are the same; `context` has the fields of a `Context`.
+
+    `at` is told what is computed from then on: "a" or "b" alone, or both ("=").
+    """
     context = Context(**question.get("context", {}))
-    a, b = question["a"], question["b"]
-    verdict = EquivalenceDecision(context, budget=None).verdict(a, b)
-    return _by_algebra(_latex(a), _latex(b)) if verdict is None else verdict
+    a, b, names = question["a"], question["b"], iter("ab")
+
+    def compute(form: Form) -> Form | None:
+        at(next(names))
+        try:
+            return with_parts(form, computed)
+        except NotComputed:
+            return None
+
+    verdict = EquivalenceDecision(context, budget=None, compute=compute).verdict(a, b)
+    return _by_algebra(_latex(a), _latex(b), at) if verdict is None else verdict
 
 
 def _latex(answer: str) -> str:
@@ -35,31 +50,46 @@ def _latex(answer: str) -> str:
     return text
 
 
-def _by_algebra(a: str, b: str) -> bool:
-    """Whether math-verify holds two LaTeX answers for the same, seen from either side (its `verify` has sides)."""
+def _by_algebra(a: str, b: str, at: Callable[[str], None]) -> bool:
+    """Whether two LaTeX answers are the same, seen from either side (math-verify's `verify` has sides)."""
     from math_verify import parse, verify  # type: ignore[import-untyped]
 
     # Its own time limits use SIGALRM and end only Python code; ours is the kernel's.
-    read_a, read_b = (parse(f"${text}$", parsing_timeout=None) for text in (a, b))
-    if not any(verify(gold, given, timeout_seconds=None) for gold, given in ((read_a, read_b), (read_b, read_a))):
-        return False
-    return _numerically(read_a, read_b) and _same_leftovers(a, b)
+    read, values = [], []
+    for name, text in (("a", a), ("b", b)):
+        at(name)
+        read.append(parse(f"${text}$", parsing_timeout=None))
+        values.append(_value(read[-1]))
+    at("=")
+    same = None if None in values else _same_digits(*values)
+    if same is None:
+        sides = (read, read[::-1])
+        same = any(verify(gold, given, timeout_seconds=None) for gold, given in sides)
+    return same and _same_leftovers(a, b)
 
 
-def _numerically(read_a: list[Any], read_b: list[Any]) -> bool:
-    """False where both are numbers that differ in their first digits."""
+def _value(read: list[Any]) -> Any:
+    """The digits of what was read; None where it is no number, or none that sympy can compute."""
     import sympy  # type: ignore[import-untyped]
 
-    x, y = (next((one for one in read if isinstance(one, sympy.Expr)), None) for read in (read_a, read_b))
-    if x is None or y is None or not (x.is_number and y.is_number):
-        return True
+    found = next((one for one in read if isinstance(one, sympy.Expr)), None)
+    if found is None or not found.is_number:
+        return None
     try:
-        left, right = x.evalf(_DIGITS), y.evalf(_DIGITS)
-        size = max(abs(left), abs(right))
-        tiny = sympy.Float(10, _DIGITS) ** -_SAME_DIGITS
-        return bool(abs(left - right) <= size * tiny or size <= tiny**2)
-    except (TypeError, ValueError):
-        return True
+        value = found.doit().evalf(_DIGITS)
+    except (TypeError, ValueError, NotImplementedError, ZeroDivisionError):
+        return None
+    return value if all(part.is_Float or part.is_Rational for part in value.as_real_imag()) else None
+
+
+def _same_digits(left: Any, right: Any) -> bool:
+    import sympy
+
+    size = max(abs(left), abs(right))
+    tiny = sympy.Float(10, _DIGITS) ** -_SAME_DIGITS
+    if left == 0 or right == 0:  # what comes to nothing is computed as nearly nothing
+        return bool(size <= tiny)
+    return bool(abs(left - right) <= size * tiny)
 
 
 def _same_leftovers(a: str, b: str) -> bool:

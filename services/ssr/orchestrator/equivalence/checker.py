@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -16,8 +15,9 @@ from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 from ssr.orchestrator.equivalence.limits import EquivalenceSettings
 from ssr.orchestrator.equivalence.pool import PoolRecords, WorkerPool
-from ssr.orchestrator.equivalence.process import WORKER_COMMAND
+from ssr.orchestrator.equivalence.process import WORKER_COMMAND, WorkerReply
 from ssr.orchestrator.equivalence.reading.spelling import plain
+from ssr.orchestrator.equivalence.suspicion import Suspicion
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +26,8 @@ MAX_ANSWER_CHARS = 1000
 
 #: Problems whose choices are remembered.
 _PROBLEMS = 256
-_COSTLY = (
-    re.compile(r"\^[^^]{0,12}\^|\d{5,}!|!\s?!|\^\s?\{?\d{4,}"),
-    re.compile(r"\\(?:int|sum|prod|lim)|\^.*\^.*\^.*\^"),
-)
+#: Limits that an answer would run into again; "time" is the machine's.
+_HOPELESS = frozenset({"cpu", "memory"})
 
 
 class Way(StrEnum):
@@ -96,6 +94,7 @@ class MathVerifyEquivalence:
         settings = settings or EquivalenceSettings()
         self._records: EquivalenceRecords = records or _Unrecorded()
         self._pool = WorkerPool(settings, self._records, command)
+        self._suspicion = Suspicion()
         self._verdicts: _Recent[tuple[str, str, str], bool] = _Recent(settings.cache_size)
         self._decisions: _Recent[str, tuple[Context, EquivalenceDecision]] = _Recent(_PROBLEMS)
 
@@ -141,19 +140,37 @@ class MathVerifyEquivalence:
     async def _asked(self, key: tuple[str, str, str], context: Context, job: str) -> bool:
         """The pool's verdict."""
         a, b, _ = key
+        if self._suspicion.is_hopeless(a) or self._suspicion.is_hopeless(b):
+            self._records.decided(Way.KILLED)
+            return plain(a) == plain(b)
+        question = {"a": a, "b": b, "context": asdict(context)}
         try:
-            question = {"a": a, "b": b, "context": asdict(context)}
-            reply = await self._pool.ask(job, question, suspicion=_suspicion(a, b))
+            reply = await self._pool.ask(job, question, _PairAsker(a, b, self._suspicion))
         except Unavailable as error:
             logger.error("an answer is compared as text: %s", error)
             self._records.decided(Way.TEXT)
             return plain(a) == plain(b)
+        if reply.same is not None:
+            self._suspicion.answered(a, b)
         same = plain(a) == plain(b) if reply.same is None else reply.same
         self._records.decided(Way.WORKER if reply.same is not None else Way.KILLED)
         self._verdicts.put(key, same)
         return same
 
 
-def _suspicion(*answers: str) -> int:
-    """How many levels later a question comes for looking costly."""
-    return max(sum(bool(pattern.search(answer)) for pattern in _COSTLY) for answer in answers)
+@dataclass(frozen=True, slots=True)
+class _PairAsker:
+    """Asks about two answers; implements `pool.Asker`."""
+
+    a: str
+    b: str
+    suspicion: Suspicion
+
+    def levels(self) -> int:
+        return self.suspicion.levels(self.a, self.b)
+
+    def ended(self, reply: WorkerReply, *, last: bool) -> None:
+        culprit = {"a": self.a, "b": self.b}.get(reply.culprit)
+        self.suspicion.ended(*((self.a, self.b) if culprit is None else (culprit,)))
+        if last and culprit is not None and reply.killed in _HOPELESS:
+            self.suspicion.give_up(culprit)

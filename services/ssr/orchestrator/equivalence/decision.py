@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.comparison.evaluation import cost
 from ssr.orchestrator.equivalence.comparison.forms import Comparison
@@ -14,12 +16,18 @@ from ssr.orchestrator.equivalence.reading.spelling import plain
 EVENT_LOOP_BUDGET = 120
 
 
-class EquivalenceDecision:
-    """Reads and compares answers to one problem; a worker's `budget` is none."""
+#: What a worker does to a form before it is compared; None: it cannot be.
+Computing = Callable[[Form], Form | None]
 
-    def __init__(self, context: Context, *, budget: int | None = EVENT_LOOP_BUDGET) -> None:
-        self._context, self._budget = context, budget
-        self._compare = Comparison(context)
+
+class EquivalenceDecision:
+    """Reads and compares answers to one problem; a worker's `budget` is none, and it may compute what is endless."""
+
+    def __init__(
+        self, context: Context, *, budget: int | None = EVENT_LOOP_BUDGET, compute: Computing | None = None
+    ) -> None:
+        self._context, self._budget, self._compute = context, budget, compute
+        self._comparison = Comparison(context)
 
     def verdict(self, a: str, b: str) -> bool | None:
         """Whether they are equal; None: a worker has to find out."""
@@ -32,11 +40,14 @@ class EquivalenceDecision:
             x_label, y_label = (self.chosen(answer) for answer in (a, b))
             if x_label or y_label:
                 return x_label == y_label
-        forms = [self._form(a, x), self._form(b, y)]
-        form_a, form_b = forms
+        form_a, form_b = self._form(a, x), self._form(b, y)
         if form_a is None or form_b is None or self._too_dear(form_a, form_b):
             return None
-        return self._compare.same(form_a, form_b)
+        if self._compute is not None:
+            form_a, form_b = self._compute(form_a), self._compute(form_b)
+            if form_a is None or form_b is None:
+                return None
+        return self._comparison.same(form_a, form_b)
 
     def chosen(self, answer: str) -> str | None:
         """The choice that an answer names, by its label, or by its text where that is one choice's alone."""

@@ -12,9 +12,10 @@ class EquivalenceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: Worker processes of one replica, about 100 MB each once they are needed. One of them is kept for first tries.
+    #: Worker processes of one replica, about 100 MB each once they are needed. One of them is kept for jobs
+    #: whose questions did not run into limits.
     workers: Annotated[int, Field(ge=2, le=64)] = 2
-    #: Seconds of CPU that a question has at first; those that need more wait for the ones that do not.
+    #: Seconds of CPU that a question has at first; those that need more go behind the ones that do not.
     quick_s: Annotated[float, Field(ge=0.01, le=60)] = 0.3
     #: Seconds of CPU that it has at its second and last try.
     limit_s: Annotated[float, Field(ge=0.01, le=600)] = 3.0

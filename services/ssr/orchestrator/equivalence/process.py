@@ -21,6 +21,9 @@ WORKER_COMMAND = (sys.executable, "-m", "ssr.orchestrator.equivalence.worker")
 
 #: How long a killed process may take to be gone, in seconds.
 _REAP_LIMIT_S = 5.0
+#: Why a question ended that `stop` ended.
+STOPPED = "stopped"
+
 #: The worker ends a question itself; past its wall clock limit and this it has hung.
 _GRACE_S = 2.0
 #: A question that waits for a busy machine's CPU may take so many times as long as its limit of CPU seconds...
@@ -31,14 +34,17 @@ _WALL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerReply:
-    """`same`: the verdict, None where a limit ended the question (`killed`: "cpu", "memory", "time" or "crash").
+    """`same`: the verdict, None where something ended the question (`killed`: "cpu", "memory", "time", "crash" or, on
+    request, STOPPED).
 
-    `cpu_s`: the CPU time that it took.
+    `cpu_s`: the CPU time that it took. `culprit`: "a" or "b" where that answer alone was being computed when a limit
+    ended the question.
     """
 
     same: bool | None
     killed: str = ""
     cpu_s: float = 0.0
+    culprit: str = ""
 
 
 def wall_limit_s(cpu_s: float) -> float:
@@ -114,7 +120,12 @@ class WorkerProcess:
         same, killed = reply.get("same"), reply.get("killed", "")
         if reply.get("id") != self._last_id or not (isinstance(same, bool) or (same is None and killed)):
             raise Unavailable("the equivalence worker answered something that was not asked")
-        return WorkerReply(same, str(killed), float(reply.get("cpu_s", 0.0)))
+        return WorkerReply(same, str(killed), float(reply.get("cpu_s", 0.0)), str(reply.get("culprit", "")))
+
+    def stop(self) -> None:
+        """Have the question that is asked now end at once, with STOPPED; nothing happens where it has just ended."""
+        with contextlib.suppress(OSError):
+            self._writer.write(json.dumps({"stop": self._last_id}).encode() + b"\n")
 
     async def kill(self) -> None:
         """End the process and what it runs, and reap it; harmless when it is gone already."""

@@ -3,7 +3,9 @@ r"""The process that does the algebra: `python -m ssr.orchestrator.equivalence.w
 It reads one JSON object a line from stdin and writes one a line to stdout:
 
     -> {"id": 7, "a": "\\int_0^1 x dx", "b": "1/2", "cpu_s": 0.3, "wall_s": 4.0, "memory_mib": 512, "nice": 0}
-    <- {"id": 7, "same": true, "cpu_s": 0.08}        or {"id": 8, "same": null, "killed": "cpu", "cpu_s": 0.3}
+    <- {"id": 7, "same": true, "cpu_s": 0.08}
+       or {"id": 8, "same": null, "killed": "cpu", "cpu_s": 0.3, "culprit": "a"}
+    -> {"stop": 9}                                   ends question 9: "killed" is "stopped"
 
 The first line it writes is {"ready": true}. End of input ends it, in the middle of a question too.
 
@@ -32,13 +34,17 @@ _OUT_OF_MEMORY = 3
 _FAILED = 4
 #: What of the parent's memory counts as the child's from the start, where the system does not say, in bytes.
 _ASSUMED_SIZE = 1 << 30
-#: Compiles the parser's patterns and imports what sympy imports late: start-up, and nobody's question.
+#: Compiles the parser's patterns, has it learn what comes often and imports what sympy imports late: start-up, and
+#: nobody's question.
 _WARM_UP = (
-    (r"\int_0^1 x dx", r"\frac12"),
-    (r"\sum_{k=1}^{n} k", r"\frac{n(n+1)}{2}"),
-    (r"\lim_{x\to0}\frac{\sin x}{x}", "1"),
-    (r"\int_0^1 e^x dx", "e-1"),
-    (r"\prod_{k=1}^{4} \sqrt{k}", r"\log_2 \begin{vmatrix}1&2\\3&4\end{vmatrix}"),
+    (r"\int_0^1 x^2+x\,dx", r"\int_0^{\pi} \sin x \, dx"),
+    (r"\int_0^1 \frac{1}{1+x^2}\,dx", r"\int_0^{\infty} e^{-x^2}\,dx"),
+    (r"\int \frac{\ln x}{x}\,dx", r"\int_0^1 \sqrt{1-x^2}\,dx"),
+    (r"\sum_{k=0}^{\infty} \frac{1}{2^k}", r"\sum_{n=1}^{\infty} \frac{1}{n^2}"),
+    (r"\sum_{k=1}^{n} x^k", r"\prod_{k=2}^{n} \left(1-\frac{1}{k}\right)"),
+    (r"\lim_{x\to0}\frac{\sin 3x}{x}", r"\lim_{n\to\infty} \left(1+\frac{1}{n}\right)^n"),
+    (r"\log_2 \begin{vmatrix}1&2\\3&4\end{vmatrix}", r"\sqrt{4}"),
+    (r"\det \begin{pmatrix}a&b\\c&d\end{pmatrix}", "ad-bc"),
 )
 
 
@@ -48,6 +54,11 @@ class Input:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._rest = b""
+
+    @property
+    def has_line(self) -> bool:
+        """Whether a line has been read already."""
+        return b"\n" in self._rest
 
     def line(self) -> bytes:
         """The next line; b"" at the end of input."""
@@ -70,6 +81,8 @@ def serve(questions: Input, replies: int) -> None:
     _write(replies, {"ready": True})
     while line := questions.line():
         question = json.loads(line)
+        if "stop" in question:
+            continue  # it has ended already
         reply = _answer(question, questions)
         if reply is None:
             return
@@ -85,8 +98,7 @@ def _answer(question: dict[str, Any], questions: Input) -> dict[str, Any] | None
         _child(question, theirs)
     os.close(theirs)
     try:
-        ended = _await(ours, questions.descriptor, time.monotonic() + question["wall_s"])
-        written = os.read(ours, 16) if ended == "written" else b""
+        ended, written = _await(ours, questions, question)
     finally:
         os.close(ours)
         with contextlib.suppress(ProcessLookupError):
@@ -95,21 +107,32 @@ def _answer(question: dict[str, Any], questions: Input) -> dict[str, Any] | None
     if ended == "abandoned":
         return None
     cpu_s = round(usage.ru_utime + usage.ru_stime, 4)
-    if written in (b"1", b"0"):
-        return {"same": written == b"1", "cpu_s": cpu_s}
-    return {"same": None, "killed": "time" if ended == "late" else _cause(status), "cpu_s": cpu_s}
+    if written[-1:] in (b"1", b"0"):
+        return {"same": written[-1:] == b"1", "cpu_s": cpu_s}
+    killed = ended if ended == "stopped" else "time" if ended == "late" else _cause(status)
+    culprit = written[-1:].decode() if written[-1:] in (b"a", b"b") else ""
+    return {"same": None, "killed": killed, "cpu_s": cpu_s, "culprit": culprit}
 
 
-def _await(child: int, questions: int, until: float) -> str:
-    """Wait for the child's word or end ("written"), the limit ("late") or the end of input ("abandoned")."""
-    watched = [child, questions]
+def _await(child: int, questions: Input, question: dict[str, Any]) -> tuple[str, bytes]:
+    """Wait for the child's verdict or end ("ended"), the limit ("late"), a request to stop it ("stopped") or the end of
+    input ("abandoned"); and all that the child has written: what it was at, and its verdict.
+    """
+    written, until = b"", time.monotonic() + question["wall_s"]
     while (left := until - time.monotonic()) > 0:
-        ready, _, _ = select.select(watched, [], [], left)
+        ready, _, _ = select.select([child, questions.descriptor], [], [], 0 if questions.has_line else left)
         if child in ready:
-            return "written"
-        if ready:  # nobody asks before the last question is answered: this is the end
-            return "abandoned"
-    return "late"
+            more = os.read(child, 16)
+            written += more
+            if not more or written[-1:] in (b"1", b"0"):
+                return "ended", written
+        elif ready or questions.has_line:
+            line = questions.line()
+            if not line:
+                return "abandoned", written
+            if json.loads(line).get("stop") == question["id"]:
+                return "stopped", written
+    return "late", written
 
 
 def _cause(status: int) -> str:
@@ -126,7 +149,8 @@ def _child(question: dict[str, Any], out: int) -> None:
         with contextlib.suppress(OSError):
             os.nice(question.get("nice", 0))
         _limit(question["cpu_s"], question["memory_mib"])
-        os.write(out, b"1" if equivalent(question) else b"0")
+        same = equivalent(question, at=lambda stage: _note(out, stage))
+        os.write(out, b"1" if same else b"0")
         code = 0
     except MemoryError:
         code = _OUT_OF_MEMORY
@@ -134,6 +158,10 @@ def _child(question: dict[str, Any], out: int) -> None:
         code = _FAILED
     finally:
         os._exit(code)
+
+
+def _note(out: int, stage: str) -> None:
+    os.write(out, stage.encode())
 
 
 def _limit(cpu_s: float, memory_mib: int) -> None:

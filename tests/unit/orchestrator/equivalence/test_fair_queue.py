@@ -23,7 +23,7 @@ def test_jobs_take_turns() -> None:
 
 def test_a_job_that_was_served_much_goes_behind_those_that_were_not() -> None:
     queue: FairQueue[str] = FairQueue(1.0)
-    queue.served("greedy", 10.0)
+    queue.served("greedy", 10.0, in_vain=True)
     for number in range(3):
         queue.put("greedy", f"greedy {number}")
     queue.put("modest", "modest 0")
@@ -40,7 +40,7 @@ def test_what_looks_costly_goes_behind_the_rest() -> None:
 
 def test_little_use_makes_no_difference() -> None:
     queue: FairQueue[str] = FairQueue(1.0)
-    queue.served("a", 0.5)
+    queue.served("a", 0.5, in_vain=True)
     queue.put("a", "a")
     queue.put("b", "b")
     assert taken(queue) == ["a", "b"]
@@ -53,3 +53,16 @@ def test_only_low_levels_may_be_taken() -> None:
     queue.put("b", "plain", above=1)
     assert queue.take(up_to=1) == "plain"
     assert queue.take() == "tower"
+
+
+def test_seconds_that_brought_an_answer_count_less() -> None:
+    queue: FairQueue[str] = FairQueue(1.0)
+    queue.served("useful", 4.0, in_vain=False)
+    queue.served("useless", 4.0, in_vain=True)
+    assert queue.level("useful") < queue.level("useless")
+
+
+def test_a_level_is_told_beforehand() -> None:
+    queue: FairQueue[str] = FairQueue(1.0)
+    queue.served("a", 10.0, in_vain=True)
+    assert queue.level("a", above=2) == queue.put("a", "item", above=2) == queue.lowest

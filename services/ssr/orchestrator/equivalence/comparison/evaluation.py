@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -16,9 +17,46 @@ _MAX_FACTORIAL = 10**9
 _HEAVY = {"^": 6, "root": 6, "!": 8, "binom": 12, "num": 1, "var": 1, "const": 1, "+": 1, "neg": 1, "*": 1, "/": 1}
 
 
+_INTEGERS = frozenset("klmnN")
+#: What only a computer algebra system computes.
+ENDLESS = 10**6
+#: Terms of a sum with a bound that has no value yet.
+_USUAL_TERMS = 30
+#: Terms cost less than formulas: their arithmetic is mostly exact.
+_TERMS_A_FORMULA = 4
+_MAX_TERMS = 20_000
+_MAX_BOUND_COST, _BOUND_BITS = 30, 160
+
+
 def cost(tree: Expression) -> int:
-    """About what an evaluation takes, in operations of some 10 µs."""
+    """About what an evaluation takes, in operations of some 10 µs; ENDLESS or more where it does not end."""
+    if tree.op in ("int", "lim"):
+        return ENDLESS
+    if tree.op in ("sum", "prod"):
+        return 1 + _terms(tree) * cost(tree.args[0]) // _TERMS_A_FORMULA
     return _HEAVY.get(tree.op, 4) + sum(map(cost, tree.args))
+
+
+def _terms(tree: Expression) -> int:
+    """About how many terms a sum or product has; ENDLESS where that may be very many."""
+    bounds = tree.args[2:]
+    if any(cost(bound) > _MAX_BOUND_COST for bound in bounds):
+        return ENDLESS
+    if not any(bound.names for bound in bounds):
+        try:
+            at = Evaluation(Arithmetic(_BOUND_BITS), {})
+            low, high = (_integer(at.value(bound)) for bound in bounds)
+        except (Undefined, OutOfReach):
+            return ENDLESS
+        return max(0, high - low + 1)
+    return _USUAL_TERMS if tree.names <= _INTEGERS and all(map(_linear, bounds)) else ENDLESS
+
+
+def _linear(bound: Expression) -> bool:
+    """n, 2n, n+1: at the points that are looked at it is small."""
+    if bound.op == "*":
+        return bound.args[0].op == "num" and _linear(bound.args[1])
+    return bound.op in ("num", "var") or (bound.op in ("+", "neg") and all(map(_linear, bound.args)))
 
 
 class Evaluation:
@@ -61,6 +99,8 @@ class Evaluation:
             return self._point[str(tree.value)]
         if tree.op == "const":
             return self._constant(str(tree.value))
+        if tree.op in ("sum", "prod"):
+            return self._series(tree)
         if tree.op not in self._operations:
             raise OutOfReach(f"no value for {tree.op!r}")
         arguments = [self.value(arg) for arg in tree.args]
@@ -68,6 +108,22 @@ class Evaluation:
             return self._operations[tree.op](*arguments)
         except (TypeError, ZeroDivisionError, OverflowError) as error:  # arguments too many, or a pole
             raise Undefined(f"no value of {tree.op!r}") from error
+
+    def _series(self, tree: Expression) -> Number:
+        """A sum or a product, term by term."""
+        body, bound, *bounds = tree.args
+        low, high = (_integer(self.value(bound)) for bound in bounds)
+        if high - low > _MAX_TERMS:
+            raise OutOfReach("a sum of too many terms")
+        if high < low - 1:
+            raise Undefined("a sum from a number to one below it")
+        of, at = self._arithmetic, copy.copy(self)
+        operation, total = (of.add, Fraction(0)) if tree.op == "sum" else (of.times, Fraction(1))
+        result: Number = total
+        for number in range(low, high + 1):
+            at._point = {**self._point, str(bound.value): Fraction(number)}
+            result = operation(result, at.value(body))
+        return result
 
     def _constant(self, name: str) -> Number:
         mp = self._arithmetic.mp

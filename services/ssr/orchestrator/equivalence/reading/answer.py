@@ -11,9 +11,10 @@ What is decided here:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 from ssr.orchestrator.equivalence.reading import choices, clock, words
 from ssr.orchestrator.equivalence.reading.expression import Expression, signed
@@ -295,3 +296,18 @@ def parts_of(form: Form) -> tuple[Expression, ...]:
     return tuple(
         value for name in getattr(form, "__slots__", ()) if isinstance(value := getattr(form, name), Expression)
     )
+
+
+def with_parts(form: Form, change: Callable[[Expression], Expression]) -> Form:
+    """The form with another formula in the place of each of its formulas."""
+    if isinstance(form, Named):
+        return Named(form.name, with_parts(form.form, change))
+    if isinstance(form, Matrix):
+        return Matrix(tuple(tuple(with_parts(cell, change) for cell in row) for row in form.rows))
+    if isinstance(form, Ratio):
+        return Ratio(tuple(map(change, form.parts)))
+    if isinstance(form, Items | Joined):
+        return replace(form, parts=tuple(with_parts(part, change) for part in form.parts))
+    formulas = {name: getattr(form, name) for name in getattr(form, "__slots__", ())}
+    changed: dict[str, Any] = {name: change(value) for name, value in formulas.items() if isinstance(value, Expression)}
+    return replace(form, **changed) if changed else form

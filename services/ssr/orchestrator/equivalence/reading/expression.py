@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+#: "sum" and "prod" (both bounds), "int" (both or none), "lim" (one).
+BINDING = frozenset({"sum", "prod", "int", "lim"})
+
 
 @dataclass(frozen=True, slots=True)
 class Expression:
@@ -12,7 +15,8 @@ class Expression:
 
     "num" (`value`: a Fraction), "var" (`value`: its name), "const" (`value`: "pi", "e", "i" or "inf"), "+", "*", "/",
     "^" (two args each), "neg", "!", "root" (radicand, degree), "log" (argument, base), "binom", "pm" (a sum with both
-    signs; `value`: 1 or -1 for the sign that comes first), a function's name (one argument or more).
+    signs; `value`: 1 or -1 for the sign that comes first), a function's name (one argument or more). BINDING ones have
+    the body, the variable that they bind, and its bounds, or for "lim" what it goes to (`value`: "+" or "-": a side).
     """
 
     op: str
@@ -29,10 +33,13 @@ class Expression:
         """The variables in it."""
         if self.op == "var":
             return frozenset([str(self.value)])
+        if self.op in BINDING:
+            body, bound, *bounds = self.args
+            return frozenset().union(body.names - bound.names, *(arg.names for arg in bounds))
         return frozenset().union(*(arg.names for arg in self.args))
 
-    def has(self, op: str) -> bool:
-        return self.op == op or any(arg.has(op) for arg in self.args)
+    def has(self, *ops: str) -> bool:
+        return self.op in ops or any(arg.has(*ops) for arg in self.args)
 
 
 def number(value: int | Fraction) -> Expression:

@@ -7,78 +7,28 @@ factor   = primary { "!" | "%" | "°" } [ "^" exponent ]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from ssr.orchestrator.equivalence.reading.expression import Expression, constant, number, variable
-from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead, source
+from ssr.orchestrator.equivalence.reading.formula_cursor import END, FormulaCursor
+from ssr.orchestrator.equivalence.reading.names import ACCENTS, CIRCULAR, CONSTANTS, FUNCTIONS, GREEK, READ_FUNCTIONS
+from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead
 
 _MAX_DEPTH = 40
-
-_CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
-_FUNCTIONS = {
-    **{name: name for name in (*_CIRCULAR, "sinh", "cosh", "tanh", "coth", "exp", "ln", "log", "lg")},
-    **{f"arc{name}": f"arc{name}" for name in _CIRCULAR},
-    **{f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan")},
-    **{name: f"ar{name[-4:]}" for form in ("ar", "arc", "a") for name in (f"{form}sinh", f"{form}cosh", f"{form}tanh")},
-    **{name: name for name in ("max", "min", "gcd", "lcm", "abs", "sgn", "floor", "ceil", "det", "Re", "Im")},
-}  # fmt: skip
-_READ_FUNCTIONS = set(_FUNCTIONS) - {"det", "Re", "Im"}
-_CONSTANTS = {"pi": "pi", "infinity": "inf", "infty": "inf", "inf": "inf", "e": "e", "i": "i"}
-_GREEK = set(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-        "ell",
-        "hbar",
-    ]
-)
-_ACCENTS = {"overline", "bar", "hat", "vec", "tilde", "dot", "ddot", "widehat", "mathcal", "mathscr", "boldsymbol"}
-_ACCENTS |= {"overrightarrow", "mathfrak", "bm", "underline"}
 _TIMES, _OVER = ("*", r"\cdot", r"\times", r"\ast"), ("/", r"\div")
 _SUMS = {"+": 0, "-": 0, r"\pm": 1, r"\mp": -1}
 _CLOSES = {"(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
-_KNOWN_WORDS = sorted((*_READ_FUNCTIONS, "pi", "infinity", "sqrt", "cbrt", "mod"), key=len, reverse=True)
-_END = FormulaToken("end", "")
+_KNOWN_WORDS = sorted((*READ_FUNCTIONS, "pi", "infinity", "sqrt", "cbrt", "mod"), key=len, reverse=True)
+_BEGINNERS = READ_FUNCTIONS | GREEK | ACCENTS | {"pi", "infty"}
 
 
-def expression(tokens: Sequence[FormulaToken]) -> Expression:
-    """The formula that all of `tokens` are. Raises NotRead."""
-    parser = _FormulaParser(tokens)
+def expression(tokens: Sequence[FormulaToken], bound: Iterable[str] = ()) -> Expression:
+    """The formula that all of `tokens` are; names that are `bound` are variables. Raises NotRead."""
+    parser = _FormulaParser(tokens, bound)
     tree = parser.sum()
-    if parser.here is not _END:
+    if parser.here is not END:
         raise NotRead(f"cannot read on at {parser.here.text!r}")
     return tree
 
@@ -104,10 +54,10 @@ def _words_apart(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
     return out
 
 
-class _FormulaParser:
-    def __init__(self, tokens: Sequence[FormulaToken]) -> None:
-        self._tokens = _words_apart(tokens)
-        self._at = self._depth = self._bars = 0
+class _FormulaParser(FormulaCursor):
+    def __init__(self, tokens: Sequence[FormulaToken], bound: Iterable[str] = ()) -> None:
+        super().__init__(_words_apart(tokens), bound)
+        self._depth = self._bars = 0
         self._special: dict[str, Callable[[], Expression]] = {
             r"\frac": lambda: Expression("/", (self._argument(), self._argument())),
             r"\binom": lambda: Expression("binom", (self._argument(), self._argument())),
@@ -120,22 +70,11 @@ class _FormulaParser:
             r"\lfloor": lambda: Expression("floor", (self._until(r"\rfloor"),)),
             r"\lceil": lambda: Expression("ceil", (self._until(r"\rceil"),)),
             "|": self._absolute,
+            r"\sum": lambda: self._series("sum"),
+            r"\prod": lambda: self._series("prod"),
+            r"\int": self._integral,
+            r"\lim": self._limit,
         }
-
-    @property
-    def here(self) -> FormulaToken:
-        return self._tokens[self._at] if self._at < len(self._tokens) else _END
-
-    def _next(self) -> FormulaToken:
-        token = self.here
-        self._at += 1
-        return token
-
-    def _took(self, *texts: str) -> bool:
-        if self.here.among(*texts):
-            self._at += 1
-            return True
-        return False
 
     def sum(self) -> Expression:
         self._depth += 1
@@ -157,6 +96,9 @@ class _FormulaParser:
             sign = _SUMS[self._next().text]
             return Expression("pm", (number(0), self._product()), str(sign))
         return self._product()
+
+    def _formula(self, tokens: Sequence[FormulaToken], bound: Iterable[str]) -> Expression:
+        return expression(tokens, bound)
 
     def _product(self) -> Expression:
         if self.here.among("-", "+"):
@@ -189,7 +131,7 @@ class _FormulaParser:
             return token.text != "mod"
         if token.kind == "cmd":
             name = token.text[1:]
-            return token.text in self._special or name in (_READ_FUNCTIONS | _GREEK | _ACCENTS | {"pi", "infty"})
+            return token.text in self._special or name in _BEGINNERS
         return token.among("(", "[", "{", "√", "∛", "∜") or (token.among("|") and not self._bars)
 
     def _factor(self) -> Expression:
@@ -240,13 +182,15 @@ class _FormulaParser:
         raise NotRead(f"cannot read {token.text!r}")
 
     def _named(self, name: str, *, command: bool) -> Expression:
-        if name in _READ_FUNCTIONS and (command or len(name) > 1):
-            return self._function(_FUNCTIONS[name])
-        if name in _CONSTANTS and not (self.here.among("_") and len(name) == 1):
-            return constant(_CONSTANTS[name])
-        if command and name in _ACCENTS:
+        if name in READ_FUNCTIONS and (command or len(name) > 1):
+            return self._function(FUNCTIONS[name])
+        if name in self._bound:
+            return variable(name)
+        if name in CONSTANTS and not (self.here.among("_") and len(name) == 1):
+            return constant(CONSTANTS[name])
+        if command and name in ACCENTS:
             return self._subscripted(f"{name} {self._source_of_argument()}")
-        if command and name not in _GREEK:
+        if command and name not in GREEK:
             raise NotRead(f"the command {name!r}")
         return self._subscripted(name)
 
@@ -309,16 +253,6 @@ class _FormulaParser:
             return number(int(token.text[0]))
         return self._primary()
 
-    def _source_of_argument(self) -> str:
-        """The text of a group or of one token: of a subscript, or under an accent."""
-        if not self._took("{"):
-            return self._next().text
-        start, depth = self._at, 1
-        while depth and self.here is not _END:
-            token = self._next()
-            depth += token.among("{") - token.among("}")
-        return source(self._tokens[start : self._at - 1]).replace(" ", "")
-
     def _root(self) -> Expression:
         degree = number(2)
         if self._took("["):
@@ -337,7 +271,7 @@ class _FormulaParser:
                 base = self._log_base()
             else:
                 power = self._exponent()
-        if power == Expression("neg", (number(1),)) and name in _CIRCULAR:
+        if power == Expression("neg", (number(1),)) and name in CIRCULAR:
             name, power = f"arc{name}", None
         arguments = self._arguments()
         tree = Expression(name, arguments)
@@ -366,7 +300,7 @@ class _FormulaParser:
                 raise NotRead(f"{closing} is missing")
             return tuple(arguments)
         tree = self._signed_factor()
-        while self._begins() and self.here.text.removeprefix("\\") not in _READ_FUNCTIONS:
+        while self._begins() and self.here.text.removeprefix("\\") not in READ_FUNCTIONS:
             tree = Expression("*", (tree, self._factor()))
         if self.here.among("/") and self._at + 1 < len(self._tokens) and self._tokens[self._at + 1].kind == "num":
             self._next()  # sin pi/3, not (sin pi)/3

@@ -3,6 +3,7 @@ r"""Quantities: a formula with a unit behind it or a currency before it."""
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -17,6 +18,7 @@ _CODES = ("USD", "US", "EUR", "GBP", "Rs", "INR")
 _SIGNS = {"$": "dollar", r"\$": "dollar", r"\pounds": "£", r"\euro": "€"}
 _BARE_LETTERS = ("m", "g", "s", "h", "L", "l", "J", "N", "W", "V", "A")
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "mil": 6}
+_DIFFERENTIAL = re.compile(r"[a-zA-Z]*d[a-zA-Z]?")
 _COMPOUND_LIMIT = 4
 _CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
 
@@ -84,7 +86,7 @@ def _currency(tokens: list[FormulaToken]) -> tuple[list[FormulaToken], units.Uni
 
 def _unit(tokens: list[FormulaToken]) -> tuple[list[FormulaToken], units.Unit | None]:
     """The formula's tokens and the unit behind it: the longest one that leaves a formula."""
-    for place in range(1, len(tokens)):
+    for place in range(_past_differentials(tokens), len(tokens)):
         if not _may_begin(tokens, place):
             continue
         unit = units.unit_of(tokens[place:])
@@ -94,6 +96,13 @@ def _unit(tokens: list[FormulaToken]) -> tuple[list[FormulaToken], units.Unit | 
             continue
         return tokens[:place], unit
     return tokens, None
+
+
+def _past_differentials(tokens: Sequence[FormulaToken]) -> int:
+    """Where a unit may begin at the earliest: not in an integral, whose `dx` looks like one."""
+    if not any(token.among(r"\int") for token in tokens):
+        return 1
+    return 1 + max((place for place, token in enumerate(tokens) if _DIFFERENTIAL.fullmatch(token.text)), default=0)
 
 
 def _may_begin(tokens: list[FormulaToken], place: int) -> bool:

@@ -22,7 +22,7 @@ _SIGNS = {
     "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ", "∘": "°", "º": "°", "˚": "°",
     "′": "'", "’": "'", "‘": "'", "″": "''", "“": '"', "”": '"', "…": r"\ldots ", "⋯": r"\ldots ", "ℯ": "e", "ⅇ": "e",
     "ⅈ": "i", "∣": "|", "∥": r"\|", "→": r"\to ", "⇒": r"\Rightarrow ", "⋃": r"\cup ", "∧": r"\wedge ", "∨": r"\vee ",
-    "₹": "₹", "µ": "µ", "μ": r"\mu ",
+    "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "₹": "₹", "µ": "µ", "μ": r"\mu ",
 }  # fmt: skip
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
@@ -48,7 +48,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=\d)(?:\\[,;:! ]|\{,\}|\{\\,\}|[\u202f\u2009\u2007\xa0~'])(?=\d{3}(?!\d))"), "\ue000"),
     (re.compile(r"\{,\}|\{\\,\}"), ","),
     (re.compile(r"(?<!\\)\\!|[\u200b-\u200d\u2060\ufeff\u00ad]"), ""),
-    (re.compile(r"(?<!\\)\\(?:[,;:>]|thinspace|medspace|thickspace|enspace|nobreakspace)(?![A-Za-z])"), " "),
+    (re.compile(r"(?<!\\)\\(?:[,;:>]|(?:thinspace|medspace|thickspace|enspace|nobreakspace)(?![A-Za-z]))"), " "),
     (re.compile(r"\\q?quad(?![A-Za-z])|(?<!\\)\\(?=\s)|~"), " "),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\\[dt]binom(?![A-Za-z])"), r"\\binom"),
