@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 _UNITS = {"m": 1e6, "b": 1e9, "t": 1e12}
-_SIZE = re.compile(r"(?<![a-z0-9.])(?P<active>a?)(?P<number>\d+(?:\.\d+)?)(?P<unit>[mbt])(?![a-z0-9])", re.IGNORECASE)
+_SIZE = re.compile(
+    r"(?<![a-z0-9.])(?P<active>a?)(?P<number>\d{1,6}(?:\.\d{1,6})?)(?P<unit>[mbt])(?![a-z0-9])", re.IGNORECASE
+)
 
 
 def parameters_from_name(model: str) -> int | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, Permanent
+from ssr.engines import plausible
 from ssr.engines.base import ChatMessage
 from ssr.engines.json_connection import JsonConnection
 from ssr.engines.openai_requests import ServerKind
@@ -47,7 +48,7 @@ class ServerTokenizer:
         reply = await self._connection.post("/apply-template", {"messages": _dialogue(messages)})
         match reply.document():
             case {"prompt": str(text)}:
-                return text
+                return plausible.prompt(reply.url, text)
             case _:
                 raise BadReply(f"{reply.url} answered without a prompt")
 
@@ -91,7 +92,7 @@ class ServerTokenizer:
         reply = await self._connection.post("/detokenize", asked)
         match reply.document():
             case {"prompt": str(text)} | {"text": str(text)}:
-                return text
+                return plausible.prompt(reply.url, text)
             case _:
                 raise BadReply(f"{reply.url} answered without a text")
 

@@ -10,7 +10,8 @@ from typing import Any, Self
 from uuid import uuid4
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, SsrError, TimedOut, Unavailable
-from ssr.engines import sglang
+from ssr.core.steps import well_formed
+from ssr.engines import plausible, sglang
 from ssr.engines.answer_tokens import AnswerTokens
 from ssr.engines.base import EngineInfo, Origin
 from ssr.engines.json_connection import JsonConnection
@@ -21,6 +22,8 @@ from ssr.engines.openai_requests import Fields, ServerKind, kind_of
 
 _PATH = "/v1/completions"
 _ABORT_S = 2.0
+#: Tokens of a context whose server does not tell them.
+_NO_BOUND = 2**31 - 1
 #: Where a server of each kind reports its version, for at most so long and so many characters of it.
 _VERSION = {
     ServerKind.VLLM: ("/version", "version"),
@@ -156,16 +159,13 @@ class OpenAiServer:
 
     async def _described(self, card: Mapping[str, Any], kind: ServerKind) -> EngineInfo:
         meta = card["meta"] if isinstance(card.get("meta"), dict) else {}
-        name, count, root = str(card["id"]), meta.get("n_params"), card.get("root")
-        size = (
-            self._known.parameters
-            or (count if type(count) is int and count > 0 else None)
-            or parameters_from_name(name)
-        )
-        context = _context_length(card.get("max_model_len") or meta.get("n_ctx"))
+        name = plausible.model_name(f"{self.connection.base_url}/v1/models", card["id"])
+        root = card.get("root")
+        size = self._known.parameters or plausible.parameters(meta.get("n_params")) or parameters_from_name(name)
+        context = plausible.context(card.get("max_model_len") or meta.get("n_ctx")) or _NO_BOUND
         if kind is ServerKind.SGLANG:
             context = min(context, await sglang.kv_capacity(self.connection) or context)
-        revision = root if isinstance(root, str) and root != name else ""
+        revision = well_formed(root)[:200] if isinstance(root, str) and root != name else ""
         return EngineInfo(name, size, context, 0, revision, kind.value, await self._version(kind))
 
     async def _version(self, kind: ServerKind) -> str:
@@ -178,7 +178,7 @@ class OpenAiServer:
                 reply = (await self.connection.get(path)).document()
         except (SsrError, TimeoutError):
             return ""
-        return str(reply.get(field) or "")[:_VERSION_CHARS] if isinstance(reply, dict) else ""
+        return well_formed(str(reply.get(field) or ""))[:_VERSION_CHARS] if isinstance(reply, dict) else ""
 
     async def _model_card(self) -> dict[str, Any]:
         reply = (await self.connection.get("/v1/models")).document()
@@ -221,8 +221,3 @@ class OpenAiServer:
         if self._aborts:
             await asyncio.wait(self._aborts)
         await self.connection.__aexit__(*exc)
-
-
-def _context_length(reported: object) -> int:
-    """Tokens; without a number, no bound that we know of."""
-    return reported if type(reported) is int and 0 < reported < 2**31 else 2**31 - 1

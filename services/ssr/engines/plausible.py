@@ -6,6 +6,7 @@ An engine that claims such things is broken: its reply is garbage (`BadReply`), 
 from __future__ import annotations
 
 from ssr.core.errors import BadReply
+from ssr.core.steps import well_formed
 
 #: More characters than the tokens of any text average; single tokens (of blanks) have up to 128, so a few are allowed.
 _CHARS_PER_TOKEN = 64
@@ -14,8 +15,36 @@ _CHARS_MORE = 256
 _TOKENS_MORE = 64
 #: Rounding: log probabilities are computed with 16 or 32 bits.
 _ABOVE_ZERO = 1e-3
+#: Names of models; those that are paths of files are the longest.
+_NAME_CHARS = 1000
+#: Of the largest model that there may ever be.
+_PARAMETERS = 10**15
 #: Servers' numbers for a probability of zero are -9999, -3.4e38 and -inf.
 _LEAST = -1e300
+
+
+def model_name(url: str, claimed: object) -> str:
+    """What a model is called. Raises `BadReply`."""
+    if not isinstance(claimed, str) or not 0 < len(claimed) <= _NAME_CHARS or well_formed(claimed) != claimed:
+        raise BadReply(f"{url} claims {claimed!r:.50} as its model's name")
+    return claimed
+
+
+def parameters(claimed: object) -> int | None:
+    """A model's size; None where there is none that can be."""
+    return claimed if type(claimed) is int and 0 < claimed <= _PARAMETERS else None
+
+
+def context(claimed: object) -> int | None:
+    """A model's context in tokens; None where there is none that can be."""
+    return claimed if type(claimed) is int and 0 < claimed < 2**31 else None
+
+
+def prompt(url: str, claimed: str) -> str:
+    """A rendered dialogue. Raises `BadReply`."""
+    if not claimed or well_formed(claimed) != claimed:
+        raise BadReply(f"{url} renders a dialogue as {claimed!r:.50}")
+    return claimed
 
 
 def generated_tokens(url: str, claimed: object, characters: int, most: int) -> int:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, SsrError, Unavailable
+from ssr.core.steps import well_formed
 from ssr.engines import plausible
 from ssr.engines.base import (
     ANYONE,
@@ -273,11 +274,11 @@ class TgiEngine:
 
     def _described(self, reply: object) -> EngineInfo:
         match reply:
-            case {"model_id": str(model), "max_total_tokens": int(total), **more} if total > 0:
-                reported = more.get("parameters")  # only our own engines have it
-                reported = reported if type(reported) is int and reported > 0 else None
+            case {"model_id": str(model), "max_total_tokens": limit, **more} if total := plausible.context(limit):
+                reported = plausible.parameters(more.get("parameters"))  # only our own engines have it
                 size = self._parameters or reported or parameters_from_name(model)
-                revision, version = (str(more.get(name) or "") for name in ("model_sha", "version"))
+                model = plausible.model_name(f"{self._connection.base_url}/info", model)
+                revision, version = (well_formed(str(more.get(name) or ""))[:200] for name in ("model_sha", "version"))
                 kind = _OWN if more.get("router") == _OWN else "tgi"
                 return EngineInfo(model, size, total, max_top_n=0, revision=revision, kind=kind, version=version)
             case _:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest
+from ssr.engines import plausible
 from ssr.engines.base import ChatMessage
 from ssr.engines.json_connection import JsonConnection
 from ssr.engines.tgi_requests import without_images
@@ -36,7 +37,7 @@ class TgiTokenizer:
             raise
         match reply.document():
             case {"templated_text": str(text)}:
-                return text.removeprefix(await self._bos_to_strip(text))
+                return text.removeprefix(await self._bos_to_strip(plausible.prompt(reply.url, text)))
             case _:
                 raise BadReply(f"{self._connection.base_url}/chat_tokenize answered without templated_text")
 

@@ -128,7 +128,7 @@ def _output(reply: Reply) -> tuple[TextGenerationOutput, Mapping[str, Any]]:
             raise BadReply(f"{reply.url} answered without generated_text or details")
     try:
         return TextGenerationOutput.parse_obj_as_instance(document), lists
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # for NaN the type sets itself again and again
         raise BadReply(f"{reply.url} answered something that is not its API: {error}") from error
 
 

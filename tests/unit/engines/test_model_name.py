@@ -20,6 +20,7 @@ from ssr.engines.model_name import parameters_from_name
         ("mistralai/Mixtral-8x7B", None),
         ("openai-community/gpt2", None),
         ("", None),
+        ("9" * 400 + "b", None),
     ],
 )
 def test_parameters_from_name(name: str, parameters: int | None) -> None:
