@@ -87,7 +87,7 @@ wheels: ## Its wheels into native/wheels, from where images take them: for each 
 ##@ Document
 # Not --quiet: that hides warnings from --strict. Material for MkDocs announces a successor at every build.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
-.PHONY: docs docs-check reference results results-check
+.PHONY: docs docs-check reference pictures results results-check
 docs: $(VENV)/.ready-dev ## Build the documentation's site into build/site
 	$(MKDOCS) build --strict
 
@@ -96,6 +96,9 @@ docs-check: $(VENV)/.ready-dev docs ## Whether it builds, and its generated page
 
 reference: $(VENV)/.ready-dev ## Make the pages of settings, commands and protocol again
 	$(BIN)/python docs/generate
+
+pictures: $(VENV)/.ready-dev ## Draw the pictures of the gateway's page again, in a Chromium
+	SSR_PICTURES=docs/build/images $(BIN)/python -m pytest -k pictures tests/integration/gateway/test_gateway_page.py
 
 results: $(VENV)/.ready-dev ## Make the figures in README and docs that are results again, from the records in docs/results
 	$(BIN)/python docs/generate/results.py

@@ -16,12 +16,15 @@ from redis.asyncio import Redis
 from typer.testing import CliRunner, Result
 
 from ssr import __version__
+from ssr.autoscaler.policy.signals import Service
+from ssr.autoscaler.reports import ReportStore
 from ssr.cli.app import app
 from ssr.client import AsyncClient
 from ssr.core.errors import InvalidRequest, NotFound
 from ssr.core.job import JobStatus
 from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.engine_server.simulated.script import truth
+from ssr.engines.load import Load
 from ssr.engines.prompt_fingerprint import prompt_fingerprint
 from ssr.orchestrator.queue.keys import LISTED, JobKeys
 from ssr.orchestrator.queue.listing import EVERYTHING, JobListing, Wanted
@@ -245,6 +248,21 @@ async def test_a_server_reports_what_it_is(stub: Stub) -> None:
     assert (info.limits.max_paths, info.limits.max_batch_requests, info.limits.max_list_limit) == (16, 1000, 500)
     assert info.defaults.paths == 5
     assert not info.defaults.HasField("seed")
+
+
+async def test_pools_are_those_of_the_reports(stub: Stub, system: System) -> None:
+    nothing = await stub.GetPools(pb.GetPoolsRequest(), timeout=LIMIT_S)
+    assert [(pool.name, pool.reports, pool.HasField("decision")) for pool in nothing.pools] == [
+        ("draft", 0, False),
+        ("target", 0, False),
+    ]
+    async with open_redis(system.redis_url) as redis:
+        await ReportStore(redis, ttl_s=60).report_load(Service.DRAFTER, "a", Load(requests_waiting=2), 3)
+        await ReportStore(redis, ttl_s=60).report_load(Service.DRAFTER, "b", Load(requests_running=1), 2)
+    async with AsyncClient(system.address) as client:
+        draft, target = await client.pools()
+    assert (draft.reports, draft.engines_ready, draft.calls_waiting, draft.calls_running) == (2, 3, 2, 1)
+    assert (target.reports, target.decision) == (0, None)
 
 
 async def test_the_client_has_it_all(system: System) -> None:

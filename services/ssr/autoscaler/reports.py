@@ -91,7 +91,7 @@ class ReportStore:
     """The reports; each is forgotten after `ttl_s` seconds. Every method raises Unavailable without Redis."""
 
     def __init__(self, redis: RedisClient, *, ttl_s: float) -> None:
-        self._redis, self._ttl_s = redis, ttl_s
+        self._redis, self.ttl_s = redis, ttl_s
         self._report = Script(redis, "autoscaler/scripts/report")
         self._read = Script(redis, "autoscaler/scripts/read")
         self._decision = Script(redis, "autoscaler/scripts/decision")
@@ -148,10 +148,10 @@ class ReportStore:
         """The newest decision; None when there is none that is fresh."""
         time, value = await self._decision([_DECISIONS], [pool])
         stored = None if value is None else _read_as(_stored, value, pool.encode())
-        return stored.decided if stored and float(time) - stored.at <= self._ttl_s else None
+        return stored.decided if stored and float(time) - stored.at <= self.ttl_s else None
 
     async def _put(self, name: str, payload: bytes) -> None:
-        await self._report([_NOTES, _NOTE + name], [name, payload, round(self._ttl_s * 1000)])
+        await self._report([_NOTES, _NOTE + name], [name, payload, round(self.ttl_s * 1000)])
 
     async def _take_down(self, name: str) -> None:
         with redis_errors():

@@ -5,25 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Self, Unpack, cast
+from typing import Self, Unpack
 
 from grpc import aio
 
 from ssr.client.admin import AsyncAdmin
-from ssr.client.batch import Batch, BatchItem, ServerInfo, batch_from_wire, server_info_from_wire
 from ssr.client.connection import Connection
 from ssr.client.credentials import credentials, warn_of_plaintext
 from ssr.client.deadline import Deadline
 from ssr.client.files import AsyncFiles
-from ssr.client.request import NO_LABELS, SolveOptions, list_request, solve_request
+from ssr.client.request import NO_LABELS, SolveOptions, solve_request
 from ssr.client.retrying import DEFAULT_BACKOFF, Retries, resumed
+from ssr.client.server_calls import ServerCalls, new_key
 from ssr.core.errors import BadReply, SsrError, TimedOut
-from ssr.core.job import Event, Finished, Job, JobPage, JobStatus, Priority
+from ssr.core.job import Event, Finished, Job, Priority
 from ssr.core.retry import Backoff
 from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
 from ssr.runtime.rpc.tenant import WAITER_KEY
@@ -40,7 +39,7 @@ _WAIT_S = 15.0
 _CLEANUP_S = 5.0
 
 
-class AsyncClient:
+class AsyncClient(ServerCalls):
     """SSR at `address` ("host:port", or any gRPC target); an async context manager.
 
     Every call has a deadline: `timeout_s` for those that are answered at once, an argument of their own for `solve`,
@@ -76,11 +75,10 @@ class AsyncClient:
         timeout_s: float | None = CALL_TIMEOUT_S,
         backoff: Backoff = DEFAULT_BACKOFF,
     ) -> None:
-        self._connection = Connection(address, backoff, credentials(tenant, api_key), tls)
+        super().__init__(Connection(address, backoff, credentials(tenant, api_key), tls), timeout_s)
         if api_key and tls is None:
             warn_of_plaintext(address)
         self._backoff = backoff
-        self._timeout_s = timeout_s
         self._owned: dict[str, str] = {}  # who waits for a job -> the job's id
 
     async def __aenter__(self) -> Self:
@@ -133,7 +131,7 @@ class AsyncClient:
         With a `waiter` (a name that no other caller has, 1..64 of A-Z a-z 0-9 -) only until all who wait for it have
         left it, by `cancel` under their names.
         """
-        request = solve_request(problem, idempotency_key or _new_key(), options, priority, labels)
+        request = solve_request(problem, idempotency_key or new_key(), options, priority, labels)
         return await self._submit(request, self._deadline(), waiter)
 
     async def solve(
@@ -147,7 +145,7 @@ class AsyncClient:
         **options: Unpack[SolveOptions],
     ) -> Job:
         """The finished job of a problem, with its paths; `job.status` says whether it has an answer."""
-        request = solve_request(problem, idempotency_key or _new_key(), options, priority, labels)
+        request = solve_request(problem, idempotency_key or new_key(), options, priority, labels)
         deadline = Deadline(timeout_s)
         async with self._owned_job(request, deadline) as owned:
             job = await self._ended(owned.job_id, deadline)
@@ -169,7 +167,7 @@ class AsyncClient:
         Leaving the stream early cancels the job: at once with `contextlib.aclosing`, else at the latest when the
         client closes.
         """
-        request = solve_request(problem, idempotency_key or _new_key(), options, priority, labels)
+        request = solve_request(problem, idempotency_key or new_key(), options, priority, labels)
         deadline = Deadline(timeout_s)
         async with (
             self._owned_job(request, deadline) as owned,
@@ -207,72 +205,6 @@ class AsyncClient:
         """
         request, name = reasoning_pb2.CancelRequest(job_id=job_id), ((WAITER_KEY, waiter),) if waiter else ()
         return job_from_wire(await self._connection.call(self._connection.stub.Cancel, request, self._deadline(), name))
-
-    async def list(
-        self,
-        limit: int = 50,
-        page_token: str = "",
-        *,
-        tenant: str = "",
-        statuses: Iterable[JobStatus | str] = (),
-        labels: Mapping[str, str] = NO_LABELS,
-        created_from: datetime | None = None,
-        created_before: datetime | None = None,
-    ) -> JobPage:
-        """Up to `limit` (1..500) jobs without their paths, newest first, from where a page before ended.
-
-        Of a tenant, with any of the statuses, all of the labels, created from one time on and before another; what is
-        left out is any.
-        """
-        request = list_request(limit, page_token, tenant, statuses, labels, (created_from, created_before))
-        reply = await self._connection.call(self._connection.stub.List, request, self._deadline())
-        return JobPage(tuple(job_from_wire(job) for job in reply.jobs), reply.next_page_token)
-
-    async def create_batch(
-        self,
-        problems: Sequence[str | BatchItem],
-        *,
-        idempotency_key: str = "",
-        priority: Priority | str = Priority.BATCH,
-        labels: Mapping[str, str] = NO_LABELS,
-        **options: Unpack[SolveOptions],
-    ) -> Batch:
-        """Queue 1..1000 problems as one object; all of them are checked before any is queued.
-
-        A `BatchItem` has options and labels of its own over those of all.
-        """
-        items = [BatchItem(one) if isinstance(one, str) else one for one in problems]
-        requests = [
-            solve_request(
-                item.problem,
-                "",
-                cast(SolveOptions, {**options, **item.options}),
-                item.priority or priority,
-                {**labels, **item.labels},
-            )
-            for item in items
-        ]
-        request = reasoning_pb2.CreateBatchRequest(requests=requests, idempotency_key=idempotency_key or _new_key())
-        return batch_from_wire(
-            await self._connection.call(self._connection.stub.CreateBatch, request, self._deadline())
-        )
-
-    async def get_batch(self, batch_id: str, limit: int = 100, page_token: str = "") -> Batch:
-        """The batch as it is now, with up to `limit` (1..500) of its jobs."""
-        request = reasoning_pb2.GetBatchRequest(batch_id=batch_id, limit=limit, page_token=page_token)
-        return batch_from_wire(await self._connection.call(self._connection.stub.GetBatch, request, self._deadline()))
-
-    async def delete(self, job_id: str) -> None:
-        """Remove a job with all that is kept of it, for good; one that is not finished is cancelled first."""
-        request = reasoning_pb2.DeleteJobRequest(job_id=job_id)
-        await self._connection.call(self._connection.stub.DeleteJob, request, self._deadline())
-
-    async def server_info(self) -> ServerInfo:
-        """What the server is and takes."""
-        request = reasoning_pb2.GetServerInfoRequest()
-        return server_info_from_wire(
-            await self._connection.call(self._connection.stub.GetServerInfo, request, self._deadline())
-        )
 
     @asynccontextmanager
     async def _owned_job(self, request: reasoning_pb2.SolveRequest, deadline: Deadline) -> AsyncGenerator[_Owned]:
@@ -340,9 +272,6 @@ class AsyncClient:
             async for message in messages:
                 yield event_from_wire(message)
 
-    def _deadline(self) -> Deadline:
-        return Deadline(self._timeout_s)
-
 
 @dataclass(slots=True)
 class _Owned:
@@ -354,7 +283,3 @@ class _Owned:
 
 def _broken_off(job_id: str) -> BadReply:
     return BadReply(f"the events of job {job_id} ended before the job did")
-
-
-def _new_key() -> str:
-    return uuid.uuid4().hex

@@ -74,6 +74,7 @@ def gateway_app(front: Front) -> ASGIApp:
         routes += [
             Route("/ui", page.enter),
             Route("/ui/api/info", page.info),
+            Route("/ui/api/pools", page.pools),
             Route("/ui/api/jobs", page.jobs),
             Route("/ui/api/jobs", _endpoint(page.submit), methods=["POST"]),
             Route("/ui/api/jobs/{id}", page.job),

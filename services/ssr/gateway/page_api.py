@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp
 
 from ssr.client import AsyncClient, job_to_json
-from ssr.core.errors import SsrError
+from ssr.core.errors import BadReply, SsrError
 from ssr.gateway.asking import own_options
 from ssr.gateway.caller import Caller
 from ssr.gateway.completion import data
@@ -57,6 +57,15 @@ class Page:
         client = self._client(request)
         try:
             return JSONResponse(asdict(await client.server_info()))
+        except SsrError as error:
+            raise from_ssr(error, {}) from None
+
+    async def pools(self, request: Request) -> Response:
+        """{"pools": ...}: null where the server is of a version that does not report them."""
+        try:
+            return JSONResponse({"pools": [asdict(pool) for pool in await self._client(request).pools()]})
+        except BadReply:
+            return JSONResponse({"pools": None})
         except SsrError as error:
             raise from_ssr(error, {}) from None
 

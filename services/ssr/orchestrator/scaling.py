@@ -15,7 +15,7 @@ from ssr.autoscaler.election import RedisLock, leading
 from ssr.autoscaler.keda import ExternalScaler
 from ssr.autoscaler.loop import Autoscaler
 from ssr.autoscaler.metrics import ScalingMetrics
-from ssr.autoscaler.reporter import MISSED_REPORTS, keep_reporting
+from ssr.autoscaler.reporter import keep_reporting
 from ssr.autoscaler.reports import ReportStore
 from ssr.externalscaler import externalscaler_pb2_grpc
 from ssr.orchestrator.queue.job_queue import JobQueue
@@ -33,12 +33,13 @@ _LEASE_S, _RENEW_S, _RETRY_S = 15.0, 10.0, 2.0
 async def taking_part(
     settings: OrchestratorSettings,
     redis: RedisClient,
+    report_store: ReportStore,
     workload: WorkloadEstimate,
     queue: JobQueue,
     telemetry: Telemetry,
 ) -> AsyncIterator[tuple[Sequence[Servicer], asyncio.Event]]:
     """Takes part while the block runs. Yields what is to be served for it, and what ends its streams once set."""
-    report_store, ending = ReportStore(redis, ttl_s=MISSED_REPORTS * settings.report_s), asyncio.Event()
+    ending = asyncio.Event()
 
     async def report() -> None:
         await report_store.report_workload(settings.replica, await workload.look(queue))

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from ssr.autoscaler.reporter import MISSED_REPORTS
+from ssr.autoscaler.reports import ReportStore
 from ssr.orchestrator.api.admin import AdminServicer
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.api.batches import Batches
@@ -127,13 +129,16 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             max_unfinished=settings.max_unfinished,
         )
         visibility = Visibility(apart=settings.subtenants_apart)
-        servicer = ReasoningServicer(store, wakeups, intake, batches, information, visibility)
+        reports = ReportStore(redis, ttl_s=MISSED_REPORTS * settings.report_s)
+        servicer = ReasoningServicer(store, wakeups, intake, batches, information, visibility, reports)
         add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)
         admin = AdminServicer(control, store, queue, _now_ms, retention_s=settings.retention_s)
         administer = partial(admin_pb2_grpc.add_AdminServiceServicer_to_server, admin)
         files = FileServicer(FileStore(redis, settings.files), settings.files, _now_ms)
         keep_files = partial(files_pb2_grpc.add_FileServiceServicer_to_server, files)
-        scalers, ending = await stack.enter_async_context(taking_part(settings, redis, workload, queue, telemetry))
+        scalers, ending = await stack.enter_async_context(
+            taking_part(settings, redis, reports, workload, queue, telemetry)
+        )
         keys = None
         if settings.api_keys is not None:
             keys = await stack.enter_async_context(open_api_keys(settings.api_keys, settings.administrator))

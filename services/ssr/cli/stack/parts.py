@@ -93,12 +93,12 @@ def ssr_parts(setup: Setup, ports: Ports, models: Mapping[str, Path], redis_url:
     return (
         _engine("draft-engine", ports.draft_engine, setup.draft, models, draft_threads),
         _engine("target-engine", ports.target_engine, setup.target, models, target_threads),
-        _service("selector", ports.selector, _uses_engine("SELECTOR", target_url)),
-        _service("drafter", ports.drafter, _uses_engine("DRAFTER", draft_url)),
+        _service("selector", ports.selector, _uses_engine("SELECTOR", target_url, redis_url)),
+        _service("drafter", ports.drafter, _uses_engine("DRAFTER", draft_url, redis_url)),
         _service(
             "verifier",
             ports.verifier,
-            {**_uses_engine("VERIFIER", target_url), "SSR_VERIFIER_SCORER": setup.scorer.value},
+            {**_uses_engine("VERIFIER", target_url, redis_url), "SSR_VERIFIER_SCORER": setup.scorer.value},
         ),
         _service("orchestrator", ports.orchestrator, {**_uses_all(ports, redis_url), **_defaults(setup)}, Tier.API),
         *([] if ports.gateway is None else [_gateway(ports.gateway, ports.orchestrator)]),
@@ -153,8 +153,10 @@ def _listens(service: str, port: int) -> dict[str, str]:
     return {f"SSR_{service}_{name}": value for name, value in own.items()} | {TETHER: "1"}
 
 
-def _uses_engine(service: str, url: str) -> dict[str, str]:
+def _uses_engine(service: str, url: str, redis_url: str) -> dict[str, str]:
+    """Its load is reported, for whoever looks at the pools."""
     return {
+        f"SSR_{service}_REDIS_URL": redis_url,
         f"SSR_{service}_ENGINE__KIND": "tgi",
         f"SSR_{service}_ENGINE__URLS": url,
         f"SSR_{service}_ENGINE__TIMEOUT_S": str(_ENGINE_TIMEOUT_S),

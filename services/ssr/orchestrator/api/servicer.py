@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager, suppress
 
 from grpc import aio
 
+from ssr.autoscaler.reports import ReportStore
 from ssr.core.errors import InvalidRequest, NotFound, Unavailable, plain
 from ssr.core.limits import check_within
 from ssr.orchestrator.api.batches import Batches
 from ssr.orchestrator.api.intake import Intake
+from ssr.orchestrator.api.pools import pools_of
 from ssr.orchestrator.api.server_info import ServerInformation
 from ssr.orchestrator.api.visibility import Visibility, wanted_of
 from ssr.orchestrator.api.watch import ended, follow
@@ -49,9 +51,11 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         batches: Batches,
         information: ServerInformation,
         visibility: Visibility,
+        reports: ReportStore,
     ) -> None:
         self._store, self._wakeups, self._intake = store, wakeups, intake
         self._batches, self._information, self._visibility = batches, information, visibility
+        self._reports = reports
 
     async def Submit(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: _Context
@@ -140,6 +144,11 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         self, request: reasoning_pb2.GetServerInfoRequest, context: _Context
     ) -> reasoning_pb2.ServerInfo:
         return await self._information.get()
+
+    async def GetPools(  # noqa: N802 - gRPC's name
+        self, request: reasoning_pb2.GetPoolsRequest, context: _Context
+    ) -> reasoning_pb2.Pools:
+        return pools_of(await self._reports.read(), self._reports.ttl_s)
 
     async def _shown(self, job_id: str, context: _Context) -> str:
         """The id of a job that the caller may see. Raises: InvalidRequest, NotFound."""
