@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
+import uvloop
 from aiohttp import web
 from engine_servers import ScriptedServer, scripted
 
@@ -220,6 +221,98 @@ async def test_a_connection_that_broke_is_counted() -> None:
         with pytest.raises(Unavailable):
             await engine.get("/info")
         assert engine.losses == 1
+
+
+async def test_interim_replies_are_passed_over() -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Type: text/plain\r\n\r\n"
+    async with RawServer(says(hints, OK)).running() as server, connection(server.url) as engine:
+        for _ in range(2):
+            reply = await engine.get("/info")
+            assert (reply.document(), dict(reply.headers)) == ({}, {"content-length": "2"})
+        assert server.accepted == 1
+
+
+async def test_a_reply_that_ends_with_its_connection() -> None:
+    def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n[1]")
+        writer.close()
+
+    async with RawServer(answer).running() as server, connection(server.url) as engine:
+        assert [(await engine.get("/info")).document() for _ in range(2)] == [[1], [1]]
+        assert server.accepted == 2
+
+
+@pytest.mark.parametrize("head", [CHUNKED + b"5\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", CHUNKED[:9]])
+async def test_a_reply_that_is_cut_off_is_a_broken_connection(head: bytes) -> None:
+    def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(head + b"[")
+        writer.close()
+
+    async with RawServer(answer).running() as server, connection(server.url) as engine:
+        with pytest.raises(Unavailable, match="before its answer was complete"):
+            await engine.get("/info")
+        assert engine.losses == 1
+
+
+async def test_a_second_reply_is_nobodys() -> None:
+    """It must not become the answer to the next request on the connection."""
+    secret = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Its: 1\r\n\r\n"secret"'
+    async with RawServer(says(OK + secret)).running() as server, connection(server.url) as engine:
+        for _ in range(3):
+            reply = await engine.get("/info")
+            assert (reply.document(), "x-its" in reply.headers) == ({}, False)
+        assert server.accepted == 3
+
+
+@pytest.mark.parametrize("keep", [b"HTTP/1.1 200 OK\r\nConnection: close\r\n", b"HTTP/1.0 200 OK\r\n"])
+async def test_a_connection_that_the_engine_will_close_is_not_used_again(keep: bytes) -> None:
+    async with (
+        RawServer(says(keep + b"Content-Length: 2\r\n\r\n{}")).running() as server,
+        connection(server.url) as engine,
+    ):
+        for _ in range(3):
+            assert (await engine.get("/info")).document() == {}
+        assert server.accepted == 3
+
+
+async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_connection, "_KEEP_ALIVE_S", 0.01)
+    async with RawServer(says(OK)).running() as server, connection(server.url) as engine:
+        await asyncio.gather(*(engine.get("/info") for _ in range(3)))
+        async with asyncio.timeout(5):
+            while server.open:
+                server.closed.clear()
+                await server.closed.wait()
+        assert (await engine.get("/info")).document() == {}
+
+
+async def test_a_packed_reply() -> None:
+    packed = gzip.compress(b'{"text": "' + b"x" * 500_000 + b'"}')
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    async with RawServer(says(head, packed)).running() as server, connection(server.url) as engine:
+        for _ in range(2):
+            assert len((await engine.get("/info")).document()["text"]) == 500_000
+        assert server.accepted == 1
+
+
+async def test_a_packing_that_nobody_asked_for() -> None:
+    answer = says(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx")
+    async with RawServer(answer).running() as server, connection(server.url) as engine:
+        with pytest.raises(Unavailable, match="packed as br"):
+            await engine.get("/info")
+
+
+def test_calls_and_streams_under_the_loop_that_services_run_on() -> None:
+    async def called() -> None:
+        async with RawServer(says(OK)).running() as server, connection(server.url) as engine:
+            assert [(await engine.get("/info")).document() for _ in range(2)] == [{}, {}]
+            assert server.accepted == 1
+        async with RawServer(says(EVENTS, b"data: 1\n\n")).running() as server, connection(server.url) as engine:
+            events = engine.events("/generate_stream", {})
+            assert await anext(events) == [b"1"]
+            await events.aclose()
+
+    uvloop.run(called())
 
 
 async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
