@@ -7,7 +7,9 @@ from pathlib import Path
 
 from hypothesis import settings
 
-sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("unit", "integration", "faults", "fuzz", "pods")]
+sys.path[:0] = [
+    str(Path(__file__).parent / folder) for folder in ("unit", "chart", "integration", "faults", "fuzz", "pods")
+]
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("ssr", deadline=None)

@@ -37,7 +37,8 @@ def test_a_form_has_fields_that_a_forge_knows(file: Any) -> None:
 
 
 def test_hosted_ci_calls_the_targets_of_ci_run() -> None:
-    ours = re.findall(r"^make ([a-z-]+)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    lines = re.findall(r"^make (.+)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    ours = [word for line in lines for word in line.split() if re.fullmatch(r"[a-z][a-z-]*", word)]
     steps = [step for job in read(".github/workflows/ci.yaml")["jobs"].values() for step in job["steps"]]
     hosted = [step["run"] for step in steps if step.get("run", "").startswith("make ")]
     assert sorted(hosted) == sorted(f"make {target}" for target in ours)
