@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
-from ssr.orchestrator.queue.job_queue import Backlog, JobQueue, QueuedJob, QueueLimits
+from ssr.orchestrator.queue.job_queue import Arriving, Backlog, JobQueue, QueuedJob, QueueLimits
 from ssr.orchestrator.queue.keys import GROUP, UNFINISHED, stream
 from ssr.runtime.redis.client import open_redis
 
@@ -28,7 +28,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 async def put(
     queue: JobQueue, job_id: str, priority: Priority = INTERACTIVE, tenant: str = "t", paths: int = 3
 ) -> None:
-    await queue.enqueue(job_id, priority, tenant, paths, now_ms=1, oldest_ms=0)
+    await queue.enqueue([Arriving(job_id, priority, paths)], tenant, now_ms=1, oldest_ms=0)
 
 
 async def taken(queue: JobQueue, priorities: tuple[Priority, ...] = BOTH) -> QueuedJob:

@@ -21,8 +21,8 @@ from ssr.orchestrator.rate_settings import rates_of
 from ssr.orchestrator.service import running_orchestrator
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.redis.client import open_redis
+from ssr.v1 import admin_pb2, admin_pb2_grpc, reasoning_pb2_grpc
 from ssr.v1 import reasoning_pb2 as pb
-from ssr.v1 import reasoning_pb2_grpc
 
 LIMIT_S = 30
 NOW = 1_700_000_000_000
@@ -70,6 +70,16 @@ async def test_tokens_count_when_they_are_used(redis_url: str) -> None:
         assert caught.value.delay_s == 120
         await rates.take("a", 5, NOW + 120_000)
         await rates.ended(replace(job, tenant="b"), NOW)
+
+
+async def test_what_was_taken_can_be_given_back(redis_url: str) -> None:
+    async with open_redis(redis_url) as redis:
+        rates = Rates(redis, RateLimits(tenants={"*": Rate(jobs=10)}))
+        await rates.take("a", 8, NOW, jobs=8)
+        with pytest.raises(Overloaded, match="10 jobs"):
+            await rates.take("a", 3, NOW, jobs=3)
+        await rates.give_back("a", 8, NOW, jobs=8)
+        await rates.take("a", 10, NOW, jobs=10)
 
 
 def test_rates_as_settings_write_them() -> None:
@@ -138,3 +148,39 @@ async def test_tenants_under_one_key_may_be_walled_off(services: Services, tmp_p
                     await other.get(mine.job_id)
                 assert (await other.list()).jobs == ()
             assert [job.job_id for job in (await eu.list()).jobs] == [mine.job_id]
+
+
+async def test_a_batch_is_taken_in_whole_or_not_at_all(services: Services) -> None:
+    """Neither a rate nor the room in the queue lets a part of a batch through, and what is refused takes nothing."""
+    update = {"tenant_rates": "rated=jobs:4", "max_unfinished": 6}
+    settings = OrchestratorSettings.model_validate({**services.orchestrator.model_dump(), **update})
+    async with running_orchestrator(settings) as port, aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = reasoning_pb2_grpc.ReasoningServiceStub(channel)
+        admin = admin_pb2_grpc.AdminServiceStub(channel)
+        await admin.PauseQueue(admin_pb2.PauseQueueRequest(), timeout=LIMIT_S)
+
+        async def batch(jobs: int, tenant: str, key: str = "") -> pb.Batch:
+            requests = [pb.SolveRequest(problem=f"1+{n}?", options=pb.Options(paths=1, seed=1)) for n in range(jobs)]
+            asked = pb.CreateBatchRequest(requests=requests, idempotency_key=key)
+            made: pb.Batch = await stub.CreateBatch(asked, metadata=[("x-ssr-tenant", tenant)], timeout=LIMIT_S)
+            return made
+
+        async def jobs_of(tenant: str) -> int:
+            listed = await stub.List(pb.ListRequest(tenant=tenant), timeout=LIMIT_S)
+            return len(listed.jobs)
+
+        async def refused(jobs: int, tenant: str, key: str = "") -> None:
+            with pytest.raises(aio.AioRpcError) as caught:
+                await batch(jobs, tenant, key)
+            assert caught.value.code() is StatusCode.RESOURCE_EXHAUSTED
+
+        assert (await batch(3, "rated", "first")).total == 3
+        await refused(2, "rated", "second")
+        assert await jobs_of("rated") == 3
+        assert (await batch(1, "rated")).total == 1
+        assert (await batch(3, "rated", "first")).total == 3, "what there is takes nothing"
+        await refused(3, "other")
+        assert await jobs_of("other") == 0
+        assert (await batch(2, "other", "room")).total == 2
+        await refused(1, "other")
+        await admin.ResumeQueue(admin_pb2.ResumeQueueRequest(), timeout=LIMIT_S)

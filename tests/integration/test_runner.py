@@ -30,7 +30,7 @@ from ssr.core.types import (
     Written,
 )
 from ssr.orchestrator.metrics.job_records import JobRecords
-from ssr.orchestrator.queue.job_queue import JobQueue, QueuedJob, QueueLimits
+from ssr.orchestrator.queue.job_queue import Arriving, JobQueue, QueuedJob, QueueLimits
 from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.keys import JobKeys
 from ssr.orchestrator.queue.wakeups import Wakeups
@@ -96,7 +96,7 @@ class Replica:
 
     async def submit(self, asked: Options = ONE_PATH) -> QueuedJob:
         await self.store.create(JOB, JobRequest("What is 2 + 2?", asked), "default", "f", 1_000_000)
-        await self.queue.enqueue(JOB, Priority.INTERACTIVE, "default", 1, now_ms=1, oldest_ms=0)
+        await self.queue.enqueue([Arriving(JOB, Priority.INTERACTIVE, 1)], "default", now_ms=1, oldest_ms=0)
         entry = await self.queue.take((Priority.INTERACTIVE,))
         assert entry is not None
         return entry

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from ssr.core.job import Priority
-from ssr.orchestrator.queue.job_queue import JobQueue, QueuedJob, QueueLimits
+from ssr.orchestrator.queue.job_queue import Arriving, JobQueue, QueuedJob, QueueLimits
 from ssr.orchestrator.queue.wakeups import Wakeups
 from ssr.orchestrator.run.capacity import Capacity
 from ssr.orchestrator.run.runner import Fate
@@ -44,7 +44,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 async def put(queue: JobQueue, job_id: str, paths: int = 1) -> None:
-    await queue.enqueue(job_id, Priority.INTERACTIVE, "t", paths, now_ms=1, oldest_ms=0)
+    await queue.enqueue([Arriving(job_id, Priority.INTERACTIVE, paths)], "t", now_ms=1, oldest_ms=0)
 
 
 async def test_a_worker_that_leaves_does_not_wait_for_jobs_that_are_stuck(redis: Redis) -> None:

@@ -119,7 +119,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             admission, store, queue, workload, watch, _now_ms, retention_s=settings.retention_s, rates=rates
         )
         batch_store = BatchStore(redis, retention_s=settings.retention_s)
-        batches = Batches(admission, intake, store, queue, batch_store, _now_ms)
+        batches = Batches(admission, intake, store, batch_store, _now_ms)
         information = ServerInformation(
             stages.selector,
             stages.drafter.measure,

@@ -11,7 +11,7 @@ from ssr.core.errors import PermissionDenied
 from ssr.core.job import Job
 from ssr.orchestrator.queue.control import ALL, QueueControl
 from ssr.orchestrator.queue.identifiers import check_job_id
-from ssr.orchestrator.queue.job_queue import JobQueue
+from ssr.orchestrator.queue.job_queue import Arriving, JobQueue
 from ssr.orchestrator.queue.job_store import Clock, JobStore
 from ssr.runtime.rpc.job_wire import job_to_wire
 from ssr.runtime.rpc.tenant import CALLER
@@ -85,15 +85,9 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         await self._queue.drop(job.job_id)
         now_ms = self._now()
         created_ms = now_ms if job.created is None else round(job.created.timestamp() * 1000)
-        await self._queue.enqueue(
-            job.job_id,
-            job.priority,
-            job.tenant,
-            job.options.paths,
-            now_ms=created_ms,
-            oldest_ms=now_ms - 1000 * self._retention_s,
-            labels=dict(job.labels),
-        )
+        again = Arriving(job.job_id, job.priority, job.options.paths, dict(job.labels))
+        oldest_ms = now_ms - 1000 * self._retention_s
+        await self._queue.enqueue([again], job.tenant, now_ms=created_ms, oldest_ms=oldest_ms)
         await self._store.keep(job.job_id)
 
     async def _state(self) -> admin_pb2.QueueState:

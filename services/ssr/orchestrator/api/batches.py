@@ -7,19 +7,18 @@ import base64
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ssr.core.errors import InvalidRequest, SsrError, Violation, echoed
-from ssr.core.job import JobStatus
+from ssr.core.job import JobRequest, JobStatus
 from ssr.core.limits import check_key, check_labels, check_tenant
 from ssr.orchestrator.api.admission import Admission
-from ssr.orchestrator.api.intake import Intake, job_id_of
+from ssr.orchestrator.api.intake import Intake, each, job_id_of
 from ssr.orchestrator.queue.batch_store import BatchStore, no_batch
 from ssr.orchestrator.queue.identifiers import is_identifier
-from ssr.orchestrator.queue.job_queue import JobQueue
 from ssr.orchestrator.queue.job_store import Clock, JobStore
 from ssr.orchestrator.queue.listing import Shown
 from ssr.runtime.rpc.job_wire import job_to_wire, status_number
@@ -29,70 +28,67 @@ MAX_BATCH = 1000
 #: The label of a batch's jobs.
 BATCH_LABEL = "ssr/batch"
 _DEFAULT_PAGE, _MAX_PAGE = 100, 500
-#: Requests that are checked, or queued, at a time; and statuses that are read together.
-_AT_A_TIME = 16
+#: Statuses that are read together.
 _CHUNK = 500
 _MAX_VIOLATIONS = 20
-
-Item = TypeVar("Item")
 
 
 class Batches:
     """Makes batches and reports them."""
 
-    def __init__(
-        self, admission: Admission, intake: Intake, store: JobStore, queue: JobQueue, batches: BatchStore, now: Clock
-    ) -> None:
-        self._admission, self._intake, self._store, self._queue = admission, intake, store, queue
+    def __init__(self, admission: Admission, intake: Intake, store: JobStore, batches: BatchStore, now: Clock) -> None:
+        self._admission, self._intake, self._store = admission, intake, store
         self._batches, self._now = batches, now
 
     async def create(self, request: reasoning_pb2.CreateBatchRequest, tenant: str) -> str:
-        """Check all requests, then queue them; the batch's id. Trying again with the same key goes on.
+        """Check all requests, then queue all of them or none; the batch's id. Trying again with the same key goes on.
 
         Raises: InvalidRequest with every field that is wrong, as requests[3].problem; Conflict; Overloaded when there
-        is no room for all; Unavailable.
+        is no room for all, or a rate does not let all through; Unavailable.
         """
         check_tenant(tenant)
         _check(request)
-        await self._check_all(request)
         batch_id = _batch_id(tenant, request.idempotency_key)
-        await self._queue.check_room(job_id_of(tenant, _key(batch_id, 0)), tenant, len(request.requests))
-        await self._batches.create(batch_id, _fingerprint(request), tenant, len(request.requests), self._now())
-        made: list[str] = []
-
-        async def submit(number: int, one: reasoning_pb2.SolveRequest) -> None:
-            item = _item(request, batch_id, number, one)
-            made.append(await self._intake.submit(item, tenant, own_labels={BATCH_LABEL: batch_id}))
-
+        checked = await self._checked(request, batch_id)
+        new = await self._batches.create(batch_id, _fingerprint(request), tenant, len(checked), self._now())
+        making = asyncio.ensure_future(self._intake.submit_all(checked, tenant, {BATCH_LABEL: batch_id}))
         try:
-            await _each(list(enumerate(request.requests)), submit)
-        except BaseException:
-            if not request.idempotency_key:  # nobody can find what was made
-                await asyncio.shield(self._abandon(made))
+            await asyncio.shield(making)
+        except asyncio.CancelledError:
+            if not request.idempotency_key:  # nobody can find what is made
+                await asyncio.shield(self._abandon(making))
+            raise
+        except SsrError:
+            if new:
+                await self._batches.forget(batch_id)
             raise
         return batch_id
 
-    async def _check_all(self, request: reasoning_pb2.CreateBatchRequest) -> None:
+    async def _checked(
+        self, request: reasoning_pb2.CreateBatchRequest, batch_id: str
+    ) -> list[tuple[reasoning_pb2.SolveRequest, JobRequest]]:
+        """The requests as those of jobs, with all defaults filled in."""
         violations: list[Violation] = []
+        items = [_item(request, batch_id, number, one) for number, one in enumerate(request.requests)]
+        found: dict[int, JobRequest] = {}
 
-        async def check(number: int, one: reasoning_pb2.SolveRequest) -> None:
+        async def check(number: int) -> None:
             try:
-                if one.idempotency_key:
+                if request.requests[number].idempotency_key:
                     raise InvalidRequest("idempotency_key", "is the batch's to have; leave it out")
-                await self._admission.check(one)
+                found[number] = await self._admission.check(items[number])
             except InvalidRequest as error:
                 violations.extend(Violation(f"requests[{number}].{v.field}", v.message) for v in error.violations)
 
-        await _each(list(enumerate(request.requests)), check)
+        await each(range(len(items)), check)
         if violations:
             raise InvalidRequest.of(sorted(violations, key=lambda v: v.field)[:_MAX_VIOLATIONS])
+        return [(item, found[number]) for number, item in enumerate(items)]
 
-    async def _abandon(self, job_ids: Sequence[str]) -> None:
-        for job_id in job_ids:
-            try:
+    async def _abandon(self, making: asyncio.Future[list[str]]) -> None:
+        with suppress(SsrError):
+            for job_id in await making:
                 await self._intake.cancel(job_id)
-            except SsrError:
-                return
 
     async def get(self, request: reasoning_pb2.GetBatchRequest, shown: Shown) -> reasoning_pb2.Batch:
         """The batch as it is now. Raises: InvalidRequest, NotFound."""
@@ -134,28 +130,6 @@ class Batches:
         for begin in range(0, len(ids), _CHUNK):
             for status in await self._store.statuses(ids[begin : begin + _CHUNK]):
                 yield status
-
-
-async def _each(items: Sequence[tuple[int, Item]], work: Callable[[int, Item], Awaitable[None]]) -> None:
-    """Work on all, a few at a time; the first error is raised as it is."""
-    free = asyncio.Semaphore(_AT_A_TIME)
-
-    async def one(number: int, item: Item) -> None:
-        async with free:
-            await work(number, item)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for number, item in items:
-                group.create_task(one(number, item))
-    except* SsrError as errors:
-        first: BaseException = errors
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        error = first
-    else:
-        return
-    raise error
 
 
 def _check(request: reasoning_pb2.CreateBatchRequest) -> None:

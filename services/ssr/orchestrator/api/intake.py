@@ -6,17 +6,18 @@ import asyncio
 import base64
 import hashlib
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import TypeVar
 
 from ssr.core.errors import SsrError
 from ssr.core.job import JobRequest, JobStatus
 from ssr.core.limits import check_tenant
 from ssr.orchestrator.api.admission import Admission
 from ssr.orchestrator.metrics.job_records import JobRecords
-from ssr.orchestrator.queue.job_queue import JobQueue
+from ssr.orchestrator.queue.job_queue import Arriving, JobQueue
 from ssr.orchestrator.queue.job_store import LATE, LEFT, Clock, JobStore, Made, Waiter
 from ssr.orchestrator.queue.rates import Rates
 from ssr.orchestrator.queue.stored_job import fingerprint_of
@@ -25,6 +26,9 @@ from ssr.runtime.rpc.job_wire import PRIORITY
 from ssr.runtime.telemetry.tracing import current_span
 from ssr.v1 import reasoning_pb2
 
+#: Jobs of a batch that are checked, or made, at a time.
+_AT_A_TIME = 16
+Item = TypeVar("Item")
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -61,7 +65,6 @@ class Intake:
         request: reasoning_pb2.SolveRequest,
         tenant: str,
         waiter: Waiter | None = None,
-        own_labels: Mapping[str, str] = NO_LABELS,
     ) -> str:
         """Queue a request, or join the job it names; answers with the job's id.
 
@@ -76,10 +79,7 @@ class Intake:
         """
         try:
             check_tenant(tenant)
-            asked = await self._admission.check(request)
-            request.priority = PRIORITY.number(asked.priority)  # said or not, it is the same request
-            asked = replace(asked, labels=tuple(sorted({**dict(asked.labels), **own_labels}.items())))
-            named = _Named(request.idempotency_key, fingerprint_of(request), tenant)
+            named, asked = _named(request, await self._admission.check(request), tenant, NO_LABELS)
             making = asyncio.ensure_future(self._make(named, asked, waiter))
             try:
                 return await asyncio.shield(making)
@@ -125,20 +125,74 @@ class Intake:
         )
         if not made.left and (made.new or not await self._store.final(job_id)):
             oldest = now - 2 * self._retention_ms
-            await self._queue.enqueue(
-                job_id,
-                asked.priority,
-                named.tenant,
-                paths,
-                now_ms=now,
-                oldest_ms=oldest,
-                labels=dict(asked.labels),
-            )
+            await self._queue.enqueue([_arriving(job_id, asked)], named.tenant, now_ms=now, oldest_ms=oldest)
             await self._store.keep(job_id)
         if made.new:
-            self._workload.submitted(paths)
-            self._watch.jobs.submitted(asked.priority)
+            self._count(asked)
         return made
+
+    def _count(self, asked: JobRequest) -> None:
+        self._workload.submitted(asked.options.paths)
+        self._watch.jobs.submitted(asked.priority)
+
+    async def submit_all(
+        self,
+        requests: Sequence[tuple[reasoning_pb2.SolveRequest, JobRequest]],
+        tenant: str,
+        own_labels: Mapping[str, str],
+    ) -> list[str]:
+        """Queue requests that have keys and were checked, all of them or none; the jobs' ids. Those that are there
+        already are joined, and take nothing of a rate.
+
+        Raises: Conflict, Overloaded; Unavailable while a part that must be asked is away.
+        """
+        named = [_named(request, asked, tenant, own_labels) for request, asked in requests]
+        jobs = {job_id_of(tenant, name.key): (name, asked) for name, asked in named}
+        try:
+            known = dict(zip(jobs, await self._store.statuses(list(jobs)), strict=True))
+            new = [asked for job_id, (_, asked) in jobs.items() if known[job_id] is None]
+            await self._queue.check_room("", tenant, len(new))
+            async with self._taken(new, tenant):
+                await self._make_all(jobs, known, tenant)
+        except SsrError as error:
+            self._watch.jobs.refused(error)
+            raise
+        for asked in new:
+            self._count(asked)
+        return list(jobs)
+
+    @asynccontextmanager
+    async def _taken(self, new: Sequence[JobRequest], tenant: str) -> AsyncIterator[None]:
+        """Take what jobs take of a rate, and give it back where they do not come to be."""
+        if not new or not self._rates.limit(tenant):
+            yield
+            return
+        paths, now = sum(asked.options.paths for asked in new), self._now()
+        await self._rates.take(tenant, paths, now, jobs=len(new))
+        try:
+            yield
+        except BaseException:
+            with suppress(SsrError):
+                await asyncio.shield(self._rates.give_back(tenant, paths, now, jobs=len(new)))
+            raise
+
+    async def _make_all(
+        self, jobs: Mapping[str, tuple[_Named, JobRequest]], known: Mapping[str, JobStatus | None], tenant: str
+    ) -> None:
+        """The jobs in Redis, and then all at once in the queue; those that do not get there are forgotten in time."""
+        now, traceparent = self._now(), current_span().traceparent
+
+        async def create(job_id: str) -> None:
+            name, asked = jobs[job_id]
+            await self._store.create(job_id, asked, tenant, name.fingerprint, now, traceparent)
+
+        await each(list(jobs), create)
+        unfinished = [job_id for job_id in jobs if (status := known[job_id]) is None or not status.final]
+        arriving = [_arriving(job_id, jobs[job_id][1]) for job_id in unfinished]
+        if arriving:
+            oldest = now - 2 * self._retention_ms
+            await self._queue.enqueue(arriving, tenant, now_ms=now, oldest_ms=oldest)
+        await each(unfinished, self._store.keep)
 
     async def _undo(self, making: asyncio.Future[str], key: str, waiter: Waiter | None) -> None:
         """The caller has gone before it knew of its job."""
@@ -170,6 +224,40 @@ class Intake:
             age_s = 0.0 if ended.created is None else self._now() / 1000 - ended.created.timestamp()
             self._watch.jobs.ended(status, ended.options.mode, age_s)
             await self._queue.drop(job_id)
+
+
+def _named(
+    request: reasoning_pb2.SolveRequest, asked: JobRequest, tenant: str, own_labels: Mapping[str, str]
+) -> tuple[_Named, JobRequest]:
+    request.priority = PRIORITY.number(asked.priority)  # said or not, it is the same request
+    asked = replace(asked, labels=tuple(sorted({**dict(asked.labels), **own_labels}.items())))
+    return _Named(request.idempotency_key, fingerprint_of(request), tenant), asked
+
+
+def _arriving(job_id: str, asked: JobRequest) -> Arriving:
+    return Arriving(job_id, asked.priority, asked.options.paths, dict(asked.labels))
+
+
+async def each(items: Sequence[Item], work: Callable[[Item], Awaitable[None]]) -> None:
+    """Work on all, a few at a time; the first error is raised as it is."""
+    free = asyncio.Semaphore(_AT_A_TIME)
+
+    async def one(item: Item) -> None:
+        async with free:
+            await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for item in items:
+                group.create_task(one(item))
+    except* SsrError as errors:
+        first: BaseException = errors
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        error = first
+    else:
+        return
+    raise error
 
 
 def job_id_of(tenant: str, idempotency_key: str, attempt: int = 0) -> str:

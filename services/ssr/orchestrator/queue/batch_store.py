@@ -38,6 +38,11 @@ class BatchStore:
             raise Conflict("idempotency_key: was used for another batch; choose a new one")
         return bool(made == b"created")
 
+    async def forget(self, batch_id: str) -> None:
+        """Take back a batch whose jobs did not come to be."""
+        with redis_errors():
+            await self._redis.delete(batch_key(batch_id))
+
     async def get(self, batch_id: str) -> StoredBatch:
         """Raises: NotFound."""
         with redis_errors():

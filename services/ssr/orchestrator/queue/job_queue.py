@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from itertools import chain
 
 from ssr.core.errors import Overloaded
 from ssr.core.job import Priority
@@ -40,6 +40,16 @@ class QueuedJob:
     entry_id: str
     job_id: str
     paths: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A job to be queued; a list finds it by its labels."""
+
+    job_id: str
+    priority: Priority
+    paths: int
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +109,22 @@ class JobQueue:
             if held + jobs > limit and not there:
                 raise Overloaded(f"caller {caller}: {limit} unfinished jobs are allowed, and there", _RETRY_S)
 
-    async def enqueue(
-        self,
-        job_id: str,
-        priority: Priority,
-        tenant: str,
-        paths: int,
-        *,
-        now_ms: int,
-        oldest_ms: int,
-        labels: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
-        """Queue a job, once; a list finds it by its labels. Jobs created before `oldest_ms` leave the list of jobs.
+    async def enqueue(self, jobs: Sequence[Arriving], tenant: str, *, now_ms: int, oldest_ms: int) -> None:
+        """Queue jobs of one tenant, each once, all of them or none. Jobs created before `oldest_ms` leave the list.
 
-        Raises: Overloaded.
+        Raises: Overloaded when there is no room for all.
         """
-        limits = self._limits
-        waiting = f"{QUEUE_TAG}waiting:{priority} {tenant}"
+        limits, priorities = self._limits, sorted({job.priority for job in jobs})
+        queues = [(stream(priority), f"{QUEUE_TAG}waiting:{priority} {tenant}") for priority in priorities]
+        listed: list[tuple[str | int, ...]] = [
+            (job.job_id, job.priority, priorities.index(job.priority), job.paths, summary(tenant, job.labels))
+            for job in jobs
+        ]
         reply = await self._enqueue(
-            [UNFINISHED, _TENANTS, INDEX, stream(priority), waiting, LISTED],
+            [UNFINISHED, _TENANTS, INDEX, LISTED, *chain.from_iterable(queues)],
             [
-                *(job_id, priority, tenant, paths, limits.unfinished, limits.tenant(tenant), now_ms, oldest_ms),
-                *(WAKEUPS, summary(tenant, labels)),
+                *(tenant, limits.unfinished, limits.tenant(tenant), now_ms, oldest_ms, WAKEUPS),
+                *chain.from_iterable(listed),
             ],
         )
         if reply == b"full":

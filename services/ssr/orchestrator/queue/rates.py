@@ -62,18 +62,23 @@ class Rates:
         """Whether the tenant has any limit."""
         return bool(self._limits.of(tenant))
 
-    async def take(self, tenant: str, paths: int, now_ms: int) -> None:
-        """A job of so many paths is to come; tokens are taken when it has ended, and refuse the next ones.
+    async def take(self, tenant: str, paths: int, now_ms: int, *, jobs: int = 1) -> None:
+        """Jobs of so many paths in all are to come; tokens are taken when they have ended, and refuse the next ones.
 
-        Raises: Overloaded with the time after which it may.
+        Raises: Overloaded with the time after which they may; then nothing is taken.
         """
-        takings = self._takings(tenant, jobs=1, paths=paths, tokens=0)
+        takings = self._takings(tenant, jobs=jobs, paths=paths, tokens=0)
         if not takings:
             return
         delay_ms, *which = await self._run(takings, now_ms)
         if delay_ms:
             taking = takings[which[0] - 1]
             raise Overloaded(f"{taking.what} a minute are allowed, and used up", delay_ms / 1000)
+
+    async def give_back(self, tenant: str, paths: int, now_ms: int, *, jobs: int = 1) -> None:
+        """What was taken for jobs that are not to come."""
+        if takings := self._takings(tenant, jobs=-jobs, paths=-paths):
+            await self._run(takings, now_ms, forced=True)
 
     async def ended(self, job: Job, now_ms: int) -> None:
         """A job has ended: its tokens are used."""

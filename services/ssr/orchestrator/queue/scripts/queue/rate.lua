@@ -1,6 +1,6 @@
 -- Takes from allowances a minute, from all of them or from none. Keys: see orchestrator/queue/keys.py.
 -- KEYS  allowances
--- ARGV  now (ms), "1" to take whatever is left, then for each key: units to take, units a minute
+-- ARGV  now (ms), "1" to take whatever is left, then for each key: units to take (below 0: to give back), units a minute
 -- An allowance is the moment at which it would be full again; it holds a minute's units. More than a minute's at once is
 -- let through when it is full.
 -- Returns {0}, or {ms until it would be allowed, which of the keys from 1}.
@@ -19,6 +19,8 @@ end
 for i = 1, #KEYS do
   if taken[i] > now then
     redis.call('SET', KEYS[i], string.format('%.0f', taken[i]), 'PX', math.ceil(taken[i] - now))
+  else
+    redis.call('DEL', KEYS[i])
   end
 end
 return {0}
