@@ -228,7 +228,7 @@ async def test_interim_replies_are_passed_over() -> None:
     async with RawServer(says(hints, OK)).running() as server, connection(server.url) as engine:
         for _ in range(2):
             reply = await engine.get("/info")
-            assert (reply.document(), dict(reply.headers)) == ({}, {"content-length": "2"})
+            assert (reply.document(), dict(reply.headers)) == ({}, {"Content-Length": "2"})
         assert server.accepted == 1
 
 
@@ -298,7 +298,7 @@ async def test_a_packed_reply() -> None:
 async def test_a_packing_that_nobody_asked_for() -> None:
     answer = says(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx")
     async with RawServer(answer).running() as server, connection(server.url) as engine:
-        with pytest.raises(Unavailable, match="packed as br"):
+        with pytest.raises(Unavailable, match="before its answer was complete"):
             await engine.get("/info")
 
 
