@@ -29,7 +29,8 @@ class StepCutter:
     """Takes a turn's text as it arrives and gives its steps as they are complete.
 
     `before` is what the turn's last step holds already where its token limit cut it (`core.steps.open_text`): what it
-    opened is open still, and the first step given goes on right behind it.
+    opened is open still, and the first step given goes on right behind it. Where that step was at its end already, the
+    first one given begins with the blank line between them.
     """
 
     def __init__(self, before: str = "") -> None:
@@ -47,8 +48,8 @@ class StepCutter:
         steps = []
         while (end := self._text.find(BOUNDARY, searched)) >= 0:
             searched = end + len(BOUNDARY)
-            if end < self._given:  # it lies in what was there before: nothing of ours has ended
-                continue
+            if self._given and not self._text[self._given : end].strip():
+                continue  # what ends there was there before: nothing of ours has ended
             if not self._begun(end):
                 searched = self._skip_blank_lines(searched)
             elif self._surroundings.allow_end(self._text, end):

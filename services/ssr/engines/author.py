@@ -247,7 +247,7 @@ def _spent(writing: _Writing) -> bool:
 
 def _answers_in_anothers_thinking(writing: _Writing, text: str) -> bool:
     """Whether a model that does not think has given its answer for good, in a turn whose thinking another one began."""
-    thinking = is_thinking(writing.turn + text) and not writing.prompt.thinks
+    thinking = is_thinking(writing.turn) and is_thinking(writing.turn + text) and not writing.prompt.thinks
     return thinking and not writing.unfinished and boxed(text) is not None
 
 

@@ -72,7 +72,9 @@ def test_a_text_that_is_cut_anywhere_goes_on_at_the_cut(text: str, cut: int) -> 
     if last := cutter.rest(cut=True):
         steps.append(last)
     more = StepCutter(open_text(steps))
-    steps += [*more.feed(text[cut:])]
+    new = more.feed(text[cut:])
+    assert all(step.strip() for step in new)
+    steps += new
     if last := more.rest(cut=False):
         steps.append(last)
     whole = text.replace("\ufffd", "")  # at the cut, half a character is left out
@@ -135,6 +137,15 @@ def test_a_cut_keeps_blanks_and_what_is_open() -> None:
     cut = first.rest(cut=True)
     assert cut == "So\n\\[\na "
     assert StepCutter(cut).feed("+ b\n\n= c\n\\]\n\n") == ["+ b\n\n= c\n\\]"]
+
+
+@pytest.mark.parametrize("parts", [["\n\nb\n\nc"], ["\n", "\n", "b", "\n\n", "c"], ["\n\n\n", "\nb\n\nc"]])
+def test_a_step_that_was_at_its_end_when_it_was_cut_is_followed_by_no_empty_one(parts: list[str]) -> None:
+    cutter = StepCutter("a")
+    steps = [CutText("a"), *(step for part in parts for step in cutter.feed(part)), cutter.rest(cut=False)]
+    assert len(steps) == 3
+    assert [part for part in join_path(steps).split() if part] == ["a", "b", "c"]
+    assert split_steps(join_path(steps)) == ["a", "b", "c"]
 
 
 def test_a_blank_line_over_a_cut_ends_nothing_twice() -> None:

@@ -224,6 +224,14 @@ async def test_a_budget_of_nothing_keeps_a_model_from_thinking() -> None:
     assert engine.prompts[0].endswith("<assistant><think>\n\n</think>\n\n")
 
 
+async def test_a_model_that_thinks_although_its_template_does_not_say_so_is_asked_for_its_answer() -> None:
+    thought = Generation("<think>\nSo \\boxed{7}, or not.", 9, Finish.EOS)
+    engine = FakeEngine([thought, Generation("8}", 2, Finish.EOS)])
+    step = (await author(engine).write(FRESH, OPTIONS)).step
+    assert step.text == f"{thought.text}\n</think>\n\nThe final answer is \\boxed{{8}}"
+    assert step.ends_turn
+
+
 async def test_a_turn_that_does_not_think_has_no_bound_of_thinking() -> None:
     engine = FakeEngine(["So 4."])
     await author(engine).write(FRESH, replace(OPTIONS, max_thinking_tokens=100))
