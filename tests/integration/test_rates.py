@@ -11,6 +11,7 @@ from grpc import StatusCode, aio
 from pydantic import ValidationError
 
 from ssr.client import AsyncClient
+from ssr.core.allowance import Allowance
 from ssr.core.errors import InvalidRequest, NotFound, Overloaded
 from ssr.core.job import Job, JobStatus
 from ssr.core.ledger import Ledger
@@ -44,6 +45,27 @@ async def test_a_minute_has_so_many_jobs(redis_url: str) -> None:
             await rates.take("acme.eu", 5, NOW)
         assert caught.value.delay_s == 15
         await rates.take("acme.eu", 5, NOW + 15_000)
+
+
+async def test_what_is_left_can_be_seen_and_seeing_it_takes_nothing(redis_url: str) -> None:
+    limits = RateLimits(tenants={"*": Rate(jobs=4, tokens=1000)}, callers={"acme": Rate(paths=60)})
+    async with open_redis(redis_url) as redis:
+        rates = Rates(redis, limits)
+        await rates.take("acme", 5, NOW)
+        for _ in range(2):
+            assert await rates.look("acme", NOW) == (
+                Allowance("jobs", 4, 3, 15.0),
+                Allowance("tokens", 1000, 1000, 0.0),
+                Allowance("paths", 60, 55, 5.0),
+            )
+        assert (await rates.look("acme", NOW + 15_000))[0] == Allowance("jobs", 4, 4, 0.0)
+        for _ in range(4):
+            await rates.take("other", 5, NOW)
+        assert (await rates.look("other", NOW))[0] == Allowance("jobs", 4, 0, 60.0)
+        with pytest.raises(Overloaded) as caught:
+            await rates.take("other", 5, NOW)
+        assert caught.value.used_up == Allowance("jobs", 4, 0, 15.0)
+        assert await Rates(redis, RateLimits()).look("acme", NOW) == ()
 
 
 async def test_what_is_refused_takes_nothing(redis_url: str) -> None:

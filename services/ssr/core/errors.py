@@ -30,6 +30,8 @@ from decimal import Decimal
 from types import TracebackType
 from typing import ParamSpec, Self
 
+from ssr.core.allowance import Allowance
+
 #: Of what somebody sent, a message shows at most so many characters.
 MAX_ECHO_CHARS = 100
 
@@ -169,7 +171,11 @@ class Retryable(SsrError):
 
 
 class Overloaded(Retryable):
-    """There is no room for the request now."""
+    """There is no room for the request now; `used_up` is the limit of the caller's that it is for, if it is one."""
+
+    def __init__(self, message: str, delay_s: float = 1.0, used_up: Allowance | None = None) -> None:
+        super().__init__(message, delay_s)
+        self.used_up = used_up
 
 
 class Unavailable(Retryable):

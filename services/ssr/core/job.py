@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ssr.core.allowance import Allowance
 from ssr.core.ledger import Usage
 from ssr.core.run import Decision, Path
 from ssr.core.types import Options
@@ -61,7 +62,8 @@ class Job:
 
     `votes`: the winner first; `error`: why it FAILED or is PARKED; `reason`: which limit made it PARTIAL;
     `labels`: keys and values, by key; `cursor`: the last event this state includes; `waiting_for`: the engine pools
-    without a ready replica that its paths wait for.
+    without a ready replica that its paths wait for; `allowances`: what whoever submitted it may still ask for, where
+    that has limits, and only in the answer to that.
     """
 
     job_id: str
@@ -82,6 +84,7 @@ class Job:
     finished: datetime | None = None
     cursor: str = ""
     waiting_for: tuple[str, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

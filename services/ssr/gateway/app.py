@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ssr import __version__
 from ssr.gateway.batches import Batches
 from ssr.gateway.chat import ChatCompletions
-from ssr.gateway.errors import ApiError
+from ssr.gateway.errors import RATE_HEADERS, ApiError
 from ssr.gateway.files import Files
 from ssr.gateway.front import CallerGone, Front
 from ssr.gateway.page_api import Page
@@ -90,7 +90,7 @@ def gateway_app(front: Front) -> ASGIApp:
             allow_origins=front.settings.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["x-request-id", "x-ssr-job-id", "retry-after"],
+            expose_headers=["x-request-id", "x-ssr-job-id", "retry-after", "retry-after-ms", *RATE_HEADERS],
         )
     return Edge(app, front)
 

@@ -43,7 +43,7 @@ class ChatCompletions:
         return EventStream(
             self._streamed(joined, asked, shape, chunks, usage=chat.include_usage),
             Heartbeat(settings.comment_s, settings.chunk_s, chunks.empty),
-            {"x-ssr-job-id": joined.job.job_id},
+            joined.headers,
             joined.leave,
         )
 
@@ -51,7 +51,7 @@ class ChatCompletions:
         front = self._front
         job = succeeded(await front.outcome(request, joined, asked, front.ended(joined)))
         reply = completion(asked.model, job, choices(job, Transcript.of(job), shape, asked.n))
-        return Response(to_json(reply), media_type="application/json", headers={"x-ssr-job-id": job.job_id})
+        return Response(to_json(reply), media_type="application/json", headers=joined.headers)
 
     async def _streamed(
         self, joined: Joined, asked: Ask, shape: Shape, chunks: Chunks, *, usage: bool

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from ssr.core import errors
+from ssr.core.allowance import Allowance
 
 #: Longest pause that clients obey (openai-python: 120 s).
 _MAX_RETRY_AFTER_S = 120.0
+
+
+#: What OpenAI's API calls what is limited; of paths it knows nothing.
+_LIMITED = {"jobs": "requests", "tokens": "tokens"}
+#: All that `rate_headers` may give.
+RATE_HEADERS = tuple(
+    f"x-ratelimit-{name}-{kind}" for kind in _LIMITED.values() for name in ("limit", "remaining", "reset")
+)
+_NOTHING_LEFT = {"x-ratelimit-remaining-requests": "0"}
 
 
 class ApiError(Exception):
@@ -72,5 +82,17 @@ def _headers(error: errors.SsrError) -> dict[str, str]:
     delay_s = min(max(error.delay_s, 0.001), _MAX_RETRY_AFTER_S)
     headers = {"retry-after": str(math.ceil(delay_s)), "retry-after-ms": str(math.ceil(delay_s * 1000))}
     if isinstance(error, errors.Overloaded):
-        headers |= {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": f"{delay_s:.3f}s"}
+        headers |= _NOTHING_LEFT | {"x-ratelimit-reset-requests": f"{delay_s:.3f}s"}
+        headers |= rate_headers([error.used_up] if error.used_up is not None else [])
+    return headers
+
+
+def rate_headers(allowances: Sequence[Allowance]) -> dict[str, str]:
+    """Of requests and of tokens the limit that there is least left of."""
+    headers: dict[str, str] = {}
+    for allowance in sorted(allowances, key=lambda one: one.remaining, reverse=True):
+        if kind := _LIMITED.get(allowance.what):
+            headers[f"x-ratelimit-limit-{kind}"] = str(allowance.limit)
+            headers[f"x-ratelimit-remaining-{kind}"] = str(allowance.remaining)
+            headers[f"x-ratelimit-reset-{kind}"] = f"{allowance.reset_s:.3f}s"
     return headers

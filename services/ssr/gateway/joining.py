@@ -18,6 +18,7 @@ from ssr.client import AsyncClient, Job
 from ssr.core.errors import NotFound, SsrError
 from ssr.core.job import JobStatus
 from ssr.gateway.asking import Ask
+from ssr.gateway.errors import rate_headers
 
 #: Labels of a job that a gateway made: its request's fingerprint; when the job before it with the same fingerprint was
 #: made, or 0; and the model that was asked for.
@@ -31,6 +32,11 @@ class Joined:
     client: AsyncClient
     job: Job
     waiter: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a reply says of the job beside its body."""
+        return {"x-ssr-job-id": self.job.job_id, **rate_headers(self.job.allowances)}
 
     async def leave(self) -> None:
         """The job ends if it was for nobody else."""

@@ -52,7 +52,7 @@ class Responses:
         read = read_response(body, front.models)
         asked = ask(read.asked, front.plain, fingerprint_of(caller.api_key, caller.idempotency_key, body))
         joined = await front.join(caller, asked, waits=not read.background, labels=_labels(read, asked))
-        headers = {"x-ssr-job-id": joined.job.job_id}
+        headers = joined.headers
         events = self._events(joined.job)
         if read.stream:
             happened = _events_of(joined.client, joined.job, events, front.settings.timeout_s)

@@ -212,7 +212,7 @@ async def test_keys_are_those_of_the_orchestrator_and_users_are_tenants_below(
 
 
 async def test_too_many_requests_are_told_when_to_come_back(services: Services) -> None:
-    settings = services.orchestrator.model_copy(update={"tenant_rates": "*=jobs:1"})
+    settings = services.orchestrator.model_copy(update={"tenant_rates": "*=jobs:2/tokens:100000"})
     replies = []
     async with (
         running_orchestrator(settings) as port,
@@ -222,11 +222,17 @@ async def test_too_many_requests_are_told_when_to_come_back(services: Services) 
         for problem in ("What is 1 + 1?", "What is 1 + 2?", "What is 1 + 3?"):
             async with session.post("/v1/chat/completions", json=asked(problem)) as reply:
                 replies.append((reply.status, reply.headers, await reply.json()))
+    status, headers, body = replies[0]
+    assert status == 200
+    assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]) == ("2", "1")
+    assert 0 < float(headers["x-ratelimit-reset-requests"].removesuffix("s")) <= 30
+    assert (headers["x-ratelimit-limit-tokens"], headers["x-ratelimit-remaining-tokens"]) == ("100000", "100000")
     status, headers, body = replies[-1]
     assert status == 429
     assert int(headers["retry-after"]) >= 1
     assert int(headers["retry-after-ms"]) > 0
-    assert headers["x-ratelimit-remaining-requests"] == "0"
+    assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]) == ("2", "0")
+    assert 0 < float(headers["x-ratelimit-reset-requests"].removesuffix("s")) <= 30
     assert body["error"]["type"] == "rate_limit_error"
 
 

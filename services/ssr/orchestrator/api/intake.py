@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeVar
 
+from ssr.core.allowance import Allowance
 from ssr.core.errors import SsrError
 from ssr.core.job import JobRequest, JobStatus
 from ssr.core.limits import check_tenant
@@ -89,6 +90,10 @@ class Intake:
         except SsrError as error:
             self._watch.jobs.refused(error)
             raise
+
+    async def allowances(self, tenant: str) -> tuple[Allowance, ...]:
+        """What a tenant may still ask for, where that has limits."""
+        return await self._rates.look(tenant, self._now())
 
     async def _make(
         self,

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from grpc import aio
 
@@ -61,8 +62,10 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         self, request: reasoning_pb2.SolveRequest, context: _Context
     ) -> reasoning_pb2.Job:
         name = waiter_of(context)
-        job_id = await self._intake.submit(request, tenant_of(context), Waiter(name) if name else None)
-        return job_to_wire(await self._store.get(job_id))
+        tenant = tenant_of(context)
+        job_id = await self._intake.submit(request, tenant, Waiter(name) if name else None)
+        job = await self._store.get(job_id)
+        return job_to_wire(replace(job, allowances=await self._intake.allowances(tenant)))
 
     async def Solve(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: _Context

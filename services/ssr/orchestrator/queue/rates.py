@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ssr.core.allowance import Allowance
 from ssr.core.errors import Overloaded
 from ssr.core.job import Job
 from ssr.orchestrator.queue.keys import rate_key
 from ssr.runtime.redis.client import RedisClient, Script
 
+_MINUTE_MS = 60_000
 #: The name in settings that stands for all that are not named.
 ANY = "*"
 
@@ -46,9 +48,15 @@ def caller_of(tenant: str) -> str:
 @dataclass(frozen=True, slots=True)
 class _Taking:
     what: str
+    unit: str
     key: str
     units: int
     a_minute: int
+
+
+def _allowance(taking: _Taking, until_full_ms: int) -> Allowance:
+    left = max(0.0, 1 - until_full_ms / _MINUTE_MS)
+    return Allowance(taking.unit, taking.a_minute, int(left * taking.a_minute), until_full_ms / 1000)
 
 
 class Rates:
@@ -73,7 +81,16 @@ class Rates:
         delay_ms, *which = await self._run(takings, now_ms)
         if delay_ms:
             taking = takings[which[0] - 1]
-            raise Overloaded(f"{taking.what} a minute are allowed, and used up", delay_ms / 1000)
+            used_up = Allowance(taking.unit, taking.a_minute, 0, delay_ms / 1000)
+            raise Overloaded(f"{taking.what} a minute are allowed, and used up", delay_ms / 1000, used_up)
+
+    async def look(self, tenant: str, now_ms: int) -> tuple[Allowance, ...]:
+        """What is left of each limit that a tenant has."""
+        takings = self._takings(tenant, jobs=0, paths=0, tokens=0)
+        if not takings:
+            return ()
+        _, *until_full_ms = await self._run(takings, now_ms, forced=True)
+        return tuple(map(_allowance, takings, until_full_ms))
 
     async def give_back(self, tenant: str, paths: int, now_ms: int, *, jobs: int = 1) -> None:
         """What was taken for jobs that are not to come."""
@@ -93,7 +110,7 @@ class Rates:
 
     def _takings(self, tenant: str, **units: int) -> list[_Taking]:
         return [
-            _Taking(f"{kind} {name}: {limit} {what}", rate_key(kind, name, what), units[what], limit)
+            _Taking(f"{kind} {name}: {limit} {what}", what, rate_key(kind, name, what), units[what], limit)
             for kind, name, rate in self._limits.of(tenant)
             for what in units
             if (limit := getattr(rate, what)) is not None

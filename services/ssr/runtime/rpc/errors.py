@@ -18,6 +18,7 @@ from grpc import aio
 from grpc_status import rpc_status
 
 from ssr.core import errors
+from ssr.core.allowance import Allowance
 from ssr.runtime.telemetry.private_texts import private
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def to_status(error: errors.SsrError) -> status_pb2.Status:
 def _status(error: errors.SsrError, chars: int) -> status_pb2.Status:
     kind, code = next((kind, code) for kind, code in CODES if isinstance(error, kind))
     status = status_pb2.Status(code=code.value[0], message=_cut(error.public, chars))
-    _add(status, error_details_pb2.ErrorInfo(reason=reason_of(kind), domain=DOMAIN))
+    _add(status, error_details_pb2.ErrorInfo(reason=reason_of(kind), domain=DOMAIN, metadata=_used_up(error)))
     if isinstance(error, errors.InvalidRequest):
         violations = [
             error_details_pb2.BadRequest.FieldViolation(field=one.field, description=_cut(one.message, chars))
@@ -78,6 +79,13 @@ def _status(error: errors.SsrError, chars: int) -> status_pb2.Status:
         delay.FromMilliseconds(round(error.delay_s * 1000))
         _add(status, error_details_pb2.RetryInfo(retry_delay=delay))
     return status
+
+
+def _used_up(error: errors.SsrError) -> dict[str, str]:
+    """ErrorInfo's metadata: the limit that there is no more of."""
+    if not isinstance(error, errors.Overloaded) or error.used_up is None:
+        return {}
+    return {"what": error.used_up.what, "limit": str(error.used_up.limit)}
 
 
 def reason_of(kind: type[errors.SsrError]) -> str:
@@ -107,7 +115,8 @@ def from_rpc_error(error: aio.AioRpcError, peer: str) -> errors.SsrError:
         case grpc.StatusCode.INVALID_ARGUMENT:
             return _invalid(error, message)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return errors.Overloaded(message, _retry_delay_s(error))
+            delay_s = _retry_delay_s(error)
+            return errors.Overloaded(message, delay_s, _read_used_up(error, delay_s))
         case grpc.StatusCode.UNAVAILABLE:
             away = errors.NoEngine if _reason(error) == reason_of(errors.NoEngine) else errors.Unavailable
             return away(f"{peer}: {message}", _retry_delay_s(error))
@@ -224,6 +233,13 @@ def _reason(error: aio.AioRpcError) -> str:
     """The name that ErrorInfo gives the error; "" for none, or another domain's."""
     info = error_details_pb2.ErrorInfo()
     return info.reason if _unpack(error, info) and info.domain == DOMAIN else ""
+
+
+def _read_used_up(error: aio.AioRpcError, delay_s: float) -> Allowance | None:
+    info = error_details_pb2.ErrorInfo()
+    if not (_unpack(error, info) and info.domain == DOMAIN and info.metadata["limit"].isdecimal()):
+        return None
+    return Allowance(info.metadata["what"], int(info.metadata["limit"]), 0, delay_s)
 
 
 def _retry_delay_s(error: aio.AioRpcError) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ssr.core.allowance import Allowance
 from ssr.core.job import Event, Finished, Happening, Job, JobRequest, JobStatus, Priority, Queued, Started
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import Path, PathEnded, Selected, StepCommitted
@@ -109,6 +110,7 @@ def job_to_wire(job: Job, *, steps: bool = True) -> reasoning_pb2.Job:
         finished=_time_to_wire(job.finished),
         cursor=job.cursor,
         waiting_for=job.waiting_for,
+        allowances=[_allowance_to_wire(one) for one in job.allowances],
     )
 
 
@@ -132,7 +134,16 @@ def job_from_wire(message: reasoning_pb2.Job) -> Job:
         finished=_time_from_wire(message.finished) if message.HasField("finished") else None,
         cursor=message.cursor,
         waiting_for=tuple(message.waiting_for),
+        allowances=tuple(map(_allowance_from_wire, message.allowances)),
     )
+
+
+def _allowance_to_wire(one: Allowance) -> reasoning_pb2.Allowance:
+    return reasoning_pb2.Allowance(what=one.what, limit=one.limit, remaining=one.remaining, reset_s=one.reset_s)
+
+
+def _allowance_from_wire(message: reasoning_pb2.Allowance) -> Allowance:
+    return Allowance(message.what, message.limit, message.remaining, message.reset_s)
 
 
 def event_to_wire(event: Event) -> reasoning_pb2.Event:
