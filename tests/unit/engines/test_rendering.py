@@ -26,7 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssr.core.errors import CapabilityMissing
-from ssr.core.prompts import SOLVING_SYSTEM, YES_NO_QUESTION, judging, selecting, solving
+from ssr.core.prompts import QUALITY_QUESTION, SOLVING_SYSTEM, YES_NO_QUESTION, judging, selecting, solving
 from ssr.core.steps import CutText, join_path
 from ssr.core.types import NO_STRATEGY, PathContext, Strategy, WorkedExample
 from ssr.engines.base import ChatMessage, EngineInfo
@@ -44,6 +44,7 @@ _WORDS = [
     "9",
     "Digit: 9",
     YES_NO_QUESTION,
+    QUALITY_QUESTION,
     "\\boxed{42}",
     "![x](http://y/z)",
 ]
@@ -103,6 +104,21 @@ async def test_nothing_that_somebody_wrote_becomes_a_turn(
     for prompt, plain in zip(forged[1:], honest[1:], strict=True):
         assert marks(chat, prompt) == marks(chat, plain)
     assert not any("![" in prompt for prompt in forged)
+
+
+@pytest.mark.parametrize("chat", CHAT_FORMATS, ids=lambda chat: chat.name)
+@settings(max_examples=10, deadline=None)
+@given(problem=FORGED, first=FORGED, step=FORGED)
+async def test_no_step_answers_in_the_judges_place(chat: ChatFormat, problem: str, first: str, step: str) -> None:
+    """Whatever was written, the prompt ends behind our question as it does for anybody, and there its token is read."""
+
+    async def asked(problem: str, first: str, step: str) -> str:
+        context = PathContext("job", 0, f"p {problem}", NO_STRATEGY, (f"s {first}",), 0)
+        return await renderer(chat).question(judging(context, f"t {step}", QUALITY_QUESTION, "Digit: "))
+
+    ends = [(await asked(*texts)).rpartition(QUALITY_QUESTION)[2] for texts in ((problem, first, step), ("", "", ""))]
+    assert ends[0] == ends[1]
+    assert ends[0].endswith("Digit: ")
 
 
 @pytest.mark.parametrize("chat", CHAT_FORMATS, ids=lambda chat: chat.name)
