@@ -15,16 +15,7 @@ import typer
 from rich.console import Console
 
 from ssr import __version__
-from ssr.cli.access import (
-    Access,
-    AccessFlags,
-    ApiKeyFileOption,
-    TenantOption,
-    TlsCaOption,
-    TlsCertOption,
-    TlsKeyOption,
-    TlsOption,
-)
+from ssr.cli.access import Access, AccessFlags, with_access
 from ssr.cli.destination import SERVER_VARIABLE, Destination, asked_presets, connected, destination_of
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import refusing, run
@@ -50,6 +41,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("calibrate")(calibrate)
 
 
+@with_access()
 def accuracy(
     ctx: typer.Context,
     dataset: Annotated[
@@ -106,12 +98,8 @@ def accuracy(
             "settings, over which the cells' own options win. One of each may be given.",
         ),
     ] = None,
-    tenant: TenantOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
     note: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the records, such as a commit.")] = "",
     gpus: Annotated[
         float | None, typer.Option(metavar="N", help="How many GPUs the engines have, for the GPU-seconds.")
@@ -167,7 +155,7 @@ def accuracy(
                 **dict(job_option(text) for text in option or ()),
             },
             target=destination_of(wanted_server(ctx, server, named.stack), named.stack),
-            access=AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file).checked(),
+            access=flags.checked(),
             concurrency=concurrency,
             out=out,
             note=note,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,11 +29,11 @@ TenantOption = Annotated[
         help="Ask as this tenant. Default: the server's default one, or the API key's owner.",
     ),
 ]
-TlsOption = Annotated[
+_TlsOption = Annotated[
     bool,
     typer.Option("--tls", envvar="SSR_TLS", help="Call with TLS. The options of TLS below say so too."),
 ]
-TlsCaOption = Annotated[
+_TlsCaOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
@@ -38,14 +41,14 @@ TlsCaOption = Annotated[
         help="Who must have signed the server's certificate (PEM). Default: a public authority.",
     ),
 ]
-TlsCertOption = Annotated[
+_TlsCertOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", envvar="SSR_TLS_CERT", help="Our certificate (PEM), where the server asks for one."),
 ]
-TlsKeyOption = Annotated[
+_TlsKeyOption = Annotated[
     Path | None, typer.Option(metavar="FILE", envvar="SSR_TLS_KEY", help="The key of --tls-cert (PEM).")
 ]
-ApiKeyFileOption = Annotated[
+_ApiKeyFileOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
@@ -91,6 +94,42 @@ class AccessFlags:
         files = (self.tls_ca, self.tls_cert, self.tls_key)
         tls = Tls(*files) if self.tls or any(files) else None
         return Access(self.tenant or "", tls, _api_key(self.api_key_file))
+
+
+#: The options that AccessFlags are made of, in its order, behind the tenant's.
+_OPTIONS: dict[str, tuple[Any, object]] = {
+    "tls": (_TlsOption, False),
+    "tls_ca": (_TlsCaOption, None),
+    "tls_cert": (_TlsCertOption, None),
+    "tls_key": (_TlsKeyOption, None),
+    "api_key_file": (_ApiKeyFileOption, None),
+}
+
+
+def with_access(*, tenant: Any = TenantOption) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the options of AccessFlags in place of its parameter `flags`; `tenant` None: all but that one."""
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def called(**given: Any) -> None:
+            flags = AccessFlags(given.pop("tenant", None), *(given.pop(name) for name in _OPTIONS))
+            command(**given, flags=flags)
+
+        options = {"tenant": (tenant, None), **_OPTIONS} if tenant is not None else _OPTIONS
+        signature, parameters = inspect.signature(command, eval_str=True), []
+        for parameter in signature.parameters.values():
+            if parameter.name == "flags":
+                parameters += [
+                    inspect.Parameter(name, parameter.kind, default=default, annotation=annotation)
+                    for name, (annotation, default) in options.items()
+                ]
+            else:
+                parameters.append(parameter)
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return called
+
+    return decorated
 
 
 def _api_key(file: Path | None) -> str:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ssr.cli.access import AccessFlags, ApiKeyFileOption, TlsCaOption, TlsCertOption, TlsKeyOption, TlsOption
+from ssr.cli.access import AccessFlags, with_access
 from ssr.cli.destination import DEFAULT_SERVER
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.jobs import JobArgument, ServerOption, client_of
@@ -20,13 +20,11 @@ if TYPE_CHECKING:
     from ssr.client.admin import AsyncAdmin, QueueInfo
 
 
+@with_access(tenant=None)
 def queue(
     server: ServerOption = DEFAULT_SERVER,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
 ) -> None:
     """Show whether the queue is paused, and the replicas that take jobs.
 
@@ -36,17 +34,14 @@ def queue(
 
       ssr queue
     """
-    flags = AccessFlags(None, tls, tls_ca, tls_cert, tls_key, api_key_file)
     run(_show(lambda admin: admin.queue(), server, flags))
 
 
+@with_access(tenant=None)
 def pause(
     server: ServerOption = DEFAULT_SERVER,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
 ) -> None:
     """Have no replica take a job from the queue; those in hand go on.
 
@@ -56,17 +51,14 @@ def pause(
 
       ssr pause
     """
-    flags = AccessFlags(None, tls, tls_ca, tls_cert, tls_key, api_key_file)
     run(_show(lambda admin: admin.pause(), server, flags))
 
 
+@with_access(tenant=None)
 def resume(
     server: ServerOption = DEFAULT_SERVER,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
 ) -> None:
     """End a pause and every drain: replicas take jobs again.
 
@@ -74,19 +66,16 @@ def resume(
 
       ssr resume
     """
-    flags = AccessFlags(None, tls, tls_ca, tls_cert, tls_key, api_key_file)
     run(_show(lambda admin: admin.resume(), server, flags))
 
 
+@with_access(tenant=None)
 def drain(
     replica: Annotated[str, typer.Argument(metavar="[REPLICA]", help="As `ssr queue` shows it.")] = "",
     everybody: Annotated[bool, typer.Option("--all", help="All replicas, those to come too.")] = False,
     server: ServerOption = DEFAULT_SERVER,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
 ) -> None:
     """Have a replica hand its jobs back at their next step boundary, and take no more.
 
@@ -97,18 +86,15 @@ def drain(
       ssr drain ssr-orchestrator-6c9f-1
       ssr drain --all
     """
-    flags = AccessFlags(None, tls, tls_ca, tls_cert, tls_key, api_key_file)
     run(_drain(replica, everybody, server, flags))
 
 
+@with_access(tenant=None)
 def requeue(
     job_id: JobArgument,
     server: ServerOption = DEFAULT_SERVER,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
 ) -> None:
     """Queue a job again that failed or was parked; its committed steps stay.
 
@@ -116,7 +102,7 @@ def requeue(
 
       ssr requeue job-abc
     """
-    run(_requeue(job_id, server, AccessFlags(None, tls, tls_ca, tls_cert, tls_key, api_key_file)))
+    run(_requeue(job_id, server, flags))
 
 
 async def _drain(replica: str, everybody: bool, server: str, flags: AccessFlags) -> ExitStatus:

@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ssr.cli.access import (
-    AccessFlags,
-    ApiKeyFileOption,
-    TenantOption,
-    TlsCaOption,
-    TlsCertOption,
-    TlsKeyOption,
-    TlsOption,
-)
+from ssr.cli.access import AccessFlags, with_access
 from ssr.cli.destination import DEFAULT_SERVER, SERVER_VARIABLE, Destination, checked_address, connected
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import run
@@ -45,16 +37,13 @@ OfTenantOption = Annotated[
 JobArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="As `ssr jobs` or the job's first event shows it.")]
 
 
+@with_access()
 def watch(
     job_id: JobArgument,
     cursor: Annotated[str, typer.Option(metavar="C", help="Only what comes after this event.")] = "",
     server: ServerOption = DEFAULT_SERVER,
-    tenant: TenantOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
 ) -> None:
     """Watch a job from its beginning to its end; leaving does not cancel it.
 
@@ -64,19 +53,15 @@ def watch(
 
       ssr watch job-abc --server 127.0.0.1:7600
     """
-    flags = AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)
     run(_watch(job_id, cursor, server, flags), interrupted=f"interrupted; the job goes on: ssr watch {job_id}")
 
 
+@with_access()
 def cancel(
     job_id: JobArgument,
     server: ServerOption = DEFAULT_SERVER,
-    tenant: TenantOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
 ) -> None:
     """Cancel a job that is queued or runs; a finished one stays as it is.
 
@@ -84,9 +69,10 @@ def cancel(
 
       ssr cancel job-abc
     """
-    run(_cancel(job_id, server, AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)))
+    run(_cancel(job_id, server, flags))
 
 
+@with_access(tenant=OfTenantOption)
 def jobs(
     limit: Annotated[int, typer.Option(metavar="N", help="At most so many, 1..500.")] = 20,
     status: Annotated[
@@ -99,12 +85,8 @@ def jobs(
     since: SinceOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     server: ServerOption = DEFAULT_SERVER,
-    tenant: OfTenantOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
 ) -> None:
     """List jobs, newest first.
 
@@ -113,21 +95,17 @@ def jobs(
       ssr jobs --limit 5 --status running --label course=algebra
       ssr jobs --error timed --since 24h --json
     """
-    flags = AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)
     asked = _Asked(limit, tuple(status or ()), tuple(label or ()), error, since, as_json)
     run(_jobs(asked, server, flags))
 
 
+@with_access(tenant=OfTenantOption)
 def usage(
     since: SinceOption = "24h",
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     server: ServerOption = DEFAULT_SERVER,
-    tenant: OfTenantOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
 ) -> None:
     """Report what finished jobs cost, by tenant and mode.
 
@@ -138,19 +116,15 @@ def usage(
 
       ssr usage --since 6h
     """
-    flags = AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)
     run(_usage(since, as_json, server, flags))
 
 
+@with_access()
 def delete(
     job_id: JobArgument,
     server: ServerOption = DEFAULT_SERVER,
-    tenant: TenantOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
 ) -> None:
     """Remove a job with all that is kept of it, for good.
 
@@ -160,7 +134,7 @@ def delete(
 
       ssr delete job-abc
     """
-    run(_delete(job_id, server, AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file)))
+    run(_delete(job_id, server, flags))
 
 
 def client_of(server: str, flags: AccessFlags) -> AbstractAsyncContextManager[AsyncClient]:

@@ -10,16 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.console import Console
 
-from ssr.cli.access import (
-    Access,
-    AccessFlags,
-    ApiKeyFileOption,
-    TenantOption,
-    TlsCaOption,
-    TlsCertOption,
-    TlsKeyOption,
-    TlsOption,
-)
+from ssr.cli.access import Access, AccessFlags, with_access
 from ssr.cli.destination import SERVER_VARIABLE, Destination, asked_presets, connected, destination_of
 from ssr.cli.exit_status import ExitStatus, print_error
 from ssr.cli.problem_source import read_problem
@@ -43,6 +34,7 @@ class AskedQuestion:
     access: Access
 
 
+@with_access()
 def solve(
     ctx: typer.Context,
     problem: Annotated[
@@ -216,12 +208,8 @@ def solve(
     priority: Annotated[
         str, typer.Option(metavar="NAME", help="interactive (goes first) or batch (when there is room).")
     ] = Priority.INTERACTIVE.value,
-    tenant: TenantOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    tls_cert: TlsCertOption = None,
-    tls_key: TlsKeyOption = None,
-    api_key_file: ApiKeyFileOption = None,
+    *,
+    flags: AccessFlags,
     timeout: Annotated[float, typer.Option(metavar="S", help="Cancel the job after so many seconds.")] = 3600,
     json_output: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
@@ -280,7 +268,7 @@ def solve(
         _check_timeout(timeout)
         who = (
             _checked_priority(priority),
-            AccessFlags(tenant, tls, tls_ca, tls_cert, tls_key, api_key_file).checked(),
+            flags.checked(),
         )
         question = AskedQuestion(read_problem(problem, file), options, target, timeout, *who)
     run(_solve(question, json_output), interrupted="interrupted: the job was cancelled")
