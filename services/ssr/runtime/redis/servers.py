@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,14 +18,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ssr.core.errors import SsrError
 from ssr.runtime.redis.failures import RedisRefused, cancellation_kept, redis_errors
+from ssr.runtime.redis.together import Command, CommandsTogether
 from ssr.runtime.redis.url import Address
 
 _log = logging.getLogger(__name__)
 
 #: For a whole call, in seconds: finding the master or the cluster's node, connecting, another try.
 CALL_S = 3.0
-#: Calls under way at a time, and so connections of one replica to a single server or master.
-_AT_A_TIME = 32
 #: How often the sentinels are asked who the master is.
 _LOOK_S = 1.0
 
@@ -87,20 +86,22 @@ async def follow_master(pool: MasterConnections) -> None:
 
 
 class ServerClient(Redis):
-    """A client of one server at a time, whose calls end in time. Make it with `from_pool`, of a Pool."""
+    """A client of one server at a time, whose calls end in time. Make it with `from_pool`, of a Pool.
+
+    Calls that are made while others are under way are sent together.
+    """
 
     connection_pool: ServerConnections
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # A burst would make a connection a call, and making one costs more than many a call.
-        self._at_a_time = asyncio.Semaphore(_AT_A_TIME)
+        self._calls = CommandsTogether(self._one, self._several)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
-            async with asyncio.timeout(CALL_S), self._at_a_time:
+            async with asyncio.timeout(CALL_S):
                 with cancellation_kept():
-                    return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+                    return await self._calls.reply(Command(args, options))
         except TimeoutError:
             await self.connection_pool.drop_idle()
             raise _too_late() from None
@@ -108,6 +109,15 @@ class ServerClient(Redis):
             # The other connections are to the same server, which is gone, asleep, or no master any more.
             await self.connection_pool.drop_idle()
             raise
+
+    async def _one(self, command: Command) -> Any:
+        return await super().execute_command(*command.args, **command.options)  # type: ignore[no-untyped-call]
+
+    async def _several(self, commands: Sequence[Command]) -> Sequence[Any]:
+        async with asyncio.timeout(CALL_S), self.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command(*command.args, **command.options)
+            return await pipe.execute(raise_on_error=False)
 
 
 class _Connection(Connection):
