@@ -100,6 +100,7 @@ class StrictServer(ScriptedServer):
     template: bool = True  #: TGI: whether it found a chat template
     priorities: bool = False  #: vLLM: --scheduling-policy priority
     reasoning: bool = False  #: vLLM: --reasoning-parser
+    older: bool = False  #: SGLang tokenises no dialogues, llama-server's models have no n_ctx
     kv_tokens: int = 100  #: SGLang: what its KV pool holds
 
     def by_id(self, body: Mapping[str, Any]) -> list[tuple[int, str, float]]:
@@ -321,6 +322,8 @@ def _tokenizing(server: StrictServer, text_key: str, *, keeps_special: bool) -> 
 
     async def tokenize(request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        if server.older and "prompt" not in body:
+            raise _sglang_refusal("[{'type': 'missing', 'loc': ('body', 'prompt'), 'msg': 'Field required'}]")
         if ("prompt" in body) == ("messages" in body):
             raise _sglang_refusal("Exactly one of 'prompt' or 'messages' must be given")
         text = body["prompt"] if "prompt" in body else templated(body)
@@ -407,10 +410,14 @@ def strict_llamacpp(server: StrictServer) -> web.Application:
         body = await request.json()
         return web.json_response({"tokens": server.ids(body["content"]) if body.get("add_special") else []})
 
+    async def props(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"default_generation_settings": {"n_ctx": CONTEXT}, "build_info": "b9999-0c1e57098"})
+
+    context = {} if server.older else {"n_ctx": CONTEXT}
     return _app(
         server,
-        [web.post("/v1/completions", complete), web.post("/apply-template", apply_template)],
-        [web.post("/tokenize", tokenize), _models("llamacpp", meta={"n_ctx": CONTEXT, "n_params": 1_500_000_000})],
+        [web.post("/v1/completions", complete), web.post("/apply-template", apply_template), web.get("/props", props)],
+        [web.post("/tokenize", tokenize), _models("llamacpp", meta={**context, "n_params": 1_500_000_000})],
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from engine_servers import Fault, status, streamed
+from engine_servers import CONTEXT, Fault, status, streamed
 from strict_servers import KINDS, StrictServer, strict
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, Overloaded, SsrError, Unavailable
@@ -197,6 +197,19 @@ async def test_a_prompt_of_a_model_without_chat_template_in_tgi() -> None:
     async with opened("tgi", script={"template": False}) as (engine, _):
         with pytest.raises(CapabilityMissing, match=r"never chat_template\.jinja; set chat_template"):
             await engine.render(QUESTION)
+
+
+async def test_a_server_of_a_version_that_tokenises_no_dialogues() -> None:
+    async with opened("sglang", script={"older": True}) as (engine, _):
+        with pytest.raises(CapabilityMissing, match="set chat_template"):
+            await engine.render(QUESTION)
+
+
+@pytest.mark.parametrize("older", [False, True])
+async def test_llama_servers_context_is_a_slots(older: bool) -> None:
+    async with opened("llamacpp", script={"older": older}) as (engine, _):
+        info = await engine.info()
+        assert (info.max_total_tokens, info.version) == (CONTEXT, "b9999-0c1e57098")
 
 
 async def test_tgi_finds_no_image_in_a_prompt() -> None:

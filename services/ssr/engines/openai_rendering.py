@@ -10,6 +10,7 @@ No hub is ever asked for a model's template: its name is the engine's word only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, Permanent
@@ -17,6 +18,9 @@ from ssr.engines import plausible
 from ssr.engines.base import ChatMessage
 from ssr.engines.json_connection import JsonConnection
 from ssr.engines.openai_requests import ServerKind
+
+#: How servers refuse dialogues that cannot tokenise any, as SGLang of older versions.
+_WANTS_PROMPT = re.compile(r"prompt\b.*(field|input).*required|missing.*prompt", re.IGNORECASE | re.DOTALL)
 
 
 class ServerTokenizer:
@@ -31,7 +35,12 @@ class ServerTokenizer:
         if self._templates is ServerKind.LLAMACPP:
             return await self._applied(messages)
         if self._templates is not None:
-            return await self._detokenized(messages)
+            try:
+                return await self._detokenized(messages)
+            except InvalidRequest as refusal:
+                if not _WANTS_PROMPT.search(str(refusal)):
+                    raise
+                raise _no_renderer(self._connection.base_url, [CapabilityMissing(str(refusal))]) from refusal
         failures: list[Permanent] = []
         for kind, render in ((ServerKind.LLAMACPP, self._applied), (ServerKind.VLLM, self._detokenized)):
             try:

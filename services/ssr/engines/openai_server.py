@@ -162,7 +162,10 @@ class OpenAiServer:
         name = plausible.model_name(f"{self.connection.base_url}/v1/models", card["id"])
         root = card.get("root")
         size = self._known.parameters or plausible.parameters(meta.get("n_params")) or parameters_from_name(name)
-        context = plausible.context(card.get("max_model_len") or meta.get("n_ctx")) or _NO_BOUND
+        context = plausible.context(card.get("max_model_len") or meta.get("n_ctx"))
+        if context is None and kind is ServerKind.LLAMACPP:
+            context = plausible.context(_slot_context(await self._own_report("/props")))
+        context = context or _NO_BOUND
         if kind is ServerKind.SGLANG:
             context = min(context, await sglang.kv_capacity(self.connection) or context)
         revision = well_formed(root)[:200] if isinstance(root, str) and root != name else ""
@@ -171,14 +174,16 @@ class OpenAiServer:
     async def _version(self, kind: ServerKind) -> str:
         """The server's version; "" where its kind reports none, or it does not."""
         path, field = _VERSION.get(kind, ("", ""))
-        if not path:
-            return ""
+        return well_formed(str((await self._own_report(path)).get(field) or ""))[:_VERSION_CHARS] if path else ""
+
+    async def _own_report(self, path: str) -> Mapping[str, Any]:
+        """What the server says of itself at `path`; nothing where it does not."""
         try:
             async with asyncio.timeout(_VERSION_S):
                 reply = (await self.connection.get(path)).document()
         except (SsrError, TimeoutError):
-            return ""
-        return well_formed(str(reply.get(field) or ""))[:_VERSION_CHARS] if isinstance(reply, dict) else ""
+            return {}
+        return reply if isinstance(reply, dict) else {}
 
     async def _model_card(self) -> dict[str, Any]:
         reply = (await self.connection.get("/v1/models")).document()
@@ -221,3 +226,9 @@ class OpenAiServer:
         if self._aborts:
             await asyncio.wait(self._aborts)
         await self.connection.__aexit__(*exc)
+
+
+def _slot_context(props: Mapping[str, Any]) -> object:
+    """The context of a request in llama-server's /props: older versions do not say it with the model."""
+    settings = props.get("default_generation_settings")
+    return settings.get("n_ctx") if isinstance(settings, dict) else None
