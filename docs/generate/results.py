@@ -15,10 +15,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from evaluation_results import evaluation_results
 from pair_results import PairResults
 
 ROOT = Path(__file__).parents[2]
-RECORDS = ROOT / "docs" / "results" / "pair" / "graded.jsonl.gz"
+RESULTS = ROOT / "docs" / "results"
+RECORDS = RESULTS / "pair" / "graded.jsonl.gz"
 _TABLE = re.compile(r"(<!-- result: (\S+) -->\n\n)(.*?)(\n\n<!-- end of result -->)", re.DOTALL)
 _FIGURE = re.compile(r"(<!--=([\w-]+)-->)(.*?)(<!--=-->)")
 
@@ -41,12 +43,17 @@ def marked(text: str) -> list[str]:
     return [found[2] for pattern in (_TABLE, _FIGURE) for found in pattern.finditer(text)]
 
 
+def results() -> dict[str, Callable[[], str]]:
+    """What makes each result, by its name."""
+    return {**PairResults(RECORDS).results(), **evaluation_results(RESULTS)}
+
+
 def main(arguments: list[str]) -> int:
-    results = PairResults(RECORDS).results()
+    makers = results()
     stale = 0
     for page in pages():
         text = page.read_text()
-        new = made(text, results)
+        new = made(text, makers)
         if new == text:
             continue
         stale += 1

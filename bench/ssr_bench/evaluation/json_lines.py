@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,12 @@ Line = TypeVar("Line", bound=BaseModel)
 class JsonLines(Generic[Line]):
     """The file, open for adding to it; no other process can do so until it is closed.
 
-    Raises: OSError when it cannot be opened; Conflict when another process is at work in it.
+    Raises: OSError when it cannot be opened; Conflict when another process is at work in it, or it is packed.
     """
 
     def __init__(self, path: Path, kind: type[Line]) -> None:
+        if _packed(path).exists():
+            raise Conflict(f"{_packed(path)} is packed, to be read alone; unpack it to go on, or name another folder")
         self._path, self._kind = path, kind
         self._file = path.open("ab+")
         try:
@@ -47,16 +50,25 @@ class JsonLines(Generic[Line]):
 
 
 def read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
-    """The whole lines of the file; none without a file. Raises: InvalidRequest naming the line and field."""
-    try:
+    """The whole lines of the file, or of the one packed by gzip beside it (`.gz`); none without either.
+
+    Raises: InvalidRequest naming the line and field.
+    """
+    if path.exists():
         content = path.read_bytes()
-    except FileNotFoundError:
+    elif _packed(path).exists():
+        content = gzip.decompress(_packed(path).read_bytes())
+    else:
         return
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
             yield kind.model_validate_json(line)
         except ValidationError as error:
             raise InvalidRequest("dir", f"{path}, line {number}: {first_fault(error)}") from error
+
+
+def _packed(path: Path) -> Path:
+    return path.with_name(f"{path.name}.gz")
 
 
 def first_fault(error: ValidationError) -> str:

@@ -33,6 +33,9 @@ there. FLOPs = 2 x parameters x tokens.
 target tokens: tokens that the target generated, over those of the baseline. Intervals of ratios: bootstrap over \
 problems.
 rewritten: the share of drafted steps that the target wrote again.
+F_d, F_t: FLOPs of a token of the draft model and of the target. R: the share of a run's judged steps that the target \
+wrote again. gamma: decoding over the baseline's by a formula in these (`Ledger.gamma` in ssr/core/ledger.py), with \
+and without what selecting strategies took; it takes all steps for equally long, and leaves scoring out.
 tokens: the mean of a run, by what they were generated for; prompt: those of all models that were processed, and those \
 that came from a cache, where the job itself had put them there.
 time to answer: from the job's start to its end on the server. GPU s: the mean of a run, its seconds times the \
@@ -61,6 +64,11 @@ def grids(results: Sequence[CellResult], margin: float = MARGIN) -> tuple[Grid, 
             "Compute, against the measured baseline",
             ("", "decode_ratio", "95 %", "total_ratio", "95 %", "target tokens", "95 %", "rewritten"),
             [(one.label, *_compute(one)) for one in results],
+        ),
+        Grid(
+            "The paper's quantities, means of the runs",
+            ("", "F_d", "F_t", "R", "gamma", "gamma without SPM"),
+            [(one.label, *_quantities(one)) for one in results],
         ),
         Grid(
             "Tokens a run",
@@ -146,6 +154,8 @@ def _share(estimate: Estimate) -> str:
     return f"{estimate.value:.1%}, {estimate.low:.1%} – {estimate.high:.1%}"
 
 
+_FLOPS = ("draft_token_flops", "target_token_flops")
+_SHARES = ("rewrite_rate", "gamma", "gamma_without_spm")
 _GENERATED = ("drafted", "accepted", "rejected", "wasted", "rewritten", "written", "scoring", "selection")
 
 
@@ -187,6 +197,21 @@ def _compute(one: CellResult) -> tuple[str, ...]:
     ratios = one.decode_ratio, one.total_ratio, one.target_ratio
     rewritten = "-" if one.rewrite_share is None else f"{one.rewrite_share:.1%}"
     return (*(text for ratio in ratios for text in _ratio(ratio)), rewritten)
+
+
+def _quantities(one: CellResult) -> tuple[str, ...]:
+    flops = (_mean([getattr(record.usage, name) for record in one.records]) for name in _FLOPS)
+    shares = (_mean([getattr(record.usage, name) for record in one.records]) for name in _SHARES)
+    return (
+        *("-" if mean is None else f"{mean:.3g}" for mean in flops),
+        *("-" if mean is None else f"{mean:.3f}" for mean in shares),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Of the runs that have a value; None where none has."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _tokens(one: CellResult) -> tuple[str, ...]:

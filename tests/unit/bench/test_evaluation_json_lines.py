@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from contextlib import closing
 from pathlib import Path
@@ -74,3 +75,11 @@ def test_a_broken_line_is_named(path: Path, line: str, fault: str) -> None:
 def test_where_no_file_can_be_is_an_error_of_the_system(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         JsonLines(path / "none", Row)
+
+
+def test_a_packed_file_is_read_and_not_gone_on_with(path: Path) -> None:
+    path.with_name("rows.jsonl.gz").write_bytes(gzip.compress(b'{"numbers":[1]}\n{"numbers":[2,3]}\n'))
+    assert list(read_lines(path, Row)) == [ONE, TWO]
+    with pytest.raises(Conflict, match="is packed"):
+        JsonLines(path, Row)
+    assert not path.exists()

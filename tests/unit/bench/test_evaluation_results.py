@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from evaluation_records import BASELINE, SSD, drafted, evaluation, record, written
 
 from ssr.core.errors import InvalidRequest
 from ssr.core.job import JobStatus
+from ssr.core.ledger import Usage
 from ssr.core.types import Mode
 from ssr_bench.evaluation.grid import Grid
 from ssr_bench.evaluation.plan import Cell
@@ -92,7 +95,7 @@ def test_labels_report_how_many_paths_and_where_from_if_need_be() -> None:
 
 def test_the_tables() -> None:
     found = results_of([evaluation([*runs(BASELINE, "rrww"), *runs(SSD, "rwrr")])])[0][1]
-    accuracy, gains, compute, tokens, _ = grids(found)
+    accuracy, gains, compute, _, tokens, _ = grids(found)
     assert accuracy.rows[1] == ("ssd", "4", "3", "75.0%", "30.1% – 95.4%", "-", "0", "0", "5")
     ((name, pairs, points, _, differing, p, corrected, shown, _),) = gains.rows
     assert (name, pairs, points, differing, p, corrected) == ("ssd", "4", "+25.0", "2 / 1", "1.000", "1.000")
@@ -100,6 +103,18 @@ def test_the_tables() -> None:
     assert compute.rows[0][:3] == ("baseline", "1.000", "1.000 – 1.000")
     assert compute.rows[1][-1] == "50.0%"
     assert tokens.rows[1][:6] == ("ssd", "20", "10", "10", "-", "10")
+
+
+def test_the_papers_quantities_are_means_of_the_runs_that_have_them() -> None:
+    costs = Usage(draft_token_flops=3e9, target_token_flops=6.4e10, rewrite_rate=0.25, gamma=1.5, gamma_without_spm=1.4)
+    other = replace(costs, rewrite_rate=None, gamma=2.5, gamma_without_spm=2.4)
+    runs_of_both = [record(SSD, problem=f"p{number}", usage=one) for number, one in enumerate((costs, other))]
+    found = results_of([evaluation([*runs(BASELINE, "rr"), *runs_of_both])])[0][1]
+    [quantities] = [grid for grid in grids(found) if "paper" in grid.title]
+    assert quantities.rows == [
+        ("baseline", "-", "-", "-", "-", "-"),
+        ("ssd", "3e+09", "6.4e+10", "0.250", "2.000", "1.900"),
+    ]
 
 
 def test_the_documents() -> None:
