@@ -7,6 +7,7 @@ import asyncio
 import json
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Services, System
@@ -24,6 +25,12 @@ def at(system: System, file: Path, folder: Path) -> Path:
     copy = folder / file.name
     copy.write_text(text.replace(ADDRESS, system.address))
     return copy
+
+
+def cells_of(notebook: str) -> str:
+    """The code of an example's cells."""
+    cells = json.loads((ROOT / "examples" / notebook).read_text())["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
 async def test_the_python_of_the_readme_solves(system: System, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,6 +55,29 @@ async def test_the_notebook_runs(system: System, tmp_path: Path, capsys: pytest.
     assert len(capsys.readouterr().out.splitlines()) > 4
 
 
+async def test_the_notebook_draws_the_paths_of_a_job(
+    system: System, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    from matplotlib import pyplot  # its backend is chosen when it is imported
+
+    shown: list[Any] = []
+    monkeypatch.setattr(pyplot, "show", lambda: shown.append(pyplot.gcf()))
+    text = cells_of("paths_of_a_job.ipynb")
+    assert ADDRESS in text
+    names: dict[str, Any] = {}
+    await asyncio.to_thread(exec, compile(text.replace(ADDRESS, system.address), "notebook", "exec"), names)
+    job, (figure,) = names["job"], shown
+    steps = [step for path in job.paths for step in path.steps]
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [step.tokens for step in steps]
+    labels = [text.get_text().strip() for text in axes.texts]
+    assert [label for label in labels if "." not in label] == [path.answer or path.status for path in job.paths]
+    assert job.answer == "103"
+    assert "answered: 103" in capsys.readouterr().out
+    pyplot.close(figure)
+
+
 async def test_the_algorithm_runs_in_process(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
     example = runpy.run_path(str(ROOT / "examples" / "solve_in_process.py"))
     outcome = await example["main"](services.draft_url, services.target_url, "What is (12 * 7) + 19?")
@@ -57,8 +87,7 @@ async def test_the_algorithm_runs_in_process(services: Services, capsys: pytest.
 
 
 async def test_the_notebook_of_the_algorithm_runs(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
-    cells = json.loads((ROOT / "examples" / "solve_in_process.ipynb").read_text())["cells"]
-    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    text = cells_of("solve_in_process.ipynb")
     for address, url in (("http://127.0.0.1:8081", services.draft_url), ("http://127.0.0.1:8082", services.target_url)):
         assert address in text
         text = text.replace(address, url)
