@@ -100,6 +100,8 @@ class StrictServer(ScriptedServer):
     template: bool = True  #: TGI: whether it found a chat template
     priorities: bool = False  #: vLLM: --scheduling-policy priority
     reasoning: bool = False  #: vLLM: --reasoning-parser
+    #: OpenAI: what it says to `logprobs` above its limit
+    top_n_refusal: str = "Invalid 'logprobs': integer above maximum value. Expected a value <= 5, but got {} instead."
     older: bool = False  #: SGLang tokenises no dialogues, llama-server's models have no n_ctx
     kv_tokens: int = 100  #: SGLang: what its KV pool holds
 
@@ -430,6 +432,8 @@ def strict_openai(server: StrictServer) -> web.Application:
         if extra := sorted(body.keys() - _OPENAI):
             message = f"Unrecognized request argument supplied: {extra[0]}"
             raise Refused(400, {"error": {"message": message, "type": "invalid_request_error", "param": None}})
+        if (top_n := body.get("logprobs") or 0) > server.top_n_limit:
+            raise Refused(400, {"error": {"message": server.top_n_refusal.format(top_n), "param": "logprobs"}})
         return await _complete(server, request, body, lambda hit: {})
 
     return _app(server, [web.post("/v1/completions", complete), _models(None)])

@@ -380,6 +380,45 @@ async def test_servers_refuse_fields_in_many_words(refusal: tuple[int, Any]) -> 
         assert "top_k" not in second
 
 
+@pytest.mark.parametrize("code", [500, 501])
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_server_that_fails_for_a_field_it_does_not_know(code: int, streaming: bool) -> None:
+    async with opened("openai") as (engine, server):
+        words = "create_completion() got an unexpected keyword argument 'min_p'"
+        server.faults.append(status(code, {"error": {"message": words, "type": "internal_server_error"}}))
+        await (read(engine, max_tokens=4) if streaming else engine.generate("a ", max_tokens=4))
+        first, *others = server.bodies("/v1/completions")
+        assert "min_p" in first
+        assert not any("min_p" in body for body in others)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_server_that_fails_otherwise_is_left_alone(streaming: bool) -> None:
+    async with opened("openai") as (engine, server):
+        server.faults.append(status(500, {"error": {"message": "unexpected end of the world: min 5 p"}}))
+        with pytest.raises(Unavailable):
+            await (read(engine, max_tokens=4) if streaming else engine.generate("a ", max_tokens=4))
+        assert len(server.bodies("/v1/completions")) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Invalid 'logprobs': integer above maximum value. Expected a value <= 5, but got {} instead.",
+        "[{{'loc': ('body', 'logprobs'), 'msg': 'Input should be less than or equal to 5', 'input': {}}}]",
+        "logprobs: {} is too much",
+        "logprobs out of range",
+    ],
+)
+async def test_a_server_that_gives_fewer_candidates(words: str) -> None:
+    async with opened("openai", script={"top_n_refusal": words}) as (engine, server):
+        for _ in range(2):
+            assert len((await engine.next_token("a ", top_n=20)).candidates) == 4
+        assert (await engine.info()).max_top_n == 5
+        asked = [body["logprobs"] for body in server.bodies("/v1/completions") if "top_k" not in body]
+        assert asked[-3:] == [20, 5, 5]
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_a_refusal_about_something_else_is_the_callers(streaming: bool) -> None:
     async with opened("openai") as (engine, server):

@@ -201,7 +201,7 @@ class OpenAiEngine:
         try:
             return await self._top_tokens(prompt, asked, origin)
         except InvalidRequest as refusal:
-            limit = reported_top_n_limit(refusal)
+            limit = reported_top_n_limit(refusal, asked)
             if limit is None or not 0 < limit < asked:
                 raise
             self._max_top_n = limit

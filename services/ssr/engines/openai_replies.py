@@ -14,8 +14,11 @@ from ssr.engines.base import Finish, TokenLogprob
 from ssr.engines.json_connection import json_document
 from ssr.engines.reply_errors import error_in_stream
 
-#: vLLM's words for its --max-logprobs.
+#: vLLM's words for its --max-logprobs, and any number in what others say.
 _TOP_N_LIMIT = re.compile(r"max allowed: (\d+)")
+_NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?![\w]|\.\d)")
+#: OpenAI's own limit.
+_LEAST_TOP_N = 5
 _FULL = ("length", "max_tokens", "max_length", "model_length")
 _GIVEN_UP = ("abort", "aborted", "cancelled", "error", "timeout")
 #: What SGLang gives as the stop text when the model's numbers are broken.
@@ -161,10 +164,15 @@ def echoed_tokens(url: str, chunk: Chunk) -> list[tuple[str, float | None]]:
             return []
 
 
-def reported_top_n_limit(refusal: InvalidRequest) -> int | None:
-    """How many candidates the server gives at most, when that is why it refused."""
-    reported = _TOP_N_LIMIT.search(str(refusal))
-    return int(reported[1]) if reported else None
+def reported_top_n_limit(refusal: InvalidRequest, asked: int) -> int | None:
+    """How many candidates the server gives at most, when that is why it refused to give so many."""
+    said = str(refusal).partition(" answered ")[2]
+    if reported := _TOP_N_LIMIT.search(said):
+        return int(reported[1])
+    if refusal.field != "top_n" and "logprobs" not in said:
+        return None
+    fewer = [number for number in map(int, _NUMBER.findall(said)) if 0 < number < asked]
+    return max(fewer, default=_LEAST_TOP_N if asked > _LEAST_TOP_N else None)
 
 
 def _usage(url: str, reply: Mapping[Any, Any], prompt: str) -> Usage:

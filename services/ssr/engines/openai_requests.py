@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
-from ssr.core.errors import InvalidRequest
+from ssr.core.errors import InvalidRequest, SsrError
 from ssr.engines.base import Origin, Sampling
 
 _log = logging.getLogger(__name__)
@@ -136,16 +136,21 @@ class Fields:
             fields["cache_salt"] = origin.cache_salt
         return fields
 
-    def doubted(self, refusal: InvalidRequest, body: Mapping[str, object]) -> frozenset[str]:
+    def doubted(self, refusal: SsrError, body: Mapping[str, object]) -> frozenset[str]:
         """The fields of `body` to try without, because of what a refusal says; none when it is about something else.
 
         Those that it names; all extras if it names none but is about fields, or about nothing, as long as they were
-        never taken.
+        never taken. Servers that hand a request's fields to a function refuse one by failing: it must be named then.
         """
-        said = f"{refusal.field} {str(refusal).partition(' answered ')[2]}"
+        refused = isinstance(refusal, InvalidRequest)
+        said = (
+            f"{refusal.field if isinstance(refusal, InvalidRequest) else ''} {str(refusal).partition(' answered ')[2]}"
+        )
+        if not refused and not _ABOUT_FIELDS.search(said):
+            return frozenset()
         optional = {name for name in body if name in self._extras or name in _STANDARD | _SOME_TIMES}
         named = frozenset(name for name in optional if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said))
-        if named or self._taken or not _ABOUT_FIELDS.search(said):
+        if named or not refused or self._taken or not _ABOUT_FIELDS.search(said):
             return named
         return frozenset(self._extras.keys() & body.keys())
 

@@ -75,7 +75,7 @@ class OpenAiServer:
             try:
                 with self._aborting(learnt, body):
                     reply = await self.connection.post(_PATH, body)
-            except InvalidRequest as refusal:
+            except (InvalidRequest, CapabilityMissing, Unavailable) as refusal:
                 doubted = learnt.fields.doubted(refusal, body)
                 if not doubted:
                     raise
@@ -109,7 +109,7 @@ class OpenAiServer:
                                 raise failure
                             if together[-1] == b"[DONE]":
                                 return
-            except InvalidRequest as refusal:
+            except (InvalidRequest, CapabilityMissing, Unavailable) as refusal:
                 doubted = frozenset() if begun else learnt.fields.doubted(refusal, body)
                 if not doubted:
                     raise
