@@ -98,11 +98,11 @@ class StrictServer(ScriptedServer):
     used: dict[str, Any] = field(default_factory=dict)
     aborted: list[str] = field(default_factory=list)
     template: bool = True  #: TGI: whether it found a chat template
-    priorities: bool = False  #: vLLM: --scheduling-policy priority
     reasoning: bool = False  #: vLLM: --reasoning-parser
     #: OpenAI: what it says to `logprobs` above its limit
     top_n_refusal: str = "Invalid 'logprobs': integer above maximum value. Expected a value <= 5, but got {} instead."
-    older: bool = False  #: SGLang tokenises no dialogues, llama-server's models have no n_ctx
+    #: SGLang tokenises no dialogues, llama-server's models have no n_ctx, vLLM wants --scheduling-policy for priorities
+    older: bool = False
     kv_tokens: int = 100  #: SGLang: what its KV pool holds
 
     def by_id(self, body: Mapping[str, Any]) -> list[tuple[int, str, float]]:
@@ -253,7 +253,7 @@ def _vllm_check(server: StrictServer, body: Mapping[str, Any]) -> None:
     if body.get("model") not in (None, NAME):
         message = f"The model `{body['model']}` does not exist."
         raise Refused(404, {"error": {"message": message, "type": "NotFoundError", "param": "model", "code": 404}})
-    if body.get("priority") and not server.priorities:
+    if body.get("priority") and server.older:
         raise _vllm_refusal("Got priority but Priority scheduling is not enabled.")
     if (salt := body.get("cache_salt")) is not None and not 1 <= len(salt) <= 1024:
         raise _vllm_refusal("cache_salt: String should have 1 to 1024 characters")

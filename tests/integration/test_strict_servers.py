@@ -260,7 +260,7 @@ async def read_go(engine: Engine) -> list[Piece]:
 async def test_a_priority_and_a_salt_reach_the_servers_that_know_them() -> None:
     origin = Origin(priority=3, cache_salt="tenant-1")
     for kind, priority in (("vllm", -3), ("sglang", 3)):
-        async with opened(kind, priorities=True, script={"priorities": True}) as (engine, server):
+        async with opened(kind, priorities=True) as (engine, server):
             await engine.generate("a ", max_tokens=1, origin=origin)
             body = server.bodies("/v1/completions")[-1]
             assert (body["priority"], body["cache_salt"]) == (priority, "tenant-1")
@@ -303,7 +303,7 @@ async def test_other_servers_are_not_told_when_thinking_ends(kind: str) -> None:
 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_what_vllm_was_not_started_for_is_left_out_from_then_on(streaming: bool) -> None:
-    async with opened("vllm", priorities=True) as (engine, server):
+    async with opened("vllm", priorities=True, script={"older": True}) as (engine, server):
         for _ in range(2):
             await thought(engine, 200, streaming=streaming)
             await engine.generate("a ", max_tokens=1, origin=Origin(priority=1))

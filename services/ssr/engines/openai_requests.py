@@ -83,7 +83,7 @@ class Fields:
     """What one server takes, as its kind and its refusals show.
 
     With `standard_only` nothing beyond OpenAI's API is ever sent. `priorities` says that the server schedules by
-    priority: vLLM refuses priorities otherwise.
+    priority: it ignores them otherwise, or refuses them.
     """
 
     def __init__(self, url: str, kind: ServerKind, *, standard_only: bool = False, priorities: bool = False) -> None:
