@@ -23,7 +23,7 @@ from fuzzing import Findings, Method, fuzz, methods_of
 from grpc import aio
 
 from ssr.cli.stack import Preset, Stack, running_stack
-from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
+from ssr.v1 import admin_pb2, admin_pb2_grpc, reasoning_pb2, reasoning_pb2_grpc
 
 INPUTS = 30_000
 #: So many parts of the inputs are sent before memory is looked at for the first time: caches fill, pools grow.
@@ -43,7 +43,7 @@ async def main(inputs: int, seed: int) -> int:
             Preset.SIMULATED, log_dir=logs, environment={**os.environ, **_SETTINGS}, on_event=events.append
         ) as stack:
             pids = _pids(stack)
-            methods = methods_of({name: stack.part(name).address for name in _SERVICES})
+            methods = await methods_of([stack.part(name).address for name in _SERVICES])
             warm = round(inputs * _WARM_UP)
             first = await fuzz(methods, warm, seed)
             before = {name: _rss_mib(pid) for name, pid in _pids(stack).items()}
@@ -74,7 +74,9 @@ def _print(first: Findings, second: Findings, seconds: float, methods: list[Meth
     codes = Counter(first.codes) + Counter(second.codes)
     total, raw = first.inputs + second.inputs, first.raw + second.raw
     by_hand = f"{raw} as HTTP/2 frames by hand"
-    print(f"{total} inputs ({by_hand}) to {len(methods)} methods in {seconds:.0f} s, seed {first.seed}")
+    services = len({method.path.rpartition("/")[0] for method in methods})
+    found = f"{len(methods)} methods of {services} services that reflection shows"
+    print(f"{total} inputs ({by_hand}) to {found}, in {seconds:.0f} s, seed {first.seed}")
     by_code: Counter[str] = Counter()
     for name, count in codes.items():
         by_code[name.split(" ", 1)[1]] += count
@@ -99,6 +101,8 @@ def _rss_mib(pid: int) -> float:
 
 async def _still_answers(address: str) -> str:
     async with aio.insecure_channel(address) as channel:
+        # Some inputs have paused the queue or drained a replica: that is what they are for.
+        await admin_pb2_grpc.AdminServiceStub(channel).ResumeQueue(admin_pb2.ResumeQueueRequest(), timeout=10)
         stub = reasoning_pb2_grpc.ReasoningServiceStub(channel)
         request = reasoning_pb2.SolveRequest(problem="What is (2 + 5) * 3?", options=reasoning_pb2.Options(seed=1))
         return reasoning_pb2.JobStatus.Name((await stub.Solve(request, timeout=60)).status)

@@ -5,28 +5,30 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf import message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 from grpc import aio
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from inputs import Inputs
 from raw_http2 import raw_connection
 
-from ssr.v1 import drafting_pb2, reasoning_pb2, selection_pb2, verification_pb2
+from ssr.v1 import files_pb2, reasoning_pb2
 
 #: No deadline of ours lets a call wait for a job.
 _CALL_S = 1.0
+_REFLECTION_S = 10.0
 _RAW_S = 0.5
 _AT_A_TIME = 16
 #: Of inputs, over the wire by hand.
 _RAW_SHARE = 0.2
+#: Names that the server has given out.
+_REMEMBERED = 200
 #: Statuses that say that the server was surprised.
 BAD_CODES = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})
 
@@ -53,26 +55,43 @@ class Findings:
     bad: list[str] = field(default_factory=list)
 
 
-def methods_of(addresses: Mapping[str, str]) -> list[Method]:
-    """All methods of the services at these addresses: "orchestrator", "selector", "drafter", "verifier"."""
-    files = {
-        "orchestrator": reasoning_pb2,
-        "selector": selection_pb2,
-        "drafter": drafting_pb2,
-        "verifier": verification_pb2,
-    }
+async def methods_of(addresses: Collection[str]) -> list[Method]:
+    """All methods of all services that the servers at these addresses report themselves, by reflection."""
     found = []
-    for part, address in addresses.items():
-        for service in files[part].DESCRIPTOR.services_by_name.values():
-            for method in service.methods:
-                request = message_factory.GetMessageClass(method.input_type)
-                path = f"/{service.full_name}/{method.name}"
-                found.append(Method(address, path, request, method.server_streaming))
-        found.append(Method(address, "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest))
-        for version in ("v1", "v1alpha"):
-            path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
-            found.append(Method(address, path, reflection_pb2.ServerReflectionRequest, True, True))
+    for address in addresses:
+        async with aio.insecure_channel(address) as channel:
+            stub = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]
+            (listed,) = await _reflected(stub, list_services="")
+            pool = descriptor_pool.DescriptorPool()
+            for service in listed.list_services_response.service:
+                await _describe(stub, pool, {"file_containing_symbol": service.name})
+                described = pool.FindServiceByName(service.name)
+                found += [_method(address, described.full_name, method) for method in described.methods]
     return found
+
+
+def _method(address: str, service: str, method: Any) -> Method:
+    request = message_factory.GetMessageClass(method.input_type)
+    path = f"/{service}/{method.name}"
+    return Method(address, path, request, method.server_streaming, method.client_streaming)
+
+
+async def _reflected(stub: Any, **asked: Any) -> list[Any]:
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(**asked)]), timeout=_REFLECTION_S)
+    return [reply async for reply in call]
+
+
+async def _describe(stub: Any, pool: Any, asked: dict[str, str]) -> None:
+    """Put a file of descriptors into the pool, behind those that it needs."""
+    (reply,) = await _reflected(stub, **asked)
+    for serialized in reply.file_descriptor_response.file_descriptor_proto:
+        file = descriptor_pb2.FileDescriptorProto.FromString(serialized)
+        try:
+            pool.FindFileByName(file.name)
+        except KeyError:
+            for name in file.dependency:
+                await _describe(stub, pool, {"file_by_filename": name})
+            pool.Add(file)
 
 
 async def fuzz(methods: Sequence[Method], inputs: int, seed: int) -> Findings:
@@ -126,12 +145,14 @@ async def _call(channel: Any, method: Method, body: bytes, given: Inputs, findin
 
 
 def _remember(method: Method, reply: bytes, given: Inputs) -> None:
-    """Some of the next inputs are about jobs and batches that there are."""
-    if len(given.known) < 200:
+    """Some of the next inputs are about jobs, batches and files that there are."""
+    if len(given.known) < _REMEMBERED:
         if method.path.endswith("/Submit"):
             given.known.append(reasoning_pb2.Job.FromString(reply).job_id)
         elif method.path.endswith("/CreateBatch"):
             given.known.append(reasoning_pb2.Batch.FromString(reply).batch_id)
+        elif method.path.endswith("/PutFile"):
+            given.known.append(files_pb2.File.FromString(reply).file_id)
 
 
 async def _by_hand(method: Method, frames: Sequence[bytes]) -> None:

@@ -1,10 +1,11 @@
-"""Clients from the .proto files: the example in Node, and the service config for all languages."""
+"""Clients from the .proto files: the examples in Node and Go, and the service config for all languages."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import grpc
@@ -17,6 +18,25 @@ from ssr.v1 import reasoning_pb2_grpc
 
 ROOT = Path(__file__).parents[2]
 NODE = ROOT / "examples" / "node"
+GO = ROOT / "examples" / "go" / "solve.go"
+#: Debian's grpc-go marshals with a protobuf that is older than what its protoc-gen-go writes for.
+GO_CODEC = """
+package main
+
+import (
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/protobuf/proto"
+)
+
+type codec struct{}
+
+func (codec) Marshal(v interface{}) ([]byte, error)      { return proto.Marshal(v.(proto.Message)) }
+func (codec) Unmarshal(data []byte, v interface{}) error { return proto.Unmarshal(data, v.(proto.Message)) }
+func (codec) Name() string                               { return "proto" }
+
+func init() { encoding.RegisterCodec(codec{}) }
+"""
+GO_PACKAGES = Path("/usr/share/gocode")
 CONFIG = ROOT / "examples" / "service-config.json"
 
 
@@ -56,6 +76,44 @@ async def test_the_example_in_node_says_what_is_wrong(system: System, node: Path
     code, output = await run("node", "solve.mjs", system.address, " ", cwd=node)
     assert code == 1
     assert output.strip().endswith("INVALID_ARGUMENT: problem: is empty; send the problem's text")
+
+
+@pytest.fixture
+async def go_client(tmp_path: Path) -> Path:
+    """The example in Go, built of the contract with the packages of Debian: golang-go, protoc-gen-go,
+    protoc-gen-go-grpc, golang-google-grpc-dev, golang-github-google-uuid-dev.
+    """
+    if not all(map(shutil.which, ("go", "protoc-gen-go", "protoc-gen-go-grpc"))) or not GO_PACKAGES.is_dir():
+        pytest.skip("needs go with gRPC's packages")
+    folder = tmp_path / "src" / "example"
+    folder.mkdir(parents=True)
+    shutil.copy(GO, folder)
+    (folder / "codec.go").write_text(GO_CODEC)
+    files = [f"ssr/v1/{name}.proto" for name in ("reasoning", "step")]
+    plugins = [
+        option
+        for plugin in ("go", "go-grpc")
+        for option in (
+            f"--{plugin}_out=.",
+            f"--{plugin}_opt=module=example",
+            *(f"--{plugin}_opt=M{name}=example/ssr" for name in files),
+        )
+    ]
+    protoc = (sys.executable, "-m", "grpc_tools.protoc", "-I", str(ROOT / "proto"), *plugins, *files)
+    gopath = f"GOPATH={tmp_path}:{GO_PACKAGES}"
+    for command in (protoc, ("env", "GO111MODULE=off", gopath, "go", "build", "-o", "solve", ".")):
+        code, output = await run(*command, cwd=folder)
+        assert code == 0, output
+    return folder / "solve"
+
+
+async def test_the_example_in_go_solves_a_problem(system: System, go_client: Path) -> None:
+    code, output = await run(str(go_client), system.address, "What is (12 * 7) + 19 - 3?", cwd=go_client.parent)
+    assert code == 0, output
+    assert "path 0: " in output
+    assert output.strip().splitlines()[-1] == "JOB_STATUS_ANSWERED 100"
+    code, output = await run(str(go_client), system.address, " ", cwd=go_client.parent)
+    assert (code, "problem: is empty" in output) == (1, True)
 
 
 def test_the_service_config_names_every_method() -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from typing import Any
 
 import grpc
+from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ssr.cli.stack.ports import free_port
-from ssr.runtime.rpc.probed_health import ProbedHealth, serving_probes
+from ssr.runtime.rpc.probed_health import CalledHealth, ProbedHealth, serving_probes
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+#: Its published types do not have the list yet.
+ANY_HEALTH: Any = health_pb2
 LIMIT_S = 10
 
 
@@ -60,3 +64,26 @@ async def test_a_process_whose_loop_hangs_is_not_alive() -> None:
         probing.start()
         probing.join()
         assert found.pop() == SERVING
+
+
+async def test_both_kinds_of_health_list_what_there_is() -> None:
+    called, address, probes = CalledHealth(), f"127.0.0.1:{free_port()}", ProbedHealth()
+    server = aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(called, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await called.set("busy", NOT_SERVING)
+    probes.set("busy", NOT_SERVING)
+    async with serving_probes(address, probes):
+        for where in (f"127.0.0.1:{port}", address):
+            async with aio.insecure_channel(where) as channel:
+                listed: Any = health_pb2_grpc.HealthStub(channel)
+                reply = await listed.List(ANY_HEALTH.HealthListRequest(), timeout=LIMIT_S)
+                assert {name: one.status for name, one in reply.statuses.items()} == {"": SERVING, "busy": NOT_SERVING}
+        await called.enter_graceful_shutdown()
+        probes.enter_graceful_shutdown()
+        async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            listed = health_pb2_grpc.HealthStub(channel)
+            reply = await listed.List(ANY_HEALTH.HealthListRequest(), timeout=LIMIT_S)
+            assert {one.status for one in reply.statuses.values()} == {NOT_SERVING}
+    await server.stop(None)

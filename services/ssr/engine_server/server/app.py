@@ -33,6 +33,10 @@ def build_app(backend: Backend) -> web.Application:
     return app
 
 
+#: The client has closed the connection, as proxies have it in their logs.
+_GONE = 499
+
+
 @web.middleware
 async def shape_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every error has TGI's shape, those of the web framework too."""
@@ -43,6 +47,8 @@ async def shape_errors(request: web.Request, handler: Handler) -> web.StreamResp
         # Allow, say, has to survive; the headers of the replaced body must not.
         kept = {k: v for k, v in error.headers.items() if k.lower() not in ("content-type", "content-length")}
         return web.json_response(reply.body(), status=reply.status, headers=kept)
+    except ConnectionError:
+        return web.Response(status=_GONE)  # to nobody
     except Exception as error:
         reply = reply_for(error)
         if reply.error_type == "generation":

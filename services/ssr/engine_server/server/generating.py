@@ -117,8 +117,8 @@ class Generating:
         response = web.StreamResponse(headers=stream_headers(len(body.inputs)))
         response.content_type = "text/event-stream"
         response.headers["cache-control"] = "no-cache"
-        await response.prepare(http)
         try:
+            await response.prepare(http)
             await self._send_tokens(response, body, received)
         except ConnectionError:
             # The client is gone: there is nobody to tell.

@@ -16,11 +16,54 @@ from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 from ssr.orchestrator.equivalence.reading.answer import with_parts
 from ssr.orchestrator.equivalence.reading.forms import Form
+from ssr.orchestrator.equivalence.reading.names import ACCENTS, GREEK, READ_FUNCTIONS
 from ssr.orchestrator.equivalence.reading.spelling import plain
 
 _DIGITS = 60
 _SAME_DIGITS = 40
 _BLOCK = re.compile(r"⟦([^⟧]*)⟧")
+_WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
+_COMMANDS = re.compile(r"\\[A-Za-z]+")
+#: Commands that math-verify's parser reads.
+_KNOWN = frozenset(
+    f"\\{name}"
+    for name in (
+        *READ_FUNCTIONS,
+        *GREEK,
+        *ACCENTS,
+        *(
+            "det",
+            "frac",
+            "sqrt",
+            "binom",
+            "sum",
+            "prod",
+            "int",
+            "iint",
+            "oint",
+            "lim",
+            "to",
+            "rightarrow",
+            "infty",
+            "pi",
+        ),
+        *("begin", "end", "cdot", "times", "div", "pm", "mp", "le", "ge", "ne", "in", "cup", "cap", "setminus"),
+        *(
+            "emptyset",
+            "mathbb",
+            "text",
+            "lfloor",
+            "rfloor",
+            "lceil",
+            "rceil",
+            "circ",
+            "partial",
+            "prime",
+            "mid",
+            "approx",
+        ),
+    )
+)
 _SIGNS = (("√", r"\sqrt "), ("∛", r"\sqrt[3]"), ("∜", r"\sqrt[4]"), ("°", r"^{\circ}"))
 
 
@@ -93,6 +136,8 @@ def _same_digits(left: Any, right: Any) -> bool:
 
 
 def _same_leftovers(a: str, b: str) -> bool:
-    """False where one answer has words that the other does not have: they are passed over by the parser."""
-    words_a, words_b = (set(re.findall(r"(?<![\\A-Za-z])[A-Za-z]{4,}", text)) for text in (a, b))
+    """False where one answer has words, or commands that its parser does not know, that the other does not have: they
+    are passed over.
+    """
+    words_a, words_b = (set(_WORDS.findall(text)) | (set(_COMMANDS.findall(text)) - _KNOWN) for text in (a, b))
     return words_a == words_b

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,6 +25,26 @@ _THREADS = 2
 #: Seconds between two turns of the loop that are noted, and without any before the process is reported as not alive.
 _BEAT_S = 1.0
 HANGS_S = 30.0
+_SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class CalledHealth(health.aio.HealthServicer):
+    """Health as calls on a server's own port see it; it lists what there is, which gRPC's does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[str, Any] = {"": _SERVING}
+
+    async def set(self, service: str, status: Any) -> None:
+        await super().set(service, status)
+        self._known[service] = status
+
+    async def enter_graceful_shutdown(self) -> None:
+        self._known = dict.fromkeys(self._known, _NOT_SERVING)
+        await super().enter_graceful_shutdown()
+
+    async def List(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        return _listed(self._known)
 
 
 class ProbedHealth(health.HealthServicer):
@@ -33,7 +53,16 @@ class ProbedHealth(health.HealthServicer):
     def __init__(self, hangs_s: float = HANGS_S) -> None:
         super().__init__()
         self._hangs_s = hangs_s
+        self._known: dict[str, Any] = {"": _SERVING}
         self.beat()
+
+    def set(self, service: str, status: Any) -> None:
+        super().set(service, status)
+        self._known = {**self._known, service: status}
+
+    def enter_graceful_shutdown(self) -> None:
+        self._known = dict.fromkeys(self._known, _NOT_SERVING)
+        super().enter_graceful_shutdown()
 
     def beat(self) -> None:
         """The loop has its turn."""
@@ -47,9 +76,20 @@ class ProbedHealth(health.HealthServicer):
 
     def Check(self, request: Any, context: Any) -> health_pb2.HealthCheckResponse:  # noqa: N802 - gRPC's name
         reply = super().Check(request, context)
-        if time.monotonic() - self._beat > self._hangs_s:
-            return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING)
-        return reply
+        return health_pb2.HealthCheckResponse(status=_NOT_SERVING) if self._hangs else reply
+
+    def List(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        return _listed(dict.fromkeys(self._known, _NOT_SERVING) if self._hangs else self._known)
+
+    @property
+    def _hangs(self) -> bool:
+        return time.monotonic() - self._beat > self._hangs_s
+
+
+def _listed(known: Mapping[str, Any]) -> Any:
+    response: Any = health_pb2  # its published types do not have the list yet
+    statuses = {name: health_pb2.HealthCheckResponse(status=status) for name, status in known.items()}
+    return response.HealthListResponse(statuses=statuses)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from ssr.core.errors import Unavailable
 from ssr.runtime.rpc.channel import KEEPALIVE
 from ssr.runtime.rpc.errors import ErrorInterceptor
-from ssr.runtime.rpc.probed_health import ProbedHealth, serving_probes
+from ssr.runtime.rpc.probed_health import CalledHealth, ProbedHealth, serving_probes
 from ssr.runtime.rpc.receiving import RECEIVE_S, Decoding, Receiving
 from ssr.runtime.rpc.reflection import add_reflection
 from ssr.runtime.rpc.tls import server_credentials
@@ -132,7 +132,7 @@ class _Health:
     """A server's health, where it is served: on its own port, and on that of probes."""
 
     def __init__(self) -> None:
-        self.calls, self.probes = health.aio.HealthServicer(), ProbedHealth()
+        self.calls, self.probes = CalledHealth(), ProbedHealth()
 
     async def set(self, names: Sequence[str], serving: bool) -> None:
         status = _SERVING if serving else _NOT_SERVING

@@ -37,6 +37,8 @@ DIFFERENT = [
     (r"\lim_{x\to0}\frac{\sin 5x}{x}", "1"),
     (r"\int_0^{\pi} \sin x\,dx\text{ cm}", r"2\text{ cm}^2"),
     (r"\int x^2\,dx", "x^3"),
+    (r"5\unknown", "5"),
+    (r"\unread{5}", "5"),
 ]
 AT_ONCE = [
     (r"\sum_{k=1}^{7} k", "28", True),

@@ -8,6 +8,22 @@ from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 
 SAME = [
+    ("1h 30min", "90 min"),
+    ("3 hours, 20 minutes", "200 minutes"),
+    ("£3.50", "3.50 pounds"),
+    ("10 cm²", "10\\,\\mathrm{cm^2}"),
+    ("2\\text{ m/s}^2", "2 \\mathrm{m/s^{2}}"),
+    ("|x|<2", "-2<x<2"),
+    ("|x-3| \\ge 2", "x \\le 1 \\text{ or } x \\ge 5"),
+    ("[[1,2],[3,4]]", "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}"),
+    ("2 to 3", "2:3"),
+    ("C(5,2)", "10"),
+    ("P(5,2)", "20"),
+    ("{5 \\choose 2}", "10"),
+    ("0xff", "255"),
+    ("0b101", "5"),
+    ("Option B", "(B)"),
+    ("5\\,x", "5x"),
     ("\\frac{2}{2^{61}}", "\\frac{1}{2^{60}}"),
     ("√2", "\\sqrt{2}"),
     ("5√2", "5\\sqrt{2}"),
@@ -243,6 +259,19 @@ SAME = [
     ("\\frac{1+i}{\\sqrt2}", "e^{i\\pi/4}"),
 ]
 DIFFERENT = [
+    ("2 to 3", "3 to 2"),
+    ("10\\,\\mathrm{cm^2}", "10 cm"),
+    ("10\\,\\mathrm{cm^2}", "10\\,\\mathrm{cm^3}"),
+    ("3 hours, 20 minutes", "3 hours"),
+    ("1h 30min", "1.3 h"),
+    ("£3.50", "3.50 dollars"),
+    ("5 pounds", "5 kg"),
+    ("|x|<2", "x<2"),
+    ("|x|<2", "-2\\le x\\le 2"),
+    ("|x|>2", "|x|<2"),
+    ("[[1,2],[3,4]]", "[[1,3],[2,4]]"),
+    ("C(5,2)", "C(5,1)"),
+    ("0xff", "0xfe"),
     ("\\frac{1}{7^{20}}", "\\frac{1}{7^{21}}"),
     ("\\frac{3}{2^{60}}", "\\frac{5}{2^{60}}"),
     ("\\left(\\frac12\\right)^{64}", "\\left(\\frac12\\right)^{63}"),
@@ -393,3 +422,14 @@ def test_the_problem_says_how_numbers_are_meant() -> None:
     assert EquivalenceDecision(Context.of("Give it in base 2.")).verdict("101_2", "101") is True
     assert EquivalenceDecision(Context()).verdict("10:30", "5:15") is False
     assert EquivalenceDecision(Context.of("What is the ratio?")).verdict("10:30", "5:15") is True
+
+
+@pytest.mark.parametrize(("answer", "chosen"), [("(b)", "B"), ("b", "B"), ("b)", "B"), ("(f)", None), ("bb", None)])
+def test_a_choice_in_lower_case(answer: str, chosen: str | None) -> None:
+    context = Context.of("Which is it? (A) 10 (B) 12 (C) 14")
+    assert EquivalenceDecision(context).chosen(answer) == chosen
+
+
+def test_a_letter_that_a_choice_says_is_that_choice() -> None:
+    context = Context.of("Which variable is free? (A) b (B) c (C) d")
+    assert EquivalenceDecision(context).chosen("b") == "A"

@@ -17,6 +17,7 @@ from ssr.orchestrator.equivalence.reading.forms import (
     Choice,
     Congruence,
     Form,
+    Interval,
     Items,
     Joined,
     Matrix,
@@ -147,10 +148,20 @@ class Comparison:
         return all(self.same(x, y) for x, y in pairs)
 
     def _vector(self, matrix: Matrix, items: Items) -> bool:
-        """A column or row beside a tuple."""
+        """A column or row beside a tuple, and rows beside a tuple of tuples."""
+        rows = [row for part in items.parts if (row := _row(part)) is not None]
+        if items.kind == "tuple" and len(rows) == len(items.parts):
+            return self._matrices(matrix, Matrix(tuple(rows)))
         if len(matrix.rows) > 1 and any(len(row) > 1 for row in matrix.rows):
             return False
         return self._items(Items("tuple", tuple(cell for row in matrix.rows for cell in row)), items)
+
+
+def _row(form: Form) -> tuple[Form, ...] | None:
+    """[1,2] as a row, which alone is an interval, too."""
+    if isinstance(form, Interval):
+        return (Quantity(form.low), Quantity(form.high)) if form.low_closed == form.high_closed else None
+    return form.parts if isinstance(form, Items) and form.kind == "tuple" else None
 
 
 def _same_name(a: str, b: str) -> bool:

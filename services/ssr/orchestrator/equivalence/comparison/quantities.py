@@ -32,7 +32,11 @@ def _with_units(a: Expression, unit_a: Unit, b: Expression, unit_b: Unit) -> boo
     turns = [_HALF_TURN.get(unit.bases) for unit in (unit_a, unit_b)]
     if turns[0] is not None and turns[1] is not None:
         return same_value(Expression("/", (a, turns[0])), Expression("/", (b, turns[1])))
-    return unit_a.fits(unit_b) and same_value(_scaled(a, unit_a), _scaled(b, unit_b))
+    if not unit_a.fits(unit_b):
+        return False
+    if unit_a.bases != unit_b.bases:  # things that are counted, and pounds
+        return same_value(a, b)
+    return same_value(_scaled(a, unit_a), _scaled(b, unit_b))
 
 
 def _by_value(measured: Quantity, unit: Unit, bare: Quantity, context: Context) -> bool:

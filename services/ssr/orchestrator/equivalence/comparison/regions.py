@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ssr.orchestrator.equivalence.comparison.formulas import real_value, same_value
-from ssr.orchestrator.equivalence.reading.expression import Expression, constant
+from ssr.orchestrator.equivalence.reading.expression import Expression, constant, number
 from ssr.orchestrator.equivalence.reading.forms import Form, Interval, Items, Joined, Named, Quantity, Reals, Relation
 
 _HIGH = constant("inf")
@@ -123,6 +123,8 @@ def _bound(form: Relation) -> Region | None:
     left, right, closed = form.left, form.right, form.op == "<="
     if form.op == "=":
         return None
+    if left.op == "abs" or right.op == "abs":
+        return _distance(form)
     if left.op == "var" and not right.names:
         if form.op == "!=":
             return _cut(Interval(_LOW, _HIGH, False, False), [right])
@@ -131,6 +133,29 @@ def _bound(form: Relation) -> Region | None:
         if form.op == "!=":
             return _cut(Interval(_LOW, _HIGH, False, False), [left])
         return [Interval(left, _HIGH, closed, False)]
+    return None
+
+
+def _distance(form: Relation) -> Region | None:
+    """|x - 3| < 2 as what lies around 3, and |x - 3| > 2 as what does not; None where the bound is not positive."""
+    within = form.left.op == "abs"
+    inner, bound = (form.left.args[0], form.right) if within else (form.right.args[0], form.left)
+    centre = _centre(inner)
+    if centre is None or form.op == "!=" or bound.names or not (real_value(bound) or 0) > 0:
+        return None
+    low = Expression("+", (centre, Expression("neg", (bound,))))
+    high, closed = Expression("+", (centre, bound)), form.op == "<="
+    if within:
+        return [Interval(low, high, closed, closed)]
+    return [Interval(_LOW, low, False, closed), Interval(high, _HIGH, closed, False)]
+
+
+def _centre(inner: Expression) -> Expression | None:
+    """3 for x - 3."""
+    if inner.op == "var":
+        return number(0)
+    if inner.op == "+" and inner.args[0].op == "var" and not inner.args[1].names:
+        return Expression("neg", (inner.args[1],))
     return None
 
 

@@ -14,10 +14,11 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Literal
 
 from ssr.orchestrator.equivalence.reading import choices, clock, words
-from ssr.orchestrator.equivalence.reading.expression import Expression, signed
+from ssr.orchestrator.equivalence.reading.expression import Expression, number, signed
 from ssr.orchestrator.equivalence.reading.forms import (
     Choice,
     Form,
@@ -39,6 +40,8 @@ from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead, e
 
 _GROUPS = re.compile(r"(?<![\d.,])(\d{1,3})((?: \d{3})+)(?![\d/]|\.\d{0,2}\w)")
 _LETTERS = re.compile(r"(?=.*[^\W\d_]{3})[^\W\d_]++(?:[ '.,!-]+[^\W\d_]++)*+[.!]?")
+_TO = re.compile(r"(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?)")
+_CODED = re.compile(r"0[xX][0-9a-fA-F]{1,64}|0[bB][01]{1,256}|0[oO][0-7]{1,80}")
 _NAME_WORDS = 3
 _PROSE = re.compile(r"[A-Za-z]{3,}")
 _SAYS = re.compile(r"(?P<name>[A-Za-z][A-Za-z' ]*?)\s+(?:is|are|was|were|equals?|be)\s*:?\s+(?P<value>.*\d.*)")
@@ -76,12 +79,20 @@ def _read(text: str, *, ratios: bool) -> Form:
         return Choice(label)
     if special := _special(unwrapped):
         return special
+    if match := _TO.fullmatch(unwrapped):
+        return Ratio((_one_number(match[1]), _one_number(match[2])))
+    if _CODED.fullmatch(unwrapped):
+        return Quantity(number(int(unwrapped, 0)))
     if wordy := _wordy(words.rewritten(unwrapped)):
         return wordy
     try:
         return _several(_tokens(text if "\\" in text and "⟦" not in text else _in_words(text)))
     except NotRead:
         return _said(text, unwrapped)
+
+
+def _one_number(digits: str) -> Expression:
+    return number(Fraction(digits))
 
 
 def _in_words(text: str) -> str:
@@ -154,7 +165,7 @@ def _several(tokens: Sequence[FormulaToken]) -> Form:
     if len(parts) < 2:
         return _one(list(tokens))
     forms = [_one(part) for part in parts]
-    total = summed(forms) if any(_says(token, "and") for token in tokens) else None
+    total = summed(forms) if any(_says(token, "and") or token.among(",") for token in tokens) else None
     return total or _gathered(forms)
 
 
@@ -239,7 +250,8 @@ def _bracketed(tokens: list[FormulaToken]) -> Form | None:
     parts = split(inner, ",", ";") if inner else []
     if opening == r"\{" and closing == r"\}":
         return _set_of(inner, parts)
-    if len(parts) == 2 and (opening == "[" or closing == "]") and opening in "([" and closing in ")]":
+    nested = len(parts) > 1 and all(part and part[0].among("(", "[") and _wholly(part) for part in parts)
+    if len(parts) == 2 and not nested and (opening == "[" or closing == "]") and opening in "([" and closing in ")]":
         low, high = (expression(part) for part in parts)
         return Interval(low, high, opening == "[", closing == "]")
     if len(parts) > 1 and opening in ("(", "[", r"\langle", "{"):

@@ -10,11 +10,12 @@ _MARK = re.compile(
     r"(?:\((?P<round>[A-Z])\)|(?P<bare>[A-Z])[).:])(?:\s?\})?"
 )
 _LABEL = re.compile(
-    r"(?:(?:the\s)?(?:correct\s)?(?:answer|choice|option)\s(?:is\s)?)?(?P<open>\()?\s?(?P<label>[A-Z])\s?(?P<close>\))?"
+    r"(?:(?i:(?:the\s)?(?:correct\s)?(?:answer|choice|option))\s(?:is\s)?)?(?P<open>\()?\s?(?P<label>[A-Z])\s?(?P<close>\))?"
     r"(?P<sep>[.:,]?)(?P<rest>\s.*|$|[^A-Za-z0-9\s(^_'*/+=<>!-].*)?",
     re.DOTALL,
 )
 _WRAPPED = re.compile(r"[⟦⟧{}$]|\\(?:text|mathrm|mathbf|textbf|quad|,|;|\s)")
+_SMALL = re.compile(r"\(?\s?([a-z])\s?\)?\.?")
 _FEWEST = 2
 
 
@@ -65,7 +66,10 @@ def is_label(plain: str) -> str | None:
 
 
 def labelled(choices: Mapping[str, str], plain: str) -> str | None:
-    """The label of one of `choices` that an answer begins with."""
+    """The label of one of `choices` that an answer begins with, or is in lower case: "(b)", "b"."""
+    if small := _SMALL.fullmatch(" ".join(_WRAPPED.sub(" ", plain).split())):
+        upper = small[1].upper()
+        return upper if upper in choices and small[1] not in choices.values() else None
     label = named(plain)
     return label[0] if label and label[0] in choices else None
 

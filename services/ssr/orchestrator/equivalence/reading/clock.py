@@ -47,6 +47,8 @@ _PAST = re.compile(
     rf"\s?(?:{_HALF})?",
     re.IGNORECASE,
 )
+#: No clock is read so: "2 to 3".
+_RATIO = re.compile(r"(?!(?:5|10|20|25) )\d+ to \d+")
 _MONTHS = [
     "january",
     "february",
@@ -82,7 +84,7 @@ def time_of(text: str) -> TimeOfDay | None:
         return TimeOfDay(0, True)
     flat = re.sub(r"(?<=\d):\s(?=\d)", ":", flat)
     flat = _IN_WORDS.sub(lambda word: str(_HOURS.index(word[0].lower()) + 1), flat)
-    if match := _PAST.fullmatch(flat):
+    if (match := _PAST.fullmatch(flat)) and not _RATIO.fullmatch(flat):
         return _past(match)
     if match := _CLOCK.fullmatch(flat) or _HOUR.fullmatch(flat) or _SHARP.fullmatch(flat):
         return _clock(match)

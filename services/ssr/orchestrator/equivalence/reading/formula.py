@@ -184,6 +184,8 @@ class _FormulaParser(FormulaCursor):
     def _named(self, name: str, *, command: bool) -> Expression:
         if name in READ_FUNCTIONS and (command or len(name) > 1):
             return self._function(FUNCTIONS[name])
+        if name in ("C", "P") and (drawn := self._drawn(name)):
+            return drawn
         if name in self._bound:
             return variable(name)
         if name in CONSTANTS and not (self.here.among("_") and len(name) == 1):
@@ -193,6 +195,18 @@ class _FormulaParser(FormulaCursor):
         if command and name not in GREEK:
             raise NotRead(f"the command {name!r}")
         return self._subscripted(name)
+
+    def _drawn(self, name: str) -> Expression | None:
+        """C(5,2) and P(5,2): so many ways to draw 2 of 5, without and with their order."""
+        ahead = self._tokens[self._at : self._at + 5]
+        if [token.kind for token in ahead] != ["op", "num", "op", "num", "op"]:
+            return None
+        if [token.text for token in ahead[::2]] != ["(", ",", ")"]:
+            return None
+        self._at += 5
+        n, k = (number(token.value or 0) for token in ahead[1::2])
+        ways = Expression("binom", (n, k))
+        return ways if name == "C" else Expression("*", (ways, Expression("!", (k,))))
 
     def _subscripted(self, name: str) -> Expression:
         if self._took("_"):

@@ -19,6 +19,9 @@ _SIGNS = {"$": "dollar", r"\$": "dollar", r"\pounds": "£", r"\euro": "€"}
 _BARE_LETTERS = ("m", "g", "s", "h", "L", "l", "J", "N", "W", "V", "A")
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "mil": 6}
 _DIFFERENTIAL = re.compile(r"[a-zA-Z]*d[a-zA-Z]?")
+_LETTERS_OF_TIME = {
+    letter: FormulaToken("text", word) for letter, word in (("h", "hours"), ("m", "minutes"), ("s", "seconds"))
+}
 _COMPOUND_LIMIT = 4
 _CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
 
@@ -49,6 +52,9 @@ def measures(tokens: Sequence[FormulaToken]) -> Quantity | None:
         parts[-1].append(token)
     if not 2 <= len(parts) <= _COMPOUND_LIMIT or any(part[0].kind != "num" for part in parts):
         return None
+    letters = [part[1].text for part in parts if len(part) > 1]
+    if {"h", "s"} & set(letters):  # then an m is no metre
+        parts = [[part[0], *(_LETTERS_OF_TIME.get(token.text, token) for token in part[1:])] for part in parts]
     return summed([quantity(part) for part in parts])
 
 

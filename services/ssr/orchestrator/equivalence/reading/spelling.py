@@ -51,6 +51,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<!\\)\\(?:[,;:>]|(?:thinspace|medspace|thickspace|enspace|nobreakspace)(?![A-Za-z]))"), " "),
     (re.compile(r"\\q?quad(?![A-Za-z])|(?<!\\)\\(?=\s)|~"), " "),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\{([^{}\\]*+)\\choose(?![A-Za-z])([^{}]*+)\}"), r"\\binom{\1}{\2}"),
     (re.compile(r"\\[dt]binom(?![A-Za-z])"), r"\\binom"),
     (re.compile(r"\\(?:leqslant|leq|leqq)(?![A-Za-z])|<=|=<"), r"\\le "),
     (re.compile(r"\\(?:geqslant|geq|geqq)(?![A-Za-z])|>="), r"\\ge "),

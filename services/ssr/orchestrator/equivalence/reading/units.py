@@ -19,7 +19,7 @@ class Unit:
 
     def fits(self, other: Unit) -> bool:
         """Whether quantities in both can be compared; nouns may be more or less of the same words."""
-        if self.bases == other.bases:
+        if self.bases == other.bases or {self, other} == {_STERLING, _POUND}:
             return True
         mine, others = self._noun(), other._noun()
         return bool(mine and others) and (mine <= others or others <= mine)
@@ -31,6 +31,9 @@ class Unit:
         return frozenset()
 
 
+_STERLING = Unit((("pound sterling", 1),))
+#: By its name it may be money as well.
+_POUND = Unit((("gram", 1),), Fraction(45359237, 100000))
 PERCENT = Unit((("percent", 1),))
 DEGREE = Unit((("degree", 1),))
 RADIAN = Unit((("radian", 1),))
@@ -193,6 +196,8 @@ def _table() -> dict[str, tuple[str, Fraction]]:
 
 _UNITS = _table()
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[°%€£¥₹¢$]")
+_WORD_OR_POWER = re.compile(rf"{_WORD.pattern}|\^-?\d")
+_BRACES = str.maketrans("", "", "{}")
 
 
 def known(word: str) -> bool:
@@ -287,7 +292,7 @@ def _words(tokens: Sequence[FormulaToken]) -> list[str] | None:
         token = tokens[place]
         place += 1
         if token.kind == "text":
-            words += _WORD.findall(token.text.replace("/", " per ").replace("²", " squared "))
+            words += _WORD_OR_POWER.findall(token.text.replace("/", " per ").translate(_BRACES))
         elif token.kind == "name" or token.among("%", "°", "/", "-", "€", "£", "¥", "¢", "₹", "*"):
             words.append(token.text)
         elif token.among(r"\%", r"\$", r"\cdot", r"\mu"):
