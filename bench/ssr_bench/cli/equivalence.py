@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ssr.cli.exit_status import ExitStatus, print_error
 from ssr.cli.running import run
+from ssr_bench.cli.reporting import JsonOption, reported, show
 
 if TYPE_CHECKING:
     from ssr_bench.equivalence.measure import EquivalenceReport
@@ -27,7 +26,7 @@ def equivalence(
         int, typer.Option(metavar="N", help="Generated pairs that agree, and as many that differ.")
     ] = 1000,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the pairs.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """How soon and how rightly answers are compared.
 
@@ -48,14 +47,9 @@ def equivalence(
 
 async def _equivalence(hostile: int, votes: int, pairs: int, seed: int, as_json: bool) -> ExitStatus:
     from ssr_bench.equivalence.measure import EquivalencePlan, measure_equivalence
-    from ssr_bench.report_json import report_json
 
-    with Console(stderr=True).status("measuring …"):
-        report = await measure_equivalence(EquivalencePlan(hostile, votes, pairs, seed))
-    if as_json:
-        typer.echo(json.dumps(report_json(report), indent=2, ensure_ascii=False))
-    else:
-        Console().print(_table(report))
+    report = await reported(lambda _: measure_equivalence(EquivalencePlan(hostile, votes, pairs, seed)))
+    show(report, _table(report), as_json)
     if not report.good:
         print_error("a goal was missed: 1 s at p99, 0 wrong merges, 1 % splits, nothing compared as text")
         return ExitStatus.FAILURE

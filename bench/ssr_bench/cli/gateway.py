@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ssr.cli.exit_status import ExitStatus, print_error
 from ssr.cli.running import run
+from ssr_bench.cli.reporting import JsonOption, reported, show
 
 
 def add_to(bench_app: typer.Typer) -> None:
@@ -21,7 +20,7 @@ def gateway(
     requests: Annotated[int, typer.Option(metavar="N", min=1, help="Of each way, one at a time.")] = 400,
     paced: Annotated[int, typer.Option(metavar="N", min=1, help="Streams of each way, one at a time.")] = 10,
     streams: Annotated[int, typer.Option(metavar="N", min=1, help="Streams at a time.")] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """What the gateway adds to the gRPC API: time and memory.
 
@@ -42,14 +41,10 @@ def gateway(
 async def _gateway(requests: int, paced: int, streams: int, as_json: bool) -> ExitStatus:
     from ssr_bench.gateway.measure import GatewayPlan, measure_gateway
     from ssr_bench.gateway.table import gateway_table
-    from ssr_bench.report_json import report_json
 
-    console = Console(stderr=True)
-    report = await measure_gateway(GatewayPlan(requests=requests, paced=paced, streams=streams), console.print)
-    if as_json:
-        print(json.dumps(report_json(report)))  # noqa: T201 - the command's output
-    else:
-        Console(width=140).print(gateway_table(report))
+    plan = GatewayPlan(requests=requests, paced=paced, streams=streams)
+    report = await reported(lambda report_progress: measure_gateway(plan, report_progress))
+    show(report, gateway_table(report), as_json, width=140)
     for missed in report.missed:
         print_error(missed)
     return ExitStatus.FAILURE if report.missed else ExitStatus.DONE

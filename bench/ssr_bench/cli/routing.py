@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import run
 from ssr_bench.cli.evaluation_input import numbers
+from ssr_bench.cli.reporting import JsonOption, reported, show
 
 if TYPE_CHECKING:
     from ssr_bench.routing import RoutingFigures, RoutingPlan
@@ -35,7 +35,7 @@ def routing(
     per_s: Annotated[str, typer.Option(metavar="R,R,...", help="Jobs that come, a second.")] = "2,8,14",
     prompt_words: Annotated[str, typer.Option(metavar="N,N,...", help="Added to each problem.")] = "0,2000",
     stagger: Annotated[str, typer.Option(metavar="S,S,...", help="Seconds between a job's paths.")] = "0,0.5",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """What it brings to have a job's paths meet at one replica.
 
@@ -55,7 +55,6 @@ def routing(
 async def _routing(
     jobs: int, paths: int, replicas: int, per_s: str, prompt_words: str, stagger: str, as_json: bool
 ) -> ExitStatus:
-    from ssr_bench.report_json import report_json
     from ssr_bench.routing import RoutingPlan, compare_routing
 
     plan = RoutingPlan(
@@ -66,16 +65,12 @@ async def _routing(
         numbers("prompt-words", prompt_words, int),
         numbers("stagger", stagger, float),
     )
-    with Console(stderr=True).status("measuring …"):
-        figures = await compare_routing(plan)
-    if as_json:
-        typer.echo(json.dumps(report_json({"plan": plan, "figures": figures}), indent=2))
-    else:
-        _print(plan, figures)
+    figures = await reported(lambda _: compare_routing(plan))
+    show({"plan": plan, "figures": figures}, _table(plan, figures), as_json, width=120)
     return ExitStatus.DONE
 
 
-def _print(plan: RoutingPlan, figures: tuple[RoutingFigures, ...]) -> None:
+def _table(plan: RoutingPlan, figures: tuple[RoutingFigures, ...]) -> Group:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in _COLUMNS:
         table.add_column(column, justify="right", no_wrap=True)
@@ -91,4 +86,4 @@ def _print(plan: RoutingPlan, figures: tuple[RoutingFigures, ...]) -> None:
             f"{one.imbalance:.2f}",
         )
     asked = f"{plan.jobs} jobs of {plan.paths} paths on {plan.replicas} replicas."
-    Console(width=120).print(table, Text(f"\n{asked}\n{_LEGEND}", "dim"))
+    return Group(table, Text(f"\n{asked}\n{_LEGEND}", "dim"))

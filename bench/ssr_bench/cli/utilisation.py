@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
-from rich.console import Console
 
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import run
 from ssr.core.errors import InvalidRequest
 from ssr_bench.cli.evaluation_input import names, numbers
+from ssr_bench.cli.reporting import JsonOption, reported, show
 
 #: The table needs it; a narrower terminal wraps its lines.
 _WIDTH = 150
@@ -40,7 +39,7 @@ def utilisation(
     least: Annotated[int, typer.Option(metavar="N", help="Jobs of each mode, at least.")] = 4,
     services: Annotated[int, typer.Option(metavar="N", help="Drafters, verifiers, orchestrators, each.")] = 1,
     max_path_tokens: Annotated[int, typer.Option(metavar="N", help="Of a path, at most.")] = 1024,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """How much of the engines' own speed is left through SSR.
 
@@ -91,7 +90,6 @@ async def _utilisation(
     as_json: bool,
 ) -> ExitStatus:
     from ssr_bench.evaluation.dataset import read_problems
-    from ssr_bench.report_json import report_json
     from ssr_bench.utilisation.measure import measure_utilisation
     from ssr_bench.utilisation.plan import EngineKind, UtilisationPlan
     from ssr_bench.utilisation.table import utilisation_table
@@ -111,11 +109,7 @@ async def _utilisation(
         max_path_tokens=max_path_tokens,
         subjects=names(modes),
     )
-    with Console(stderr=True).status("measuring …") as spinner:
-        report = await measure_utilisation(plan, spinner.update)
-    if as_json:
-        typer.echo(json.dumps(report_json(report), indent=2, ensure_ascii=False))
-    else:
-        Console(width=_WIDTH).print(utilisation_table(report))
+    report = await reported(lambda report_progress: measure_utilisation(plan, report_progress))
+    show(report, utilisation_table(report), as_json, _WIDTH)
     missed = any(one.reached is False for one in report.comparisons)
     return ExitStatus.FAILURE if missed else ExitStatus.DONE
