@@ -13,7 +13,7 @@ from typing import Literal
 
 from ssr.core.control_tokens import neutralised
 from ssr.core.steps import BOUNDARY, join_path
-from ssr.core.thinking import CLOSE, OPEN, opens, without_tags
+from ssr.core.thinking import CLOSE, OPEN, opens, without_begun_close, without_tags
 from ssr.core.types import PathContext, Strategy
 
 PROBLEM_HEAD = "Problem:\n"
@@ -51,6 +51,11 @@ CODES_QUESTION = (
 )
 #: How thinking ends that has used up its budget; the answer follows.
 THINKING_ENDS = f"I stop thinking here and answer.\n{CLOSE}"
+
+
+def closed_thinking(text: str) -> str:
+    """The text of a step that was in its thinking, ended."""
+    return f"{without_begun_close(text).rstrip()}\n{THINKING_ENDS}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,12 @@ def is_thinking(turn: str) -> bool:
     return opens(turn) and CLOSE not in turn
 
 
+def without_begun_close(text: str) -> str:
+    """The text without the beginning of the closing tag that it may end in: a limit can fall into the tag."""
+    begun = next((n for n in range(len(CLOSE) - 1, 1, -1) if text.endswith(CLOSE[:n])), 0)
+    return text[: len(text) - begun]
+
+
 def said(text: str, *, thinking: bool) -> str:
     """What of `text` is no thinking, given whether the turn is `thinking` where the text begins."""
     _, closed, behind = text.partition(CLOSE)

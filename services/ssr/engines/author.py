@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from ssr.core.answers import boxed
 from ssr.core.path_stream import behind
-from ssr.core.prompts import CLOSING, THINKING_ENDS, solving
+from ssr.core.prompts import CLOSING, THINKING_ENDS, closed_thinking, solving
 from ssr.core.seeds import call_seed, path_seed
 from ssr.core.step_cutter import StepCutter, normalise_step
 from ssr.core.steps import BOUNDARY, join_path, open_text, well_formed
@@ -77,7 +77,7 @@ class Author:
         if finish is Finish.EOS:
             text = await self._ended(writing, text)
         elif _spent(writing) and is_thinking(writing.turn + text):
-            text = f"{text.rstrip()}\n{THINKING_ENDS}"
+            text = closed_thinking(text)
         return self._written(context, writing, text, ends_turn=finish is Finish.EOS)
 
     async def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from ssr.core.path_stream import behind
-from ssr.core.prompts import THINKING_ENDS
+from ssr.core.prompts import closed_thinking
 from ssr.core.step_cutter import StepCutter
 from ssr.core.steps import join_path, open_text
 from ssr.core.thinking import is_thinking, without_empty_thinking
@@ -139,4 +139,4 @@ class GrowingTurn:
         return left is not None and step.tokens >= left and is_thinking(join_path((*self.context.steps, step.text)))
 
     def _without_more_thinking(self, step: StreamedStep) -> StreamedStep:
-        return replace(step, text=f"{step.text.rstrip()}\n{THINKING_ENDS}")
+        return replace(step, text=closed_thinking(step.text))

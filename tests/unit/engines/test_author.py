@@ -218,6 +218,13 @@ async def test_thinking_ends_with_its_budget() -> None:
     assert (spent.step.text, spent.step.tokens, spent.calls) == (THINKING_ENDS, 0, ())
 
 
+@pytest.mark.parametrize("begun", ["</", "</thin", "</think"])
+async def test_a_budget_that_ends_inside_the_closing_tag(begun: str) -> None:
+    engine = Thinking([Generation(f"Let x\n{begun}", 4, Finish.LENGTH)])
+    step = (await author(engine).write(FRESH, replace(OPTIONS, max_thinking_tokens=4))).step
+    assert step.text == f"<think>\nLet x\n{THINKING_ENDS}"
+
+
 async def test_a_budget_of_nothing_keeps_a_model_from_thinking() -> None:
     engine = Thinking(["Let x be 2."])
     assert await written_by(engine, FRESH, replace(OPTIONS, max_thinking_tokens=0)) == ("Let x be 2.",)
