@@ -161,6 +161,19 @@ async def test_an_sglang_without_its_own_api_gives_the_most_probable_tokens() ->
         assert len(server.bodies("/generate")) == 1
 
 
+@pytest.mark.parametrize("name", ["token_ids_logprob", "cache_salt"])
+async def test_what_sglangs_own_api_refuses_is_left_out_from_then_on(name: str) -> None:
+    async with opened("sglang") as (engine, server):
+        server.faults.append(status(400, {"error": {"message": f"Unexpected keyword argument '{name}'"}}))
+        for _ in range(2):
+            origin = Origin(cache_salt="tenant-1")
+            reported = await engine.next_token("Digit: ", top_n=3, answers=["7", "8"], origin=origin)
+            assert reported.candidates[0].text == "8"
+        bodies = [*server.bodies("/generate"), *server.bodies("/v1/completions")]
+        assert [name in body for body in bodies if body is not bodies[0]] == [False] * (len(bodies) - 1)
+        assert len(server.bodies("/generate")) == (1 if name == "token_ids_logprob" else 2)
+
+
 async def test_a_server_without_a_tokenizer_gives_the_most_probable_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened("vllm") as (engine, server):
         monkeypatch.setattr(server, "tokens", lambda text: [])

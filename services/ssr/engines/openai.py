@@ -215,14 +215,16 @@ class OpenAiEngine:
         if learnt.fields.kind is ServerKind.VLLM:
             # A version that does not know this yet reports the most probable tokens.
             return await self._top_tokens(prompt, min(top_n, self._max_top_n), origin, texts)
+        asked = learnt.fields.of(origin)
         try:
-            return await sglang.next_token(self._server.connection, prompt, texts, learnt.fields.of(origin))
+            return await sglang.next_token(self._server.connection, prompt, texts, asked)
         except InvalidRequest as refusal:
-            if "token_ids_logprob" not in str(refusal):
+            doubted = learnt.fields.doubted(refusal, {"token_ids_logprob": texts, **asked})
+            if not doubted:
                 raise
+            learnt.fields.leave_out(doubted)
         except (NotFound, CapabilityMissing):
-            pass
-        learnt.fields.refuse_by_id()
+            learnt.fields.refuse_by_id()
         return None
 
     async def _top_tokens(

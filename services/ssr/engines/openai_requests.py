@@ -32,7 +32,9 @@ _STANDARD = frozenset({"seed", "presence_penalty", "frequency_penalty", "stream_
 #: vLLM's bound of a model's thinking, the prompt's included; it wants a --reasoning-parser.
 THINKING_BUDGET = "thinking_token_budget"
 #: Of a server's own, and refused by one that is of another version, or was not started for them.
-_SOME_TIMES = frozenset({"logprob_token_ids", "return_tokens_as_token_ids", THINKING_BUDGET, "cache_salt", "priority"})
+_SOME_TIMES = frozenset(
+    {"logprob_token_ids", "return_tokens_as_token_ids", "token_ids_logprob", THINKING_BUDGET, "cache_salt", "priority"}
+)
 #: What asks for the probabilities of tokens by their ids.
 _BY_ID = {ServerKind.VLLM: "logprob_token_ids", ServerKind.SGLANG: "token_ids_logprob"}
 #: Of a refusal that may be about fields which the server does not know; `reply_errors` says when there is no reason.
@@ -123,7 +125,7 @@ class Fields:
 
     def refuse_by_id(self) -> None:
         """They cannot after all."""
-        self._refused.add(_BY_ID[self.kind])
+        self.leave_out({_BY_ID[self.kind]})
 
     def of(self, origin: Origin) -> dict[str, object]:
         """The fields that say on whose behalf."""
@@ -134,7 +136,7 @@ class Fields:
             fields["priority"] = -origin.priority if self.kind is ServerKind.VLLM else origin.priority
         if origin.cache_salt:
             fields["cache_salt"] = origin.cache_salt
-        return fields
+        return {name: value for name, value in fields.items() if name not in self._refused}
 
     def doubted(self, refusal: SsrError, body: Mapping[str, object]) -> frozenset[str]:
         """The fields of `body` to try without, because of what a refusal says; none when it is about something else.
@@ -154,12 +156,14 @@ class Fields:
             return named
         return frozenset(self._extras.keys() & body.keys())
 
+    def leave_out(self, names: Collection[str]) -> None:
+        """The server refuses these."""
+        if names:
+            _log.warning("%s refuses the fields %s: they are left out from now on", self._url, ", ".join(sorted(names)))
+            self._refused.update(names)
+
     def served(self, body: Mapping[str, object], without: Collection[str]) -> None:
         """A request was served, and without these fields after it was refused with them."""
-        if without:
-            _log.warning(
-                "%s refuses the fields %s: they are left out from now on", self._url, ", ".join(sorted(without))
-            )
-            self._refused.update(without)
+        self.leave_out(without)
         if body.keys() >= self._extras.keys() - self._refused:
             self._taken = True
