@@ -37,7 +37,9 @@ class ResponseEvents:
 
     def response(self) -> Told:
         """The response as far as the events have reported it."""
-        return response_object(self._transcript.job or self._job, self._output, self._content_tokens)
+        ended = self._transcript.job
+        job = self._job if ended is None else replace(ended, created=self._job.created)  # no event reports when
+        return response_object(job, self._output, self._content_tokens)
 
     @property
     def job(self) -> Job | None:

@@ -76,6 +76,8 @@ async def test_a_chat_completion_is_the_answer_with_its_reasoning(session: Clien
     assert choice["finish_reason"] == "stop"
     assert reply["object"] == "chat.completion"
     (job,) = await jobs(ssr)
+    assert job.created is not None
+    assert reply["created"] == int(job.created.timestamp())
     assert headers["x-ssr-job-id"] == reply["ssr"]["job_id"] == job.job_id
     assert job.options.seed == 1
     assert reply["ssr"]["answer"] == ANSWER

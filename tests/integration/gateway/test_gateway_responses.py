@@ -62,6 +62,8 @@ async def test_a_response_is_the_answer_with_its_reasoning(client: openai.AsyncO
     (job,) = (await ssr.list()).jobs
     assert job.problem == f"Be exact.\n\n{PROBLEM}"
     assert response.id.removeprefix("resp_") == job.job_id.removeprefix("job-")
+    assert job.created is not None
+    assert response.created_at == int(job.created.timestamp())
     again = await client.responses.retrieve(response.id)
     assert again == response, "it is the same whenever it is asked for"
 
