@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import openai
 from aiohttp import ClientSession
 
+from ssr.client import AsyncClient, Job
 from ssr.engine_server.simulated.backend import SimulatedBackend
 from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.gateway.service import running_gateway
@@ -59,3 +61,34 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(LIMIT_S):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def jobs(ssr: AsyncClient) -> list[Job]:
+    return list((await ssr.list()).jobs)
+
+
+async def ended(ssr: AsyncClient, job_id: str) -> Job:
+    async for _ in ssr.watch(job_id, timeout_s=LIMIT_S):
+        pass
+    return await ssr.get(job_id)
+
+
+async def post(session: ClientSession, body: Any, **headers: str) -> tuple[int, dict[str, Any], dict[str, str]]:
+    async with session.post("/v1/chat/completions", json=body, headers=headers) as reply:
+        return reply.status, await reply.json(), {name.lower(): value for name, value in reply.headers.items()}
+
+
+async def events(session: ClientSession, body: Any) -> list[Any]:
+    """What the lines of a stream hold; comments as texts."""
+    read: list[Any] = []
+    async with session.post("/v1/chat/completions", json=body) as reply:
+        assert reply.status == 200
+        assert reply.content_type == "text/event-stream"
+        async for line in reply.content:
+            text = line.decode().strip()
+            if text.startswith("data: "):
+                rest = text.removeprefix("data: ")
+                read.append(rest if rest == "[DONE]" else json.loads(rest))
+            elif text:
+                read.append(text)
+    return read

@@ -10,50 +10,26 @@ from typing import Any
 import openai
 import pytest
 from aiohttp import ClientSession
-from conftest import Services, System
-from gateway_server import ANSWER, BUSY, HANG, KEY, LIMIT_S, PROBLEM, asked, busy, gateway, http, openai_client, until
-from redis.asyncio import Redis
+from conftest import System
+from gateway_server import (
+    ANSWER,
+    HANG,
+    KEY,
+    LIMIT_S,
+    PROBLEM,
+    asked,
+    events,
+    gateway,
+    http,
+    jobs,
+    openai_client,
+    post,
+)
 
-from ssr.cli.stack.ports import free_port
-from ssr.client import AsyncClient, Job
-from ssr.core.job import JobStatus
-from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
-from ssr.orchestrator.queue.keys import JobKeys
-from ssr.orchestrator.service import running_orchestrator
+from ssr.client import AsyncClient
 
 #: Of the gateway: short pauses.
 SETTINGS = {"linger_s": 0.2, "comment_s": 0.05, "chunk_s": 0.2}
-
-
-async def jobs(ssr: AsyncClient) -> list[Job]:
-    return list((await ssr.list()).jobs)
-
-
-async def ended(ssr: AsyncClient, job_id: str) -> Job:
-    async for _ in ssr.watch(job_id, timeout_s=LIMIT_S):
-        pass
-    return await ssr.get(job_id)
-
-
-async def post(session: ClientSession, body: Any, **headers: str) -> tuple[int, dict[str, Any], dict[str, str]]:
-    async with session.post("/v1/chat/completions", json=body, headers=headers) as reply:
-        return reply.status, await reply.json(), {name.lower(): value for name, value in reply.headers.items()}
-
-
-async def events(session: ClientSession, body: Any) -> list[Any]:
-    """What the lines of a stream hold; comments as texts."""
-    read: list[Any] = []
-    async with session.post("/v1/chat/completions", json=body) as reply:
-        assert reply.status == 200
-        assert reply.content_type == "text/event-stream"
-        async for line in reply.content:
-            text = line.decode().strip()
-            if text.startswith("data: "):
-                rest = text.removeprefix("data: ")
-                read.append(rest if rest == "[DONE]" else json.loads(rest))
-            elif text:
-                read.append(text)
-    return read
 
 
 async def error_of(session: ClientSession, body: Any) -> tuple[int, dict[str, Any]]:
@@ -149,79 +125,6 @@ async def test_the_synchronous_openai_client_does_too(address: str) -> None:
     assert ANSWER in await asyncio.to_thread(ask)
 
 
-async def test_a_retry_joins_the_job_that_runs(session: ClientSession, ssr: AsyncClient, system: System) -> None:
-    system.draft.faults.set(BUSY)
-    tries = [asyncio.create_task(post(session, asked())) for _ in range(3)]
-    await busy(system.draft)
-    system.draft.faults.set(FaultPlan())
-    replies = [await one for one in tries]
-    assert [status for status, *_ in replies] == [200, 200, 200]
-    assert len(await jobs(ssr)) == 1
-
-
-async def test_the_same_request_later_is_another_job_and_a_retry_of_it_is_not(system: System, ssr: AsyncClient) -> None:
-    async with gateway(system.address, join_s=0) as address, http(address) as session:
-        ids = [(await post(session, asked()))[1]["ssr"]["job_id"] for _ in range(3)]
-        assert len(set(ids)) == len(await jobs(ssr)) == 3
-        retry = await post(session, asked(), **{"x-stainless-retry-count": "1"})
-        assert retry[1]["ssr"]["job_id"] == ids[-1]
-
-
-async def test_an_idempotency_key_names_its_job(system: System) -> None:
-    async with gateway(system.address, join_s=0) as address, http(address) as session:
-        first = await post(session, asked(), **{"Idempotency-Key": "k"})
-        again = await post(session, asked(), **{"Idempotency-Key": "k"})
-        assert first[1]["ssr"]["job_id"] == again[1]["ssr"]["job_id"]
-        status, reply, _ = await post(session, asked("What is 2 + 2?"), **{"Idempotency-Key": "k"})
-        assert status == 409
-        assert reply["error"]["code"] == "idempotency_key_in_use"
-
-
-async def test_closing_a_stream_cancels_its_job_at_once(
-    session: ClientSession, ssr: AsyncClient, system: System
-) -> None:
-    system.draft.faults.set(HANG)
-    async with session.post("/v1/chat/completions", json=asked(stream=True)) as reply:
-        assert b"assistant" in await reply.content.readline()
-        await until(lambda: system.draft.activity.in_flight > 0)
-        (job,) = await jobs(ssr)
-    assert (await ended(ssr, job.job_id)).status is JobStatus.CANCELLED
-    await until(lambda: system.draft.activity.in_flight == 0)
-
-
-async def test_a_caller_that_goes_before_the_first_byte_leaves_the_job_to_its_retry(
-    system: System, ssr: AsyncClient
-) -> None:
-    system.draft.faults.set(BUSY)
-    async with gateway(system.address) as address, http(address) as session:
-        lost = asyncio.create_task(post(session, asked()))
-        await busy(system.draft)
-        lost.cancel()
-        retry = asyncio.create_task(post(session, asked()))
-        async with Redis.from_url(system.redis_url) as redis:
-            (job,) = await jobs(ssr)
-            async with asyncio.timeout(LIMIT_S):
-                while await redis.hlen(JobKeys(job.job_id).waiters) < 2:  # the retry has joined
-                    await asyncio.sleep(0.005)
-                while await redis.hlen(JobKeys(job.job_id).waiters) > 1:  # the lost try has left
-                    await asyncio.sleep(0.005)
-        system.draft.faults.set(FaultPlan())
-        status, reply, _ = await retry
-    assert (status, reply["ssr"]["job_id"]) == (200, job.job_id)
-    assert len(await jobs(ssr)) == 1
-
-
-async def test_a_caller_that_never_comes_back_costs_a_moment(
-    session: ClientSession, ssr: AsyncClient, system: System
-) -> None:
-    system.draft.faults.set(HANG)
-    lost = asyncio.create_task(post(session, asked()))
-    await until(lambda: system.draft.activity.in_flight > 0)
-    lost.cancel()
-    (job,) = await jobs(ssr)
-    assert (await ended(ssr, job.job_id)).status is JobStatus.CANCELLED
-
-
 async def test_a_silent_stream_is_kept_open_by_comments_and_chunks(session: ClientSession, system: System) -> None:
     system.draft.faults.set(HANG)
     async with session.post("/v1/chat/completions", json=asked(stream=True)) as reply:
@@ -230,28 +133,6 @@ async def test_a_silent_stream_is_kept_open_by_comments_and_chunks(session: Clie
     assert ": ping" in seen
     chunk = json.loads(next(line for line in seen if line.startswith("data: ")).removeprefix("data: "))
     assert chunk["choices"] == [{"index": 0, "delta": {}, "finish_reason": None}]
-
-
-async def test_no_step_comes_twice_when_an_orchestrator_dies(services: Services) -> None:
-    port = free_port()
-    settings = services.orchestrator.model_copy(update={"port": port, "lease_s": 1.0})
-    body = asked(seed=3, stream=True, ssr={"mode": "parallel"})
-    services.target.faults.set(FaultPlan(rates={FaultKind.OVERLOADED: 0.7}))
-    async with gateway(f"127.0.0.1:{port}") as address, http(address) as session:
-        async with running_orchestrator(settings):
-            reply = await session.post("/v1/chat/completions", json=body)
-            lines = [await reply.content.readline()]
-            while b"reasoning" not in lines[-1]:
-                lines.append(await reply.content.readline())
-        services.target.faults.set(FaultPlan())
-        async with running_orchestrator(settings):
-            lines += [line async for line in reply.content]
-    assert lines[-2] == b"data: [DONE]\n"
-    chunks = [json.loads(line[6:]) for line in lines if line.startswith(b"data: {")]
-    deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
-    steps = [delta["reasoning"].strip() for delta in deltas if "reasoning" in delta]
-    assert len(steps) == len(set(steps)) > 1
-    assert ANSWER in "".join(delta.get("content", "") for delta in deltas)
 
 
 @pytest.mark.parametrize(
@@ -359,3 +240,39 @@ async def test_what_is_no_problem_goes_to_the_target_alone(session: ClientSessio
     assert isinstance(reply["choices"][0]["message"]["content"], str)
     (job,) = await jobs(ssr)
     assert (job.options.mode, job.options.paths) == ("baseline", 1)
+
+
+async def test_what_is_asked_for_are_the_jobs_options(session: ClientSession, ssr: AsyncClient) -> None:
+    told = asked(seed=7, temperature=0.25, top_p=0.5, max_completion_tokens=9000, reasoning_effort="low")
+    own = {"threshold": 6.5, "max_steps": 40, "early_stop": False, "priority": "batch", "labels": {"lesson": "7"}}
+    _, reply, _ = await post(session, {**told, "ssr": own})
+    (job,) = await jobs(ssr)
+    options = job.options
+    assert (options.seed, options.temperature, options.top_p, options.max_tokens) == (7, 0.25, 0.5, 9000)
+    assert (options.paths, options.stop_rule) == (3, "fast-2"), "the model's low effort"
+    assert (options.threshold, options.max_steps, options.early_stop) == (6.5, 40, False)
+    assert (job.priority, dict(job.labels)["lesson"]) == ("batch", "7")
+    assert reply["ssr"]["options"]["threshold"] == 6.5
+
+
+async def test_a_fingerprint_is_of_the_options_and_not_of_the_seed(session: ClientSession) -> None:
+    async def fingerprint(**more: Any) -> str:
+        return str((await post(session, asked(model="ssr-baseline", **more)))[1]["system_fingerprint"])
+
+    first = await fingerprint(seed=1)
+    assert first == await fingerprint(seed=2) != await fingerprint(seed=1, temperature=0.1)
+    read = await events(session, asked(model="ssr-baseline", seed=3, stream=True))
+    assert {chunk["system_fingerprint"] for chunk in read if isinstance(chunk, dict)} == {first}
+
+
+async def test_web_pages_of_origins_that_are_named_may_call_and_others_may_not(system: System) -> None:
+    theirs, others = "https://chat.example.com", "https://elsewhere.example"
+    async with gateway(system.address, cors_origins=(theirs,)) as address, http(address) as session:
+        asking = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        async with session.options("/v1/chat/completions", headers={"origin": theirs, **asking}) as reply:
+            assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, theirs)
+        async with session.options("/v1/chat/completions", headers={"origin": others, **asking}) as reply:
+            assert (reply.status, "access-control-allow-origin" in reply.headers) == (400, False)
+        async with session.get("/v1/models", headers={"origin": theirs}) as reply:
+            shown = reply.headers["access-control-expose-headers"]
+            assert {"x-request-id", "retry-after", "x-ratelimit-reset-requests"} <= set(shown.split(", "))
