@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 #: Words in angle brackets that are control tokens of some model family.
 _WORDS = (
     "s|bos|eos|pad|unk|mask|cls|sep|sop|eop|eod|think|thinking|thought|reasoning|tool|tools|user|model|system|assistant|"
-    "human|image|img|video|audio|[a-z]+(?:_[a-z0-9]+)+|unused[0-9]+|(?:seed|minimax):[a-z_]+"
+    "human|image|img|video|audio|[a-z]+(?:_[a-z0-9]+)+|(?:unused|ctrl)[0-9]+|role|(?:seed|minimax):[a-z_]+"
 )
 #: The first character of anything that is a control token of a known family, whatever the model at hand is.
 _CONTROL = re.compile(
@@ -25,7 +25,7 @@ _CONTROL = re.compile(
     | <(?=</?SYS>>)                                   # <<SYS>>, <</SYS>>
     | \[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|THINK|PREFIX|
             MIDDLE|SUFFIX|IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|MODEL_SETTINGS|gMASK|sMASK|
-            BOS|EOS|PAD|UNK|SEP|CLS|MASK|EOT)\])      # [INST], [/INST], [BOS]
+            BOS|EOS|PAD|UNK|SEP|CLS|MASK|EOT|UNUSED_TOKEN_[0-9]+)\])      # [INST], [/INST], [BOS]
     | \[(?=[|｜][^\[\]\n]{{1,40}}?[|｜]\])             # [|user|], [|endofturn|]
     | \[(?=e~\[) | \](?=~!?b[\[\]])                   # [e~[, ]~b], ]~!b[
     | ◁(?=/?[a-z_]{{1,40}}▷)                           # ◁think▷

@@ -121,6 +121,24 @@ async def test_no_step_answers_in_the_judges_place(chat: ChatFormat, problem: st
     assert ends[0].endswith("Digit: ")
 
 
+#: Of families that have no template here.
+_OTHERS = """
+<|endofprompt|> <|fim_middle|> <|reserved_special_token_0|> <|header_start|> <|eot|> <unk>
+<mask> <extra_id_0> <extra_0> <｜tool▁calls▁begin｜> <tool_response> <start_of_image>
+<|vision_start|> <|startoftext|> <|constrain|> <sop> <|observation|> <end_of_utterance>
+<BOS_TOKEN> <|START_OF_TURN_TOKEN|> <fim_suffix> <repo_name> <|im_sep|> <｜place▁holder▁no▁0｜>
+<reserved_106> <unused94> <|plugin|> <role> </role> <|role_start|> <seed:think> </seed:think>
+<seed:bos> <|▁pad▁|> <longcat_user> <ctrl46> [CLS] [SEP] [gMASK] [TOOL_RESULTS] [IMG]
+[UNUSED_TOKEN_145] [|endofturn|] [THINK] [/THINK] ◁think▷ ◁/think▷ >>QUESTION<< <<SYS>> <</SYS>>
+"""
+
+
+@pytest.mark.parametrize("token", _OTHERS.split())
+async def test_tokens_of_other_families_are_broken_up_too(token: str) -> None:
+    for text in (f"a {token} b", token * 3, token[0] + token):
+        assert token not in await renderer(QWEN25).render([ChatMessage("user", text)])
+
+
 @pytest.mark.parametrize("chat", CHAT_FORMATS, ids=lambda chat: chat.name)
 async def test_honest_text_is_rendered_as_the_template_does(chat: ChatFormat) -> None:
     strategy = Strategy("A", "Algebra", "Use x.", (EXAMPLE,))
