@@ -26,6 +26,7 @@ from ssr.orchestrator.metrics.redis_memory import MemoryMetrics
 from ssr.orchestrator.queue.batch_store import BatchStore
 from ssr.orchestrator.queue.control import QueueControl
 from ssr.orchestrator.queue.file_store import FileStore
+from ssr.orchestrator.queue.followers import Followers
 from ssr.orchestrator.queue.job_queue import JobQueue, QueueLimits
 from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.rates import RateLimits, Rates
@@ -75,7 +76,8 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         priors, defaults = Priors(calibration), calibrated(settings.defaults, known)
         stages = await stack.enter_async_context(open_stages(settings, equivalence, watch, parking))
         wakeups = await stack.enter_async_context(running_wakeups(redis))
-        store = JobStore(redis, _now_ms, retention_s=settings.retention_s)
+        followers = Followers(wakeups)
+        store = JobStore(redis, _now_ms, retention_s=settings.retention_s, followers=followers)
         limits = QueueLimits(
             settings.max_unfinished, settings.tenant_jobs, settings.caller_jobs, settings.tenant_limits
         )
@@ -130,7 +132,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         )
         visibility = Visibility(apart=settings.subtenants_apart)
         reports = ReportStore(redis, ttl_s=MISSED_REPORTS * settings.report_s)
-        servicer = ReasoningServicer(store, wakeups, intake, batches, information, visibility, reports)
+        servicer = ReasoningServicer(store, wakeups, followers, intake, batches, information, visibility, reports)
         add = partial(reasoning_pb2_grpc.add_ReasoningServiceServicer_to_server, servicer)
         admin = AdminServicer(control, store, queue, _now_ms, retention_s=settings.retention_s)
         administer = partial(admin_pb2_grpc.add_AdminServiceServicer_to_server, admin)

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from ssr.orchestrator.api import watch
+from ssr.orchestrator.queue.followers import Followers
 from ssr.orchestrator.queue.job_store import EVENTS_AT_ONCE, JobStore
 from ssr.orchestrator.queue.wakeups import EVENT, Wakeups
 from ssr.v1 import reasoning_pb2
@@ -47,7 +48,7 @@ async def test_who_hears_nothing_looks_ever_more_seldom(monkeypatch: pytest.Monk
     store: Any = Silent()
 
     async def follow() -> None:
-        async for _ in watch.follow(cast("JobStore", store), Wakeups(), "job-1"):
+        async for _ in watch.follow(cast("JobStore", store), Followers(Wakeups()), "job-1"):
             pass
 
     task = asyncio.create_task(follow())
@@ -62,7 +63,7 @@ async def test_a_long_journal_comes_in_pieces_and_at_once() -> None:
     store: Any = Silent(events=3 * EVENTS_AT_ONCE + 5)
     wakeups = Wakeups()
     seen = 0
-    async with asyncio.timeout(5), aclosing(cast(Any, watch.follow(store, wakeups, "job-1"))) as events:
+    async with asyncio.timeout(5), aclosing(cast(Any, watch.follow(store, Followers(wakeups), "job-1"))) as events:
         async for _ in events:
             seen += 1
             if seen == 3 * EVENTS_AT_ONCE + 5:

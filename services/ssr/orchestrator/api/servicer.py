@@ -20,6 +20,7 @@ from ssr.orchestrator.api.pools import pools_of
 from ssr.orchestrator.api.server_info import ServerInformation
 from ssr.orchestrator.api.visibility import Visibility, wanted_of
 from ssr.orchestrator.api.watch import ended, follow
+from ssr.orchestrator.queue.followers import Followers
 from ssr.orchestrator.queue.identifiers import check_cursor, check_job_id
 from ssr.orchestrator.queue.job_store import JobStore, Waiter
 from ssr.orchestrator.queue.listing import ALL_SHOWN, place_of, token_of
@@ -48,13 +49,14 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         self,
         store: JobStore,
         wakeups: Wakeups,
+        followers: Followers,
         intake: Intake,
         batches: Batches,
         information: ServerInformation,
         visibility: Visibility,
         reports: ReportStore,
     ) -> None:
-        self._store, self._wakeups, self._intake = store, wakeups, intake
+        self._store, self._wakeups, self._followers, self._intake = store, wakeups, followers, intake
         self._batches, self._information, self._visibility = batches, information, visibility
         self._reports = reports
 
@@ -78,7 +80,7 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         self, request: reasoning_pb2.SolveRequest, context: _Context
     ) -> AsyncIterator[reasoning_pb2.Event]:
         async with self._joined_job(request, context) as job_id:
-            async for event in follow(self._store, self._wakeups, job_id):
+            async for event in follow(self._store, self._followers, job_id):
                 yield event
 
     async def Get(  # noqa: N802 - gRPC's name
@@ -97,7 +99,7 @@ class ReasoningServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     ) -> AsyncIterator[reasoning_pb2.Event]:
         check_cursor(request.cursor)
         job_id = await self._shown(request.job_id, context)
-        async for event in follow(self._store, self._wakeups, job_id, request.cursor):
+        async for event in follow(self._store, self._followers, job_id, request.cursor):
             yield event
 
     async def Cancel(  # noqa: N802 - gRPC's name

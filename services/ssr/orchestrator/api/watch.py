@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 
+from ssr.orchestrator.queue.followers import Followers
 from ssr.orchestrator.queue.job_store import EVENTS_AT_ONCE, JobStore
-from ssr.orchestrator.queue.wakeups import EVENT, FINISHED, Wakeups
+from ssr.orchestrator.queue.wakeups import FINISHED, Wakeups
 from ssr.runtime.redis.patience import set_within
 from ssr.v1.reasoning_pb2 import Event
 
@@ -15,27 +16,32 @@ from ssr.v1.reasoning_pb2 import Event
 _FIRST_LOOK_S, _LAST_LOOK_S = 1.0, 30.0
 
 
-async def follow(store: JobStore, wakeups: Wakeups, job_id: str, cursor: str = "") -> AsyncIterator[Event]:
+async def follow(store: JobStore, followers: Followers, job_id: str, cursor: str = "") -> AsyncIterator[Event]:
     """Every event behind `cursor`, in order, each once; ends behind the job's last.
 
     Raises: NotFound; Unavailable while Redis is away.
     """
     look_s = _FIRST_LOOK_S
-    with wakeups.of(EVENT, job_id) as wakeup:
+    with followers.following(job_id) as here:
         while True:
-            wakeup.clear()
-            events = await store.events(job_id, cursor)
-            look_s = _FIRST_LOOK_S if events else min(2 * look_s, _LAST_LOOK_S)
+            here.news.clear()
+            looks, here.look = here.look, False
+            events = await store.events(job_id, cursor) if looks else here.behind(cursor)
+            if looks or events:
+                look_s = _FIRST_LOOK_S if events else min(2 * look_s, _LAST_LOOK_S)
             for event in events:
                 yield event
                 cursor = event.cursor
                 if event.HasField("finished"):
                     return
             # A cursor behind the last event gets none; and events expire with their job.
-            if not events and await store.final(job_id) and not await store.events(job_id, cursor):
+            if looks and not events and await store.final(job_id) and not await store.events(job_id, cursor):
                 return
-            if len(events) < EVENTS_AT_ONCE:
-                await set_within(wakeup, look_s * random.uniform(0.8, 1.2))
+            if len(events) == EVENTS_AT_ONCE:
+                here.look = True
+            elif not here.look:
+                await set_within(here.news, look_s * random.uniform(0.8, 1.2))
+                here.look = here.look or not here.news.is_set()  # the time has come
 
 
 async def ended(store: JobStore, wakeups: Wakeups, job_id: str) -> None:

@@ -11,10 +11,12 @@ from ssr.core.errors import BadReply, Conflict, LostGround, StaleOwner
 from ssr.core.job import Finished, Job, JobRequest, JobStatus, Queued, Started
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.core.types import PathStatus
+from ssr.orchestrator.queue.followers import Followers
 from ssr.orchestrator.queue.identifiers import no_job
 from ssr.orchestrator.queue.keys import WAKEUPS, JobKeys
 from ssr.orchestrator.queue.listing import EVERYTHING, JobListing, Place, Shown, Wanted
 from ssr.orchestrator.queue.stored_job import fingerprint_of, folded, payload_of, stored_event, stored_job
+from ssr.orchestrator.queue.wakeups import Wakeups
 from ssr.runtime.redis.client import RedisClient, Script
 from ssr.runtime.redis.failures import redis_errors
 from ssr.runtime.rpc.job_wire import (
@@ -83,13 +85,14 @@ class Made:
 
 
 class JobStore:
-    """Reads and writes jobs.
+    """Reads and writes jobs; `followers` of a job get what is appended to it here.
 
     Every method raises Unavailable while Redis cannot be reached.
     """
 
-    def __init__(self, redis: RedisClient, now: Clock, *, retention_s: int) -> None:
+    def __init__(self, redis: RedisClient, now: Clock, *, retention_s: int, followers: Followers | None = None) -> None:
         self._redis, self._now, self._retention_s = redis, now, retention_s
+        self._followers = followers or Followers(Wakeups())
         self._listing = JobListing(redis)
         self._create = Script(redis, "orchestrator/queue/scripts/job/create")
         self._keep = Script(redis, "orchestrator/queue/scripts/job/keep")
@@ -191,9 +194,15 @@ class JobStore:
                 place = ("once", "selected")
             case PathEnded(path):
                 place = ("once", f"end:{path}")
-        reply = await self._append(
-            JobKeys(claim.job_id).both, [claim.epoch, WAKEUPS, claim.job_id, payload_of(happening), *place]
-        )
+        payload = payload_of(happening)
+        with self._followers.appending(claim.job_id) as hand_over:
+            reply = await self._append(
+                JobKeys(claim.job_id).both, [claim.epoch, WAKEUPS, claim.job_id, payload, *place]
+            )
+            if isinstance(reply, list):
+                before, cursor = reply
+                hand_over(before.decode(), cursor.decode(), payload)
+                return
         _check_written(reply, claim.job_id)
 
     async def show_waits(self, claim: Claim, pools: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
 
 from ssr.core.errors import SsrError
 from ssr.orchestrator.queue.keys import WAKEUPS
@@ -29,35 +30,64 @@ QUEUE = "queue"
 _RECONNECT_S = 0.5
 
 
+class Waiting(Protocol):
+    """Who is woken: an `asyncio.Event`, as a rule."""
+
+    def set(self) -> None: ...
+
+
 class Wakeups:
     """Wakes those who wait for news of a job. Use as `async with running_wakeups(redis) as wakeups`."""
 
     def __init__(self) -> None:
         # By the message as it comes, so that one that nobody here waits for costs a look-up and no more.
-        self._waiting: dict[bytes, set[asyncio.Event]] = {}
+        self._waiting: dict[bytes, set[Waiting]] = {}
+        self._expected: dict[bytes, int] = {}
 
     @contextmanager
     def of(self, what: str, job_id: str) -> Iterator[asyncio.Event]:
         """An event that is set at every wake-up `what` of the job while the block runs; the caller clears it."""
-        event, wakeup = asyncio.Event(), _message(what, job_id)
-        self._waiting.setdefault(wakeup, set()).add(event)
-        try:
+        event = asyncio.Event()
+        with self.telling(what, job_id, event):
             yield event
+
+    @contextmanager
+    def telling(self, what: str, job_id: str, waiting: Waiting) -> Iterator[None]:
+        """`waiting` is set at every wake-up `what` of the job while the block runs."""
+        wakeup = _message(what, job_id)
+        self._waiting.setdefault(wakeup, set()).add(waiting)
+        try:
+            yield
         finally:
-            self._waiting[wakeup].discard(event)
+            self._waiting[wakeup].discard(waiting)
             if not self._waiting[wakeup]:
                 del self._waiting[wakeup]
 
+    def expect(self, what: str, job_id: str) -> None:
+        """This process is about to cause a wake-up that is news to nobody here: one such that is heard wakes nobody."""
+        wakeup = _message(what, job_id)
+        self._expected[wakeup] = self._expected.get(wakeup, 0) + 1
+
     def notify(self, what: str, job_id: str) -> None:
-        self.heard(_message(what, job_id))
+        """Wake them now, and for all that is expected."""
+        wakeup = _message(what, job_id)
+        self._expected.pop(wakeup, None)
+        self._tell(wakeup)
 
     def heard(self, wakeup: bytes) -> None:
         """A wake-up came, as "<what> <job id>"."""
-        for event in self._waiting.get(wakeup, ()):
-            event.set()
+        if (expected := self._expected.pop(wakeup, 0)) > 1:
+            self._expected[wakeup] = expected - 1
+        if not expected:
+            self._tell(wakeup)
+
+    def _tell(self, wakeup: bytes) -> None:
+        for waiting in self._waiting.get(wakeup, ()):
+            waiting.set()
 
     def notify_all(self) -> None:
         """Wake-ups may have been lost: everybody looks."""
+        self._expected.clear()
         for events in self._waiting.values():
             for event in events:
                 event.set()

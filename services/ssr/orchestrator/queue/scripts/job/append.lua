@@ -2,8 +2,9 @@
 -- KEYS  meta, events
 -- ARGV  epoch, channel, job id, event, then what it is: "step", path and index; "once" and a field of meta, for what
 --       is decided once; "claim" for what is reported once an epoch
--- Returns "ok" (also when this very decision was committed before: a retry after a lost reply), "stale" when the job
--- has a newer owner or is finished, "gap" when the decision does not follow from what is committed.
+-- Returns the ids of the event before this one ("" for none) and of this one; "ok" when this very decision was
+-- committed before (a retry after a lost reply), "stale" when the job has a newer owner or is finished, "gap" when the
+-- decision does not follow from what is committed.
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'status')
 if state[1] ~= ARGV[1] or state[2] ~= 'running' then
   return 'stale'
@@ -30,6 +31,7 @@ else
   end
   redis.call('HSET', KEYS[1], 'told', ARGV[1])
 end
-redis.call('XADD', KEYS[2], '*', 'e', ARGV[4])
+local before = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+local id = redis.call('XADD', KEYS[2], '*', 'e', ARGV[4])
 redis.call('PUBLISH', ARGV[2], 'event ' .. ARGV[3])
-return 'ok'
+return {before and before[1] or '', id}
