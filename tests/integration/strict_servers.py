@@ -84,6 +84,10 @@ _TGI = _names(
 )
 
 
+#: What templates raise.
+_NO_SYSTEM = "Conversation roles must alternate user/assistant/user/assistant/..."
+
+
 class Refused(Exception):
     """What the server answers."""
 
@@ -99,11 +103,19 @@ class StrictServer(ScriptedServer):
     aborted: list[str] = field(default_factory=list)
     template: bool = True  #: TGI: whether it found a chat template
     reasoning: bool = False  #: vLLM: --reasoning-parser
+    always: int = 0  #: a status that everything is answered with
+    no_system: bool = False  #: the model's template refuses a system role
     #: OpenAI: what it says to `logprobs` above its limit
     top_n_refusal: str = "Invalid 'logprobs': integer above maximum value. Expected a value <= 5, but got {} instead."
     #: SGLang tokenises no dialogues, llama-server's models have no n_ctx, vLLM wants --scheduling-policy for priorities
     older: bool = False
     kv_tokens: int = 100  #: SGLang: what its KV pool holds
+
+    def render(self, dialogue: Mapping[str, Any], refusal: Refused) -> str:
+        """The dialogue in the template. Raises: the refusal."""
+        if self.no_system and any(turn["role"] == "system" for turn in dialogue["messages"]):
+            raise refusal
+        return templated(dict(dialogue))
 
     def by_id(self, body: Mapping[str, Any]) -> list[tuple[int, str, float]]:
         """The most probable token and those asked for by their ids: id, text and log probability, in order."""
@@ -221,7 +233,8 @@ def strict_tgi(server: StrictServer) -> web.Application:
     async def chat_tokenize(request: web.Request) -> web.StreamResponse:
         if not server.template:
             raise _tgi_refusal("Template error: template not found", "template_error")
-        return web.json_response({"templated_text": templated(await request.json()), "tokenize_response": []})
+        text = server.render(await request.json(), _tgi_refusal(f"Template error: {_NO_SYSTEM}", "template_error"))
+        return web.json_response({"templated_text": text, "tokenize_response": []})
 
     async def info(_: web.Request) -> web.StreamResponse:
         return web.json_response({"model_id": NAME, "model_sha": "abc123", "max_total_tokens": CONTEXT})
@@ -318,7 +331,7 @@ def _models(owner: str | None, **card: Any) -> Any:
     return web.get("/v1/models", models)
 
 
-def _tokenizing(server: StrictServer, text_key: str, *, keeps_special: bool) -> list[web.RouteDef]:
+def _tokenizing(server: StrictServer, text_key: str, refusal: Refused, *, keeps_special: bool) -> list[web.RouteDef]:
     """/tokenize of a prompt or of messages, and /detokenize, as vLLM and SGLang have them."""
     vocabulary: dict[int, str] = {1: BOS}
 
@@ -328,7 +341,7 @@ def _tokenizing(server: StrictServer, text_key: str, *, keeps_special: bool) -> 
             raise _sglang_refusal("[{'type': 'missing', 'loc': ('body', 'prompt'), 'msg': 'Field required'}]")
         if ("prompt" in body) == ("messages" in body):
             raise _sglang_refusal("Exactly one of 'prompt' or 'messages' must be given")
-        text = body["prompt"] if "prompt" in body else templated(body)
+        text = body["prompt"] if "prompt" in body else server.render(body, refusal)
         bare = "messages" in body or body.get("add_special_tokens") is False
         tokens = server.tokens(text)[server.adds_bos and bare :]
         numbers = [1 if token in ("", BOS) else 2 + sum(token.encode()) for token in tokens]
@@ -351,7 +364,7 @@ def strict_vllm(server: StrictServer) -> web.Application:
         _vllm_check(server, body)
         return await _complete(server, request, body, lambda hit: {"stop_reason": hit})
 
-    routes = _tokenizing(server, "prompt", keeps_special=True)
+    routes = _tokenizing(server, "prompt", _vllm_refusal(_NO_SYSTEM), keeps_special=True)
     return _app(
         server, [web.post("/v1/completions", complete), _models("vllm", root=NAME, max_model_len=CONTEXT)], routes
     )
@@ -387,9 +400,11 @@ def strict_sglang(server: StrictServer) -> web.Application:
     async def info(_: web.Request) -> web.StreamResponse:
         return web.json_response({"max_total_num_tokens": server.kv_tokens, "version": "0.5.23"})
 
+    words = f"Internal server error during tokenization: {_NO_SYSTEM}"
+    failure = Refused(500, {"object": "error", "message": words, "type": "InternalServerError", "code": 500})
     own = [web.post("/generate", generate), web.post("/abort_request", abort), web.get("/server_info", info)]
     routes = [web.post("/v1/completions", complete), _models("sglang", max_model_len=CONTEXT)]
-    return _app(server, routes, own, _tokenizing(server, "text", keeps_special=False))
+    return _app(server, routes, own, _tokenizing(server, "text", failure, keeps_special=False))
 
 
 def strict_llamacpp(server: StrictServer) -> web.Application:
@@ -406,7 +421,10 @@ def strict_llamacpp(server: StrictServer) -> web.Application:
         return await _complete(server, request, body, ends)
 
     async def apply_template(request: web.Request) -> web.StreamResponse:
-        return web.json_response({"prompt": templated(await request.json()).removeprefix(BOS)})
+        said = {"code": 500, "message": f"Jinja Exception: {_NO_SYSTEM}", "type": "server_error"}
+        return web.json_response(
+            {"prompt": server.render(await request.json(), Refused(500, {"error": said})).removeprefix(BOS)}
+        )
 
     async def tokenize(request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -442,6 +460,8 @@ def strict_openai(server: StrictServer) -> web.Application:
 def _app(server: StrictServer, *routes: list[web.RouteDef]) -> web.Application:
     @web.middleware
     async def refuse(request: web.Request, handler: Any) -> web.StreamResponse:
+        if server.always:
+            return web.json_response({"error": {"message": "out of memory"}}, status=server.always)
         try:
             response: web.StreamResponse = await handler(request)
         except Refused as refusal:

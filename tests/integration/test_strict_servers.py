@@ -19,6 +19,7 @@ from ssr.engines.answer_tokens import spellings
 from ssr.engines.base import ChatMessage, Engine, Finish, Origin, Piece, Sampling
 from ssr.engines.openai import OpenAiEngine
 from ssr.engines.openai_requests import ServerKind
+from ssr.engines.rendering import PromptRenderer
 from ssr.engines.tgi import TgiEngine
 
 SAMPLING = Sampling(temperature=0.6, top_p=0.95, seed=2**40)
@@ -209,6 +210,25 @@ async def test_a_server_that_gives_no_likelihood(kind: str) -> None:
 async def test_a_prompt_of_a_model_without_chat_template_in_tgi() -> None:
     async with opened("tgi", script={"template": False}) as (engine, _):
         with pytest.raises(CapabilityMissing, match=r"never chat_template\.jinja; set chat_template"):
+            await engine.render(QUESTION)
+
+
+@pytest.mark.parametrize("kind", ["tgi", "vllm", "sglang", "llamacpp"])
+async def test_a_template_that_refuses_a_system_gets_it_with_the_first_user(kind: str) -> None:
+    """Servers say so with 400, 422 and 500."""
+    dialogue = [ChatMessage("system", "Be brief."), *QUESTION]
+    async with opened(kind, script={"no_system": True}) as (engine, _):
+        with pytest.raises(InvalidRequest):
+            await engine.render(dialogue)
+        assert "[user] Be brief.\n\nWhat is 17 + 25? [end]" in await PromptRenderer(engine).render(dialogue)
+
+
+@pytest.mark.parametrize("kind", ["vllm", "sglang", "llamacpp"])
+async def test_a_server_that_fails_to_render_is_left_alone(kind: str) -> None:
+    async with opened(kind, said=True) as (engine, server):
+        await engine.info()
+        server.always = 500
+        with pytest.raises(Unavailable):
             await engine.render(QUESTION)
 
 

@@ -13,14 +13,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, Permanent
+from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, Permanent, Unavailable
 from ssr.engines import plausible
 from ssr.engines.base import ChatMessage
-from ssr.engines.json_connection import JsonConnection
+from ssr.engines.json_connection import JsonConnection, Reply
 from ssr.engines.openai_requests import ServerKind
 
 #: How servers refuse dialogues that cannot tokenise any, as SGLang of older versions.
 _WANTS_PROMPT = re.compile(r"prompt\b.*(field|input).*required|missing.*prompt", re.IGNORECASE | re.DOTALL)
+
+#: How servers speak of a template that refuses a dialogue: in its own words, mostly.
+_ABOUT_TEMPLATE = re.compile(r"jinja|template|\broles?\b|\balternate|raise_exception", re.IGNORECASE)
 
 
 class ServerTokenizer:
@@ -54,7 +57,7 @@ class ServerTokenizer:
 
     async def _applied(self, messages: Sequence[ChatMessage]) -> str:
         """llama-server's way; it leaves out the token that its completions add."""
-        reply = await self._connection.post("/apply-template", {"messages": _dialogue(messages)})
+        reply = await self._templated("/apply-template", {"messages": _dialogue(messages)})
         match reply.document():
             case {"prompt": str(text)}:
                 return plausible.prompt(reply.url, text)
@@ -64,7 +67,7 @@ class ServerTokenizer:
     async def _detokenized(self, messages: Sequence[ChatMessage]) -> str:
         """vLLM's and SGLang's way: they give the tokens of a rendered dialogue, and the text of tokens."""
         asked = {"model": self._model, "messages": _dialogue(messages), "add_generation_prompt": True}
-        text = await self._text(await self._tokens(asked))
+        text = await self._text(_tokens_in(await self._templated("/tokenize", asked)))
         tokens = await self._tokens({"model": self._model, "prompt": text})
         if len(tokens) > 1 and tokens[0] == tokens[1]:  # completions would begin with two of them
             return text.removeprefix(await self._text(tokens[:1]))
@@ -88,12 +91,16 @@ class ServerTokenizer:
         return await self._tokens(asked, empty=not text)
 
     async def _tokens(self, asked: Mapping[str, object], *, empty: bool = False) -> list[int]:
-        reply = await self._connection.post("/tokenize", asked)
-        match reply.document():
-            case {"tokens": [*tokens]} if (tokens or empty) and all(type(token) is int for token in tokens):
-                return tokens
-            case _:
-                raise BadReply(f"{reply.url} answered without tokens")
+        return _tokens_in(await self._connection.post("/tokenize", asked), empty=empty)
+
+    async def _templated(self, path: str, asked: Mapping[str, object]) -> Reply:
+        """The reply to a dialogue. llama-server and SGLang fail (500) where the model's template refuses one."""
+        try:
+            return await self._connection.post(path, asked)
+        except Unavailable as failure:
+            if not _ABOUT_TEMPLATE.search(str(failure).partition(" answered ")[2]):
+                raise
+            raise InvalidRequest("messages", str(failure)) from failure
 
     async def _text(self, tokens: list[int]) -> str:
         """Special tokens included, which SGLang leaves out unless asked."""
@@ -104,6 +111,14 @@ class ServerTokenizer:
                 return plausible.prompt(reply.url, text)
             case _:
                 raise BadReply(f"{reply.url} answered without a text")
+
+
+def _tokens_in(reply: Reply, *, empty: bool = False) -> list[int]:
+    match reply.document():
+        case {"tokens": [*tokens]} if (tokens or empty) and all(type(token) is int for token in tokens):
+            return tokens
+        case _:
+            raise BadReply(f"{reply.url} answered without tokens")
 
 
 def _dialogue(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
