@@ -77,6 +77,9 @@ async function person() {
   say("mathematics", await page.locator("#job-problem .katex").count() > 0);
   say("images", await page.locator("#job-problem img").count());
   await suitsEverybody("job");
+  await ask("What is (2 * 7) + 19?", "cascade");
+  await status("answered");
+  say("evidence", /\d+ % sure$/.test(await page.locator("#votes li").first().innerText()));
   await told("hold");
   await ask("What is (3 * 7) + 19 - 3?");
   await page.click("#cancel");

@@ -11,6 +11,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ssr.autoscaler.policy.demand import Demand
 from ssr.autoscaler.policy.settings import ScalingLimits
 from ssr.autoscaler.policy.signals import Engines, Service
 from ssr.autoscaler.policy.state import ScalingState
+from ssr.autoscaler.reporter import keep_reporting
 from ssr.autoscaler.reports import ReportStore
 from ssr.cli.stack.ports import free_port
 from ssr.client import AsyncClient
@@ -119,9 +121,8 @@ async def test_a_person_asks_watches_reloads_and_cancels(services: Services, bro
     patient = services.orchestrator.model_copy(update={"step_timeout_s": LIMIT_S})
     async with running_orchestrator(patient) as port, gateway(f"127.0.0.1:{port}") as address:
         async with AsyncClient(f"127.0.0.1:{port}") as client:
-            await client.create_batch([f"What is {number} + 1?" for number in range(198)], mode="draft", max_tokens=1)
-        await reported(services)
-        async with on_page("person", address, browser) as facts:
+            await client.create_batch([f"What is {number} + 1?" for number in range(197)], mode="draft", max_tokens=1)
+        async with reported(services), on_page("person", address, browser) as facts:
             services.target.faults.set(BUSY)
             await facts.until("watching")
             services.target.faults.set(FaultPlan())
@@ -130,7 +131,7 @@ async def test_a_person_asks_watches_reloads_and_cancels(services: Services, bro
             found = await facts.rest()
     assert found["wrong"] == [[], []]
     assert found["columns"] == [3]
-    assert found["steps"] == found["mathematics"] == found["title"] == [True]
+    assert found["steps"] == found["mathematics"] == found["title"] == found["evidence"] == [True]
     assert found["narrow job"] == found["narrow home"] == [True]
     assert found["images"] == [0]
     assert found["jobs"] == [100]  # of 200, a page
@@ -148,25 +149,25 @@ async def test_pictures_for_the_documentation(services: Services, browser: Path)
         async with AsyncClient(f"127.0.0.1:{port}") as client:
             for number in range(4):
                 await client.solve(f"What is ({number} * 7) + 19?", paths=3, mode="parallel")
-        await reported(services)
-        async with on_page("pictures", address, browser) as facts:
+        async with reported(services), on_page("pictures", address, browser) as facts:
             assert (await facts.rest())["wrong"] == [[], []]
     for picture in browser.glob("page-*.png"):
         assert picture.stat().st_size < 150_000, picture.name
         shutil.copy(picture, Path(os.environ["SSR_PICTURES"]) / picture.name)
 
 
-async def reported(services: Services) -> None:
-    """The target's load, and what was decided for it, as in a system with an autoscaler."""
+@asynccontextmanager
+async def reported(services: Services) -> AsyncIterator[None]:
+    """While the block runs the target's load is reported, and what was decided for it, as with an autoscaler."""
+    load = Load(requests_waiting=3, requests_running=8, tokens_per_s=120.5)
     async with open_redis(services.redis_url) as redis:
         reports = ReportStore(redis, ttl_s=300)
-        load = Load(requests_waiting=3, requests_running=8, tokens_per_s=120.5)
-        await reports.report_load(Service.VERIFIER, "ssr-verifier-0", load, 2)
         now = (await reports.read()).now
-        decision = decide(
-            Demand(steady=14.0, waiting=3.0), ScalingState.fresh(Engines(2), now), ScalingLimits(slots=8), now
-        )
-        await reports.decide(Pool.TARGET, decision, now)
+        demand, limits = Demand(steady=14.0, waiting=3.0), ScalingLimits(slots=8)
+        await reports.decide(Pool.TARGET, decide(demand, ScalingState.fresh(Engines(2), now), limits, now), now)
+        report = partial(reports.report_load, Service.VERIFIER, "ssr-verifier-0", load, 2)
+        async with keep_reporting(report, partial(reports.withdraw_load, Service.VERIFIER, "ssr-verifier-0"), 1.0):
+            yield
 
 
 async def test_an_orchestrator_is_killed_under_an_open_page(services: Services, browser: Path) -> None:
