@@ -103,6 +103,7 @@ class StrictServer(ScriptedServer):
     aborted: list[str] = field(default_factory=list)
     template: bool = True  #: TGI: whether it found a chat template
     reasoning: bool = False  #: vLLM: --reasoning-parser
+    context: int = CONTEXT  #: TGI: --max-total-tokens
     always: int = 0  #: a status that everything is answered with
     no_system: bool = False  #: the model's template refuses a system role
     #: OpenAI: what it says to `logprobs` above its limit
@@ -174,6 +175,8 @@ def _tgi_check(server: StrictServer, prompt: str, asked: Mapping[str, Any]) -> N
     top_n, stops = asked.get("top_n_tokens") or 0, asked.get("stop") or []
     checks = {
         "`inputs` cannot be empty": bool(prompt),
+        f"`inputs` tokens + `max_new_tokens` must be <= {server.context}.": len(server.tokens(prompt))
+        <= server.context,
         "`temperature` must be strictly positive": asked.get("temperature", 1) > 0,
         "`top_p` must be > 0.0 and < 1.0": 0 < asked.get("top_p", 0.5) < 1,
         "`top_k` must be strictly positive": asked.get("top_k", 1) > 0,
@@ -237,7 +240,7 @@ def strict_tgi(server: StrictServer) -> web.Application:
         return web.json_response({"templated_text": text, "tokenize_response": []})
 
     async def info(_: web.Request) -> web.StreamResponse:
-        return web.json_response({"model_id": NAME, "model_sha": "abc123", "max_total_tokens": CONTEXT})
+        return web.json_response({"model_id": NAME, "model_sha": "abc123", "max_total_tokens": server.context})
 
     return _app(
         server,
@@ -286,6 +289,12 @@ def _vllm_check(server: StrictServer, body: Mapping[str, Any]) -> None:
             raise _vllm_refusal("when using `logprob_token_ids`, `logprobs` must be set.", "logprob_token_ids")
         if not ids or len(ids) > 128 or not all(type(number) is int and number >= 0 for number in ids):
             raise _vllm_refusal("`logprob_token_ids` must not be an empty list.", "logprob_token_ids")
+
+
+def _too_long(server: StrictServer, body: Mapping[str, Any]) -> int:
+    """How many tokens a prompt has that does not fit, or 0."""
+    size = len(server.tokens(body["prompt"]))
+    return size if size > CONTEXT else 0
 
 
 async def _complete(
@@ -361,6 +370,9 @@ def strict_vllm(server: StrictServer) -> web.Application:
         body = await request.json()
         server.note(body, _VLLM, DEFAULTS)
         _typed(body, _COMPLETION_TYPES, _vllm_refusal)
+        if size := _too_long(server, body):
+            message = f"This model's maximum context length is {CONTEXT} tokens. However, your prompt contains {size}"
+            raise _vllm_refusal(message, "input_tokens")
         _vllm_check(server, body)
         return await _complete(server, request, body, lambda hit: {"stop_reason": hit})
 
@@ -375,6 +387,10 @@ def strict_sglang(server: StrictServer) -> web.Application:
         body = await request.json()
         server.note(body, _SGLANG, DEFAULTS)
         _typed(body, _COMPLETION_TYPES, _sglang_refusal)
+        if size := _too_long(server, body):
+            raise _sglang_refusal(
+                f"The input ({size} tokens) is longer than the model's context length ({CONTEXT} tokens)."
+            )
         if not body["prompt"]:
             raise _sglang_refusal("Prompt cannot be empty")
         return await _complete(server, request, body, lambda hit: {"matched_stop": 151645 if hit is None else hit})
@@ -412,6 +428,9 @@ def strict_llamacpp(server: StrictServer) -> web.Application:
         body = await request.json()
         server.note(body, _LLAMACPP, DEFAULTS)
         _typed(body, _COMPLETION_TYPES, _llamacpp_refusal)
+        if _too_long(server, body):
+            said = "the request exceeds the available context size, try increasing it"
+            raise Refused(400, {"error": {"code": 400, "message": said, "type": "exceed_context_size_error"}})
         if body.get("echo"):
             raise _llamacpp_refusal("Only no echo is supported")
 
@@ -447,6 +466,9 @@ def strict_openai(server: StrictServer) -> web.Application:
     async def complete(request: web.Request) -> web.StreamResponse:
         body = await request.json()
         server.note(body, _OPENAI, {"presence_penalty": 1.5, "frequency_penalty": 0.2})
+        if _too_long(server, body):
+            said = "This model's maximum context length is 200 tokens."
+            raise Refused(400, {"error": {"message": said, "param": "messages", "code": "context_length_exceeded"}})
         if extra := sorted(body.keys() - _OPENAI):
             message = f"Unrecognized request argument supplied: {extra[0]}"
             raise Refused(400, {"error": {"message": message, "type": "invalid_request_error", "param": None}})

@@ -213,6 +213,21 @@ async def test_a_prompt_of_a_model_without_chat_template_in_tgi() -> None:
             await engine.render(QUESTION)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_prompt_that_does_not_fit_is_said_to(kind: str, streaming: bool) -> None:
+    """It is what ends a path with what it has (`refusals_as_full`), and not a request that is wrong."""
+    async with opened(kind) as (engine, _):
+        await engine.info() if kind != "openai" else None
+        with pytest.raises(InvalidRequest) as refusal:
+            if streaming:
+                async with aclosing(engine.stream("word " * (CONTEXT + 1), max_tokens=4)) as pieces:
+                    assert not [piece async for piece in pieces]
+            else:
+                await engine.generate("word " * (CONTEXT + 1), max_tokens=4)
+        assert refusal.value.field == "prompt"
+
+
 @pytest.mark.parametrize("kind", ["tgi", "vllm", "sglang", "llamacpp"])
 async def test_a_template_that_refuses_a_system_gets_it_with_the_first_user(kind: str) -> None:
     """Servers say so with 400, 422 and 500."""
@@ -258,7 +273,7 @@ async def test_tgi_finds_no_image_in_a_prompt() -> None:
 
 @pytest.mark.parametrize("most", [1023, 1024, 1025, 2500])
 async def test_tgi_never_writes_more_than_asked(most: int) -> None:
-    async with opened("tgi", script={"says": ["word "] * 5000}) as (engine, server):
+    async with opened("tgi", script={"says": ["word "] * 5000, "context": 9000}) as (engine, server):
         whole = await engine.generate("go ", max_tokens=most, sampling=SAMPLING)
         assert (whole.tokens, len(whole.text.split()), whole.finish) == (most, most, Finish.LENGTH)
         pieces = await read(engine, max_tokens=most, sampling=SAMPLING)

@@ -1,6 +1,7 @@
 """What an engine's error replies mean.
 
-They are distinguished by HTTP status, then by the structured error in the body, never by the wording of a message.
+They are distinguished by HTTP status, then by the structured error in the body. Only that a prompt does not fit the
+context is read out of the message, too: most servers say it nowhere else, and some with 500.
 """
 
 from __future__ import annotations
@@ -30,12 +31,21 @@ _STREAMED = {
     "incomplete_generation_stream": 500,
     "healthcheck": 503,
 }
+#: That a prompt is too long, in the words of TGI, vLLM, SGLang, llama-server and those who serve several of them.
+_TOO_LONG = re.compile(
+    r"context[ _](?:length|size|window|limit)|maximum (?:model|prompt|input|allowed input) length|kv size"
+    r"|(?:input|prompt|request|text)\b[^.]{0,60}\b(?:is|are) too (?:long|large|big)"
+    r"|reduce the length of the (?:input|prompt|messages)|maximum number of tokens",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r"`(\w+)`")
 #: An engine's name for a field of the request -> ours.
 _FIELDS = {
     "inputs": "prompt",
     "input_tokens": "prompt",
+    "input_text": "prompt",
     "exceed_context_size_error": "prompt",
+    "context_length_exceeded": "prompt",
     "max_new_tokens": "max_tokens",
     "top_n_tokens": "top_n",
     "logprobs": "top_n",
@@ -48,6 +58,8 @@ def reply_error(url: str, status: int, body: bytes, retry_after: str | None = No
     """What an HTTP error reply means. `body` is TGI's {error, error_type} or OpenAI's {error: {message, ...}}."""
     message, kind, field = _described(body)
     said = f"{url} answered {status}: {message or 'no explanation'}"
+    if status in (400, 413, 422, 500) and _TOO_LONG.search(message):
+        return InvalidRequest("prompt", said)
     if status == 429 or kind == "overloaded" or (status == 503 and _queue_is_full(body)):
         return Overloaded(said, _seconds(retry_after))
     if status in (408, 504):
@@ -115,7 +127,8 @@ def _described(body: bytes) -> tuple[str, str, str]:
     kind = next((k for k in (document.get("error_type"), document.get("type")) if isinstance(k, str)), "")
     param = document.get("param") if isinstance(document.get("param"), str) else ""
     quoted = _QUOTED.search(message)
-    named = param or (quoted[1] if quoted else kind)
+    code = document.get("code")
+    named = param or (quoted[1] if quoted else code if isinstance(code, str) and code in _FIELDS else kind)
     return message, kind, _FIELDS.get(named, named if quoted or param else "request")
 
 

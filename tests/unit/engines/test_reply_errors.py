@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ssr.core.errors import InvalidRequest, Overloaded, SsrError, TimedOut, Unavailable
@@ -30,6 +32,47 @@ SGLANG_FULL = b'{"object": "error", "message": "The request queue is full.", "ty
 )
 def test_what_a_status_means(status: int, body: bytes, error: type[SsrError]) -> None:
     assert type(reply_error(URL, status, body)) is error
+
+
+TOO_LONG = [
+    (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 200.", {}),
+    (400, "This model's maximum context length is 200 tokens.", {"param": "input_tokens"}),
+    (400, "However, your prompt contains 9000 characters", {"param": "input_text"}),
+    (400, "The decoder prompt is longer than the maximum model length of 200. Make sure that `max_model_len` is", {}),
+    (400, "The input (300 tokens) is longer than the model's context length (200).", {}),
+    (400, "Requested token count exceeds the model's maximum context length of 200", {}),
+    (400, "the request exceeds the available context size", {"type": "exceed_context_size_error"}),
+    (500, "Input prompt is too big compared to KV size.", {"type": "server_error"}),
+    (400, "Input length 300 exceeds the maximum allowed input length of 200 tokens.", {}),
+    (400, "too many", {"code": "context_length_exceeded", "type": "invalid_request_error"}),
+    (400, "Please reduce the length of the messages or completion", {}),
+    (413, "Prompt contains 300 tokens, too large for model with 200 maximum context length", {}),
+]
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize(("status", "message", "more"), TOO_LONG)
+def test_a_prompt_that_does_not_fit(status: int, message: str, more: dict[str, str], flat: bool) -> None:
+    """A path ends with what it has then, and does not fail."""
+    body = {"message": message, **more}
+    error = reply_error(URL, status, json.dumps(body if flat else {"error": body}).encode())
+    assert isinstance(error, InvalidRequest)
+    assert error.field == "prompt"
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "`temperature` must be positive"),
+        (400, "cache_salt: String should have at most 1024 characters"),
+        (400, "Expected a value <= 5, but got 20 instead."),
+        (500, "CUDA out of memory"),
+        (503, "no context window manager is up"),
+    ],
+)
+def test_other_errors_are_not_about_the_prompt(status: int, message: str) -> None:
+    error = reply_error(URL, status, json.dumps({"error": {"message": message}}).encode())
+    assert getattr(error, "field", "") != "prompt"
 
 
 @pytest.mark.parametrize(
