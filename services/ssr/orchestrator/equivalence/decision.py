@@ -16,6 +16,8 @@ from ssr.orchestrator.equivalence.reading.spelling import plain
 EVENT_LOOP_BUDGET = 120
 
 
+#: Longer answers are read by a worker, whose limits end what takes long.
+EVENT_LOOP_CHARS = 250
 #: What a worker does to a form before it is compared; None: it cannot be.
 Computing = Callable[[Form], Form | None]
 
@@ -36,6 +38,8 @@ class EquivalenceDecision:
             return True
         if not x or not y:
             return False
+        if self._budget is not None and max(len(a), len(b)) > EVENT_LOOP_CHARS:
+            return None
         if self._context.choices:
             x_label, y_label = (self.chosen(answer) for answer in (a, b))
             if x_label or y_label:

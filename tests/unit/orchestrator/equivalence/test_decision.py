@@ -369,6 +369,12 @@ def test_what_is_not_read_is_left_to_a_worker(a: str, b: str) -> None:
     assert EquivalenceDecision(Context()).verdict(a, b) is None
 
 
+@pytest.mark.parametrize("piece", ["=", "₃<", "½", "i", "(1,"])
+def test_what_is_long_is_left_to_a_worker(piece: str) -> None:
+    assert EquivalenceDecision(Context()).verdict((piece * 1000)[:1000], "7") is None
+    assert EquivalenceDecision(Context(), budget=None).verdict((piece * 1000)[:900], "7") in (False, None)
+
+
 def test_what_costs_much_is_left_to_a_worker() -> None:
     a, b = " + ".join(rf"\sin^{{{n}}} x" for n in range(40)), " + ".join(rf"\cos^{{{n}}} x" for n in range(40))
     assert EquivalenceDecision(Context()).verdict(a, b) is None

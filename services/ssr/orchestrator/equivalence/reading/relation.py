@@ -35,7 +35,7 @@ def relation(tokens: list[FormulaToken], read: Reader) -> Form | None:
     if len(member) == 2:
         return Named(source(member[0]), read(member[1]))
     sides_ = split(tokens, *_SIGNS)
-    signs = [token.text for token in tokens if token.among(*_SIGNS) and _outside(tokens, token)]
+    signs = _signs_outside(tokens)
     if len(sides_) == 1:
         return None
     if len(sides_) == 2:
@@ -43,13 +43,14 @@ def relation(tokens: list[FormulaToken], read: Reader) -> Form | None:
     return _chain(sides_, signs, read)
 
 
-def _outside(tokens: Sequence[FormulaToken], wanted: FormulaToken) -> bool:
-    depth = 0
+def _signs_outside(tokens: Sequence[FormulaToken]) -> list[str]:
+    """The signs of relations that are in no brackets."""
+    found, depth = [], 0
     for token in tokens:
-        if token is wanted:
-            return depth == 0
+        if depth == 0 and token.among(*_SIGNS):
+            found.append(token.text)
         depth += token.among("(", "[", "{", r"\{", r"\langle") - token.among(")", "]", "}", r"\}", r"\rangle")
-    return False
+    return found
 
 
 def _between_two(left: list[FormulaToken], sign: str, right: list[FormulaToken], read: Reader) -> Form:
