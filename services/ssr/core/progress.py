@@ -13,18 +13,19 @@ from ssr.core.types import Step
 
 
 class _Phase(Enum):
-    """Where a path stands: before its first step, inside its thinking, or where what it says counts."""
+    """Where a path stands: before its first step, inside its thinking, behind that, or without any."""
 
     BLANK = auto()
     THINKING = auto()
     ANSWERING = auto()
+    PLAIN = auto()
 
     def behind(self, text: str) -> _Phase:
         """Where a path stands behind `text`, which begins here."""
         if CLOSE in text:
             return _Phase.ANSWERING
         if self is _Phase.BLANK:
-            return _Phase.THINKING if opens(text) else _Phase.ANSWERING
+            return _Phase.THINKING if opens(text) else _Phase.PLAIN
         return self
 
 
@@ -118,5 +119,7 @@ class Progress:
         """
         if "box" not in self._last:  # nearly every step
             return None
-        text = said(self._last, thinking=self._before is _Phase.THINKING)
+        # Behind the thinking, one more tag ends none.
+        answering = self._before is _Phase.ANSWERING
+        text = self._last if answering else said(self._last, thinking=self._before is _Phase.THINKING)
         return None if self._cut and ends_in_box(text) else boxed(text)

@@ -256,7 +256,8 @@ def _lacks_answer(writing: _Writing, text: str) -> bool:
     before, last = writing.turn.removesuffix(writing.unfinished), writing.unfinished + text
     if is_thinking(writing.turn + text):
         return True
-    return bool(writing.turn or text) and boxed(said(last, thinking=is_thinking(before))) is None
+    what = last if CLOSE in before else said(last, thinking=is_thinking(before))
+    return bool(writing.turn or text) and boxed(what) is None
 
 
 def affinity(context: PathContext) -> str:

@@ -96,6 +96,8 @@ def test_an_answer_that_was_cut(texts: tuple[str, ...], end: tuple[PathStatus, s
         (("<think>\nNo.\n</think>\n\nIt is \\boxed{4}.",), (PathStatus.ANSWERED, "4")),
         (("<think>\nIs it \\boxed{3}?\n</think>", "Yes."), None),
         (("<think>\nA", CutText("It is \\boxed{3}.</thi"), "nk> So \\boxed{4}"), (PathStatus.ANSWERED, "4")),
+        (("<think>\nA\n</think>", "It is \\boxed{4}.\n</think>"), (PathStatus.ANSWERED, "4")),
+        (("<think>\nA\n</think>", CutText("It is \\bo"), "xed{4}.\n</think> So"), (PathStatus.ANSWERED, "4")),
         (("Opened by a template.", "So \\boxed{3}?\n</think>"), None),
         (("Without thinking, \\boxed{4}.",), (PathStatus.ANSWERED, "4")),
     ],

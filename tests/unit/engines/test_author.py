@@ -231,6 +231,13 @@ async def test_a_budget_of_nothing_keeps_a_model_from_thinking() -> None:
     assert engine.prompts[0].endswith("<assistant><think>\n\n</think>\n\n")
 
 
+async def test_a_box_before_one_more_closing_tag_is_an_answer() -> None:
+    engine = Thinking([Generation("It is \\boxed{4}.\n</think>", 9, Finish.EOS)])
+    step = (await author(engine).write(replace(FRESH, steps=("<think>\nA\n</think>",)), OPTIONS)).step
+    assert step.text == "It is \\boxed{4}.\n</think>"
+    assert len(engine.prompts) == 1, "it is not asked for what it has said"
+
+
 async def test_a_model_that_thinks_although_its_template_does_not_say_so_is_asked_for_its_answer() -> None:
     thought = Generation("<think>\nSo \\boxed{7}, or not.", 9, Finish.EOS)
     engine = FakeEngine([thought, Generation("8}", 2, Finish.EOS)])
