@@ -123,6 +123,18 @@ async def test_the_algebra(a: str, b: str, same: bool) -> None:
         assert await equivalence.same(a, b) is same
 
 
+async def test_what_was_computed_of_an_answer_is_known_from_then_on() -> None:
+    records = Records()
+    integral, series = r"\int_0^{6} x\,dx", r"\sum_{k=1}^{\infty} \frac{36}{3^k}"
+    async with MathVerifyEquivalence(limits(quick_s=5), records) as equivalence:
+        assert await equivalence.same(integral, series) is True
+        for answer in (integral, series):
+            assert await equivalence.same(answer, "18") is True
+            assert await equivalence.same(answer, "19") is False
+            assert await equivalence.same(f"{answer} ", "6.0") is False
+    assert records.ways[:5] == [Way.WORKER, *[Way.READING] * 2, Way.WORKER, Way.READING]
+
+
 async def test_a_question_that_takes_all_time_ends_and_the_worker_lives_on() -> None:
     records = Records()
     async with MathVerifyEquivalence(limits(quick_s=0.1, limit_s=0.3), records) as equivalence:
@@ -136,7 +148,7 @@ async def test_a_question_that_takes_all_time_ends_and_the_worker_lives_on() -> 
 async def test_a_question_that_takes_all_memory_ends() -> None:
     records = Records()
     greedy = "import ssr.orchestrator.equivalence.worker as w; w._WARM_UP = (); "
-    greedy += "w.equivalent = lambda question, at: bool(bytearray(1 << 30)); w.main()"
+    greedy += "w.equivalent = lambda question, at, found: bool(bytearray(1 << 30)); w.main()"
     command = [sys.executable, "-c", greedy]
     async with MathVerifyEquivalence(limits(quick_s=20, memory_mib=64), records, command=command) as equivalence:
         assert await equivalence.same(A, B) is False

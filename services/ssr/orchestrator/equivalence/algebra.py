@@ -15,6 +15,7 @@ from ssr.orchestrator.equivalence.calculus import NotComputed, computed
 from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 from ssr.orchestrator.equivalence.reading.answer import with_parts
+from ssr.orchestrator.equivalence.reading.expression import Expression, to_data
 from ssr.orchestrator.equivalence.reading.forms import Form
 from ssr.orchestrator.equivalence.reading.names import ACCENTS, GREEK, READ_FUNCTIONS
 from ssr.orchestrator.equivalence.reading.spelling import plain
@@ -67,20 +68,36 @@ _KNOWN = frozenset(
 _SIGNS = (("√", r"\sqrt "), ("∛", r"\sqrt[3]"), ("∜", r"\sqrt[4]"), ("°", r"^{\circ}"))
 
 
-def equivalent(question: dict[str, Any], at: Callable[[str], None] = lambda _: None) -> bool:
+#: The formulas of an answer in their order, computed and as plain data.
+Computed = dict[str, list[Any]]
+
+
+def equivalent(
+    question: dict[str, Any], at: Callable[[str], None] = lambda _: None, found: Computed | None = None
+) -> bool:
     """Whether the answers `a` and `b` of a question are the same; `context` has the fields of a `Context`.
 
-    `at` is told what is computed from then on: "a" or "b" alone, or both ("=").
+    `at` is told what is computed from then on: "a" or "b" alone, or both ("="). `found` gets what was computed of each.
     """
     context = Context(**question.get("context", {}))
     a, b, names = question["a"], question["b"], iter("ab")
 
-    def compute(form: Form) -> Form | None:
-        at(next(names))
+    def compute(_: str, form: Form) -> Form | None:
+        name = next(names)
+        at(name)
+        trees: list[Expression] = []
+
+        def one(tree: Expression) -> Expression:
+            trees.append(computed(tree))
+            return trees[-1]
+
         try:
-            return with_parts(form, computed)
+            form = with_parts(form, one)
         except NotComputed:
             return None
+        if found is not None:
+            found[name] = [to_data(tree) for tree in trees]
+        return form
 
     verdict = EquivalenceDecision(context, budget=None, compute=compute).verdict(a, b)
     return _by_algebra(_latex(a), _latex(b), at) if verdict is None else verdict

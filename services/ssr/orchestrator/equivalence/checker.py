@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Generic, Protocol, Self, TypeVar
+from functools import partial
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import Unavailable
+from ssr.orchestrator.equivalence.calculus import needs_computing
 from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 from ssr.orchestrator.equivalence.limits import EquivalenceSettings
 from ssr.orchestrator.equivalence.pool import PoolRecords, WorkerPool
 from ssr.orchestrator.equivalence.process import WORKER_COMMAND, WorkerReply
+from ssr.orchestrator.equivalence.reading.answer import parts_of, with_parts
+from ssr.orchestrator.equivalence.reading.expression import Expression, from_data
+from ssr.orchestrator.equivalence.reading.forms import Form
 from ssr.orchestrator.equivalence.reading.spelling import plain
 from ssr.orchestrator.equivalence.suspicion import Suspicion
 
@@ -96,6 +102,7 @@ class MathVerifyEquivalence:
         self._pool = WorkerPool(settings, self._records, command)
         self._suspicion = Suspicion()
         self._verdicts: _Recent[tuple[str, str, str], bool] = _Recent(settings.cache_size)
+        self._computed: _Recent[tuple[str, bool], tuple[Expression, ...]] = _Recent(settings.cache_size)
         self._decisions: _Recent[str, tuple[Context, EquivalenceDecision]] = _Recent(_PROBLEMS)
 
     async def __aenter__(self) -> Self:
@@ -133,9 +140,24 @@ class MathVerifyEquivalence:
         known = self._decisions.get(problem)
         if known is None:
             context = Context.of(problem)
-            known = context, EquivalenceDecision(context)
+            compute = partial(self._known_form, context.ratios)
+            known = context, EquivalenceDecision(context, compute=compute)
             self._decisions.put(problem, known)
         return known
+
+    def _known_form(self, ratios: bool, answer: str, form: Form) -> Form | None:
+        """An answer's form with what a worker has computed of it before."""
+        if not any(map(needs_computing, parts_of(form))):
+            return form
+        trees = self._computed.get((answer, ratios))
+        if trees is None:
+            return None
+        left = iter(trees)
+        return with_parts(form, lambda _: next(left))
+
+    def _learn(self, ratios: bool, answer: str, data: Sequence[Any]) -> None:
+        with suppress(ValueError, TypeError):
+            self._computed.put((answer, ratios), tuple(map(from_data, data)))
 
     async def _asked(self, key: tuple[str, str, str], context: Context, job: str) -> bool:
         """The pool's verdict."""
@@ -152,6 +174,9 @@ class MathVerifyEquivalence:
             return plain(a) == plain(b)
         if reply.same is not None:
             self._suspicion.answered(a, b)
+            for name, answer in (("a", a), ("b", b)):
+                if trees := reply.computed.get(name):
+                    self._learn(context.ratios, answer, trees)
         same = plain(a) == plain(b) if reply.same is None else reply.same
         self._records.decided(Way.WORKER if reply.same is not None else Way.KILLED)
         self._verdicts.put(key, same)

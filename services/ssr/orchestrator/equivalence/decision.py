@@ -18,12 +18,12 @@ EVENT_LOOP_BUDGET = 120
 
 #: Longer answers are read by a worker, whose limits end what takes long.
 EVENT_LOOP_CHARS = 250
-#: What a worker does to a form before it is compared; None: it cannot be.
-Computing = Callable[[Form], Form | None]
+#: An answer's form with all that is endless computed; None where it is not.
+Computing = Callable[[str, Form], Form | None]
 
 
 class EquivalenceDecision:
-    """Reads and compares answers to one problem; a worker's `budget` is none, and it may compute what is endless."""
+    """Reads and compares answers to one problem; a worker's `budget` is none. `compute` knows what is endless."""
 
     def __init__(
         self, context: Context, *, budget: int | None = EVENT_LOOP_BUDGET, compute: Computing | None = None
@@ -45,12 +45,10 @@ class EquivalenceDecision:
             if x_label or y_label:
                 return x_label == y_label
         form_a, form_b = self._form(a, x), self._form(b, y)
+        if form_a is not None and form_b is not None and self._compute is not None:
+            form_a, form_b = self._compute(a, form_a), self._compute(b, form_b)
         if form_a is None or form_b is None or self._too_dear(form_a, form_b):
             return None
-        if self._compute is not None:
-            form_a, form_b = self._compute(form_a), self._compute(form_b)
-            if form_a is None or form_b is None:
-                return None
         return self._comparison.same(form_a, form_b)
 
     def chosen(self, answer: str) -> str | None:

@@ -10,8 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ssr.core.errors import Unavailable
@@ -38,13 +38,14 @@ class WorkerReply:
     request, STOPPED).
 
     `cpu_s`: the CPU time that it took. `culprit`: "a" or "b" where that answer alone was being computed when a limit
-    ended the question.
+    ended the question. `computed`: the formulas of "a" and "b" in order, as `expression.to_data` has them.
     """
 
     same: bool | None
     killed: str = ""
     cpu_s: float = 0.0
     culprit: str = ""
+    computed: Mapping[str, Any] = field(default_factory=dict)
 
 
 def wall_limit_s(cpu_s: float) -> float:
@@ -120,7 +121,8 @@ class WorkerProcess:
         same, killed = reply.get("same"), reply.get("killed", "")
         if reply.get("id") != self._last_id or not (isinstance(same, bool) or (same is None and killed)):
             raise Unavailable("the equivalence worker answered something that was not asked")
-        return WorkerReply(same, str(killed), float(reply.get("cpu_s", 0.0)), str(reply.get("culprit", "")))
+        cpu_s, culprit = float(reply.get("cpu_s", 0.0)), str(reply.get("culprit", ""))
+        return WorkerReply(same, str(killed), cpu_s, culprit, reply.get("computed", {}))
 
     def stop(self) -> None:
         """Have the question that is asked now end at once, with STOPPED; nothing happens where it has just ended."""

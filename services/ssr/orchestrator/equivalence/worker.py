@@ -3,7 +3,7 @@ r"""The process that does the algebra: `python -m ssr.orchestrator.equivalence.w
 It reads one JSON object a line from stdin and writes one a line to stdout:
 
     -> {"id": 7, "a": "\\int_0^1 x dx", "b": "1/2", "cpu_s": 0.3, "wall_s": 4.0, "memory_mib": 512, "nice": 0}
-    <- {"id": 7, "same": true, "cpu_s": 0.08}
+    <- {"id": 7, "same": true, "computed": {"a": [...], "b": [...]}, "cpu_s": 0.08}
        or {"id": 8, "same": null, "killed": "cpu", "cpu_s": 0.3, "culprit": "a"}
     -> {"stop": 9}                                   ends question 9: "killed" is "stopped"
 
@@ -28,10 +28,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ssr.orchestrator.equivalence.algebra import equivalent
+from ssr.orchestrator.equivalence.algebra import Computed, equivalent
 
 _OUT_OF_MEMORY = 3
 _FAILED = 4
+#: Of an answer, in characters of JSON.
+_MOST_COMPUTED = 4000
 #: What of the parent's memory counts as the child's from the start, where the system does not say, in bytes.
 _ASSUMED_SIZE = 1 << 30
 #: Compiles the parser's patterns, has it learn what comes often and imports what sympy imports late: start-up, and
@@ -107,10 +109,11 @@ def _answer(question: dict[str, Any], questions: Input) -> dict[str, Any] | None
     if ended == "abandoned":
         return None
     cpu_s = round(usage.ru_utime + usage.ru_stime, 4)
-    if written[-1:] in (b"1", b"0"):
-        return {"same": written[-1:] == b"1", "cpu_s": cpu_s}
+    stages, _, reply = written.partition(b"{")
+    if reply.endswith(b"\n"):
+        return {**json.loads(b"{" + reply), "cpu_s": cpu_s}
     killed = ended if ended == "stopped" else "time" if ended == "late" else _cause(status)
-    culprit = written[-1:].decode() if written[-1:] in (b"a", b"b") else ""
+    culprit = stages[-1:].decode() if stages[-1:] in (b"a", b"b") else ""
     return {"same": None, "killed": killed, "cpu_s": cpu_s, "culprit": culprit}
 
 
@@ -122,9 +125,9 @@ def _await(child: int, questions: Input, question: dict[str, Any]) -> tuple[str,
     while (left := until - time.monotonic()) > 0:
         ready, _, _ = select.select([child, questions.descriptor], [], [], 0 if questions.has_line else left)
         if child in ready:
-            more = os.read(child, 16)
+            more = os.read(child, 1 << 16)
             written += more
-            if not more or written[-1:] in (b"1", b"0"):
+            if not more or written.endswith(b"\n"):
                 return "ended", written
         elif ready or questions.has_line:
             line = questions.line()
@@ -149,8 +152,9 @@ def _child(question: dict[str, Any], out: int) -> None:
         with contextlib.suppress(OSError):
             os.nice(question.get("nice", 0))
         _limit(question["cpu_s"], question["memory_mib"])
-        same = equivalent(question, at=lambda stage: _note(out, stage))
-        os.write(out, b"1" if same else b"0")
+        found: Computed = {}
+        same = equivalent(question, lambda stage: _note(out, stage), found)
+        _write(out, _verdict(same, found))
         code = 0
     except MemoryError:
         code = _OUT_OF_MEMORY
@@ -158,6 +162,12 @@ def _child(question: dict[str, Any], out: int) -> None:
         code = _FAILED
     finally:
         os._exit(code)
+
+
+def _verdict(same: bool, found: Computed) -> dict[str, object]:
+    """With what was computed, unless it is much."""
+    small = {name: trees for name, trees in found.items() if len(json.dumps(trees)) <= _MOST_COMPUTED}
+    return {"same": same, "computed": small}
 
 
 def _note(out: int, stage: str) -> None:

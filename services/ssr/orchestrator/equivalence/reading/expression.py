@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 #: "sum" and "prod" (both bounds), "int" (both or none), "lim" (one).
 BINDING = frozenset({"sum", "prod", "int", "lim"})
@@ -62,3 +63,17 @@ def signed(tree: Expression, sign: int) -> Expression:
         positive = int(str(tree.value)) * sign > 0
         return Expression("+", (left, right if positive else Expression("neg", (right,))))
     return Expression(tree.op, args, tree.value)
+
+
+def to_data(tree: Expression) -> list[Any]:
+    """A tree as lists and strings, for JSON."""
+    value = tree.value
+    return [tree.op, [str(value)] if isinstance(value, Fraction) else value, [to_data(arg) for arg in tree.args]]
+
+
+def from_data(data: Any) -> Expression:
+    """The tree of `to_data`. Raises: ValueError, TypeError for anything else."""
+    op, value, args = data
+    return Expression(
+        str(op), tuple(map(from_data, args)), Fraction(value[0]) if isinstance(value, list) else str(value)
+    )
