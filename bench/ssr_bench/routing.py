@@ -15,6 +15,7 @@ from ssr.core.types import NO_STRATEGY, CallKind, Options, PathContext, Source
 from ssr.engine_server.server.backend import FinishReason, GenerateRequest
 from ssr.engine_server.simulated.backend import SimulatedBackend
 from ssr.engine_server.simulated.settings import SimulatedSettings
+from ssr.engines.attempts import PoolLimits
 from ssr.engines.author import Author
 from ssr.engines.base import (
     ANYONE,
@@ -27,7 +28,7 @@ from ssr.engines.base import (
     Piece,
     Sampling,
 )
-from ssr.engines.pool import EnginePool, PoolLimits
+from ssr.engines.pool import EnginePool
 from ssr.engines.replicas import FixedReplicas
 from ssr_bench.problems import sum_problem
 from ssr_bench.statistics import Summary, share

@@ -118,6 +118,17 @@ class Bench:
         happenings = [event_from_wire(event).happening async for event in events]
         return [one for one in happenings if isinstance(one, StepCommitted)]
 
+    async def has_committed(self, job_id: str, steps: int) -> None:
+        """Waits until a job that runs has so many."""
+        if not steps:
+            return
+        events = self.stub.Watch(pb.WatchRequest(job_id=job_id), timeout=LIMIT_S)
+        async for event in events:
+            steps -= isinstance(event_from_wire(event).happening, StepCommitted)
+            if steps <= 0:
+                break
+        events.cancel()
+
     async def ended(self, job_id: str) -> Job:
         await self.committed(job_id)
         return job_from_wire(await self.stub.Get(pb.GetRequest(job_id=job_id), timeout=LIMIT_S))
@@ -155,6 +166,7 @@ async def test_a_path_goes_on_elsewhere_behind_its_last_step_when_the_engine_die
     async with bench(services, halt_behind) as system:
         job_id = await system.submit(mode)
         dying, other = await system.begun()
+        await system.has_committed(job_id, halt_behind)  # what is still on its way would be lost
         system.halt_no_more()
         dying.die()
         job = await system.ended(job_id)

@@ -26,10 +26,11 @@ from ssr.core.errors import (
     TimedOut,
     Unavailable,
 )
+from ssr.engines.attempts import PoolLimits
 from ssr.engines.base import ChatMessage, Engine, Finish, Sampling
 from ssr.engines.connect import open_engine
 from ssr.engines.openai import OpenAiEngine
-from ssr.engines.pool import EnginePool, PoolLimits
+from ssr.engines.pool import EnginePool
 from ssr.engines.replicas import FixedReplicas
 from ssr.engines.settings import EngineSettings
 from ssr.engines.tgi import TgiEngine

@@ -24,9 +24,10 @@ from ssr.core.job import Job, JobStatus
 from ssr.core.journal import MemoryJournal
 from ssr.core.solve import solve
 from ssr.core.stages import Stages
+from ssr.engines.attempts import PoolLimits
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter
-from ssr.engines.pool import EnginePool, PoolLimits
+from ssr.engines.pool import EnginePool
 from ssr.orchestrator.workload import WorkloadEstimate
 from ssr_bench.autoscale.day import THRESHOLDS, Arrival, ArrivalKind
 from ssr_bench.autoscale.deciding import decider_of, first_replicas, peaks

@@ -67,7 +67,7 @@ async def running_drafter(settings: DrafterSettings) -> AsyncIterator[int]:
     async with (
         open_telemetry("drafter", settings) as telemetry,
         open_measured_engine(settings.engine, Pool.DRAFT, telemetry) as engine,
-        reporting(settings, Service.DRAFTER, LoadMeter(engine.pool)),
+        reporting(settings, Service.DRAFTER, LoadMeter(engine)),
     ):
         add = partial(drafting_pb2_grpc.add_DraftingServiceServicer_to_server, DraftingServicer(engine))
         async with running_service(settings, telemetry, [Servicer("ssr.v1.DraftingService", add)]) as port:

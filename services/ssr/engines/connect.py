@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from ssr.engines.attempts import PoolLimits
 from ssr.engines.base import Engine
+from ssr.engines.call_observer import CallObserver
 from ssr.engines.openai import OpenAiEngine
 from ssr.engines.openai_requests import ServerKind
-from ssr.engines.pool import EnginePool, PoolLimits
+from ssr.engines.pool import EnginePool
 from ssr.engines.replicas import resolver_of
 from ssr.engines.settings import EngineSettings
 from ssr.engines.templates import ChatTemplate
@@ -17,10 +19,8 @@ from ssr.engines.tgi import TgiEngine
 
 
 @asynccontextmanager
-async def open_engine(
-    settings: EngineSettings, around: Callable[[Engine], Engine] = lambda engine: engine
-) -> AsyncIterator[EnginePool]:
-    """The engine that `settings` describes, open until the context is left; `around` wraps the client of each replica.
+async def open_engine(settings: EngineSettings, observer: CallObserver | None = None) -> AsyncIterator[EnginePool]:
+    """The engine that `settings` describes, open until the context is left; `observer` sees its calls.
 
     Raises `CapabilityMissing` when the chat template cannot be read. The engine itself need not be up.
     """
@@ -33,7 +33,7 @@ async def open_engine(
         gathered=settings.gather_jobs,
     )
     connect = _connector(settings, template)
-    async with EnginePool(resolver_of(settings.urls), lambda url: around(connect(url)), limits) as pool:
+    async with EnginePool(resolver_of(settings.urls), connect, limits, observer=observer) as pool:
         yield pool
 
 

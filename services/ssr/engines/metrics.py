@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from ssr.engines.call_observer import EngineCallKind
 from ssr.engines.load import Pool
 from ssr.runtime.telemetry.readings import Readings
 from ssr.runtime.telemetry.reasons import REASONS
@@ -17,15 +17,6 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 2
 
 #: How an attempt may end: well, cut off (cancelled, or out of time), or with an error.
 OUTCOMES = ("ok", "cut_off", *REASONS)
-
-
-class EngineCallKind(StrEnum):
-    """What an engine is asked for."""
-
-    GENERATE = "generate"
-    STREAM = "stream"
-    NEXT_TOKEN = "next_token"
-    LIKELIHOOD = "likelihood"
 
 
 class EngineMetrics:

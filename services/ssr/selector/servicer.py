@@ -75,7 +75,7 @@ async def running_selector(settings: SelectorSettings) -> AsyncIterator[int]:
     async with (
         open_telemetry("selector", settings) as telemetry,
         open_measured_engine(settings.engine, Pool.TARGET, telemetry) as engine,
-        reporting(settings, Service.SELECTOR, LoadMeter(engine.pool)),
+        reporting(settings, Service.SELECTOR, LoadMeter(engine)),
     ):
         servicer = SelectionServicer(StrategySelector(engine, strategy_sets))
         add = partial(selection_pb2_grpc.add_SelectionServiceServicer_to_server, servicer)

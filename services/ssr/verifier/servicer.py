@@ -120,7 +120,7 @@ async def running_verifier(settings: VerifierSettings) -> AsyncIterator[int]:
         engine = await stack.enter_async_context(open_measured_engine(settings.engine, Pool.TARGET, telemetry))
         reward = await stack.enter_async_context(open_reward_model(settings.reward))
         servicer = VerificationServicer(engine, settings.scorer, VerificationMetrics(telemetry.registry), reward)
-        await stack.enter_async_context(reporting(settings, Service.VERIFIER, LoadMeter(engine.pool, servicer.steps)))
+        await stack.enter_async_context(reporting(settings, Service.VERIFIER, LoadMeter(engine, servicer.steps)))
         add = partial(verification_pb2_grpc.add_VerificationServiceServicer_to_server, servicer)
         async with running_service(settings, telemetry, [Servicer("ssr.v1.VerificationService", add)]) as port:
             yield port

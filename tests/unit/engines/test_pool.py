@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Self
@@ -12,6 +13,7 @@ from typing import Any, Self
 import pytest
 
 from ssr.core.errors import BadReply, InvalidRequest, NoEngine, Overloaded, SsrError, TimedOut, Unavailable
+from ssr.engines.attempts import PoolLimits
 from ssr.engines.base import (
     ANYONE,
     BATCH_PRIORITY,
@@ -28,7 +30,7 @@ from ssr.engines.base import (
     Sampling,
     work_of,
 )
-from ssr.engines.pool import EnginePool, PoolLimits
+from ssr.engines.pool import EnginePool
 from ssr.engines.pool_state import PoolLoad
 from ssr.engines.replicas import FixedReplicas
 
@@ -149,7 +151,7 @@ async def opened(
         replicas.connect,
         PoolLimits(**{name: getattr(LIMITS, name) for name in LIMITS.__slots__} | limits),
         rng=random.Random(0),
-        **({"now": now} if now else {}),
+        now=now or time.monotonic,
     )
     async with pool:
         yield pool, replicas

@@ -9,8 +9,9 @@ from ssr.autoscaler.metrics import ScalingMetrics
 from ssr.core import errors
 from ssr.core.job import JobStatus, Priority
 from ssr.core.types import Mode, Source
+from ssr.engines.call_observer import EngineCallKind
 from ssr.engines.load import Pool
-from ssr.engines.metrics import EngineCallKind, EngineMetrics
+from ssr.engines.metrics import EngineMetrics
 from ssr.orchestrator.metrics.jobs import JobMetrics
 from ssr.orchestrator.metrics.stages import Stage, StageMetrics
 from ssr.orchestrator.metrics.steps import StepMetrics

@@ -17,7 +17,7 @@ from ssr.core.errors import Overloaded, Unavailable
 from ssr.core.job import JobStatus, Priority
 from ssr.core.run import StepCommitted
 from ssr.core.types import Mode, Source, Step
-from ssr.engines import metrics as engine_metrics
+from ssr.engines.call_observer import EngineCallKind
 from ssr.engines.load import Load, Pool
 from ssr.engines.metrics import EngineMetrics
 from ssr.orchestrator.equivalence.checker import Way
@@ -84,8 +84,8 @@ async def use(registry: CollectorRegistry) -> None:
     MemoryMetrics(registry).seen = RedisMemory(1, 2, "noeviction")
     engines = EngineMetrics(registry, Pool.DRAFT)
     engines.read(waiting=lambda: 1, running=lambda: 2, replicas=lambda: (2, 1), generated=lambda: 5)
-    engines.called(engine_metrics.EngineCallKind.GENERATE, 0.1)
-    engines.attempted(engine_metrics.EngineCallKind.GENERATE, "ok", 0.1)
+    engines.called(EngineCallKind.GENERATE, 0.1)
+    engines.attempted(EngineCallKind.GENERATE, "ok", 0.1)
     VerificationMetrics(registry).verified(True, 0.1)
     scaling = ScalingMetrics(registry)
     scaling.leading(True)
