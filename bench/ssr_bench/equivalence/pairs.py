@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ssr_bench.equivalence.composed import Ways, calculus, distance, duration, ratio, series
 from ssr_bench.equivalence.notations import fractions, integers, superscript, words, wrapped
-
-#: The ways to write a value, and those to write the near miss.
-Ways = tuple[list[str], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,5 +319,13 @@ _KINDS: dict[str, Callable[[random.Random], Ways]] = {
     "complex": _complex,
     "text": _text,
     "modular": _modular,
+    "duration": duration,
+    "ratio": ratio,
+    "distance": distance,
+    "series": series,
+    "calculus": calculus,
 }
-_PROBLEMS = {"choice": "Which is it? (A) 10 (B) 12 (C) 14 (D) 16 (E) 18"}
+_PROBLEMS = {
+    "ratio": "What is the ratio of boys to girls?",
+    "choice": "Which is it? (A) 10 (B) 12 (C) 14 (D) 16 (E) 18",
+}
