@@ -47,3 +47,6 @@ call DeleteJob "{\"job_id\": \"$job\"}"
 
 # GetServerInfo: what the server is and takes.
 call GetServerInfo '{}'
+
+# GetPools: engines ready, calls that wait, and what the autoscaler decided.
+call GetPools '{}'
