@@ -67,6 +67,9 @@ class ClosedLoop:
         self._stub, self._load = stub, load
         self._numbers = numbers if numbers is not None else itertools.count()
         self._stopping = False
+        self._begun: set[asyncio.Task[None] | None] = set()
+        #: Every caller has had a step: before, all of them begin at once, which they never do again.
+        self.warm = asyncio.Event()
         self._heard = time.perf_counter()
         self.tally = Tally()
 
@@ -111,6 +114,9 @@ class ClosedLoop:
             self._heard = now = time.perf_counter()
             if event.HasField("step_committed"):
                 committed = event.step_committed
+                self._begun.add(asyncio.current_task())
+                if len(self._begun) == self._load.jobs:
+                    self.warm.set()
                 before = arrived.get(committed.path)
                 self.tally.step(committed.step, None if before is None else now - before)
                 arrived[committed.path] = now

@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from ssr.cli.stack import Stack
@@ -34,11 +34,16 @@ LOAD_GENERATOR = "load generator"
 _MANY_CALLS = 64
 _ECHO_START_S = 60.0
 _MAX_JOBS, _MAX_STEPS = 4096, 200
+#: For every job to have a step, beyond the warm-up.
+_LONGEST_WARM_UP_S = 60.0
+#: Parts that stand for what everybody has of their own: their CPU time is the engines', not SSR's.
+_ENGINES = ("draft-engine", "target-engine")
 
 
 @dataclass(frozen=True, slots=True)
 class OverheadPlan:
-    """What is measured: for each number of concurrent jobs, `seconds` after `warm_up_s`; each floor call `floor_s`.
+    """What is measured: for each number of concurrent jobs, `seconds` after `warm_up_s` or when each of them has had a
+    step, whichever comes later (a minute at most); each floor call `floor_s`.
 
     `paths` of every job, and about how many `steps` a path has.
     Raises: InvalidRequest naming the field that is out of its limits.
@@ -95,6 +100,11 @@ class Level:
         return share(self.finished_jobs, self.seconds)
 
     @property
+    def own_cpu_ms(self) -> float:
+        """The same without the engines."""
+        return self.stack_cpu_ms - sum(self.cpu_ms_per_step.get(name, 0.0) for name in _ENGINES)
+
+    @property
     def stack_cpu_ms(self) -> float:
         """A step's CPU time in all parts together, in ms, without the measuring process."""
         return sum(value for name, value in self.cpu_ms_per_step.items() if name != LOAD_GENERATOR)
@@ -145,7 +155,7 @@ class _Measuring:
         async with open_redis(f"redis://{self._stack.part('redis').address}") as redis:
             memory = MemoryWatch(self._usage, lambda: _redis_sample(redis, loop.tally))
             await memory.begin()
-            await loop.run(lambda: self._window(loop.tally, memory))
+            await loop.run(lambda: self._window(loop, memory))
             memory_report = await memory.end(jobs)
         return self._figures(jobs, loop.tally, memory_report)
 
@@ -168,11 +178,14 @@ class _Measuring:
             else floor_of_step(self._floor, rewritten, many=many, field=lambda call: call.latency_ms.p50),
         )
 
-    async def _window(self, tally: Tally, memory: MemoryWatch) -> None:
+    async def _window(self, loop: ClosedLoop, memory: MemoryWatch) -> None:
         """Warm up, then count for the plan's seconds."""
-        watching = asyncio.create_task(memory.watch())
+        watching, tally = asyncio.create_task(memory.watch()), loop.tally
         try:
             await asyncio.sleep(self._plan.warm_up_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LONGEST_WARM_UP_S):
+                    await loop.warm.wait()
             before, began = self._usage(), time.perf_counter()
             tally.counting = True
             await asyncio.sleep(self._plan.seconds)

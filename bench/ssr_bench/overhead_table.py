@@ -48,6 +48,7 @@ _SPEED: Sequence[_Row] = (
 def _cpu_rows(levels: Sequence[Level]) -> list[_Row]:
     rows: list[_Row] = [(name, _cpu_of(name)) for name in levels[0].cpu_ms_per_step if name != LOAD_GENERATOR]
     rows.append(("all parts", lambda level: f"{level.stack_cpu_ms:.2f}"))
+    rows.append(("all but the engines", lambda level: f"{level.own_cpu_ms:.2f}"))
     rows.append(("floor", lambda level: f"{level.floor_cpu_ms:.2f}"))
     rows.append((LOAD_GENERATOR, _cpu_of(LOAD_GENERATOR)))
     return rows
