@@ -52,12 +52,13 @@ def test_a_level_reports_rates_and_the_cpu_of_the_parts_alone() -> None:
         stuck_jobs=0,
         rewritten_share=0.3,
         step_ms=NOTHING,
-        cpu_ms_per_step={"redis": 0.25, "drafter": 1.5, LOAD_GENERATOR: 9.0},
+        cpu_ms_per_step={"redis": 0.25, "drafter": 1.5, "draft-engine": 0.5, LOAD_GENERATOR: 9.0},
         memory=MemoryFigures({}, 0.0, 0.0),
         floor_cpu_ms=1.0,
         floor_ms=None,
     )
-    assert (level.steps_per_s, level.jobs_per_s, level.stack_cpu_ms) == (50.0, 5.0, 1.75)
+    assert (level.steps_per_s, level.jobs_per_s) == (50.0, 5.0)
+    assert (level.stack_cpu_ms, level.own_cpu_ms) == (2.25, 1.75)
 
 
 def test_a_tally_counts_steps_in_its_window_only() -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 #: So many commands, alone or together with others, are under way at a time; one that hangs holds nobody back at once.
-_AT_A_TIME = 2
+_AT_A_TIME = 8
 #: Commands that go together at most.
-_TOGETHER = 128
+_TOGETHER = 64
 
 
 @dataclass(frozen=True, slots=True)

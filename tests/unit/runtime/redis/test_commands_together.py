@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from ssr.runtime.redis import together
 from ssr.runtime.redis.together import Command, CommandsTogether
 
 
@@ -30,6 +33,12 @@ class Server:
         if self.failure is not None:
             raise self.failure
         return [command.args[0] for command in commands]
+
+
+@pytest.fixture(autouse=True)
+def limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "_AT_A_TIME", 2)
+    monkeypatch.setattr(together, "_TOGETHER", 128)
 
 
 async def asked(calls: CommandsTogether, *what: Any) -> list[asyncio.Task[Any]]:
@@ -96,12 +105,12 @@ async def test_whoever_is_cancelled_while_it_is_sent_disturbs_nobody() -> None:
     alone = Server()
     calls = CommandsTogether(alone.alone, server.together)
     first = await asked(calls, *range(2))
-    together = await asked(calls, *range(2, 5))
+    joined = await asked(calls, *range(2, 5))
     alone.goes_on.set()
     await asyncio.wait(first)
     await asyncio.sleep(0)
     assert server.sent == [[2, 3, 4]]
-    together[1].cancel()
+    joined[1].cancel()
     server.goes_on.set()
-    await asyncio.wait(together)
-    assert [None if task.cancelled() else task.result() for task in together] == [2, None, 4]
+    await asyncio.wait(joined)
+    assert [None if task.cancelled() else task.result() for task in joined] == [2, None, 4]
