@@ -10,11 +10,11 @@ from pathlib import Path
 from pieces import table
 
 from ssr.core.evidence.prior import Prior, Sign
-from ssr_bench.evaluation.statistics import Estimate
+from ssr_bench.evaluation.statistics import IntervalEstimate
 from ssr_bench.replay.graded import read_graded
-from ssr_bench.replay.method import Method, read_method
+from ssr_bench.replay.method import ReplayMethod, read_method
 from ssr_bench.replay.pool import PooledProblem, groups_of
-from ssr_bench.replay.summary import Figures, Prices, priors_of, replay_all, summarise
+from ssr_bench.replay.summary import Prices, ReplayFigures, priors_of, replay_all, summarise
 
 #: As `ssr bench replay docs/results/pair --cross-validate 5` has them; the first is what others are compared with.
 METHODS = ("fixed", "target-alone", "adaptive-consistency", "esc", "deepconf", "target-evidence", "cascade")
@@ -62,7 +62,7 @@ class PairResults:
         return priors_of([one for group in self._groups.values() for one in group], None, FOLDS)
 
     @cached_property
-    def _figures(self) -> Mapping[str, Mapping[str, Figures]]:
+    def _figures(self) -> Mapping[str, Mapping[str, ReplayFigures]]:
         """By set, then by method."""
         methods = [read_method(one) for one in METHODS]
         found = {}
@@ -125,7 +125,7 @@ class PairResults:
         ]
         return table(("", *(NAMES[name] for name in self._groups)), rows)
 
-    def _ablated(self, problems: Sequence[PooledProblem], method: Method, part: Callable[[Prior], Prior]) -> str:
+    def _ablated(self, problems: Sequence[PooledProblem], method: ReplayMethod, part: Callable[[Prior], Prior]) -> str:
         made: dict[int, Prior] = {}
 
         def prior_of(problem: PooledProblem) -> Prior:
@@ -149,13 +149,13 @@ def _without_lengths(prior: Prior) -> Prior:
     return replace(prior, length=replace(prior.length, correlation=0.0))
 
 
-def _percent(figures: Figures) -> str:
+def _percent(figures: ReplayFigures) -> str:
     return f"{figures.accuracy.value:.1%}"
 
 
-def _for(figures: Figures) -> str:
+def _for(figures: ReplayFigures) -> str:
     return f"{figures.accuracy.value:.1%} for {figures.total.value:.2f}"
 
 
-def _points(gap: Estimate) -> str:
+def _points(gap: IntervalEstimate) -> str:
     return f"{gap.value * 100:+.1f} ({gap.low * 100:+.1f} to {gap.high * 100:+.1f})"

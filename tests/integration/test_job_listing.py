@@ -11,7 +11,7 @@ from valkey_servers import cluster
 from ssr.core.errors import InvalidRequest
 from ssr.orchestrator.queue import listing
 from ssr.orchestrator.queue.keys import INDEX, JobKeys
-from ssr.orchestrator.queue.listing import EVERYTHING, JobListing, Place, Shown, Wanted, place_of, token_of
+from ssr.orchestrator.queue.listing import EVERYTHING, JobFilter, JobListing, Place, Shown, place_of, token_of
 from ssr.runtime.redis.client import RedisClient, open_redis
 
 
@@ -21,13 +21,13 @@ async def add(redis: RedisClient, created: int, job_id: str, tenant: str) -> Non
 
 
 async def listed(
-    redis: RedisClient, limit: int, before: Place | None, wanted: Wanted
+    redis: RedisClient, limit: int, before: Place | None, wanted: JobFilter
 ) -> tuple[list[str], Place | None]:
     jobs, place = await JobListing(redis).page(limit, before, wanted)
     return [job_id for job_id, _ in jobs], place
 
 
-async def pages(redis: RedisClient, limit: int, wanted: Wanted = EVERYTHING) -> list[list[str]]:
+async def pages(redis: RedisClient, limit: int, wanted: JobFilter = EVERYTHING) -> list[list[str]]:
     """All pages to the last; each goes on from the token of the one before."""
     found: list[list[str]] = []
     place: Place | None = None
@@ -54,9 +54,9 @@ async def test_a_page_is_full_of_jobs_that_are_shown(redis_url: str, monkeypatch
     async with open_redis(redis_url) as redis:
         for number in range(60):
             await add(redis, 1_000 + number // 3, f"job-{number:02}", "acme" if number % 10 == 0 else "other")
-        found = await pages(redis, 2, Wanted(Shown("acme")))
+        found = await pages(redis, 2, JobFilter(Shown("acme")))
         assert found[:3] == [["job-50", "job-40"], ["job-30", "job-20"], ["job-10", "job-00"]]
-        assert await pages(redis, 5, Wanted(Shown("nobody"))) == [[]]
+        assert await pages(redis, 5, JobFilter(Shown("nobody"))) == [[]]
 
 
 async def test_a_search_that_finds_little_ends_and_can_go_on(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ async def test_a_search_that_finds_little_ends_and_can_go_on(redis_url: str, mon
     async with open_redis(redis_url) as redis:
         for number in range(60):
             await add(redis, 1_000 + number, f"job-{number:02}", "acme" if number == 3 else "other")
-        found = await pages(redis, 5, Wanted(Shown("acme")))
+        found = await pages(redis, 5, JobFilter(Shown("acme")))
         assert len(found) in (3, 4)
         assert [job_id for ids in found for job_id in ids] == ["job-03"]
 
@@ -89,7 +89,7 @@ async def test_the_jobs_of_a_cluster(cluster_url: str) -> None:
     async with open_redis(cluster_url) as redis:
         for number in range(9):
             await add(redis, 1_000, f"job-{number}", "acme" if number % 2 else "other")
-        found = await pages(redis, 2, Wanted(Shown("acme")))
+        found = await pages(redis, 2, JobFilter(Shown("acme")))
         assert found == [["job-7", "job-5"], ["job-3", "job-1"], []]
 
 

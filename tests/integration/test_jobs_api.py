@@ -27,7 +27,7 @@ from ssr.engine_server.simulated.script import truth
 from ssr.engines.load import Load
 from ssr.engines.prompt_fingerprint import prompt_fingerprint
 from ssr.orchestrator.queue.keys import LISTED, JobKeys
-from ssr.orchestrator.queue.listing import EVERYTHING, JobListing, Wanted
+from ssr.orchestrator.queue.listing import EVERYTHING, JobFilter, JobListing
 from ssr.runtime.redis.client import open_redis
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
@@ -127,7 +127,7 @@ async def test_a_page_takes_one_round_trip(stub: Stub, system: System, monkeypat
         listing = JobListing(redis)
         assert len((await listing.page(50, None, EVERYTHING))[0]) == 5
         await listing.page(50, None, EVERYTHING)
-        assert len((await listing.page(50, None, Wanted(statuses=frozenset({JobStatus.ANSWERED}))))[0]) >= 4
+        assert len((await listing.page(50, None, JobFilter(statuses=frozenset({JobStatus.ANSWERED}))))[0]) >= 4
         assert calls[-2:] == ["EVALSHA", "EVALSHA"]
         assert set(calls) <= {"EVALSHA", "EVAL"}
         assert len(calls) <= 4

@@ -9,9 +9,9 @@ from ssr.core.job import JobStatus
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.types import Call, CallKind, Mode, Options, PathStatus, Source
 from ssr_bench.evaluation.dataset import Problem
-from ssr_bench.evaluation.plan import Cell, Plan, Wanted, make_plan
+from ssr_bench.evaluation.plan import Cell, Plan, WantedCells, make_plan
 from ssr_bench.evaluation.record import PathRecord, Record, StepRecord
-from ssr_bench.evaluation.run_directory import Evaluation, Origin
+from ssr_bench.evaluation.run_directory import Evaluation, EvaluationOrigin
 
 DRAFT_SIZE, TARGET_SIZE = 1_000, 3_000
 BASELINE, SSD = Cell(mode=Mode.BASELINE), Cell(mode=Mode.SSD)
@@ -113,10 +113,12 @@ def written(tokens: int, prompt: int = 100) -> tuple[PathRecord, ...]:
 
 def plan_of(cells: Sequence[Cell], count: int = 2, repeats: int = 1) -> Plan:
     problems = [Problem(f"p{number}", "What is 1?", "1") for number in range(count)]
-    plan = make_plan("d", problems, Wanted(("baseline",)), repeats=repeats)
+    plan = make_plan("d", problems, WantedCells(("baseline",)), repeats=repeats)
     return plan.model_copy(update={"cells": tuple(cells)})
 
 
 def evaluation(records: Sequence[Record], name: str = "runs", **plan: Any) -> Evaluation:
     cells = tuple(dict.fromkeys(one.cell for one in records))
-    return Evaluation(name=name, plan=plan_of(cells, **plan), origin=Origin(run_id="r"), records=tuple(records))
+    return Evaluation(
+        name=name, plan=plan_of(cells, **plan), origin=EvaluationOrigin(run_id="r"), records=tuple(records)
+    )

@@ -53,7 +53,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayOfLoad:
     """Phases one after the other; `calm_jobs_per_s` come at load 1.
 
     A job has `paths` paths of about `operations` + 1 steps. Raises: InvalidRequest naming what is out of its limits.
@@ -123,7 +123,7 @@ class Day:
 #: The lesson's phase: a class of twenty times the calm load comes within 30 s, and stays.
 BELL = "bell"
 
-FULL_DAY = Day(
+FULL_DAY = DayOfLoad(
     (
         Phase("calm", 900, load=1),
         Phase(BELL, 1500, load=20, ramp_s=30),
@@ -135,7 +135,7 @@ FULL_DAY = Day(
     calm_jobs_per_s=0.05,
 )
 #: The same in short, and with half the load: to see that all works.
-QUICK_DAY = Day(
+QUICK_DAY = DayOfLoad(
     (
         Phase("calm", 180, load=1),
         Phase(BELL, 480, load=20, ramp_s=30),

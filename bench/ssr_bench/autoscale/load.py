@@ -12,7 +12,7 @@ from grpc import aio
 
 from ssr.engines.load import Pool
 from ssr.v1 import reasoning_pb2
-from ssr_bench.autoscale.day import THRESHOLDS, Arrival, ArrivalKind, Day
+from ssr_bench.autoscale.day import THRESHOLDS, Arrival, ArrivalKind, DayOfLoad
 from ssr_bench.autoscale.engine_model import ENGINES
 from ssr_bench.autoscale.pace import Pace
 from ssr_bench.problems import sum_problem
@@ -49,7 +49,9 @@ class SentJob:
 class DayLoad:
     """One day's jobs, sent to `stub`; `begins` is the day's start, in seconds since 1970."""
 
-    def __init__(self, stub: Stub, day: Day, pace: Pace, begins: float, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, stub: Stub, day: DayOfLoad, pace: Pace, begins: float, now: Callable[[], float] = time.time
+    ) -> None:
         self._stub, self._day, self._pace, self._begins, self._now = stub, day, pace, begins, now
 
     async def warm_up(self, jobs: int) -> None:

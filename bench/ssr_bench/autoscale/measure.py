@@ -22,7 +22,7 @@ from ssr_bench.autoscale.load import DayLoad, SentJob
 from ssr_bench.autoscale.plan import AutoscalePlan
 from ssr_bench.autoscale.policy import Policy
 from ssr_bench.autoscale.run import AutoscaleReport, DayRun, DecidedAt
-from ssr_bench.autoscale.system import System, running_system
+from ssr_bench.autoscale.system import LoadedSystem, running_system
 from ssr_bench.simulated_stack import reasoning_stub
 
 #: Between warming up and the day, in real seconds.
@@ -111,7 +111,7 @@ class _Measuring:
         await asyncio.sleep(wait_s)
 
     @asynccontextmanager
-    async def _scaling(self, system: System, fleets: FleetClient, begins: float) -> AsyncIterator[None]:
+    async def _scaling(self, system: LoadedSystem, fleets: FleetClient, begins: float) -> AsyncIterator[None]:
         """The policy decides while the block runs."""
         settings = self._plan.scaling(self._bells(begins))
         async with open_redis(system.redis_url) as redis, asyncio.TaskGroup() as group:

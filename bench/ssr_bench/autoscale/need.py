@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ssr.autoscaler.policy.settings import ScalingLimits
 from ssr.engines.load import Pool
-from ssr_bench.autoscale.day import ArrivalKind, Day
+from ssr_bench.autoscale.day import ArrivalKind, DayOfLoad
 from ssr_bench.autoscale.load import SentJob
 from ssr_bench.statistics import share
 
@@ -24,7 +24,7 @@ _ROUNDING = 1e-9
 class Need:
     """`work`: slot-seconds of a job of each kind, by pool."""
 
-    day: Day
+    day: DayOfLoad
     limits: Mapping[Pool, ScalingLimits]
     work: Mapping[Pool, Mapping[ArrivalKind, float]]
 
@@ -40,7 +40,7 @@ class Need:
         return max(self.replicas(pool, at_s) for at_s in moments)
 
 
-def measured_need(day: Day, limits: Mapping[Pool, ScalingLimits], jobs: Iterable[SentJob]) -> Need:
+def measured_need(day: DayOfLoad, limits: Mapping[Pool, ScalingLimits], jobs: Iterable[SentJob]) -> Need:
     """With the mean work of the jobs that were answered."""
     answered = [job for job in jobs if job.took_s is not None]
     work: dict[Pool, dict[ArrivalKind, float]] = {pool: {} for pool in Pool}

@@ -11,7 +11,7 @@ from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings, Sched
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_within
 from ssr.engines.load import Pool
-from ssr_bench.autoscale.day import BELL, FULL_DAY, Day
+from ssr_bench.autoscale.day import BELL, FULL_DAY, DayOfLoad
 from ssr_bench.autoscale.engine_model import ENGINES
 from ssr_bench.autoscale.hpa import HpaSettings
 from ssr_bench.autoscale.pace import Pace
@@ -32,7 +32,7 @@ class AutoscalePlan:
     Raises: InvalidRequest naming the field that is out of its limits.
     """
 
-    day: Day = FULL_DAY
+    day: DayOfLoad = FULL_DAY
     pace: Pace = field(default_factory=Pace)
     policies: tuple[Policy, ...] = tuple(Policy)
     seed: int = 1

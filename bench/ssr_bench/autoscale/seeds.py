@@ -17,14 +17,14 @@ _NORMAL = 1.96
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class SeedMean:
     """A mean over the seeds, and half the width of its 95 % interval (Student's t); None of one seed alone."""
 
     mean: float
     half: float | None
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Estimate:
+    def of(cls, values: Sequence[float]) -> SeedMean:
         """Raises: StatisticsError without values."""
         if len(values) < 2:
             return cls(fmean(values), None)
@@ -42,12 +42,12 @@ class PolicyFigures:
     """
 
     policy: Policy
-    p50_s: Estimate
-    p95_s: Estimate
-    bell_p95_s: Estimate
-    replica_s: Estimate
-    p95_of_peak: Estimate | None
-    of_peak: Estimate | None
+    p50_s: SeedMean
+    p95_s: SeedMean
+    bell_p95_s: SeedMean
+    replica_s: SeedMean
+    p95_of_peak: SeedMean | None
+    of_peak: SeedMean | None
     flaps: int
     lost: int
 
@@ -60,16 +60,16 @@ def over_seeds(reports: Sequence[AutoscaleReport], bell: str) -> Sequence[Policy
 
 
 def _over(each: Sequence[RunFigures], peaks: Sequence[RunFigures | None], bell: str) -> PolicyFigures:
-    def of_peak(value: Callable[[RunFigures], float]) -> Estimate | None:
+    def of_peak(value: Callable[[RunFigures], float]) -> SeedMean | None:
         pairs = [value(one) / value(peak) for one, peak in zip(each, peaks, strict=True) if peak is not None]
-        return Estimate.of(pairs) if pairs else None
+        return SeedMean.of(pairs) if pairs else None
 
     return PolicyFigures(
         each[0].policy,
-        p50_s=Estimate.of([one.phases[WHOLE_DAY].p50_s or math.inf for one in each]),
-        p95_s=Estimate.of([_p95(one) for one in each]),
-        bell_p95_s=Estimate.of([_p95(one, bell) for one in each]),
-        replica_s=Estimate.of([one.paid_replica_s for one in each]),
+        p50_s=SeedMean.of([one.phases[WHOLE_DAY].p50_s or math.inf for one in each]),
+        p95_s=SeedMean.of([_p95(one) for one in each]),
+        bell_p95_s=SeedMean.of([_p95(one, bell) for one in each]),
+        replica_s=SeedMean.of([one.paid_replica_s for one in each]),
         p95_of_peak=of_peak(_p95),
         of_peak=of_peak(lambda one: one.paid_replica_s),
         flaps=sum(one.flaps for one in each),

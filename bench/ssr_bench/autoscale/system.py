@@ -30,7 +30,7 @@ _GRACE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class LoadedSystem:
     """Where its parts are. `address` is the orchestrator's, `fleets` the hosts of the engines."""
 
     address: str
@@ -47,7 +47,7 @@ class System:
 @asynccontextmanager
 async def running_system(
     plan: AutoscalePlan, replicas: Mapping[Pool, int], log: Callable[[str], None] = lambda _: None
-) -> AsyncIterator[System]:
+) -> AsyncIterator[LoadedSystem]:
     """The system with so many engine replicas serving, until the block ends.
 
     Raises: CapabilityMissing without Valkey; Unavailable when a part does not start, or dies too often.
@@ -61,7 +61,7 @@ async def running_system(
         parts = (redis, *fleets.values(), *_services(plan, url, files))
         around = Surroundings(os.environ, stdin, folder, log, START_LIMIT_S, restart_limits=RESTART_LIMITS)
         async with running_parts(parts, around) as supervisors:
-            yield System(
+            yield LoadedSystem(
                 address=next(part.address for part in parts if part.tier is Tier.API),
                 redis_url=url,
                 fleets={pool: part.address for pool, part in fleets.items()},

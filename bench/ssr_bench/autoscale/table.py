@@ -14,7 +14,7 @@ from ssr_bench.autoscale.day import BELL, ArrivalKind
 from ssr_bench.autoscale.figures import WHOLE_DAY, RunFigures, figures_of, need_of
 from ssr_bench.autoscale.load import NOT_ENDED
 from ssr_bench.autoscale.run import AutoscaleReport
-from ssr_bench.autoscale.seeds import Estimate, over_seeds
+from ssr_bench.autoscale.seeds import SeedMean, over_seeds
 from ssr_bench.statistics import share
 
 _DEFINITIONS = """\
@@ -137,12 +137,12 @@ def _words(status: str) -> str:
     return "not ended" if status == NOT_ENDED else status.lower().replace("_", " ")
 
 
-def _estimate(value: Estimate) -> str:
+def _estimate(value: SeedMean) -> str:
     half = "" if value.half is None else f" ± {value.half:,.0f}"
     return f"{value.mean:,.0f}{half}"
 
 
-def _ratio(value: Estimate | None) -> str:
+def _ratio(value: SeedMean | None) -> str:
     if value is None:
         return "-"
     return f"{value.mean:.2f}" + ("" if value.half is None else f" ± {value.half:.2f}")

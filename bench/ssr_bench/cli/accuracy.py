@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ssr_bench.evaluation.dataset import Problem
-    from ssr_bench.evaluation.plan import Plan, Wanted
-    from ssr_bench.evaluation.run_directory import Origin, Records
-    from ssr_bench.evaluation.system import SittingRecord, System
+    from ssr_bench.evaluation.plan import Plan, WantedCells
+    from ssr_bench.evaluation.run_directory import EvaluationOrigin, Records
+    from ssr_bench.evaluation.system import MeasuredSystem, SittingRecord
 
 
 def add_to(app: typer.Typer) -> None:
@@ -130,7 +130,7 @@ def accuracy(
       ssr bench accuracy --dataset my.jsonl --modes baseline,ssr --paths 1,3,5 \\
           --thresholds 5,7,9 --server 127.0.0.1:7600 --concurrency 8 --out runs/mine
     """
-    from ssr_bench.evaluation.plan import Wanted
+    from ssr_bench.evaluation.plan import WantedCells
     from ssr_bench.evaluation.runner import MAX_CONCURRENCY
 
     with refusing():
@@ -139,7 +139,7 @@ def accuracy(
             dataset=dataset,
             limit=limit,
             offset=offset,
-            wanted=Wanted(
+            wanted=WantedCells(
                 names(modes),
                 numbers("paths", paths, int),
                 names(stop_rule),
@@ -173,7 +173,7 @@ class _Asked:
     dataset: str
     limit: int | None
     offset: int
-    wanted: Wanted
+    wanted: WantedCells
     repeats: int
     seed: int | None
     timeout_s: float
@@ -212,7 +212,9 @@ async def _accuracy(asked: _Asked) -> ExitStatus:
     return ExitStatus.DONE
 
 
-async def _evaluated(asked: _Asked, plan: Plan, problems: Sequence[Problem], records: Records, origin: Origin) -> None:
+async def _evaluated(
+    asked: _Asked, plan: Plan, problems: Sequence[Problem], records: Records, origin: EvaluationOrigin
+) -> None:
     from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
     from ssr_bench.evaluation.record import Setting
     from ssr_bench.evaluation.runner import Sitting, remaining, run_plan
@@ -234,10 +236,10 @@ async def _evaluated(asked: _Asked, plan: Plan, problems: Sequence[Problem], rec
         await run_plan(plan, problems, records, sitting)
 
 
-def _origin(asked: _Asked) -> Origin:
-    from ssr_bench.evaluation.run_directory import Origin
+def _origin(asked: _Asked) -> EvaluationOrigin:
+    from ssr_bench.evaluation.run_directory import EvaluationOrigin
 
-    return Origin(
+    return EvaluationOrigin(
         run_id=uuid.uuid4().hex,
         command=shlex.join(["ssr", *sys.argv[1:]]),
         version=__version__,
@@ -248,7 +250,7 @@ def _origin(asked: _Asked) -> Origin:
     )
 
 
-def _sitting(asked: _Asked, system: System) -> SittingRecord:
+def _sitting(asked: _Asked, system: MeasuredSystem) -> SittingRecord:
     from ssr_bench.evaluation.system import SittingRecord
 
     return SittingRecord(

@@ -24,7 +24,7 @@ _WIDTH = 140
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PairRequest:
     """What is asked for: pools, the models' names, their domain, and where the file goes."""
 
     dirs: tuple[Path, ...]
@@ -41,7 +41,7 @@ def has_samples(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("target.jsonl.gz", "target.jsonl"))
 
 
-async def calibrate_samples(pair: Pair) -> ExitStatus:
+async def calibrate_samples(pair: PairRequest) -> ExitStatus:
     """Fit, try, show, and write. Raises: InvalidRequest."""
     from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
     from ssr_bench.replay.calibrating import calibrate_pair
@@ -92,7 +92,7 @@ def _held_out(judged: Judged, margin: float) -> str:
     return f"{text}; drafting saves {saved.value:.0%} ({saved.low:.0%} – {saved.high:.0%}) of the best without drafts"
 
 
-def _print(found: PairCalibration, pair: Pair) -> None:
+def _print(found: PairCalibration, pair: PairRequest) -> None:
     from ssr_bench.evaluation.grid import Grid
 
     rows = [

@@ -20,7 +20,7 @@ from ssr.core.errors import InvalidRequest
 if TYPE_CHECKING:
     from ssr_bench.consensus.end_to_end.comparison import Serving
     from ssr_bench.consensus.end_to_end.folder import Folder
-    from ssr_bench.consensus.end_to_end.method import Method
+    from ssr_bench.consensus.end_to_end.method import DraftingMethod
     from ssr_bench.consensus.end_to_end.plan import EndToEndPlan
 
 #: The table needs it; a narrower terminal wraps its lines.
@@ -99,12 +99,12 @@ async def end_to_end(asked: EndToEndAsked, as_json: bool) -> ExitStatus:
     return ExitStatus.FAILURE if wrong else ExitStatus.DONE
 
 
-def _servers(asked: EndToEndAsked, folder: Folder) -> tuple[tuple[Method, ...], Serving]:
+def _servers(asked: EndToEndAsked, folder: Folder) -> tuple[tuple[DraftingMethod, ...], Serving]:
     """The methods, and how to come by a server of each."""
     from ssr.consensus.replay import ENVIRONMENT
     from ssr_bench.cli.evaluation_input import names
     from ssr_bench.consensus.end_to_end.comparison import running, starting
-    from ssr_bench.consensus.end_to_end.method import Method, definitions, methods_of, named
+    from ssr_bench.consensus.end_to_end.method import DraftingMethod, definitions, methods_of, named
     from ssr_bench.consensus.end_to_end.plan import Patience
 
     patience = Patience(asked.start_timeout_s, asked.request_timeout_s)
@@ -118,7 +118,7 @@ def _servers(asked: EndToEndAsked, folder: Folder) -> tuple[tuple[Method, ...], 
     for name, url in urls.items():
         if not url.startswith(("http://", "https://")):
             raise InvalidRequest("server", f"{name}: {url!r} is no http:// or https:// URL")
-    return tuple(Method(name=name) for name in urls), running(urls, os.environ, patience)
+    return tuple(DraftingMethod(name=name) for name in urls), running(urls, os.environ, patience)
 
 
 def _show(plan: EndToEndPlan, folder: Folder, as_json: bool) -> None:

@@ -20,7 +20,7 @@ from ssr_bench.cli.scorers import engine_settings
 
 if TYPE_CHECKING:
     from ssr.engines.settings import EngineSettings
-    from ssr_bench.replay.recording import Recording
+    from ssr_bench.replay.recording import RecordingPlan
 
 _MAX_SAMPLES, _MAX_CONCURRENCY = 64, 1024
 
@@ -66,7 +66,7 @@ def record(
       ssr bench record --dataset svamp --limit 100 --out pools/pair \\
           --draft http://127.0.0.1:8001 --target http://127.0.0.1:8002
     """
-    from ssr_bench.replay.recording import Recording
+    from ssr_bench.replay.recording import RecordingPlan
 
     with refusing():
         if not draft and not target:
@@ -79,7 +79,7 @@ def record(
             for name, urls in (("draft", draft), ("target", target))
             if urls
         }
-    plan = Recording(Path(dataset).stem, samples, concurrency, seed, max_path_tokens)
+    plan = RecordingPlan(Path(dataset).stem, samples, concurrency, seed, max_path_tokens)
     asked = _Asked(dataset, out, engines, plan, limit, offset)
     run(_record(asked), interrupted=f"interrupted: what ended is recorded in {out}; the same command goes on")
 
@@ -91,7 +91,7 @@ class _Asked:
     dataset: str
     out: Path
     engines: dict[str, EngineSettings]
-    plan: Recording
+    plan: RecordingPlan
     limit: int | None
     offset: int
 

@@ -20,7 +20,7 @@ from ssr.core.limits import check_within
 
 if TYPE_CHECKING:
     from ssr.core.evidence.prior import Prior
-    from ssr_bench.replay.method import Method
+    from ssr_bench.replay.method import ReplayMethod
     from ssr_bench.replay.pool import PooledProblem
     from ssr_bench.replay.summary import GroupSummary, Prices
 
@@ -119,7 +119,7 @@ class _Asked:
     def __init__(
         self,
         folder: Path,
-        methods: Sequence[Method],
+        methods: Sequence[ReplayMethod],
         prices: Prices,
         prior: Prior | None,
         folds: int,

@@ -103,10 +103,10 @@ def calibrate(
       ssr bench calibrate traces --write pair.yaml
       ssr bench calibrate runs/gsm8k --accuracy 0.55 --decode-ratio 0.8
     """
-    from ssr_bench.cli.calibrate_pair import Pair, calibrate_samples, has_samples
+    from ssr_bench.cli.calibrate_pair import PairRequest, calibrate_samples, has_samples
 
     if any(has_samples(folder) for folder in dirs):
-        pair = Pair(tuple(dirs), draft, target, domain, draft_cost, write, as_json, margin)
+        pair = PairRequest(tuple(dirs), draft, target, domain, draft_cost, write, as_json, margin)
         run(calibrate_samples(pair))
     else:
         run(_calibrate(dirs, Wish(accuracy, decode_ratio, margin), out, baseline, as_json))

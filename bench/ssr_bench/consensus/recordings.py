@@ -20,7 +20,7 @@ _PIECE = re.compile(r" ?[^\W\d_]{1,6}|\d|\s+|[\W_]", re.UNICODE)
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RecordedText:
     """What a model wrote once: token ids. `probabilities` are the model's own, where they were recorded."""
 
     name: str
@@ -34,7 +34,7 @@ class RecordedProblem:
     """The recorded samples of one problem, in the order of the file."""
 
     name: str
-    recordings: tuple[Recording, ...]
+    recordings: tuple[RecordedText, ...]
 
 
 class Pieces:
@@ -65,7 +65,7 @@ class Pieces:
 def read_recordings(path: Path) -> tuple[RecordedProblem, ...]:
     """The problems of a file, in its order. Raises: InvalidRequest naming the file and the line."""
     pieces = Pieces()
-    problems: dict[str, list[Recording]] = {}
+    problems: dict[str, list[RecordedText]] = {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -79,7 +79,7 @@ def read_recordings(path: Path) -> tuple[RecordedProblem, ...]:
     return tuple(RecordedProblem(name, tuple(recordings)) for name, recordings in problems.items())
 
 
-def _recording(line: str, where: str, pieces: Pieces) -> tuple[str, Recording]:
+def _recording(line: str, where: str, pieces: Pieces) -> tuple[str, RecordedText]:
     try:
         item = json.loads(line)
     except ValueError as error:
@@ -89,7 +89,7 @@ def _recording(line: str, where: str, pieces: Pieces) -> tuple[str, Recording]:
     prompt = _ids(item.get("prompt", ()), f"{where}: prompt", pieces)
     tokens = _ids(item.get("tokens", item.get("text")), f"{where}: tokens", pieces)
     name = str(item.get("sample", ""))
-    return str(item["problem"]), Recording(name, tokens, prompt, _probabilities(item, len(tokens), where))
+    return str(item["problem"]), RecordedText(name, tokens, prompt, _probabilities(item, len(tokens), where))
 
 
 def _ids(value: Any, where: str, pieces: Pieces) -> tuple[int, ...]:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import thread_time_ns
 
-from ssr_bench.consensus.recordings import RecordedProblem, Recording
+from ssr_bench.consensus.recordings import RecordedProblem, RecordedText
 from ssr_bench.consensus.rivals import Rival
-from ssr_bench.evaluation.statistics import Estimate, ratio
+from ssr_bench.evaluation.statistics import IntervalEstimate, ratio
 from ssr_bench.report_json import UNREPORTED
 from ssr_bench.statistics import Summary, share
 
@@ -87,7 +87,7 @@ class ReplayResult:
     acceptance_at: tuple[float, ...]
     draft_us: Summary
     problems: tuple[ProblemCounts, ...] = field(default=(), metadata=UNREPORTED)
-    interval: Estimate | None = None
+    interval: IntervalEstimate | None = None
 
     @classmethod
     def of(cls, problems: Sequence[ReplayCounts]) -> ReplayResult:
@@ -112,7 +112,7 @@ class _Run:
     """A sample being decoded again."""
 
     name: str
-    recording: Recording
+    recording: RecordedText
     output: list[int] = field(default_factory=list)
     started: bool = False
 
@@ -122,7 +122,7 @@ class _Run:
 
 
 #: Called with each sample's name, recording and output when it is complete.
-Observer = Callable[[str, Recording, Sequence[int]], None]
+Observer = Callable[[str, RecordedText, Sequence[int]], None]
 
 
 def replay(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ssr_bench.consensus.comparison import Row
-from ssr_bench.evaluation.statistics import Estimate, ratio
+from ssr_bench.evaluation.statistics import IntervalEstimate, ratio
 
 #: Fewer problems are not parted.
 MIN_PROBLEMS = 4
@@ -28,9 +28,9 @@ class Chosen:
     family: str
     drafter: str
     settings: int
-    first: Estimate
-    second: Estimate
-    others: tuple[tuple[str, Estimate], ...]
+    first: IntervalEstimate
+    second: IntervalEstimate
+    others: tuple[tuple[str, IntervalEstimate], ...]
 
 
 def chosen(rows: Sequence[Row], reference: str = "") -> tuple[Chosen, ...]:
@@ -71,9 +71,9 @@ def family(drafter: str) -> str:
     return "ngram" if name.startswith("ngram") else name
 
 
-def _half(row: Row, number: int) -> Estimate:
+def _half(row: Row, number: int) -> IntervalEstimate:
     estimate = ratio(_parts(row)[number])
-    return Estimate(0.0, 0.0, 0.0) if estimate is None else estimate
+    return IntervalEstimate(0.0, 0.0, 0.0) if estimate is None else estimate
 
 
 def _parts(row: Row) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
@@ -83,7 +83,7 @@ def _parts(row: Row) -> tuple[list[tuple[float, float]], list[tuple[float, float
     return problems[:middle], problems[middle:]
 
 
-def _over(row: Row, other: Row) -> Estimate | None:
+def _over(row: Row, other: Row) -> IntervalEstimate | None:
     """Tokens a pass over the other's on the second half: both wrote the same tokens, so passes are compared."""
     mine, its = _parts(row)[1], _parts(other)[1]
     return ratio([(theirs, ours) for (_, ours), (_, theirs) in zip(mine, its, strict=True)])

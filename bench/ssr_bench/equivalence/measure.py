@@ -13,7 +13,7 @@ from ssr.core.answers import Asked, classes
 from ssr.core.errors import InvalidRequest
 from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence, Way
 from ssr.orchestrator.equivalence.limits import EquivalenceSettings
-from ssr_bench.equivalence.pairs import Pair, pairs
+from ssr_bench.equivalence.pairs import AnswerPair, pairs
 
 #: A vote's answers, five paths each: those that models give, and one that computer algebra has to read.
 _ORDINARY = (
@@ -61,7 +61,7 @@ class EquivalencePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
+class VoteLatency:
     """Seconds of votes."""
 
     p50_s: float
@@ -69,7 +69,7 @@ class Latency:
     most_s: float
 
     @classmethod
-    def of(cls, seconds: list[float]) -> Latency:
+    def of(cls, seconds: list[float]) -> VoteLatency:
         ordered = sorted(seconds)
         return cls(ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], ordered[-1])
 
@@ -83,14 +83,14 @@ class EquivalenceReport:
     """
 
     plan: EquivalencePlan
-    plain: Latency
-    algebra: Latency
+    plain: VoteLatency
+    algebra: VoteLatency
     by_worker: int
     by_text: int
     hostile_questions: int
     killed: dict[str, int]
-    wrong_merges: tuple[Pair, ...]
-    splits: tuple[Pair, ...]
+    wrong_merges: tuple[AnswerPair, ...]
+    splits: tuple[AnswerPair, ...]
 
     @property
     def good(self) -> bool:
@@ -139,7 +139,7 @@ async def measure_equivalence(plan: EquivalencePlan) -> EquivalenceReport:
     merges = tuple(pair for pair, same in generated if same and not pair.same)
     splits = tuple(pair for pair, same in generated if pair.same and not same)
     by_text = ways[Way.TEXT] + ways[Way.KILLED]
-    latencies = Latency.of(plain), Latency.of(algebra)
+    latencies = VoteLatency.of(plain), VoteLatency.of(algebra)
     return EquivalenceReport(plan, *latencies, ways[Way.WORKER], by_text, asked.total(), killed, merges, splits)
 
 
@@ -149,7 +149,7 @@ async def _warm(equivalence: MathVerifyEquivalence) -> None:
         await asyncio.gather(*(equivalence.same(rf"\int_0^{n} x\,dx", str(n)) for n in range(2, 6)))
 
 
-async def _same(equivalence: MathVerifyEquivalence, pair: Pair) -> bool:
+async def _same(equivalence: MathVerifyEquivalence, pair: AnswerPair) -> bool:
     return await equivalence.same(pair.a, pair.b, Asked("pairs", pair.problem))
 
 

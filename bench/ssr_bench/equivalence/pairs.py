@@ -16,7 +16,7 @@ from ssr_bench.equivalence.notations import fractions, integers, superscript, wo
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class AnswerPair:
     """`problem`: what is asked, where that matters."""
 
     kind: str
@@ -26,7 +26,7 @@ class Pair:
     problem: str = ""
 
 
-def pairs(seed: int, count: int) -> Iterator[Pair]:
+def pairs(seed: int, count: int) -> Iterator[AnswerPair]:
     """`count` pairs that agree and as many that differ, of all kinds in turn."""
     dice = random.Random(seed)
     kinds = list(_KINDS.items())
@@ -35,9 +35,9 @@ def pairs(seed: int, count: int) -> Iterator[Pair]:
         ways, misses = make(dice)
         a, b = dice.sample(ways, 2)
         problem = _PROBLEMS.get(kind, "")
-        yield Pair(kind, a, b, True, problem)
+        yield AnswerPair(kind, a, b, True, problem)
         ways, misses = make(dice)
-        yield Pair(kind, dice.choice(ways), dice.choice(misses), False, problem)
+        yield AnswerPair(kind, dice.choice(ways), dice.choice(misses), False, problem)
 
 
 def _integer(dice: random.Random) -> Ways:

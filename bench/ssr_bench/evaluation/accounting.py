@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from ssr.core.prefixes import SELECTION, Prefixes
 from ssr.core.types import Call, Source
 from ssr_bench.evaluation.record import Record
-from ssr_bench.evaluation.statistics import Estimate, ratio
+from ssr_bench.evaluation.statistics import IntervalEstimate, ratio
 
 #: What one run cost; None: unknown.
 Cost = Callable[[Record], float | None]
@@ -86,7 +86,7 @@ def rewrite_share(records: Sequence[Record]) -> float | None:
     return rewritten / judged if judged and any(r.cell.mode.drafts for r in records) else None
 
 
-def cost_ratio(records: Sequence[Record], baseline: Sequence[Record], cost: Cost) -> Estimate | None:
+def cost_ratio(records: Sequence[Record], baseline: Sequence[Record], cost: Cost) -> IntervalEstimate | None:
     """The cost of `records` over that of the baseline where both are known, with a bootstrap interval over problems."""
     below = {(record.problem_id, record.repeat): cost(record) for record in baseline if not record.lost}
     by_problem: dict[str, list[tuple[float, float]]] = {}

@@ -21,7 +21,7 @@ from ssr_bench.evaluation.accounting import decode_flops
 from ssr_bench.evaluation.record import PathRecord, Record
 from ssr_bench.evaluation.results import CellResult
 from ssr_bench.evaluation.series import scorer_of
-from ssr_bench.evaluation.statistics import Estimate, auc_estimate, effective_trials, wilson
+from ssr_bench.evaluation.statistics import IntervalEstimate, auc_estimate, effective_trials, wilson
 from ssr_bench.report_json import UNREPORTED
 
 #: Paths in a bin of the reliability curve, and bins at most.
@@ -83,7 +83,7 @@ class Bin:
     """Paths of like scores: their mean score, and how many of them are right."""
 
     score: float
-    right: Estimate
+    right: IntervalEstimate
     paths: int
 
 
@@ -99,7 +99,7 @@ class Tried:
     threshold: float
     rewritten: float
     known: float
-    right: Estimate
+    right: IntervalEstimate
     low: float
     high: float
     decode_ratio: float | None
@@ -120,7 +120,7 @@ class ScoreCalibration:
     stopped: int
     failed: int
     right: int
-    aucs: Mapping[str, Estimate | None]
+    aucs: Mapping[str, IntervalEstimate | None]
     reliability: tuple[Bin, ...]
     sweep: tuple[Tried, ...]
     scored: tuple[ScoredPath, ...] = field(default=(), repr=False, metadata=UNREPORTED)
@@ -249,7 +249,7 @@ def _by_problem(paths: Sequence[ScoredPath]) -> list[list[ScoredPath]]:
     return list(groups.values())
 
 
-def share_right(paths: Sequence[ScoredPath]) -> Estimate:
+def share_right(paths: Sequence[ScoredPath]) -> IntervalEstimate:
     """How many of the paths are right; those of one problem count for as many trials as their likeness leaves them."""
     right = sum(path.correct for path in paths) / len(paths) if paths else 0.0
     return wilson(right, effective_trials([[path.correct for path in group] for group in _by_problem(paths)]))

@@ -11,8 +11,8 @@ from ssr_bench.evaluation.calibration import BIN_PATHS, ScoreCalibration, Tried
 from ssr_bench.evaluation.canvas import COLOURS, Drawing, Row, bars_of, blank, legend, percent
 from ssr_bench.evaluation.grid import Grid
 from ssr_bench.evaluation.results import CellResult
-from ssr_bench.evaluation.statistics import Estimate
-from ssr_bench.evaluation.suggestion import Suggestion
+from ssr_bench.evaluation.statistics import IntervalEstimate
+from ssr_bench.evaluation.suggestion import OptionsSuggestion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def grids(calibrations: Sequence[ScoreCalibration]) -> tuple[Grid, ...]:
     return (predictors, *(_thresholds(one) for one in calibrations))
 
 
-def markdown(calibrations: Sequence[ScoreCalibration], suggestion: Suggestion) -> str:
+def markdown(calibrations: Sequence[ScoreCalibration], suggestion: OptionsSuggestion) -> str:
     """The tables, the suggestion, and what the columns mean."""
     tables = "\n\n".join(grid.markdown() for grid in grids(calibrations))
     reported = "\n".join([suggestion.reason, *(f"    {line}" for line in suggestion.settings)])
@@ -58,7 +58,7 @@ def markdown(calibrations: Sequence[ScoreCalibration], suggestion: Suggestion) -
 
 
 def write_calibration(
-    results: Sequence[CellResult], calibrations: Sequence[ScoreCalibration], suggestion: Suggestion, folder: Path
+    results: Sequence[CellResult], calibrations: Sequence[ScoreCalibration], suggestion: OptionsSuggestion, folder: Path
 ) -> None:
     """calibration.md, and both figures as PNG, SVG, PDF and CSV, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ def _measured(left: Axes, right: Axes, results: Sequence[CellResult]) -> None:
             axes.errorbar(at, [one.value for one in values], yerr=bars_of(values), **style)
 
 
-def _auc(value: Estimate | None) -> tuple[str, str]:
+def _auc(value: IntervalEstimate | None) -> tuple[str, str]:
     return ("-", "-") if value is None else (f"{value.value:.2f}", f"{value.low:.2f} – {value.high:.2f}")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssr.core.errors import CapabilityMissing
-from ssr_bench.evaluation.statistics import Estimate
+from ssr_bench.evaluation.statistics import IntervalEstimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +107,7 @@ def whole_ticks(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def bars_of(estimates: Sequence[Estimate]) -> list[list[float]]:
+def bars_of(estimates: Sequence[IntervalEstimate]) -> list[list[float]]:
     """The lengths of error bars below and above."""
     return [[one.value - one.low for one in estimates], [one.high - one.value for one in estimates]]
 

@@ -22,7 +22,7 @@ from ssr_bench.evaluation.canvas import (
     whole_ticks,
 )
 from ssr_bench.evaluation.results import CellResult
-from ssr_bench.evaluation.statistics import Estimate
+from ssr_bench.evaluation.statistics import IntervalEstimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +107,7 @@ def _named(one: CellResult) -> str:
     return f"baseline of {one.evaluation}" if one.cell.mode is Mode.BASELINE else one.label
 
 
-def _ends(estimate: Estimate) -> tuple[float, float, float]:
+def _ends(estimate: IntervalEstimate) -> tuple[float, float, float]:
     return estimate.value, estimate.low, estimate.high
 
 

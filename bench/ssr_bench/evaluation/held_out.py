@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ssr_bench.evaluation.paired import Gain, gain_of
-from ssr_bench.evaluation.statistics import Estimate, effective_trials, ratio, wilson
+from ssr_bench.evaluation.statistics import IntervalEstimate, effective_trials, ratio, wilson
 
 FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OptionOutcome:
     """What one option came to on one problem.
 
     `right`: of each of its runs whose outcome is known, of `runs`; `pairs`: the same beside the baseline's run. `spent`
@@ -33,14 +33,14 @@ class Outcome:
 class Sums:
     """Outcomes taken together. `known`: the share of runs that are; `base`: the baseline's accuracy on the same."""
 
-    accuracy: Estimate
+    accuracy: IntervalEstimate
     known: float
-    ratio: Estimate | None
+    ratio: IntervalEstimate | None
     gain: Gain | None
     base: float | None
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcome], *, intervals: bool = True) -> Sums:
+    def of(cls, outcomes: Sequence[OptionOutcome], *, intervals: bool = True) -> Sums:
         """Without `intervals` those of the costs are left out, which take the time."""
         right = [list(one.right) for one in outcomes if one.right]
         count = sum(map(len, right))
@@ -75,14 +75,14 @@ class HeldOut(Generic[Option]):
 def held_out(
     problems: Sequence[str],
     choose: Choose[Option],
-    outcomes: Callable[[Option], Mapping[str, Outcome]],
+    outcomes: Callable[[Option], Mapping[str, OptionOutcome]],
     folds: int = FOLDS,
 ) -> HeldOut[Option] | None:
     """Choose on all folds but one, look at that one; None with fewer than two problems. Folds are seeded."""
     parts = folds_of(problems, folds)
     if len(parts) < 2:
         return None
-    seen: list[Outcome] = []
+    seen: list[OptionOutcome] = []
     chosen: list[Option] = []
     for part in parts:
         outside = frozenset(part)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from ssr_bench.evaluation.statistics import RESAMPLES, Z95, Estimate, effective_trials, ends, mcnemar
+from ssr_bench.evaluation.statistics import RESAMPLES, Z95, IntervalEstimate, effective_trials, ends, mcnemar
 
 #: Right or wrong, by the one way and by the other, of each repeat of one problem.
 Pairs = Sequence[tuple[bool, bool]]
@@ -25,7 +25,7 @@ class Gain:
     difference as large by chance alone. `trials`: how many independent pairs the `pairs` are worth.
     """
 
-    gain: Estimate
+    gain: IntervalEstimate
     only_first: int
     only_second: int
     p: float
@@ -69,10 +69,10 @@ def gain_of(groups: Sequence[Pairs]) -> Gain | None:
         p = sign_flip(sums)
         drawn = clustered(groups)
         low, high = min(low, drawn.low), max(high, drawn.high)
-    return Gain(Estimate(value, min(low, value), max(high, value)), first, second, p, len(pairs), trials)
+    return Gain(IntervalEstimate(value, min(low, value), max(high, value)), first, second, p, len(pairs), trials)
 
 
-def clustered(groups: Sequence[Pairs], resamples: int = RESAMPLES) -> Estimate:
+def clustered(groups: Sequence[Pairs], resamples: int = RESAMPLES) -> IntervalEstimate:
     """The mean difference of the pairs with the 95 % interval of a bootstrap over problems, whole ones."""
     sums = [(sum(int(a) - int(b) for a, b in group), len(group)) for group in groups]
     dice, drawn = random.Random(0), []
@@ -81,7 +81,7 @@ def clustered(groups: Sequence[Pairs], resamples: int = RESAMPLES) -> Estimate:
         drawn.append(sum(gap for gap, _ in sample) / sum(count for _, count in sample))
     value = sum(gap for gap, _ in sums) / sum(count for _, count in sums)
     low, high = ends(drawn)
-    return Estimate(value, min(low, value), max(high, value))
+    return IntervalEstimate(value, min(low, value), max(high, value))
 
 
 def tango(first: float, second: float, total: float, gain: float) -> float:

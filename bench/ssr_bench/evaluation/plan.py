@@ -119,7 +119,7 @@ def run_seed(seed: int, cell: Cell, problem_id: str, repeat: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedCells:
     """The dimensions of the cells. An empty one is the server's default."""
 
     modes: tuple[str, ...]
@@ -159,7 +159,7 @@ class Wanted:
 def make_plan(
     dataset: str,
     problems: Sequence[Problem],
-    wanted: Wanted,
+    wanted: WantedCells,
     *,
     offset: int = 0,
     preset: str = "",

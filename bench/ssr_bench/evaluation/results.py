@@ -14,7 +14,7 @@ from ssr_bench.evaluation.paired import Gain, gain_of
 from ssr_bench.evaluation.plan import Cell
 from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.run_directory import Evaluation
-from ssr_bench.evaluation.statistics import Estimate, effective_trials, mean_estimate, pass_at_k, wilson
+from ssr_bench.evaluation.statistics import IntervalEstimate, effective_trials, mean_estimate, pass_at_k, wilson
 from ssr_bench.report_json import UNREPORTED
 
 
@@ -33,16 +33,16 @@ class CellResult:
     cell: Cell
     records: tuple[Record, ...] = field(metadata=UNREPORTED)
     lost: int
-    accuracy: Estimate
-    pass_at_k: tuple[int, Estimate] | None
+    accuracy: IntervalEstimate
+    pass_at_k: tuple[int, IntervalEstimate] | None
     unanswered: int
     partial: int
     tokens: Tokens
     rewrite_share: float | None
-    decode_ratio: Estimate | None
-    total_ratio: Estimate | None
-    target_ratio: Estimate | None
-    wall_ratio: Estimate | None
+    decode_ratio: IntervalEstimate | None
+    total_ratio: IntervalEstimate | None
+    target_ratio: IntervalEstimate | None
+    wall_ratio: IntervalEstimate | None
     gain: Gain | None
 
     @property
@@ -98,7 +98,7 @@ def grouped(records: Sequence[Record]) -> Mapping[Cell, tuple[Record, ...]]:
     return {cell: tuple(group) for cell, group in cells.items()}
 
 
-def accuracy_of(records: Sequence[Record]) -> Estimate:
+def accuracy_of(records: Sequence[Record]) -> IntervalEstimate:
     """The share of right runs, with Wilson's interval on as many trials as the repeats are worth."""
     right = sum(record.correct for record in records)
     groups = [[record.correct for record in group] for group in _by_problem(records).values()]
@@ -165,7 +165,7 @@ def pairs_of(records: Sequence[Record], baseline: Sequence[Record]) -> list[list
     ]
 
 
-def _pass_at_k(records: Sequence[Record]) -> tuple[int, Estimate] | None:
+def _pass_at_k(records: Sequence[Record]) -> tuple[int, IntervalEstimate] | None:
     groups = list(_by_problem(records).values())
     k = min((len(group) for group in groups), default=0)
     if k < 2:

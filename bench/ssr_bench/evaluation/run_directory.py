@@ -22,7 +22,7 @@ PLAN, RECORDS, SITTINGS = "plan.json", "records.jsonl", "sittings.jsonl"
 _CHANGES = "give --allow-changes to go on nevertheless, and be told in the tables, or name another folder"
 
 
-class Origin(BaseModel):
+class EvaluationOrigin(BaseModel):
     """Where an evaluation comes from; of no matter for going on with it. `run_id` is a random word."""
 
     model_config = ConfigDict(frozen=True)
@@ -38,7 +38,7 @@ class Origin(BaseModel):
 
 class _PlanFile(BaseModel):
     plan: Plan
-    origin: Origin
+    origin: EvaluationOrigin
 
 
 class Evaluation(BaseModel):
@@ -48,7 +48,7 @@ class Evaluation(BaseModel):
 
     name: str
     plan: Plan
-    origin: Origin
+    origin: EvaluationOrigin
     records: tuple[Record, ...]
     sittings: tuple[SittingRecord, ...] = ()
 
@@ -95,7 +95,7 @@ class Records:
 
 
 @contextmanager
-def opened(folder: Path, plan: Plan, origin: Origin) -> Iterator[tuple[Records, Origin]]:
+def opened(folder: Path, plan: Plan, origin: EvaluationOrigin) -> Iterator[tuple[Records, EvaluationOrigin]]:
     """The records of `plan` in `folder`, begun or gone on with; yields them and where the evaluation comes from.
 
     Raises: Conflict when another plan is there, naming the difference, or another process is at work in it;
@@ -126,7 +126,7 @@ def read(folder: Path) -> Evaluation:
     )
 
 
-def _settled(folder: Path, plan: Plan, origin: Origin) -> Origin:
+def _settled(folder: Path, plan: Plan, origin: EvaluationOrigin) -> EvaluationOrigin:
     """The origin that the folder has; its plan is `plan`."""
     kept = _plan_file(folder)
     if kept is None:

@@ -11,7 +11,7 @@ from statistics import StatisticsError, correlation
 from ssr.core.acceptance import ScorerName
 from ssr_bench.evaluation.grid import Grid
 from ssr_bench.evaluation.rescoring import PastPath, ScoreKey, StepScore
-from ssr_bench.evaluation.statistics import Estimate, auc_estimate
+from ssr_bench.evaluation.statistics import IntervalEstimate, auc_estimate
 
 DEFINITIONS = """\
 AUC: the chance that a path with a right answer scores above one with a wrong answer; 0.5 is a coin. 95 %: bootstrap \
@@ -33,7 +33,7 @@ class ScorerResult:
     """What one scorer came to. `prompt_tokens`, `generated_tokens` and `seconds` are a step's means."""
 
     scorer: ScorerName
-    aucs: Mapping[str, Estimate | None]
+    aucs: Mapping[str, IntervalEstimate | None]
     mean_score: float
     rejected: int
     rejected_wrong: int
@@ -164,7 +164,7 @@ def grids(comparison: ScorerComparison) -> tuple[Grid, ...]:
     return prediction, Grid("Likeness", ("", *(name.value for name in names)), rows)
 
 
-def _auc(value: Estimate | None) -> str:
+def _auc(value: IntervalEstimate | None) -> str:
     return "-" if value is None else f"{value.value:.2f} ({value.low:.2f} – {value.high:.2f})"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ssr.core.types import MAX_SCORE, Mode, Source, StopRule
 from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.results import CellResult
-from ssr_bench.evaluation.statistics import Estimate, effective_trials, wilson
+from ssr_bench.evaluation.statistics import IntervalEstimate, effective_trials, wilson
 
 #: A histogram's bars a point of score.
 BARS_A_POINT = 2
@@ -24,7 +24,7 @@ class Point:
     """A cell in the plane of compute and accuracy. `x` is a ratio to the baseline."""
 
     result: CellResult
-    x: Estimate
+    x: IntervalEstimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Histogram:
 
     scorer: str
     edges: tuple[float, ...]
-    intervals: tuple[Estimate, ...]
+    intervals: tuple[IntervalEstimate, ...]
     cumulative: tuple[float, ...]
     count: int
     thresholds: tuple[float, ...]
@@ -59,7 +59,7 @@ def problems_of(results: Sequence[CellResult]) -> int:
     return len({record.problem_id for one in results for record in one.records})
 
 
-def shares_of(result: CellResult, shares: Sequence[float]) -> list[Estimate]:
+def shares_of(result: CellResult, shares: Sequence[float]) -> list[IntervalEstimate]:
     """Shares of a cell's runs with their intervals, repeats of a problem counting as one run."""
     return [wilson(share, problems_of([result])) for share in shares]
 
@@ -123,7 +123,7 @@ def scorer_of(record: Record) -> str:
     return (record.options.scorer if record.options else "") or record.cell.scorer or UNNAMED
 
 
-def rewrite_rates(result: CellResult) -> list[tuple[int, Estimate]]:
+def rewrite_rates(result: CellResult) -> list[tuple[int, IntervalEstimate]]:
     """For each step index from 0, the share of drafts that were written again; up to where few paths come."""
     counts: dict[int, dict[str, list[bool]]] = {}
     for record in result.records:

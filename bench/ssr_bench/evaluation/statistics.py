@@ -14,7 +14,7 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class IntervalEstimate:
     """A value and the ends of its 95 % interval."""
 
     value: float
@@ -23,7 +23,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
+class PairedTest:
     """Two ways on the same problems: how often only the one, or only the other, was right; p: by chance alone."""
 
     only_first: int
@@ -31,19 +31,19 @@ class Paired:
     p: float
 
 
-def wilson(share: float, trials: float, z: float = Z95) -> Estimate:
+def wilson(share: float, trials: float, z: float = Z95) -> IntervalEstimate:
     """A share of right ones among `trials`, with Wilson's score interval; 0..1 without trials.
 
     `trials` need not be whole: see `effective_trials`.
     Source: Wilson 1927, equation for the roots in p.
     """
     if trials <= 0:
-        return Estimate(0.0, 0.0, 1.0)
+        return IntervalEstimate(0.0, 0.0, 1.0)
     shrink = 1 + z * z / trials
     centre = (share + z * z / (2 * trials)) / shrink
     half = z / shrink * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     # At 0 and 1 an end is the share itself; rounding must not put it on the wrong side.
-    return Estimate(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
+    return IntervalEstimate(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
 
 
 def effective_trials(groups: Sequence[Sequence[float]]) -> float:
@@ -69,13 +69,13 @@ def effective_trials(groups: Sequence[Sequence[float]]) -> float:
     return min(float(total), max(float(count), worth))
 
 
-def mcnemar(pairs: Sequence[tuple[bool, bool]]) -> Paired:
+def mcnemar(pairs: Sequence[tuple[bool, bool]]) -> PairedTest:
     """McNemar's exact test, two-sided: the pairs that differ are coin throws if both ways are equally good."""
     first = sum(a and not b for a, b in pairs)
     second = sum(b and not a for a, b in pairs)
     differing = first + second
     tail = sum(math.comb(differing, i) for i in range(min(first, second) + 1))
-    return Paired(first, second, min(1.0, 2 * tail / 2**differing))
+    return PairedTest(first, second, min(1.0, 2 * tail / 2**differing))
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:
@@ -88,7 +88,7 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
     return 1 - math.comb(samples - right, k) / math.comb(samples, k)
 
 
-def ratio(pairs: Sequence[tuple[float, float]], resamples: int = RESAMPLES) -> Estimate | None:
+def ratio(pairs: Sequence[tuple[float, float]], resamples: int = RESAMPLES) -> IntervalEstimate | None:
     """The sum of the firsts over the sum of the seconds, with a bootstrap interval over the pairs.
 
     A pair belongs to one problem. None where the seconds have no sum. The resampling is seeded: equal pairs give equal
@@ -105,10 +105,10 @@ def ratio(pairs: Sequence[tuple[float, float]], resamples: int = RESAMPLES) -> E
             drawn.append(math.fsum(a for a, _ in sample) / bottom)
     value = math.fsum(a for a, _ in pairs) / below
     low, high = ends(drawn) if drawn else (value, value)
-    return Estimate(value, min(low, value), max(high, value))
+    return IntervalEstimate(value, min(low, value), max(high, value))
 
 
-def mean_estimate(groups: Sequence[Sequence[float]], resamples: int = RESAMPLES) -> Estimate | None:
+def mean_estimate(groups: Sequence[Sequence[float]], resamples: int = RESAMPLES) -> IntervalEstimate | None:
     """The mean over groups of each group's mean, with a bootstrap interval over groups; None without any.
 
     A group has one problem's repeats.
@@ -122,7 +122,7 @@ def mean_estimate(groups: Sequence[Sequence[float]], resamples: int = RESAMPLES)
     low, high = ends(drawn)
     if low == high and 0 <= value <= 1:  # resampling equal shares shows nothing of what is not known
         return wilson(value, len(means))
-    return Estimate(value, min(low, value), max(high, value))
+    return IntervalEstimate(value, min(low, value), max(high, value))
 
 
 def auc(scores: Sequence[float], right: Sequence[bool]) -> float | None:
@@ -144,7 +144,7 @@ def auc(scores: Sequence[float], right: Sequence[bool]) -> float | None:
     return won / (rights * wrongs)
 
 
-def auc_estimate(groups: Sequence[Sequence[tuple[float, bool]]], resamples: int = 500) -> Estimate | None:
+def auc_estimate(groups: Sequence[Sequence[tuple[float, bool]]], resamples: int = 500) -> IntervalEstimate | None:
     """`auc` of all (score, right) with a bootstrap interval over groups; a group has one problem's paths."""
     value = _auc_of(groups)
     if value is None:
@@ -152,7 +152,7 @@ def auc_estimate(groups: Sequence[Sequence[tuple[float, bool]]], resamples: int 
     dice = random.Random(0)
     drawn = [one for _ in range(resamples) if (one := _auc_of(dice.choices(groups, k=len(groups)))) is not None]
     low, high = ends(drawn)
-    return Estimate(value, min(low, value), max(high, value))
+    return IntervalEstimate(value, min(low, value), max(high, value))
 
 
 def _auc_of(groups: Sequence[Sequence[tuple[float, bool]]]) -> float | None:

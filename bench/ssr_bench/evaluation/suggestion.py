@@ -14,7 +14,7 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.types import Mode
 from ssr_bench.evaluation import accounting
 from ssr_bench.evaluation.calibration import THRESHOLDS, PathCost, ScoreCalibration, ScoredPath
-from ssr_bench.evaluation.held_out import HeldOut, Outcome, Sums, cheapest, held_out
+from ssr_bench.evaluation.held_out import HeldOut, OptionOutcome, Sums, cheapest, held_out
 from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.results import CellResult
 from ssr_bench.evaluation.series import UNNAMED, scorer_of
@@ -57,7 +57,7 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestion:
+class OptionsSuggestion:
     """`scorer` "" is the server's own; `threshold` None: nothing meets the wish, `reason` says why.
 
     `held_out`: what choosing in this way comes to on problems that had no part in it. `options` are those of a job,
@@ -93,16 +93,16 @@ class _Option:
     label: str
     threshold: float | None
     scorer: str
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, OptionOutcome]
     options: tuple[tuple[str, str], ...] = ()
     bounds: tuple[float, float] | None = field(default=None)
 
 
-def suggest(results: Sequence[CellResult], calibrations: Sequence[ScoreCalibration], trade: Trade) -> Suggestion:
+def suggest(results: Sequence[CellResult], calibrations: Sequence[ScoreCalibration], trade: Trade) -> OptionsSuggestion:
     """The cheapest cell that was measured to give the trade; else the cheapest threshold that may."""
     sets = sorted({record.dataset for one in results for record in one.records})
     if len(sets) > 1:
-        return Suggestion(f"the runs are of several data sets ({', '.join(sets)}): calibrate each by itself")
+        return OptionsSuggestion(f"the runs are of several data sets ({', '.join(sets)}): calibrate each by itself")
     measured = [_measured(one, results) for one in results if one.cell.mode.drafts and one.decode_ratio is not None]
     tried = [option for one in calibrations if one.whole for option in _thresholds(one)]
     missed = ""
@@ -113,9 +113,9 @@ def suggest(results: Sequence[CellResult], calibrations: Sequence[ScoreCalibrati
         sums, seen = Sums.of(list(best.outcomes.values())), _judged(options, trade)
         reason = _reason(best, sums, seen, trade, is_measured=is_measured)
         if seen is not None and trade.met(seen.sums):
-            return Suggestion(reason, best.threshold, _named(best.scorer), is_measured, seen.sums, best.options)
+            return OptionsSuggestion(reason, best.threshold, _named(best.scorer), is_measured, seen.sums, best.options)
         missed = missed or f"{reason}, which do not give it" if seen is not None else f"{reason}; too few problems"
-    return Suggestion(missed or _why_not(measured, trade))
+    return OptionsSuggestion(missed or _why_not(measured, trade))
 
 
 def _best(options: Sequence[_Option], trade: Trade) -> _Option | None:
@@ -152,11 +152,11 @@ def _measured(one: CellResult, results: Sequence[CellResult]) -> _Option:
     return _Option(one.label, one.threshold, scorer_of(one.records[0]), outcomes, tuple(told.items()))
 
 
-def _outcome(group: Sequence[Record], base: Mapping[tuple[str, int], Record]) -> Outcome:
+def _outcome(group: Sequence[Record], base: Mapping[tuple[str, int], Record]) -> OptionOutcome:
     beside = [(record, base[key]) for record in group if (key := (record.problem_id, record.repeat)) in base]
     costs = [(accounting.decode_flops(one), accounting.decode_flops(other)) for one, other in beside]
     known = [(spent, least) for spent, least in costs if spent is not None and least is not None]
-    return Outcome(
+    return OptionOutcome(
         right=tuple(record.correct for record in group),
         runs=len(group),
         pairs=tuple((one.correct, other.correct) for one, other in beside),
@@ -189,10 +189,10 @@ def _thresholds(one: ScoreCalibration) -> list[_Option]:
     ]
 
 
-def _single(paths: Sequence[ScoredPath], threshold: float, costs: PathCost, base: Sequence[bool]) -> Outcome:
+def _single(paths: Sequence[ScoredPath], threshold: float, costs: PathCost, base: Sequence[bool]) -> OptionOutcome:
     known = [path for path in paths if path.decided_alike(threshold)]
     rejected = sum(not accepts(score, threshold) for path in paths for score in path.scores)
-    return Outcome(
+    return OptionOutcome(
         right=tuple(path.correct for path in known),
         runs=len(paths),
         pairs=tuple((path.correct, base[0]) for path in known) if base else (),

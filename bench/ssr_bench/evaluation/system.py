@@ -36,7 +36,7 @@ class ServedModel(_Model):
     version: str = ""
 
 
-class System(_Model):
+class MeasuredSystem(_Model):
     """A server ("": one of our own, for this sitting alone), its version, and its models by role."""
 
     server: str = ""
@@ -54,7 +54,7 @@ class System(_Model):
         """The scorer of jobs that name none; "" where it is not reported."""
         return self.models["target"].scorer if "target" in self.models else ""
 
-    def differences(self, other: System) -> list[str]:
+    def differences(self, other: MeasuredSystem) -> list[str]:
         """What `other` has otherwise, for people; what either does not report is no difference."""
         found = [
             f"{name} {mine} (now {its})"
@@ -74,12 +74,12 @@ class System(_Model):
         return found
 
 
-async def reported_system(client: AsyncClient, server: str) -> System:
+async def reported_system(client: AsyncClient, server: str) -> MeasuredSystem:
     """What the client's server tells; an old one tells nothing. Raises: the client's other errors."""
     try:
-        return System.of(await client.server_info(), server)
+        return MeasuredSystem.of(await client.server_info(), server)
     except (BadReply, CapabilityMissing):
-        return System(server=server)
+        return MeasuredSystem(server=server)
 
 
 _WORDS = {
@@ -99,7 +99,7 @@ class SittingRecord(_Model):
 
     number: int = 0
     began: datetime
-    system: System = System()
+    system: MeasuredSystem = MeasuredSystem()
     command: str = ""
     commit: str = ""
     version: str = ""
@@ -118,6 +118,6 @@ def described(model: ServedModel) -> str:
 
 def seated(sitting: SittingRecord, earlier: Sequence[SittingRecord]) -> SittingRecord:
     """The sitting with its number, and what it changes against the first that reported a system."""
-    known = next((one.system for one in earlier if one.system != System()), None)
+    known = next((one.system for one in earlier if one.system != MeasuredSystem()), None)
     changes = () if known is None else tuple(known.differences(sitting.system))
     return sitting.model_copy(update={"number": len(earlier), "changes": changes})

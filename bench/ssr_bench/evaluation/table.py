@@ -11,7 +11,7 @@ from ssr_bench.evaluation.paired import holm
 from ssr_bench.evaluation.record import Record
 from ssr_bench.evaluation.results import CellResult
 from ssr_bench.evaluation.run_directory import Evaluation
-from ssr_bench.evaluation.statistics import Estimate
+from ssr_bench.evaluation.statistics import IntervalEstimate
 from ssr_bench.evaluation.system import SittingRecord, described
 from ssr_bench.statistics import percentile
 
@@ -150,7 +150,7 @@ def _strategies(records: Sequence[Record]) -> str:
     return ", ".join(f"{name}/{code} {fingerprint}" for name, code, fingerprint in sorted(told))
 
 
-def _share(estimate: Estimate) -> str:
+def _share(estimate: IntervalEstimate) -> str:
     return f"{estimate.value:.1%}, {estimate.low:.1%} – {estimate.high:.1%}"
 
 
@@ -230,7 +230,7 @@ def _time(one: CellResult) -> tuple[str, ...]:
     return (*shown, *_ratio(one.wall_ratio), gpu_s)
 
 
-def _ratio(ratio: Estimate | None) -> tuple[str, str]:
+def _ratio(ratio: IntervalEstimate | None) -> tuple[str, str]:
     return ("-", "-") if ratio is None else (f"{ratio.value:.3f}", f"{ratio.low:.3f} – {ratio.high:.3f}")
 
 

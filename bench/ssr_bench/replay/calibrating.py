@@ -13,9 +13,9 @@ from functools import partial
 from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.calibration import Entry, Suggestion
 from ssr_bench.evaluation.held_out import folds_of
-from ssr_bench.evaluation.statistics import Estimate
+from ssr_bench.evaluation.statistics import IntervalEstimate
 from ssr_bench.replay.fitting import fit_prior
-from ssr_bench.replay.method import Method, read_method
+from ssr_bench.replay.method import ReplayMethod, read_method
 from ssr_bench.replay.pool import PooledProblem, groups_of
 from ssr_bench.replay.replaying import Replayed
 from ssr_bench.replay.summary import Replays, bootstrap, priors_of, replay_all
@@ -31,10 +31,10 @@ _GAINS = (0.02, 0.03, 0.04, 0.05)
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class TriedMethod:
     """A method as tried: `total` is its cost in mean target paths, the draft's tokens at their price included."""
 
-    method: Method
+    method: ReplayMethod
     accuracy: float
     target: float
     total: float
@@ -52,10 +52,10 @@ class Judged:
 
     folds: int
     problems: int
-    accuracy: Estimate
-    gain: Estimate
-    total: Estimate
-    saved: Estimate | None
+    accuracy: IntervalEstimate
+    gain: IntervalEstimate
+    total: IntervalEstimate
+    saved: IntervalEstimate | None
 
     def no_loss(self, margin: float) -> bool:
         """Whether it is shown, one-sided at 2.5 %, that less than `margin` of the vote's accuracy is lost."""
@@ -70,7 +70,7 @@ class PairCalibration:
     """
 
     entry: Entry
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[TriedMethod, ...]
     vote: float
     alone: float
     drafting_pays: bool
@@ -112,7 +112,7 @@ def calibrate_pair(
     return PairCalibration(entry, candidates, vote, single, pays, reason, judged)
 
 
-def _methods(drafts: int, targets: int) -> list[Method]:
+def _methods(drafts: int, targets: int) -> list[ReplayMethod]:
     cascades = [
         read_method(f"cascade:drafts={count},targets={targets},min_gain={gain}")
         for count in range(2, drafts + 1)
@@ -135,13 +135,13 @@ def _costs(rows: Sequence[Replayed], problems: Sequence[PooledProblem]) -> tuple
 
 
 def _candidate(
-    method: Method,
+    method: ReplayMethod,
     replays: Replays,
     problems: Sequence[PooledProblem],
     draft_cost: float,
     vote: float,
     alone: Sequence[Replayed],
-) -> Candidate:
+) -> TriedMethod:
     rows = replays[method.label]
     targets, drafts = _costs(rows, problems)
     target, draft = sum(targets) / len(rows), sum(drafts) / len(rows)
@@ -149,16 +149,16 @@ def _candidate(
         _accuracy([rows[i] for i in members]) >= _accuracy([alone[i] for i in members]) - TOLERANCE
         for members in _indices(problems)
     )
-    return Candidate(method, _accuracy(rows), target, target + draft_cost * draft, good)
+    return TriedMethod(method, _accuracy(rows), target, target + draft_cost * draft, good)
 
 
 def _judged(
-    methods: Sequence[Method],
+    methods: Sequence[ReplayMethod],
     replays: Replays,
     problems: Sequence[PooledProblem],
     draft_cost: float,
-    fixed: Method,
-    alone: Method,
+    fixed: ReplayMethod,
+    alone: ReplayMethod,
 ) -> Judged:
     """Choose on all folds but one, look at that one.
 
@@ -198,7 +198,7 @@ def _mean_of(values: Sequence[float], chosen: Sequence[int]) -> float:
     return sum(values[place] for place in chosen) / len(chosen)
 
 
-def _best(candidates: Sequence[Candidate]) -> tuple[Candidate | None, Candidate]:
+def _best(candidates: Sequence[TriedMethod]) -> tuple[TriedMethod | None, TriedMethod]:
     """The best with drafts, if there are any, and the best without: the cheapest good one, else the most accurate."""
     cascade, without = (
         min(kind, key=lambda one: (not one.good, one.total if one.good else -one.accuracy), default=None)
@@ -211,7 +211,7 @@ def _best(candidates: Sequence[Candidate]) -> tuple[Candidate | None, Candidate]
     return cascade, without
 
 
-def _choice(candidates: Sequence[Candidate]) -> tuple[Candidate, bool, str]:
+def _choice(candidates: Sequence[TriedMethod]) -> tuple[TriedMethod, bool, str]:
     """The suggested candidate, whether drafting pays, and why."""
     cascade, without = _best(candidates)
     if cascade is None:

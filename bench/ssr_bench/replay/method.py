@@ -25,7 +25,7 @@ class Oracle(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class ReplayMethod:
     """`drafts` paths of the draft model begin first, all together; then `targets` of the target's, as the rule says."""
 
     name: str
@@ -51,18 +51,18 @@ class Method:
         return f"{self.name}:{','.join(changed)}" if changed else self.name
 
 
-PRESETS: Mapping[str, Method] = {
+PRESETS: Mapping[str, ReplayMethod] = {
     one.name: one
     for one in (
-        Method("cascade", EvidenceRule(), drafts=3),
-        Method("target-evidence", EvidenceRule()),
-        Method("adaptive-consistency", EvidenceRule(Estimate.BETA, 0.8, 0.0)),
-        Method("esc", EvidenceRule(Estimate.UNANIMOUS, 1.0, 0.0, batch=2, first=2)),
-        Method("deepconf", EvidenceRule(Estimate.SHARE, 0.95, 0.0, first=2)),
-        Method("fixed", EvidenceRule(Estimate.BETA, NEVER, 0.0)),
-        Method("target-alone", EvidenceRule(Estimate.BETA, NEVER, 0.0), targets=1),
-        Method("drafts-alone", EvidenceRule(Estimate.BETA, NEVER, 0.0), drafts=4, targets=0),
-        Method("oracle", EvidenceRule(), drafts=3, oracle=Oracle.STOP),
+        ReplayMethod("cascade", EvidenceRule(), drafts=3),
+        ReplayMethod("target-evidence", EvidenceRule()),
+        ReplayMethod("adaptive-consistency", EvidenceRule(Estimate.BETA, 0.8, 0.0)),
+        ReplayMethod("esc", EvidenceRule(Estimate.UNANIMOUS, 1.0, 0.0, batch=2, first=2)),
+        ReplayMethod("deepconf", EvidenceRule(Estimate.SHARE, 0.95, 0.0, first=2)),
+        ReplayMethod("fixed", EvidenceRule(Estimate.BETA, NEVER, 0.0)),
+        ReplayMethod("target-alone", EvidenceRule(Estimate.BETA, NEVER, 0.0), targets=1),
+        ReplayMethod("drafts-alone", EvidenceRule(Estimate.BETA, NEVER, 0.0), drafts=4, targets=0),
+        ReplayMethod("oracle", EvidenceRule(), drafts=3, oracle=Oracle.STOP),
     )
 }
 
@@ -77,7 +77,7 @@ _READ: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def read_method(text: str) -> Method:
+def read_method(text: str) -> ReplayMethod:
     """Raises: InvalidRequest naming the preset or setting that is wrong."""
     name, _, rest = text.partition(":")
     if name not in PRESETS:

@@ -34,7 +34,7 @@ from ssr_bench.evaluation.dataset import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RecordingPlan:
     """What to record: `samples` paths of each problem, `at_a_time` of them in flight."""
 
     group: str
@@ -63,7 +63,7 @@ async def record(
     engine: Engine,
     file: Path,
     problems: Sequence[Problem],
-    plan: Recording,
+    plan: RecordingPlan,
     report: Callable[[], None] = lambda: None,
 ) -> None:
     """Add to a pool's file the problems that it does not have yet, each when all of its samples have ended.
@@ -108,7 +108,7 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(one) if isinstance(one, BaseExceptionGroup) else one
 
 
-async def _sampled(stages: Stages, problem: Problem, plan: Recording, number: int) -> dict[str, Any]:
+async def _sampled(stages: Stages, problem: Problem, plan: RecordingPlan, number: int) -> dict[str, Any]:
     """One path. Raises: SsrError when the engine fails for good."""
     options = Options(
         mode=Mode.BASELINE,

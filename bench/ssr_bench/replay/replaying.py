@@ -11,7 +11,7 @@ from ssr.core.evidence.poll import PathVote
 from ssr.core.evidence.posterior import Posterior
 from ssr.core.evidence.prior import PathAuthor, Prior
 from ssr.core.evidence.rule import Standing, standing
-from ssr_bench.replay.method import Method, Oracle
+from ssr_bench.replay.method import Oracle, ReplayMethod
 from ssr_bench.replay.pool import PooledProblem, Sample
 
 
@@ -33,7 +33,7 @@ class Replayer:
         self._posterior, self._prior = Posterior(prior), prior
         self._orders, self._seed = orders, seed
 
-    def replay(self, problem: PooledProblem, method: Method) -> Replayed:
+    def replay(self, problem: PooledProblem, method: ReplayMethod) -> Replayed:
         """Raises: ValueError when the pool has fewer samples than the method may use."""
         if len(problem.drafts) < method.drafts or len(problem.targets) < method.targets:
             raise ValueError(f"{problem.id} has too few samples for {method.label}")
@@ -45,7 +45,7 @@ class Replayer:
             ends.append(self._ended(method, drafts, targets))
         return _mean(ends)
 
-    def _ended(self, method: Method, drafts: Sequence[Sample], targets: Sequence[Sample]) -> Replayed:
+    def _ended(self, method: ReplayMethod, drafts: Sequence[Sample], targets: Sequence[Sample]) -> Replayed:
         """One order: how it ends."""
         used = list(targets) if method.oracle is Oracle.NO else []
         best = None
@@ -69,12 +69,14 @@ class Replayer:
         )
 
     @staticmethod
-    def _moments(method: Method, targets: Sequence[Sample]) -> list[int]:
+    def _moments(method: ReplayMethod, targets: Sequence[Sample]) -> list[int]:
         """How many target paths have ended when the rule is asked."""
         first = 0 if method.drafts else min(method.rule.batch, len(targets))
         return [*range(first, len(targets), method.rule.batch), len(targets)]
 
-    def _standing(self, method: Method, drafts: Sequence[Sample], targets: Sequence[Sample], left: int) -> Standing:
+    def _standing(
+        self, method: ReplayMethod, drafts: Sequence[Sample], targets: Sequence[Sample], left: int
+    ) -> Standing:
         numbers: dict[int | None, int] = {answer: number for number, answer in enumerate(_answers(drafts, targets))}
         votes = [
             PathVote(author, numbers.get(one.answer), self._ratio(author, one), one.confidence or 1.0, one.tokens)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ssr_bench.evaluation.canvas import COLOURS, blank, percent, png_of
 from ssr_bench.evaluation.grid import Grid
-from ssr_bench.evaluation.statistics import Estimate
-from ssr_bench.replay.summary import Figures, GroupSummary, Prices
+from ssr_bench.evaluation.statistics import IntervalEstimate
+from ssr_bench.replay.summary import GroupSummary, Prices, ReplayFigures
 
 _COLUMNS = (
     "method",
@@ -44,7 +44,7 @@ def grid_of(summary: GroupSummary) -> Grid:
     return Grid(title, _COLUMNS, [_row(figures) for figures in summary.figures])
 
 
-def _row(one: Figures) -> tuple[str, ...]:
+def _row(one: ReplayFigures) -> tuple[str, ...]:
     gap = one.against_reference
     return (
         one.method,
@@ -87,5 +87,5 @@ def break_even_figure(summaries: Sequence[GroupSummary], prices: Prices) -> byte
     return png_of(figure)
 
 
-def _ends(estimate: Estimate, form: str) -> str:
+def _ends(estimate: IntervalEstimate, form: str) -> str:
     return f"{form.format(estimate.low)} – {form.format(estimate.high)}"

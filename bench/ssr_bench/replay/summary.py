@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ssr.core.evidence.prior import Prior
-from ssr_bench.evaluation.statistics import Estimate
+from ssr_bench.evaluation.statistics import IntervalEstimate
 from ssr_bench.replay.fitting import fit_prior
-from ssr_bench.replay.method import Method, read_method
+from ssr_bench.replay.method import ReplayMethod, read_method
 from ssr_bench.replay.pool import PooledProblem
 from ssr_bench.replay.replaying import Replayed, Replayer
 
@@ -29,16 +29,16 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
+class PairedDifference:
     """The difference in accuracy to the reference on the same problems, and the chance of one as large if there is none
     (sign-flip permutation over problems, two-sided)."""
 
-    difference: Estimate
+    difference: IntervalEstimate
     p: float
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ReplayFigures:
     """One method on one set. Costs are in mean target paths of the set.
 
     `target`: the target's tokens; `total`: with the draft's at its price. `saving`: the part of the rival's cost that
@@ -48,12 +48,12 @@ class Figures:
 
     method: str
     problems: int
-    accuracy: Estimate
-    target: Estimate
-    total: Estimate
+    accuracy: IntervalEstimate
+    target: IntervalEstimate
+    total: IntervalEstimate
     target_paths: float
-    against_reference: Paired
-    saving: Estimate | None
+    against_reference: PairedDifference
+    saving: IntervalEstimate | None
     break_even: float | None
     flops: float | None
     seconds: float | None
@@ -66,7 +66,7 @@ class GroupSummary:
     group: str
     draft_accuracy: float
     target_accuracy: float
-    figures: tuple[Figures, ...]
+    figures: tuple[ReplayFigures, ...]
 
 
 Replays = Mapping[str, Sequence[Replayed]]
@@ -89,7 +89,7 @@ def priors_of(problems: Sequence[PooledProblem], prior: Prior | None, folds: int
 
 def replay_all(
     problems: Sequence[PooledProblem],
-    methods: Sequence[Method],
+    methods: Sequence[ReplayMethod],
     prior_of: Callable[[PooledProblem], Prior],
     orders: int,
     seed: int,
@@ -111,7 +111,7 @@ def replay_all(
 
 
 def summarise(
-    group: str, problems: Sequence[PooledProblem], replays: Replays, methods: Sequence[Method], prices: Prices
+    group: str, problems: Sequence[PooledProblem], replays: Replays, methods: Sequence[ReplayMethod], prices: Prices
 ) -> GroupSummary:
     """The first method is the reference of the paired tests."""
     targets = [one for problem in problems for one in problem.targets]
@@ -134,7 +134,7 @@ def _figures(
     rivals: Sequence[Sequence[Replayed]],
     path: float,
     prices: Prices,
-) -> Figures:
+) -> ReplayFigures:
     count = len(rows)
     indices = range(count)
     target = [row.target_tokens / path for row in rows]
@@ -151,14 +151,14 @@ def _figures(
     rival_cost = cost_at([(_mean(r, indices), _mean(c, indices)) for r, c in frontier], _mean(right, indices))
     drafted = _mean(draft, indices)
     seconds = [row.seconds for row in rows if row.seconds is not None]
-    return Figures(
+    return ReplayFigures(
         label,
         count,
         bootstrap(count, lambda chosen: _mean(right, chosen)),
         bootstrap(count, lambda chosen: _mean(target, chosen)),
         bootstrap(count, lambda chosen: _mean(total, chosen)),
         _mean([row.target_paths for row in rows], indices),
-        Paired(bootstrap(count, lambda chosen: _mean(gaps, chosen)), _sign_flip(gaps)),
+        PairedDifference(bootstrap(count, lambda chosen: _mean(gaps, chosen)), _sign_flip(gaps)),
         bootstrap(count, saving),
         (rival_cost - _mean(target, indices)) / drafted if drafted else None,
         _flops(rows, prices),
@@ -199,12 +199,12 @@ def _flops(rows: Sequence[Replayed], prices: Prices) -> float | None:
     return 2.0 * spent / len(rows)
 
 
-def bootstrap(count: int, value: Callable[[Sequence[int]], float]) -> Estimate:
+def bootstrap(count: int, value: Callable[[Sequence[int]], float]) -> IntervalEstimate:
     """The value on all problems, with the 95 % interval of a bootstrap over them."""
     dice = random.Random(0)
     drawn = sorted(value(dice.choices(range(count), k=count)) for _ in range(RESAMPLES))
     cut = int(RESAMPLES * 0.025)
-    return Estimate(value(range(count)), drawn[cut], drawn[-1 - cut])
+    return IntervalEstimate(value(range(count)), drawn[cut], drawn[-1 - cut])
 
 
 def _sign_flip(gaps: Sequence[float]) -> float:

@@ -58,7 +58,7 @@ class SolvedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class LoadComparison:
     """A subject at one load, and raw generation of the same prompts and lengths at the same load, right behind it.
 
     `tokens` are those of committed steps. `first_step_ms` is from the submission to the first committed step, as its
@@ -114,7 +114,7 @@ class UtilisationReport:
     """All loads and subjects of one run."""
 
     plan: UtilisationPlan
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[LoadComparison, ...]
 
 
 async def measure_utilisation(plan: UtilisationPlan, log: Callable[[str], None] = lambda _: None) -> UtilisationReport:
@@ -157,7 +157,7 @@ class _Measuring:
         self._plan, self._services, self._stub = plan, services, stub
         self._servers, self._renderers, self._numbers = servers, renderers, numbers
 
-    async def compared(self, subject: Subject, concurrency: int) -> Comparison:
+    async def compared(self, subject: Subject, concurrency: int) -> LoadComparison:
         count, at_once = self._plan.jobs(subject, concurrency)
         before, began = read_usage(self._services.pids), time.perf_counter()
         jobs = await self.solved(subject, count, at_once)
@@ -167,7 +167,7 @@ class _Measuring:
         raw = await in_turn(list(zip(jobs, prompts, strict=True)), at_once, lambda one: self._raw(subject, *one))
         raw_seconds = time.perf_counter() - began
         steps = sum(job.steps for job in jobs)
-        return Comparison(
+        return LoadComparison(
             subject=subject,
             concurrency=concurrency,
             jobs=count,

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ssr_bench.utilisation.measure import Comparison, UtilisationReport
+from ssr_bench.utilisation.measure import LoadComparison, UtilisationReport
 
 _COLUMNS = (
     "paths at a time",
@@ -40,7 +40,7 @@ def utilisation_table(report: UtilisationReport) -> RenderableType:
     return Group(table, Text(f"\n{told}\n{_LEGEND}", "dim"))
 
 
-def _row(one: Comparison) -> tuple[str, ...]:
+def _row(one: LoadComparison) -> tuple[str, ...]:
     goal = "" if one.reached is None else "reached" if one.reached else "missed"
     return (
         f"{one.concurrency:,}",

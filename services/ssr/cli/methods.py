@@ -26,7 +26,7 @@ OURS = "ssr"
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class NamedMethod:
     """A name that can be chosen. `option`: where; `origin`: the distribution that brings it."""
 
     kind: str
@@ -78,16 +78,16 @@ def _show_preset(name: str, as_json: bool) -> None:
         typer.echo(f"{option} = {json.dumps(value)}")
 
 
-def all_methods() -> Iterator[Method]:
+def all_methods() -> Iterator[NamedMethod]:
     """Ours first, kind by kind."""
     from ssr.domains import domain_names
     from ssr.selector.strategy_sets import load_strategy_sets
 
-    yield from (Method("mode", mode, "--mode") for mode in choices(Mode))
-    yield from (Method("stop rule", rule, "--stop-rule") for rule in choices(StopRule))
-    yield from (Method("selection", rule, "--selection") for rule in SelectionRule)
-    yield from (Method("repeat rule", rule, "--repeat-rule") for rule in RepeatRule)
-    yield from (Method("preset", name, "--preset") for name in PRESETS)
+    yield from (NamedMethod("mode", mode, "--mode") for mode in choices(Mode))
+    yield from (NamedMethod("stop rule", rule, "--stop-rule") for rule in choices(StopRule))
+    yield from (NamedMethod("selection", rule, "--selection") for rule in SelectionRule)
+    yield from (NamedMethod("repeat rule", rule, "--repeat-rule") for rule in RepeatRule)
+    yield from (NamedMethod("preset", name, "--preset") for name in PRESETS)
     ours: Mapping[MethodKind, tuple[str, tuple[str, ...]]] = {
         MethodKind.ESTIMATE: ("--estimate", tuple(Estimate)),
         MethodKind.SCORER: ("--scorer", tuple(ScorerName)),
@@ -97,8 +97,8 @@ def all_methods() -> Iterator[Method]:
         MethodKind.DATASET: ("ssr bench record --dataset", ()),
     }
     for kind, (option, names) in ours.items():
-        yield from (Method(kind, name, option) for name in names if name not in found_methods(kind))
-        yield from (Method(kind, name, option, _origin(point)) for name, point in found_methods(kind).items())
+        yield from (NamedMethod(kind, name, option) for name in names if name not in found_methods(kind))
+        yield from (NamedMethod(kind, name, option, _origin(point)) for name, point in found_methods(kind).items())
 
 
 def _origin(point: EntryPoint) -> str:

@@ -12,7 +12,7 @@ from ssr.client.async_client import AsyncClient
 from ssr.client.batch import Batch, BatchItem, ServerInfo
 from ssr.client.files import File
 from ssr.client.job_json import job_to_json
-from ssr.client.pools import EnginePool, PoolDecision
+from ssr.client.pools import PoolDecision, PoolStatus
 from ssr.client.request import SolveOptions
 from ssr.client.sync_client import Client
 from ssr.core.job import Event, Job, JobPage, Priority
@@ -25,12 +25,12 @@ __all__ = [
     "Batch",
     "BatchItem",
     "Client",
-    "EnginePool",
     "Event",
     "File",
     "Job",
     "JobPage",
     "PoolDecision",
+    "PoolStatus",
     "Priority",
     "ServerInfo",
     "SolveOptions",

@@ -16,7 +16,7 @@ from ssr.v1 import admin_pb2, admin_pb2_grpc
 _Result = TypeVar("_Result")
 
 
-class Run(Protocol):
+class BlockingCall(Protocol):
     """Has a call made in an event loop of another thread, and waits for its result."""
 
     def __call__(self, call: Coroutine[Any, Any, _Result]) -> _Result: ...
@@ -87,7 +87,7 @@ class AsyncAdmin:
 class Admin:
     """`AsyncAdmin` of a `Client`: the same methods, which block."""
 
-    def __init__(self, admin: AsyncAdmin, run: Run) -> None:
+    def __init__(self, admin: AsyncAdmin, run: BlockingCall) -> None:
         self._admin, self._run = admin, run
 
     def queue(self) -> QueueInfo:

@@ -17,7 +17,7 @@ class PoolDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class EnginePool:
+class PoolStatus:
     """The engines of one model ("draft", "target"), and the calls that the services have for them.
 
     `reports` replicas of services reported lately; where these are 0, nothing is known but the decision. Of the calls
@@ -34,13 +34,13 @@ class EnginePool:
     decision: PoolDecision | None = None
 
 
-def pools_from_wire(message: reasoning_pb2.Pools) -> tuple[EnginePool, ...]:
+def pools_from_wire(message: reasoning_pb2.Pools) -> tuple[PoolStatus, ...]:
     return tuple(map(_pool, message.pools))
 
 
-def _pool(message: reasoning_pb2.Pool) -> EnginePool:
+def _pool(message: reasoning_pb2.Pool) -> PoolStatus:
     decision = message.decision
-    return EnginePool(
+    return PoolStatus(
         message.name,
         message.reports,
         message.engines_ready,

@@ -10,7 +10,7 @@ from typing import Unpack, cast
 from ssr.client.batch import Batch, BatchItem, ServerInfo, batch_from_wire, server_info_from_wire
 from ssr.client.connection import Connection
 from ssr.client.deadline import Deadline
-from ssr.client.pools import EnginePool, pools_from_wire
+from ssr.client.pools import PoolStatus, pools_from_wire
 from ssr.client.request import NO_LABELS, SolveOptions, list_request, solve_request
 from ssr.core.job import JobPage, JobStatus, Priority
 from ssr.runtime.rpc.job_wire import job_from_wire
@@ -89,7 +89,7 @@ class ServerCalls:
             await self._connection.call(self._connection.stub.GetServerInfo, request, self._deadline())
         )
 
-    async def pools(self) -> tuple[EnginePool, ...]:
+    async def pools(self) -> tuple[PoolStatus, ...]:
         """The engine pools as their callers report them. Raises: BadReply where the server does not know this call."""
         request = reasoning_pb2.GetPoolsRequest()
         return pools_from_wire(await self._connection.call(self._connection.stub.GetPools, request, self._deadline()))

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, Unpack
 from ssr.client.admin import Admin
 from ssr.client.async_client import CALL_TIMEOUT_S, JOB_TIMEOUT_S, AsyncClient
 from ssr.client.batch import Batch, BatchItem, ServerInfo
-from ssr.client.pools import EnginePool
+from ssr.client.pools import PoolStatus
 from ssr.client.request import NO_LABELS, SolveOptions
 from ssr.client.retrying import DEFAULT_BACKOFF
 from ssr.core.job import Event, Job, JobPage, JobStatus, Priority
@@ -185,7 +185,7 @@ class Client:
         """What the server is and takes."""
         return self._run(self._client.server_info())
 
-    def pools(self) -> tuple[EnginePool, ...]:
+    def pools(self) -> tuple[PoolStatus, ...]:
         """The engine pools as their callers report them."""
         return self._run(self._client.pools())
 

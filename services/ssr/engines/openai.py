@@ -38,8 +38,8 @@ from ssr.engines.json_connection import JsonConnection
 from ssr.engines.likelihood import tail_logprobs
 from ssr.engines.openai_replies import (
     Chunk,
-    Progress,
-    Usage,
+    ReplyUsage,
+    StreamProgress,
     echoed_tokens,
     finish_of,
     first_candidates,
@@ -129,7 +129,7 @@ class OpenAiEngine:
     ) -> AsyncGenerator[Piece, None]:
         """See `Engine.stream`."""
         asked = self._asked(prompt, max_tokens, stop, sampling) | await self._bounded(prompt, max_tokens, sampling)
-        grown, progress = StreamedText(stop), Progress(self._server.url, max_tokens)
+        grown, progress = StreamedText(stop), StreamProgress(self._server.url, max_tokens)
         fresh: list[tuple[str, int]] = []
         streaming = (await self._server.learnt()).fields.streaming()
         async with aclosing(self._server.chunks(asked | streaming, origin)) as chunks:
@@ -173,7 +173,7 @@ class OpenAiEngine:
         return {THINKING_BUDGET: len(thought) + left - _END_OF_THINKING}
 
     def _generation(
-        self, grown: StreamedText, chunk: Chunk, usage: Usage, tokens: int, asked: Mapping[str, Any]
+        self, grown: StreamedText, chunk: Chunk, usage: ReplyUsage, tokens: int, asked: Mapping[str, Any]
     ) -> Generation:
         full = tokens >= asked["max_tokens"]
         finish = Finish.STOP if grown.stopped else finish_of(self._server.url, chunk, asked.get("stop", ()), full=full)

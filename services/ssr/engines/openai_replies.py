@@ -30,7 +30,7 @@ _MORE_EVENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ReplyUsage:
     """What a generation cost, as far as the server says: None is what it does not."""
 
     generated: int | None = None
@@ -44,7 +44,7 @@ class Chunk:
 
     text: str
     choice: Mapping[Any, Any] | None
-    usage: Usage
+    usage: ReplyUsage
     verbose: Mapping[Any, Any]
 
     @property
@@ -58,15 +58,15 @@ class Chunk:
         return len(ids) if isinstance(ids, list) else 1 if self.text else 0
 
 
-class Progress:
+class StreamProgress:
     """How far a stream is, of which `most` tokens were asked for."""
 
     def __init__(self, url: str, most: int) -> None:
         self._url, self._most = url, most
         self._events = self._characters = 0
         self.tokens = 0
-        self.usage = Usage()
-        self.last = Chunk("", None, Usage(), {})  #: with what the events say of the end
+        self.usage = ReplyUsage()
+        self.last = Chunk("", None, ReplyUsage(), {})  #: with what the events say of the end
 
     def take(self, chunk: Chunk) -> None:
         """Raises `BadReply` when there is more than can be."""
@@ -83,7 +83,7 @@ class Progress:
             self.usage = chunk.usage
         if chunk.ends or chunk.verbose:
             choice = chunk.choice if chunk.ends else self.last.choice
-            self.last = Chunk("", choice, Usage(), {**self.last.verbose, **chunk.verbose})
+            self.last = Chunk("", choice, ReplyUsage(), {**self.last.verbose, **chunk.verbose})
 
 
 def chunk_in(url: str, data: bytes, prompt: str) -> Chunk:
@@ -175,7 +175,7 @@ def reported_top_n_limit(refusal: InvalidRequest, asked: int) -> int | None:
     return max(fewer, default=_LEAST_TOP_N if asked > _LEAST_TOP_N else None)
 
 
-def _usage(url: str, reply: Mapping[Any, Any], prompt: str) -> Usage:
+def _usage(url: str, reply: Mapping[Any, Any], prompt: str) -> ReplyUsage:
     """From `usage`, or from llama-server's `timings` where a stream has no usage."""
     match reply.get("usage"), reply.get("timings"):
         case {"completion_tokens": generated, **usage}, _:
@@ -188,10 +188,10 @@ def _usage(url: str, reply: Mapping[Any, Any], prompt: str) -> Usage:
         case _, {"predicted_n": generated, "prompt_n": int(new), "cache_n": int(cached)}:
             counted = new + cached
         case _:
-            return Usage()
+            return ReplyUsage()
     counts = [_count(url, reported) for reported in (generated, counted, cached)]
     prompt_tokens = plausible.prompt_tokens(url, counts[1], prompt)
-    return Usage(counts[0], prompt_tokens, plausible.cached_tokens(url, counts[2], prompt_tokens))
+    return ReplyUsage(counts[0], prompt_tokens, plausible.cached_tokens(url, counts[2], prompt_tokens))
 
 
 def _count(url: str, reported: object) -> int | None:

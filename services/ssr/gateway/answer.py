@@ -26,7 +26,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AnswerChoice:
     """One of the answers: `tokens` are those of the steps that the content is made of."""
 
     reasoning: str
@@ -35,13 +35,13 @@ class Choice:
     tokens: int
 
 
-def choices(job: Job, transcript: Transcript, shape: Shape, n: int, leader: int | None = None) -> list[Choice]:
+def choices(job: Job, transcript: Transcript, shape: Shape, n: int, leader: int | None = None) -> list[AnswerChoice]:
     """The n best votes, or as many as there are; one without an answer if there is none.
 
     Of the best vote's paths it is `leader` where that is one of them.
     """
     finish = "length" if job.status is JobStatus.PARTIAL else "stop"
-    shown_choices: list[Choice] = []
+    shown_choices: list[AnswerChoice] = []
     for vote in job.votes[:n]:
         path = leader if not shown_choices and leader in vote.paths else vote.paths[0]
         shown_choices.append(_choice(transcript.steps(path), vote.answer, finish, shape))
@@ -51,10 +51,10 @@ def choices(job: Job, transcript: Transcript, shape: Shape, n: int, leader: int 
     return shown_choices
 
 
-def _choice(steps: Sequence[Step], answer: str, finish: str, shape: Shape) -> Choice:
+def _choice(steps: Sequence[Step], answer: str, finish: str, shape: Shape) -> AnswerChoice:
     content, used = _content(steps, answer, shape)
     # What is all content has no reasoning before it.
-    return Choice("" if shape.plain else reasoning_of(steps), _stopped(content, shape.stops), finish, used)
+    return AnswerChoice("" if shape.plain else reasoning_of(steps), _stopped(content, shape.stops), finish, used)
 
 
 def _content(steps: Sequence[Step], answer: str, shape: Shape) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ssr import __version__
-from ssr.gateway.batches import Batches
+from ssr.gateway.batches import BatchesApi
 from ssr.gateway.chat import ChatCompletions
 from ssr.gateway.errors import RATE_HEADERS, ApiError
 from ssr.gateway.files import Files
@@ -36,7 +36,7 @@ _CALLER_GONE = 499
 
 def gateway_app(front: Front) -> ASGIApp:
     """The whole gateway as an ASGI application."""
-    batches, files = Batches(front), Files(front)
+    batches, files = BatchesApi(front), Files(front)
     chat, responses = ChatCompletions(front), Responses(front)
 
     async def models(request: Request) -> Response:
@@ -92,7 +92,7 @@ def gateway_app(front: Front) -> ASGIApp:
             allow_headers=["*"],
             expose_headers=["x-request-id", "x-ssr-job-id", "retry-after", "retry-after-ms", *RATE_HEADERS],
         )
-    return Edge(app, front)
+    return RequestEdge(app, front)
 
 
 def _endpoint(handler: Any, *, bodiless: bool = False) -> Any:
@@ -112,7 +112,7 @@ def _endpoint(handler: Any, *, bodiless: bool = False) -> Any:
     return endpoint
 
 
-class Edge:
+class RequestEdge:
     """Gives every reply its request id, keeps bodies small, and measures."""
 
     def __init__(self, app: ASGIApp, front: Front) -> None:

@@ -47,7 +47,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CommonRequest:
     """What of a request is said in the same way in all APIs."""
 
     model: Model
@@ -62,7 +62,7 @@ class Asked:
     stops: tuple[str, ...] = ()
 
 
-def ask(asked: Asked, plain: PlainRule, fingerprint: str) -> Ask:
+def ask(asked: CommonRequest, plain: PlainRule, fingerprint: str) -> Ask:
     """Raises: ApiError with what is wrong."""
     own, priority, labels = own_options(asked.ssr, "ssr")
     chosen = asked.model.at(asked.effort, asked.params.get("effort", "reasoning_effort"))

@@ -26,7 +26,7 @@ from ssr.gateway.batch_record import (
     read_record,
     record_of,
 )
-from ssr.gateway.caller import Caller
+from ssr.gateway.caller import ApiCaller
 from ssr.gateway.errors import ApiError, from_ssr, refused
 from ssr.gateway.front import Front
 from ssr.gateway.response_request import metadata_of
@@ -40,14 +40,14 @@ _AT_A_TIME = 16
 _PLACE = re.compile(r"requests\[(\d+)\]\.?(.*)")
 
 
-class Batches:
+class BatchesApi:
     """Answers /v1/batches."""
 
     def __init__(self, front: Front) -> None:
         self._front = front
 
     async def create(self, request: Request) -> Response:
-        caller, body = Caller.of(request), fields.read_json(await request.body())
+        caller, body = ApiCaller.of(request), fields.read_json(await request.body())
         fields.check_known(body, _KNOWN, _NEUTRAL)
         endpoint = fields.text(body, "endpoint")
         if endpoint not in ENDPOINTS:
@@ -71,7 +71,9 @@ class Batches:
             raise from_ssr(error, {"file_id": "input_file_id"}) from None
         return JSONResponse(batch_object(record, batch))
 
-    async def _made(self, client: AsyncClient, caller: Caller, base: BatchRecord) -> tuple[BatchRecord, Batch | None]:
+    async def _made(
+        self, client: AsyncClient, caller: ApiCaller, base: BatchRecord
+    ) -> tuple[BatchRecord, Batch | None]:
         """The batch of a request, or the one that an earlier try of it made."""
         recent, _ = await client.files.list(purpose=PURPOSE, limit=_RECENT)
         before = next((file for file in recent if file.name == base.fingerprint), None)
@@ -100,7 +102,7 @@ class Batches:
             return await _kept(client, failed_record(base, errors)), None
         return await _kept(client, _with_jobs(base, batch, lines)), batch
 
-    def _is_a_try(self, caller: Caller, before: File) -> bool:
+    def _is_a_try(self, caller: ApiCaller, before: File) -> bool:
         settings = self._front.settings
         within_s = settings.join_retry_s if caller.retry else settings.join_s
         return bool(caller.idempotency_key) or time.time() - before.created.timestamp() <= within_s
@@ -140,7 +142,7 @@ class Batches:
         return batch_object(record, await _jobs_now(client, record))
 
     def _client(self, request: Request) -> AsyncClient:
-        return self._front.acting_for(Caller.of(request))
+        return self._front.acting_for(ApiCaller.of(request))
 
 
 async def _jobs_now(client: AsyncClient, record: BatchRecord) -> Batch | None:

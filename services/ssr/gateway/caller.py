@@ -12,7 +12,7 @@ _MAX_KEY_CHARS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class ApiCaller:
     """`api_key`: "" for none; `retry`: the client calls this a retry; `idempotency_key`: "" for none."""
 
     api_key: str
@@ -20,7 +20,7 @@ class Caller:
     retry: bool = False
 
     @classmethod
-    def of(cls, request: Request) -> Caller:
+    def of(cls, request: Request) -> ApiCaller:
         """Raises: ApiError for headers that cannot be read."""
         headers = request.headers
         key = headers.get("idempotency-key", "")

@@ -12,14 +12,14 @@ from starlette.types import ASGIApp
 from ssr.core.errors import SsrError
 from ssr.gateway.answer import Shape, choices
 from ssr.gateway.asking import Ask, ask, fingerprint_of
-from ssr.gateway.caller import Caller
+from ssr.gateway.caller import ApiCaller
 from ssr.gateway.chat_request import read_chat
 from ssr.gateway.completion import DONE, Chunks, completion, data, to_json
 from ssr.gateway.errors import ApiError, from_ssr
 from ssr.gateway.event_stream import EventStream, Heartbeat
 from ssr.gateway.fields import read_json
 from ssr.gateway.front import Front, succeeded
-from ssr.gateway.joining import Joined
+from ssr.gateway.joining import JoinedJob
 from ssr.gateway.transcript import Reasoning, Transcript
 
 
@@ -30,7 +30,7 @@ class ChatCompletions:
         self._front = front
 
     async def create(self, request: Request) -> Response | ASGIApp:
-        front, caller = self._front, Caller.of(request)
+        front, caller = self._front, ApiCaller.of(request)
         body = read_json(await request.body())
         chat = read_chat(body, front.models)
         asked = ask(chat.asked, front.plain, fingerprint_of(caller.api_key, caller.idempotency_key, body))
@@ -47,14 +47,14 @@ class ChatCompletions:
             joined.leave,
         )
 
-    async def _whole(self, request: Request, joined: Joined, asked: Ask, shape: Shape) -> Response:
+    async def _whole(self, request: Request, joined: JoinedJob, asked: Ask, shape: Shape) -> Response:
         front = self._front
         job = succeeded(await front.outcome(request, joined, asked, front.ended(joined)))
         reply = completion(asked.model, job, choices(job, Transcript.of(job), shape, asked.n))
         return Response(to_json(reply), media_type="application/json", headers=joined.headers)
 
     async def _streamed(
-        self, joined: Joined, asked: Ask, shape: Shape, chunks: Chunks, *, usage: bool
+        self, joined: JoinedJob, asked: Ask, shape: Shape, chunks: Chunks, *, usage: bool
     ) -> AsyncGenerator[bytes]:
         """The chunks."""
         transcript, shown = Transcript(), Reasoning()

@@ -9,7 +9,7 @@ from typing import Any
 
 from ssr.core.limits import MAX_PATHS
 from ssr.gateway import fields
-from ssr.gateway.asking import Asked
+from ssr.gateway.asking import CommonRequest
 from ssr.gateway.conversation import read_messages
 from ssr.gateway.errors import refused
 from ssr.gateway.models import Models
@@ -64,7 +64,7 @@ _NEUTRAL: Mapping[str, tuple[object, ...]] = MappingProxyType(
 class ChatRequest:
     """`include_usage`: the stream ends with a chunk of usage."""
 
-    asked: Asked
+    asked: CommonRequest
     stream: bool
     include_usage: bool
 
@@ -85,7 +85,7 @@ def read_chat(body: Mapping[str, Any], models: Models) -> ChatRequest:
     params = {option: option for option in options} | ({"max_tokens": limit[0]} if limit else {})
     stream = fields.truth(body, "stream") or False
     return ChatRequest(
-        Asked(
+        CommonRequest(
             model,
             turns,
             fields.text(body, "reasoning_effort"),

@@ -14,7 +14,7 @@ from ssr import __version__
 from ssr.client.job_json import options_to_json, strategies_to_json, usage_to_json, votes_to_json
 from ssr.core.job import Job
 from ssr.core.types import Options
-from ssr.gateway.answer import Choice
+from ssr.gateway.answer import AnswerChoice
 from ssr.gateway.usage import usage_of
 
 #: What of the options a fingerprint is of.
@@ -24,7 +24,7 @@ _fingerprinted = attrgetter(*_OPTIONS)
 _FINGERPRINTS = 256
 
 
-def completion(model: str, job: Job, choices: Sequence[Choice]) -> dict[str, Any]:
+def completion(model: str, job: Job, choices: Sequence[AnswerChoice]) -> dict[str, Any]:
     """The whole reply of a job that has ended."""
     return {
         **head(model, job, "chat.completion"),

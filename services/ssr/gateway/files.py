@@ -16,7 +16,7 @@ from ssr.core.errors import InvalidRequest, NotFound, SsrError
 from ssr.gateway import fields
 from ssr.gateway.batch_output import output_lines
 from ssr.gateway.batch_record import PURPOSE, BatchRecord, read_record
-from ssr.gateway.caller import Caller
+from ssr.gateway.caller import ApiCaller
 from ssr.gateway.errors import ApiError, from_ssr, refused
 from ssr.gateway.front import Front
 
@@ -39,7 +39,7 @@ class Files:
         if "authorization" not in request.headers:  # which pages of other origins cannot send without being asked
             message = "send an Authorization header, with any key where none is asked for"
             raise ApiError(401, message, "authentication_error", None, "invalid_api_key")
-        caller = Caller.of(request)
+        caller = ApiCaller.of(request)
         if request.headers.get("content-type", "").partition(";")[0] != "multipart/form-data":
             raise ApiError(415, "send multipart/form-data with purpose and file", code="unsupported_media_type")
         async with request.form(max_files=1, max_fields=8) as form:
@@ -124,7 +124,7 @@ class Files:
         return record, output_lines(client, record, chars, failed=named[2] == "error")
 
     def _client(self, request: Request) -> AsyncClient:
-        return self._front.acting_for(Caller.of(request))
+        return self._front.acting_for(ApiCaller.of(request))
 
 
 async def _uploaded(client: AsyncClient, file_id: str, *, content: bool = False) -> File:

@@ -16,11 +16,11 @@ from ssr.client import AsyncClient, Event, Job
 from ssr.core.errors import InvalidRequest, SsrError
 from ssr.core.job import JobStatus
 from ssr.gateway.asking import Ask, problem_error
-from ssr.gateway.caller import Caller
+from ssr.gateway.caller import ApiCaller
 from ssr.gateway.conversation import PlainRule
 from ssr.gateway.errors import ApiError, from_ssr
 from ssr.gateway.event_stream import gone
-from ssr.gateway.joining import Joined, join
+from ssr.gateway.joining import JoinedJob, join
 from ssr.gateway.metrics import GatewayMetrics
 from ssr.gateway.models import Models
 from ssr.gateway.settings import GatewaySettings
@@ -58,12 +58,12 @@ class Front:
         headers = {"connection": "close"}
         return ApiError(413, f"the body has more than {most} bytes", code="request_too_large", headers=headers)
 
-    def acting_for(self, caller: Caller, user: str = "") -> AsyncClient:
+    def acting_for(self, caller: ApiCaller, user: str = "") -> AsyncClient:
         return self._acting_for(f".{user}" if user else "", caller.api_key)
 
     async def join(
-        self, caller: Caller, asked: Ask, *, waits: bool = True, labels: Mapping[str, str] | None = None
-    ) -> Joined:
+        self, caller: ApiCaller, asked: Ask, *, waits: bool = True, labels: Mapping[str, str] | None = None
+    ) -> JoinedJob:
         """The job of a request. Raises: ApiError."""
         settings = self.settings
         join_s = settings.join_retry_s if caller.retry else settings.join_s
@@ -78,7 +78,7 @@ class Front:
         return joined
 
     async def outcome(
-        self, request: Request, joined: Joined, asked: Ask, ending: Coroutine[Any, Any, Result]
+        self, request: Request, joined: JoinedJob, asked: Ask, ending: Coroutine[Any, Any, Result]
     ) -> Result:
         """What `ending` gives, which waits for the job's end in some way.
 
@@ -98,18 +98,18 @@ class Front:
         except SsrError as error:
             raise from_ssr(error, asked.params) from None
 
-    async def _leave(self, request: Request, joined: Joined, waiting: asyncio.Timeout) -> None:
+    async def _leave(self, request: Request, joined: JoinedJob, waiting: asyncio.Timeout) -> None:
         """Ends the waiting a moment after the caller has gone."""
         await gone(request.receive)
         await asyncio.sleep(self.settings.linger_s)
         await joined.leave()
         waiting.reschedule(asyncio.get_running_loop().time())
 
-    async def ended(self, joined: Joined) -> Job:
+    async def ended(self, joined: JoinedJob) -> Job:
         """The job at its end, with its paths. Raises: SsrError."""
         return await joined.client.wait(joined.job.job_id, timeout_s=self.settings.timeout_s)
 
-    async def reported(self, joined: Joined, reader: Reader) -> None:
+    async def reported(self, joined: JoinedJob, reader: Reader) -> None:
         """Lets `reader` have all that the job reports, until its end. Raises: SsrError."""
         events = joined.client.watch(joined.job.job_id, timeout_s=self.settings.timeout_s)
         async with aclosing(events):

@@ -26,7 +26,7 @@ REQUEST, AFTER, MODEL = "gateway.request", "gateway.after", "gateway.model"
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedJob:
     """A job that a caller waits for, under the name `waiter`, until it leaves it."""
 
     client: AsyncClient
@@ -46,7 +46,7 @@ class Joined:
 
 async def join(
     client: AsyncClient, ask: Ask, join_s: float, *, waits: bool = True, labels: Mapping[str, str] | None = None
-) -> Joined:
+) -> JoinedJob:
     """The job of a request: one that runs, or has ended at most `join_s` seconds ago, or else a new one.
 
     `waits`: the job ends when its callers have left it. Raises: what submitting raises.
@@ -59,7 +59,7 @@ async def join(
         newest = page.jobs[0] if page.jobs else job
         after = dict(newest.labels).get(AFTER, "0") if _joinable(newest, join_s) else _milliseconds(newest.created)
         job = await _submit(client, ask, after, waiter, more)
-    return Joined(client, job, waiter)
+    return JoinedJob(client, job, waiter)
 
 
 async def _submit(client: AsyncClient, ask: Ask, after: str, waiter: str, labels: Mapping[str, str]) -> Job:

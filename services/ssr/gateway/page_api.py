@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from ssr.client import AsyncClient, job_to_json
 from ssr.core.errors import BadReply, SsrError
 from ssr.gateway.asking import own_options
-from ssr.gateway.caller import Caller
+from ssr.gateway.caller import ApiCaller
 from ssr.gateway.completion import data
 from ssr.gateway.errors import ApiError, from_ssr, refused
 from ssr.gateway.event_json import event_to_json
@@ -119,7 +119,7 @@ class Page:
         return EventStream(_events(client, job_id, cursor), Heartbeat(self._front.settings.comment_s), {}, _nothing)
 
     def _client(self, request: Request) -> AsyncClient:
-        return self._front.acting_for(Caller.of(request))
+        return self._front.acting_for(ApiCaller.of(request))
 
 
 async def _events(client: AsyncClient, job_id: str, cursor: str) -> AsyncGenerator[bytes]:

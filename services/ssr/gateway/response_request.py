@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ssr.gateway import fields
-from ssr.gateway.asking import Asked
+from ssr.gateway.asking import CommonRequest
 from ssr.gateway.conversation import Turn, read_messages
 from ssr.gateway.errors import refused, unsupported
 from ssr.gateway.models import Models
@@ -64,7 +64,7 @@ _MAX_METADATA, _MAX_METADATA_VALUE = 8, 256
 class ResponseRequest:
     """`stored`: the response can be asked for by its id; `background`: it goes on without its caller."""
 
-    asked: Asked
+    asked: CommonRequest
     stream: bool
     background: bool
     stored: bool
@@ -85,7 +85,7 @@ def read_response(body: Mapping[str, Any], models: Models) -> ResponseRequest:
         "temperature": fields.number(body, "temperature"),
         "top_p": fields.number(body, "top_p"),
     }
-    asked = Asked(
+    asked = CommonRequest(
         model,
         _turns(body),
         _effort(body.get("reasoning")),

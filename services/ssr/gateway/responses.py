@@ -14,13 +14,13 @@ from ssr.core.errors import InvalidRequest, NotFound, SsrError, TimedOut
 from ssr.core.job import Job
 from ssr.gateway.answer import Shape
 from ssr.gateway.asking import Ask, ask, fingerprint_of
-from ssr.gateway.caller import Caller
+from ssr.gateway.caller import ApiCaller
 from ssr.gateway.completion import data
 from ssr.gateway.errors import ApiError, from_ssr, refused
 from ssr.gateway.event_stream import EventStream, Heartbeat
 from ssr.gateway.fields import read_json
 from ssr.gateway.front import Front, succeeded
-from ssr.gateway.joining import Joined
+from ssr.gateway.joining import JoinedJob
 from ssr.gateway.response_events import ResponseEvents
 from ssr.gateway.response_object import (
     BACKGROUND,
@@ -47,7 +47,7 @@ class Responses:
         self._front = front
 
     async def create(self, request: Request) -> Response | ASGIApp:
-        front, caller = self._front, Caller.of(request)
+        front, caller = self._front, ApiCaller.of(request)
         body = read_json(await request.body())
         read = read_response(body, front.models)
         asked = ask(read.asked, front.plain, fingerprint_of(caller.api_key, caller.idempotency_key, body))
@@ -65,7 +65,7 @@ class Responses:
 
     async def get(self, request: Request) -> Response | ASGIApp:
         """The response as it is; with ?stream=true its events, behind number `starting_after`."""
-        client = self._front.acting_for(Caller.of(request))
+        client = self._front.acting_for(ApiCaller.of(request))
         after, query = _after(request), request.query_params.get("stream", "false")
         if query not in ("true", "false"):
             raise refused("stream", "must be true or false")
@@ -88,7 +88,7 @@ class Responses:
 
     async def cancel(self, request: Request) -> Response:
         """Ends a background response; one that has ended stays as it is."""
-        client = self._front.acting_for(Caller.of(request))
+        client = self._front.acting_for(ApiCaller.of(request))
         job = await _found(client, request)
         if BACKGROUND not in (words_of(job) or ()):
             raise refused("response_id", "was not made with background: true; close its connection to cancel it")
@@ -103,7 +103,7 @@ class Responses:
         return await self.get(request)  # type: ignore[return-value]  # no stream was asked for
 
     async def delete(self, request: Request) -> Response:
-        client = self._front.acting_for(Caller.of(request))
+        client = self._front.acting_for(ApiCaller.of(request))
         job = await _found(client, request)
         try:
             await client.delete(job.job_id)
@@ -114,7 +114,7 @@ class Responses:
     def _events(self, job: Job) -> ResponseEvents:
         return ResponseEvents(job, Shape(self._front.settings.content_chars, PLAIN in (words_of(job) or ())))
 
-    def _stream(self, events: AsyncGenerator[bytes], headers: dict[str, str], joined: Joined | None) -> ASGIApp:
+    def _stream(self, events: AsyncGenerator[bytes], headers: dict[str, str], joined: JoinedJob | None) -> ASGIApp:
         heartbeat = Heartbeat(self._front.settings.comment_s)
         return EventStream(events, heartbeat, headers, joined.leave if joined else _nothing)
 

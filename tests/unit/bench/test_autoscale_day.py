@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 
 from ssr.core.errors import InvalidRequest
-from ssr_bench.autoscale.day import BELL, FULL_DAY, QUICK_DAY, ArrivalKind, Day, Phase
+from ssr_bench.autoscale.day import BELL, FULL_DAY, QUICK_DAY, ArrivalKind, DayOfLoad, Phase
 
-DAY = Day(
+DAY = DayOfLoad(
     (
         Phase("calm", 100, load=1),
         Phase(BELL, 200, load=20, ramp_s=30),
@@ -56,7 +56,7 @@ def test_no_more_than_two_jobs_come_in_the_time_of_one() -> None:
 
 
 @pytest.mark.parametrize("day", [FULL_DAY, QUICK_DAY])
-def test_the_days_have_a_bell_of_twenty_times_the_load_within_30_s_and_a_strict_hour(day: Day) -> None:
+def test_the_days_have_a_bell_of_twenty_times_the_load_within_30_s_and_a_strict_hour(day: DayOfLoad) -> None:
     bell = day.start_of(BELL)
     assert day.jobs_per_s(bell + 30) == pytest.approx(20 * day.jobs_per_s(bell - 1))
     assert ArrivalKind.STRICT in {phase.kind for phase in day.phases}
@@ -75,7 +75,7 @@ def test_the_days_have_a_bell_of_twenty_times_the_load_within_30_s_and_a_strict_
 def test_a_day_out_of_its_limits_is_refused_by_name(change: dict[str, object], field: str) -> None:
     known: dict[str, object] = {"phases": DAY.phases, "calm_jobs_per_s": 0.1}
     with pytest.raises(InvalidRequest, match=f"^{field}:"):
-        Day(**{**known, **change})  # type: ignore[arg-type]
+        DayOfLoad(**{**known, **change})  # type: ignore[arg-type]
 
 
 def test_a_phase_cannot_rise_for_longer_than_it_lasts() -> None:

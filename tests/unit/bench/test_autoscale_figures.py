@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ssr.engines.load import Pool
 from ssr_bench.autoscale.cpu import CpuSample, machine_cpu_s
-from ssr_bench.autoscale.day import BELL, ArrivalKind, Day, Phase
+from ssr_bench.autoscale.day import BELL, ArrivalKind, DayOfLoad, Phase
 from ssr_bench.autoscale.figures import WHOLE_DAY, figures_of, need_of
 from ssr_bench.autoscale.life import Life
 from ssr_bench.autoscale.load import ANSWERED, NOT_ENDED, SentJob
@@ -24,7 +24,7 @@ from ssr_bench.autoscale.run import AutoscaleReport, DayRun, DecidedAt
 from ssr_bench.autoscale.table import autoscale_markdown, autoscale_table
 from ssr_bench.report_json import report_json
 
-DAY = Day(
+DAY = DayOfLoad(
     (Phase("calm", 100, load=1), Phase(BELL, 300, load=20, ramp_s=30, kind=ArrivalKind.STRICT)), calm_jobs_per_s=0.1
 )
 PLAN = AutoscalePlan(DAY, Pace(20), (Policy.OURS, Policy.QUEUE))

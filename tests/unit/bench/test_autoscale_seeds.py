@@ -9,17 +9,17 @@ import pytest
 from rich.console import Console
 
 from ssr.engines.load import Pool
-from ssr_bench.autoscale.day import BELL, Day, Phase
+from ssr_bench.autoscale.day import BELL, DayOfLoad, Phase
 from ssr_bench.autoscale.life import Life
 from ssr_bench.autoscale.load import ANSWERED, NOT_ENDED, SentJob
 from ssr_bench.autoscale.pace import Pace
 from ssr_bench.autoscale.plan import AutoscalePlan
 from ssr_bench.autoscale.policy import Policy
 from ssr_bench.autoscale.run import AutoscaleReport, DayRun
-from ssr_bench.autoscale.seeds import Estimate, over_seeds
+from ssr_bench.autoscale.seeds import SeedMean, over_seeds
 from ssr_bench.autoscale.table import autoscale_table
 
-DAY = Day((Phase("calm", 100, load=1), Phase(BELL, 100, load=20)), calm_jobs_per_s=0.1)
+DAY = DayOfLoad((Phase("calm", 100, load=1), Phase(BELL, 100, load=20)), calm_jobs_per_s=0.1)
 PLAN = AutoscalePlan(DAY, Pace(1.0), (Policy.OURS, Policy.FIXED_PEAK))
 
 
@@ -41,10 +41,10 @@ REPORTS = [report(1, 44.0, 1), report(2, 48.0, 2), report(3, 52.0, 3)]
 
 
 def test_an_interval_is_students_for_so_few() -> None:
-    estimate = Estimate.of([44.0, 48.0, 52.0])
+    estimate = SeedMean.of([44.0, 48.0, 52.0])
     assert estimate.mean == 48.0
     assert estimate.half == pytest.approx(4.303 * 4.0 / 3**0.5)
-    assert Estimate.of([44.0]) == Estimate(44.0, None)
+    assert SeedMean.of([44.0]) == SeedMean(44.0, None)
 
 
 def test_policies_are_compared_with_the_fleet_at_peak_seed_by_seed() -> None:
@@ -55,7 +55,7 @@ def test_policies_are_compared_with_the_fleet_at_peak_seed_by_seed() -> None:
     assert ours.of_peak is not None
     assert ours.p95_of_peak.mean == pytest.approx(1.2)
     assert ours.of_peak.mean == pytest.approx(0.5)
-    assert peak.of_peak == Estimate(1.0, 0.0)
+    assert peak.of_peak == SeedMean(1.0, 0.0)
 
 
 def test_without_that_fleet_there_is_no_ratio_and_lost_jobs_add_up() -> None:

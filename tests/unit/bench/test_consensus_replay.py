@@ -19,7 +19,7 @@ from ssr.core.errors import InvalidRequest
 from ssr_bench.cli.consensus import add_to
 from ssr_bench.consensus.comparison import ComparisonPlan, compare
 from ssr_bench.consensus.latency import LatencyPlan, measure_latency
-from ssr_bench.consensus.recordings import Pieces, RecordedProblem, Recording, read_recordings
+from ssr_bench.consensus.recordings import Pieces, RecordedProblem, RecordedText, read_recordings
 from ssr_bench.consensus.replay import AFTER, TOGETHER, replay
 from ssr_bench.consensus.rivals import ConsensusRival, Ngram, NoDraft, Rival, Scan, Suffix
 
@@ -37,7 +37,7 @@ def _problems(problems: int = 3, samples: int = 4, tokens: int = 40) -> tuple[Re
     for number in range(problems):
         shared = [dice.randrange(50) for _ in range(tokens)]
         recordings = tuple(
-            Recording(str(index), tuple(t if dice.random() < 0.8 else dice.randrange(50) for t in shared), (1, 2, 3))
+            RecordedText(str(index), tuple(t if dice.random() < 0.8 else dice.randrange(50) for t in shared), (1, 2, 3))
             for index in range(samples)
         )
         found.append(RecordedProblem(str(number), recordings))
@@ -55,7 +55,7 @@ class _Fixed(NoDraft):
 
 
 def _alone(*tokens: int) -> tuple[RecordedProblem, ...]:
-    return (RecordedProblem("p", (Recording("0", tokens),)),)
+    return (RecordedProblem("p", (RecordedText("0", tokens),)),)
 
 
 @pytest.mark.parametrize("make", RIVALS)
@@ -63,7 +63,7 @@ def _alone(*tokens: int) -> tuple[RecordedProblem, ...]:
 def test_the_output_is_the_recording_whatever_the_drafter(make: Callable[[], Rival], apart: int) -> None:
     outputs: list[str] = []
 
-    def check(name: str, recording: Recording, output: Sequence[int]) -> None:
+    def check(name: str, recording: RecordedText, output: Sequence[int]) -> None:
         assert tuple(output) == recording.tokens
         outputs.append(name)
 
@@ -118,7 +118,7 @@ class _Measured(NoDraft):
 def test_staggered_siblings_start_when_the_one_before_is_far_enough() -> None:
     for apart, ahead in ((TOGETHER, 0), (3, 3), (AFTER, 5)):
         watched = _Measured()
-        replay((RecordedProblem("p", (Recording("0", (1,) * 5), Recording("1", (1,) * 5))),), watched, 8, apart)
+        replay((RecordedProblem("p", (RecordedText("0", (1,) * 5), RecordedText("1", (1,) * 5))),), watched, 8, apart)
         started = watched.events.index(("start", "p#1"))
         assert watched.events[:started].count(("add", "p#0")) == ahead
         assert watched.events[-1] == ("end", "p")
@@ -130,7 +130,7 @@ def test_siblings_help_more_when_they_are_ahead() -> None:
 
 
 def test_an_empty_recording_takes_no_pass() -> None:
-    assert replay((RecordedProblem("p", (Recording("0", ()),)),), _ours(), 8).tokens_per_pass == 0.0
+    assert replay((RecordedProblem("p", (RecordedText("0", ()),)),), _ours(), 8).tokens_per_pass == 0.0
 
 
 @given(st.text())

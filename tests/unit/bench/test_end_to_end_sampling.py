@@ -18,8 +18,8 @@ from ssr.core.prompts import solving
 from ssr.core.types import NO_STRATEGY
 from ssr_bench.consensus.end_to_end.client import Answer
 from ssr_bench.consensus.end_to_end.counters import Counts, counted_since, read_counts
-from ssr_bench.consensus.end_to_end.figures import Figures, Sampled, compared
-from ssr_bench.consensus.end_to_end.method import Method, definitions, methods_of
+from ssr_bench.consensus.end_to_end.figures import DraftingFigures, Sampled, compared
+from ssr_bench.consensus.end_to_end.method import DraftingMethod, definitions, methods_of
 from ssr_bench.consensus.end_to_end.plan import EndToEndPlan
 from ssr_bench.consensus.end_to_end.replayed import Replay
 from ssr_bench.consensus.end_to_end.sampler import ServedSample, sampled, warmed_up
@@ -158,9 +158,9 @@ ssr_consensus_failures_total 2.0
 """
 
 
-def figures(name: str, counts: Counts, tokens: int, wall_s: float = 4.0) -> Figures:
+def figures(name: str, counts: Counts, tokens: int, wall_s: float = 4.0) -> DraftingFigures:
     seen = Sampled(samples=1, tokens=tokens, wall_s=wall_s, latency_s=Summary.of([1.0]))
-    return Figures.of(Method(name=name), "command", seen, counts)
+    return DraftingFigures.of(DraftingMethod(name=name), "command", seen, counts)
 
 
 def test_counters_are_summed_over_engines_and_reported_apart_by_position_and_source() -> None:
@@ -171,7 +171,7 @@ def test_counters_are_summed_over_engines_and_reported_apart_by_position_and_sou
     assert found.sources.keys() == {"own"}
     assert (found.sources["own"].drafted, found.sources["own"].accepted) == (10, 3)
     assert found.doubts == ("drafting failed in 2 steps; the server's log says why",)
-    assert Figures.model_validate(found.model_dump(mode="json")) == found
+    assert DraftingFigures.model_validate(found.model_dump(mode="json")) == found
 
 
 def test_passes_of_a_server_that_does_not_count_them() -> None:
@@ -249,8 +249,10 @@ def test_what_is_lossless_saves_passes_and_no_positions_of_the_model() -> None:
         }
     )
     taken = Sampled(samples=1, tokens=100, wall_s=1.0, latency_s=Summary.of([1.0]))
-    draft = Figures.of(Method(name="draft", speculation={"method": "draft_model"}), "", taken, counts)
+    draft = DraftingFigures.of(DraftingMethod(name="draft", speculation={"method": "draft_model"}), "", taken, counts)
     assert (draft.passes, draft.tokens_per_pass) == (40, 2.5)
     assert draft.positions_per_token == pytest.approx((40 + 200) / 100)
-    none = Figures.of(Method(name="none"), "", taken, Counter({("vllm:generation_tokens_total", ""): 100}))
+    none = DraftingFigures.of(
+        DraftingMethod(name="none"), "", taken, Counter({("vllm:generation_tokens_total", ""): 100})
+    )
     assert none.positions_per_token == 1.0

@@ -6,13 +6,13 @@ from dataclasses import asdict
 
 from ssr.orchestrator.equivalence.algebra import equivalent
 from ssr.orchestrator.equivalence.comparison.context import Context
-from ssr_bench.equivalence.pairs import Pair, pairs
+from ssr_bench.equivalence.pairs import AnswerPair, pairs
 
 PAIRS = 1_000
 MOST_SPLITS = PAIRS // 100
 
 
-def verdict(pair: Pair) -> bool:
+def verdict(pair: AnswerPair) -> bool:
     """As a worker gives it."""
     return equivalent({"a": pair.a, "b": pair.b, "context": asdict(Context.of(pair.problem))})
 

@@ -16,7 +16,7 @@ from ssr_bench.evaluation.calibration import (
     scored_paths,
     sweep,
 )
-from ssr_bench.evaluation.held_out import Outcome, folds_of, held_out
+from ssr_bench.evaluation.held_out import OptionOutcome, folds_of, held_out
 from ssr_bench.evaluation.plan import Cell
 from ssr_bench.evaluation.record import PathRecord, Record
 from ssr_bench.evaluation.results import CellResult, results_of
@@ -185,8 +185,8 @@ def test_folds_are_parts_of_the_problems_and_none_is_judged_by_its_own_choice() 
     assert folds_of(names[::-1]) == parts
     seen: list[tuple[frozenset[str], str]] = []
 
-    def outcomes(option: frozenset[str]) -> dict[str, Outcome]:
-        return {name: seen.append((option, name)) or Outcome((name not in option,), 1) for name in names}  # type: ignore[func-returns-value]
+    def outcomes(option: frozenset[str]) -> dict[str, OptionOutcome]:
+        return {name: seen.append((option, name)) or OptionOutcome((name not in option,), 1) for name in names}  # type: ignore[func-returns-value]
 
     found = held_out(names, lambda inside: frozenset(inside), outcomes)
     assert found is not None

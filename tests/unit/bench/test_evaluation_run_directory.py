@@ -14,10 +14,10 @@ from ssr.core.job import JobStatus
 from ssr.core.types import CallKind
 from ssr_bench.evaluation.plan import Plan
 from ssr_bench.evaluation.record import Record
-from ssr_bench.evaluation.run_directory import RECORDS, Origin, opened, read
+from ssr_bench.evaluation.run_directory import RECORDS, EvaluationOrigin, opened, read
 
 PLAN = plan_of((BASELINE, SSD))
-ORIGIN = Origin(run_id="first", command="ssr bench accuracy")
+ORIGIN = EvaluationOrigin(run_id="first", command="ssr bench accuracy")
 RUN = record(SSD, paths=[drafted(8.0, 2.5), path(step(0, call(CallKind.WRITE, 3, 4, cached=1)), index=1)], seed=2**62)
 
 
@@ -39,7 +39,7 @@ def test_what_is_recorded_is_read_back(tmp_path: Path) -> None:
 def test_going_on_knows_what_is_done(tmp_path: Path) -> None:
     lost = record(BASELINE, "p1", status=JobStatus.FAILED)
     append(tmp_path, RUN, lost)
-    with opened(tmp_path, PLAN, Origin(run_id="second")) as (records, origin):
+    with opened(tmp_path, PLAN, EvaluationOrigin(run_id="second")) as (records, origin):
         assert records.done == {RUN.key}
         assert origin == ORIGIN
         records.append(record(BASELINE, "p1"))

@@ -18,9 +18,9 @@ from ssr.core.run import Path as JobPath
 from ssr.core.run import Selected, StepCommitted
 from ssr.core.types import NO_STRATEGY, Call, CallKind, Options, PathStatus, Source, Step
 from ssr_bench.evaluation.dataset import Problem
-from ssr_bench.evaluation.plan import Plan, Wanted, make_plan
+from ssr_bench.evaluation.plan import Plan, WantedCells, make_plan
 from ssr_bench.evaluation.record import Record, Setting
-from ssr_bench.evaluation.run_directory import Evaluation, Origin, opened, read
+from ssr_bench.evaluation.run_directory import Evaluation, EvaluationOrigin, opened, read
 from ssr_bench.evaluation.runner import Sitting, run_plan
 
 GOLD = "987654321"
@@ -80,7 +80,7 @@ def done(problem: str, answer: str, status: JobStatus = JobStatus.ANSWERED, erro
 async def evaluated(folder: Path, server: Server, problems: list[Problem] = PROBLEMS, **changes: Any) -> Evaluation:
     reported: list[Record] = []
     plan = plan_of(problems, **changes)
-    with opened(folder, plan, Origin(run_id="r")) as (records, origin):
+    with opened(folder, plan, EvaluationOrigin(run_id="r")) as (records, origin):
         setting = Setting("d", concurrency=changes.pop("concurrency", 1), version="1")
         await run_plan(plan, problems, records, Sitting(server, Texts(), setting, origin.run_id, reported.append))
     return read(folder)
@@ -88,7 +88,7 @@ async def evaluated(folder: Path, server: Server, problems: list[Problem] = PROB
 
 def plan_of(problems: list[Problem], **changes: Any) -> Plan:
     changes.pop("concurrency", None)
-    return make_plan("d", problems, Wanted(("baseline", "ssr"), (3,)), timeout_s=60.0, **changes)
+    return make_plan("d", problems, WantedCells(("baseline", "ssr"), (3,)), timeout_s=60.0, **changes)
 
 
 async def test_every_run_is_recorded_with_all_it_took(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ssr_bench.evaluation.statistics import (
     Z95,
-    Estimate,
+    IntervalEstimate,
     auc,
     auc_estimate,
     effective_trials,
@@ -50,7 +50,7 @@ def test_wilsons_ends_are_where_the_share_is_just_not_surprising(trials: int, da
 
 
 def test_without_trials_all_is_possible() -> None:
-    assert wilson(0.0, 0) == Estimate(0.0, 0.0, 1.0)
+    assert wilson(0.0, 0) == IntervalEstimate(0.0, 0.0, 1.0)
 
 
 def test_repeats_that_always_agree_count_once() -> None:

@@ -17,24 +17,24 @@ from ssr.core.types import Mode, Options, PathStatus, Source, Step, Strategy, Wo
 from ssr_bench.evaluation.dataset import Problem
 from ssr_bench.evaluation.plan import PlannedRun
 from ssr_bench.evaluation.record import Record, Setting, StrategyRecord, record_of
-from ssr_bench.evaluation.run_directory import Origin, opened, read
-from ssr_bench.evaluation.system import ServedModel, SittingRecord, System, seated
+from ssr_bench.evaluation.run_directory import EvaluationOrigin, opened, read
+from ssr_bench.evaluation.system import MeasuredSystem, ServedModel, SittingRecord, seated
 from ssr_bench.evaluation.table import changed_grid, setting
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 TARGET = ServedModel(
     name="big", engine="vllm", engine_version="0.32", revision="abc", prompts="1111", scorer="judge", version="0.2.0"
 )
-SYSTEM = System(server="a:1", version="0.2.0", models={"draft": ServedModel(name="small"), "target": TARGET})
-ORIGIN = Origin(run_id="r")
+SYSTEM = MeasuredSystem(server="a:1", version="0.2.0", models={"draft": ServedModel(name="small"), "target": TARGET})
+ORIGIN = EvaluationOrigin(run_id="r")
 STRATEGY = Strategy("A", "Backwards", "Start at the end.", (WorkedExample("1+1", "\\boxed{2}"),))
 
 
-def sitting(system: System = SYSTEM, **more: Any) -> SittingRecord:
+def sitting(system: MeasuredSystem = SYSTEM, **more: Any) -> SittingRecord:
     return SittingRecord(began=BEGAN, system=system, **more)
 
 
-def changed(**fields: str) -> System:
+def changed(**fields: str) -> MeasuredSystem:
     return SYSTEM.model_copy(update={"models": {**SYSTEM.models, "target": TARGET.model_copy(update=fields)}})
 
 
@@ -43,9 +43,9 @@ def test_a_server_is_read() -> None:
     info = ServerInfo(
         "0.2.0", (), (), (), (), {"draft": "small", "target": "big"}, {}, {}, {"target": {**told, "version": "0.2.0"}}
     )
-    assert System.of(info, "a:1") == SYSTEM
+    assert MeasuredSystem.of(info, "a:1") == SYSTEM
     assert SYSTEM.scorer == "judge"
-    assert System().scorer == ""
+    assert MeasuredSystem().scorer == ""
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,9 @@ def test_a_server_is_read() -> None:
         (changed(prompts="2222"), "target prompts 1111 (now 2222)"),
     ],
 )
-def test_what_differs_is_named_and_refused_unless_asked_for(tmp_path: Path, other: System, difference: str) -> None:
+def test_what_differs_is_named_and_refused_unless_asked_for(
+    tmp_path: Path, other: MeasuredSystem, difference: str
+) -> None:
     assert SYSTEM.differences(other) == [difference]
     with opened(tmp_path, plan_of((BASELINE, SSD)), ORIGIN) as (records, _):
         assert records.sit(sitting()).number == 0
@@ -77,8 +79,8 @@ def test_what_differs_is_named_and_refused_unless_asked_for(tmp_path: Path, othe
 
 
 def test_the_same_system_and_one_that_reports_less_go_on(tmp_path: Path) -> None:
-    silent = System(models={"target": ServedModel(name="big")})
-    assert SYSTEM.differences(SYSTEM) == SYSTEM.differences(silent) == SYSTEM.differences(System()) == []
+    silent = MeasuredSystem(models={"target": ServedModel(name="big")})
+    assert SYSTEM.differences(SYSTEM) == SYSTEM.differences(silent) == SYSTEM.differences(MeasuredSystem()) == []
     with opened(tmp_path, plan_of((SSD,)), ORIGIN) as (records, _):
         records.sit(sitting())
         records.append(record(SSD))
@@ -87,7 +89,7 @@ def test_the_same_system_and_one_that_reports_less_go_on(tmp_path: Path) -> None
 
 
 def test_the_first_system_that_was_reported_counts() -> None:
-    seats = [seated(sitting(System()), [])]
+    seats = [seated(sitting(MeasuredSystem()), [])]
     seats.append(seated(sitting(), seats))
     seats.append(seated(sitting(changed(name="huge")), seats))
     assert [one.number for one in seats] == [0, 1, 2]

@@ -11,7 +11,7 @@ from engine_fakes import FakeEngine
 from ssr.core.errors import InvalidRequest
 from ssr.engines.base import Finish, Generation
 from ssr_bench.evaluation.dataset import Problem
-from ssr_bench.replay.recording import Recording, record
+from ssr_bench.replay.recording import RecordingPlan, record
 
 PROBLEMS = [Problem("a", "What is 3 + 4?", "7"), Problem("b", "What is 2 + 2?", "4")]
 
@@ -22,7 +22,7 @@ def engine(*answers: str) -> FakeEngine:
 
 
 async def test_samples_are_recorded_and_gone_on_with(tmp_path: Path) -> None:
-    file, plan, reports = tmp_path / "target.jsonl", Recording("s", 2, 1), list[int]()
+    file, plan, reports = tmp_path / "target.jsonl", RecordingPlan("s", 2, 1), list[int]()
     await record(engine("7", "8"), file, PROBLEMS[:1], plan, lambda: reports.append(1))
     file.write_bytes(file.read_bytes() + b'{"set": "s", "id"')  # killed while it wrote
     await record(engine("4", "4"), file, PROBLEMS, plan)
@@ -38,4 +38,4 @@ async def test_a_file_that_is_no_pool_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "target.jsonl"
     file.write_text('{"x": 1}\n')
     with pytest.raises(InvalidRequest, match="no pool of samples"):
-        await record(engine(), file, PROBLEMS, Recording("s", 1, 1))
+        await record(engine(), file, PROBLEMS, RecordingPlan("s", 1, 1))

@@ -1,8 +1,11 @@
-"""Files and classes that the documentation names are there, so that its drawings stay those of the code."""
+"""Files and classes that the documentation names are there, so that its drawings stay those of the code; a name is one
+class's."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections import Counter
 
 import pytest
 from docs_pages import ROOT, Page, pages
@@ -40,3 +43,17 @@ def test_classes_of_the_drawings_are_in_their_files() -> None:
             for part in name.split("."):
                 defined = re.compile(rf"^\s*(?:class|(?:async )?def) {part}\b", re.MULTILINE)
                 assert any(map(defined.search, texts)), f"{part} in {match.group(2)}"
+
+
+def test_a_class_has_its_name_to_itself() -> None:
+    """Who searches for one finds one; what is private to a module may be named as it likes."""
+    modules = [*(ROOT / "services").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
+    classes = [
+        node.name
+        for module in modules
+        if not {"v1", "externalscaler"} & set(module.parts)
+        for node in ast.parse(module.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert len(classes) > 300
+    assert [name for name, count in Counter(classes).items() if count > 1] == []

@@ -8,9 +8,9 @@ from contextlib import AbstractAsyncContextManager
 from ssr.core.errors import BadReply, TimedOut, Unavailable
 from ssr_bench.consensus.end_to_end.client import VllmClient, open_client
 from ssr_bench.consensus.end_to_end.counters import counted_since
-from ssr_bench.consensus.end_to_end.figures import Figures
+from ssr_bench.consensus.end_to_end.figures import DraftingFigures
 from ssr_bench.consensus.end_to_end.folder import Folder
-from ssr_bench.consensus.end_to_end.method import Method
+from ssr_bench.consensus.end_to_end.method import DraftingMethod
 from ssr_bench.consensus.end_to_end.plan import EndToEndPlan, Patience
 from ssr_bench.consensus.end_to_end.replayed import Replay
 from ssr_bench.consensus.end_to_end.sampler import ServedSample, sampled, warmed_up
@@ -18,7 +18,7 @@ from ssr_bench.consensus.end_to_end.server import command_of, started
 from ssr_bench.evaluation.dataset import Problem
 
 #: The server of a method, open for as long as it is measured.
-Serving = Callable[[Method], AbstractAsyncContextManager[VllmClient]]
+Serving = Callable[[DraftingMethod], AbstractAsyncContextManager[VllmClient]]
 #: Reports what is being done.
 ReportLine = Callable[[str], None]
 
@@ -37,7 +37,7 @@ def running(urls: Mapping[str, str], environment: Mapping[str, str], patience: P
 async def compare(
     plan: EndToEndPlan,
     problems: Sequence[Problem],
-    methods: Sequence[Method],
+    methods: Sequence[DraftingMethod],
     serving: Serving,
     folder: Folder,
     log: ReportLine,
@@ -61,7 +61,7 @@ async def compare(
 async def _measure(
     plan: EndToEndPlan,
     problems: Sequence[Problem],
-    method: Method,
+    method: DraftingMethod,
     serving: Serving,
     folder: Folder,
     log: ReportLine,
@@ -83,4 +83,4 @@ async def _measure(
         folder.begin(method)
         seen = await sampled(client, model, plan, problems, keep, replay)
         counts = counted_since(await client.counts_after(before, seen.tokens), before)
-        folder.finish(Figures.of(method, plan.serve or client.url, seen, counts), samples)
+        folder.finish(DraftingFigures.of(method, plan.serve or client.url, seen, counts), samples)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from ssr_bench.consensus.end_to_end import counters
 from ssr_bench.consensus.end_to_end.counters import Counts, by_label
-from ssr_bench.consensus.end_to_end.method import NONE, Method
+from ssr_bench.consensus.end_to_end.method import NONE, DraftingMethod
 from ssr_bench.statistics import Summary, share
 
 
@@ -41,7 +41,7 @@ class OfSource(BaseModel):
     accepted: int
 
 
-class Figures(BaseModel):
+class DraftingFigures(BaseModel):
     """`tokens` are those the server counted; a pass is one row of one forward pass, and yields one token or more.
 
     `drafts` are the passes with a draft, `accepted_at` the accepted tokens by their position in it. vLLM counts as
@@ -52,7 +52,7 @@ class Figures(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    method: Method
+    method: DraftingMethod
     server: str
     sampled: Sampled
     tokens: int
@@ -67,7 +67,7 @@ class Figures(BaseModel):
     draft_us: int | None = None
 
     @classmethod
-    def of(cls, method: Method, server: str, sampled: Sampled, counts: Counts) -> Self:
+    def of(cls, method: DraftingMethod, server: str, sampled: Sampled, counts: Counts) -> Self:
         """`counts` are what the server counted meanwhile."""
         tokens, accepted = counts[counters.TOKENS, ""], counts[counters.ACCEPTED, ""]
         observed = counts[counters.FIRST_PASSES, ""] + counts[counters.LATER_PASSES, ""]
@@ -197,7 +197,7 @@ class MethodComparison(BaseModel):
     predicted: dict[int, float] = {}
 
 
-def compared(rows: Sequence[Figures]) -> dict[str, MethodComparison]:
+def compared(rows: Sequence[DraftingFigures]) -> dict[str, MethodComparison]:
     """By method; empty where `none` was not measured."""
     none = next((row for row in rows if row.method.name == NONE), None)
     if none is None:
@@ -213,13 +213,13 @@ def compared(rows: Sequence[Figures]) -> dict[str, MethodComparison]:
     }
 
 
-def _split(row: Figures, none: Figures) -> PassMs | None:
+def _split(row: DraftingFigures, none: DraftingFigures) -> PassMs | None:
     if row.draft_ms is None or not none.steps:
         return None
     return PassMs(model=none.step_ms, verification=row.step_ms - none.step_ms - row.draft_ms, drafting=row.draft_ms)
 
 
-def _predicted(row: Figures, none: Figures) -> dict[int, float]:
+def _predicted(row: DraftingFigures, none: DraftingFigures) -> dict[int, float]:
     if row.draft_ms is None:
         return {}
     gain = share(row.tokens_per_pass, none.tokens_per_pass)

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ssr.core.errors import Conflict, InvalidRequest, SsrError
-from ssr_bench.consensus.end_to_end.figures import Figures
-from ssr_bench.consensus.end_to_end.method import Method
+from ssr_bench.consensus.end_to_end.figures import DraftingFigures
+from ssr_bench.consensus.end_to_end.method import DraftingMethod
 from ssr_bench.consensus.end_to_end.plan import EndToEndPlan
 from ssr_bench.consensus.end_to_end.sampler import ServedSample
 from ssr_bench.lock import lock
@@ -46,11 +46,11 @@ class Folder:
         os.close(self._descriptor)
 
     @property
-    def figures(self) -> tuple[Figures, ...]:
+    def figures(self) -> tuple[DraftingFigures, ...]:
         """Of the methods that were measured, in the order of measuring."""
         return tuple(self._figures.values())
 
-    def has(self, method: Method) -> bool:
+    def has(self, method: DraftingMethod) -> bool:
         """Whether the method was measured. Raises: Conflict when it was, and had other settings."""
         known = self._figures.get(method.name)
         if known is None:
@@ -62,21 +62,21 @@ class Folder:
             )
         return True
 
-    def log(self, method: Method) -> Path:
+    def log(self, method: DraftingMethod) -> Path:
         return self._path / f"server-{method.name}.log"
 
-    def samples(self, method: Method) -> Path:
+    def samples(self, method: DraftingMethod) -> Path:
         return self._path / f"samples-{method.name}.jsonl"
 
-    def begin(self, method: Method) -> None:
+    def begin(self, method: DraftingMethod) -> None:
         """What an interrupted measurement of the method left is thrown away."""
         self.samples(method).write_text("")
 
-    def keep(self, method: Method, sample: ServedSample) -> None:
+    def keep(self, method: DraftingMethod, sample: ServedSample) -> None:
         with self.samples(method).open("a", encoding="utf-8") as file:
             file.write(_line(sample))
 
-    def finish(self, figures: Figures, samples: list[ServedSample]) -> None:
+    def finish(self, figures: DraftingFigures, samples: list[ServedSample]) -> None:
         """The method is measured. Its samples, kept as they ended, are put in order: a replay starts them in theirs."""
         ordered = sorted(samples, key=lambda one: (one.place, one.index))
         write_whole(self.samples(figures.method), "".join(map(_line, ordered)))
@@ -84,12 +84,12 @@ class Folder:
         methods = [one.model_dump(mode="json") for one in self.figures]
         write_whole(self._path / FIGURES, json.dumps({"plan": self._plan, "methods": methods}, indent=2) + "\n")
 
-    def _read(self) -> list[Figures]:
+    def _read(self) -> list[DraftingFigures]:
         file = self._path / FIGURES
         try:
             kept: dict[str, Any] = json.loads(file.read_bytes())
             plan = {"replay": "", **kept["plan"]}  # those of before had none
-            methods = [Figures.model_validate(one) for one in kept["methods"]]
+            methods = [DraftingFigures.model_validate(one) for one in kept["methods"]]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, LookupError, TypeError, ValidationError) as error:
@@ -104,7 +104,7 @@ class Folder:
         return methods
 
 
-def _settings(method: Method) -> str:
+def _settings(method: DraftingMethod) -> str:
     return json.dumps({"speculation": method.speculation, **method.settings})
 
 

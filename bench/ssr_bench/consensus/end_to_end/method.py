@@ -23,7 +23,7 @@ _SETTING = "SSR_CONSENSUS_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
-class Method(BaseModel):
+class DraftingMethod(BaseModel):
     """`speculation` is what --speculative-config gets, None for nothing; `settings` are SSR_CONSENSUS_*, of ours only.
 
     Of a server that was not started here both are unknown, and `speculation` is None.
@@ -42,7 +42,7 @@ class Method(BaseModel):
 
 def methods_of(
     wanted: Sequence[str], max_draft: int, others: Mapping[str, dict[str, Any]], environment: Mapping[str, str]
-) -> tuple[Method, ...]:
+) -> tuple[DraftingMethod, ...]:
     """The known methods by name, all where no name is given; then `others`, which may define known ones anew.
 
     Raises: InvalidRequest naming the option, or the variable of `environment` that is no setting of ours.
@@ -87,9 +87,9 @@ def _known(max_draft: int) -> dict[str, dict[str, Any] | None]:
     }
 
 
-def _method(name: str, speculation: dict[str, Any] | None, ours: dict[str, str]) -> Method:
+def _method(name: str, speculation: dict[str, Any] | None, ours: dict[str, str]) -> DraftingMethod:
     own = speculation is not None and speculation.get("model") == _OURS  # whatever the way is called by this vLLM
-    return Method(name=name, speculation=speculation, settings=ours if own else {})
+    return DraftingMethod(name=name, speculation=speculation, settings=ours if own else {})
 
 
 def _object(name: str, text: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ssr.cli.stack.ports import LOOPBACK, free_port
 from ssr.consensus.bundle import bundle
 from ssr.core.errors import InvalidRequest, TimedOut, Unavailable
 from ssr_bench.consensus.end_to_end.client import VllmClient, open_client
-from ssr_bench.consensus.end_to_end.method import Method
+from ssr_bench.consensus.end_to_end.method import DraftingMethod
 from ssr_bench.consensus.end_to_end.plan import Patience
 
 _PORT = "{port}"
@@ -42,7 +42,7 @@ def command_of(serve: str) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def started(
-    words: tuple[str, ...], method: Method, environment: Mapping[str, str], log: Path, patience: Patience
+    words: tuple[str, ...], method: DraftingMethod, environment: Mapping[str, str], log: Path, patience: Patience
 ) -> AsyncIterator[VllmClient]:
     """A server that drafts by `method`, when it serves; it and all its processes have ended afterwards.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ssr_bench.consensus.end_to_end.figures import Figures, MethodComparison, compared
+from ssr_bench.consensus.end_to_end.figures import DraftingFigures, MethodComparison, compared
 from ssr_bench.consensus.tables import POSITIONS, plain_table, positions
 from ssr_bench.statistics import share
 
@@ -19,7 +19,7 @@ _LEGEND = (
 )
 
 
-def end_to_end_table(title: str, rows: Sequence[Figures]) -> RenderableType:
+def end_to_end_table(title: str, rows: Sequence[DraftingFigures]) -> RenderableType:
     """A row for each method, and what became of our drafts by their source."""
     columns = (
         *("tok/pass", "drafted", "length", "accepted", *positions(), "rows"),
@@ -35,7 +35,7 @@ def end_to_end_table(title: str, rows: Sequence[Figures]) -> RenderableType:
     return Group(*parts, Text(_LEGEND, "dim"))
 
 
-def _cells(row: Figures, speed: str) -> tuple[str, ...]:
+def _cells(row: DraftingFigures, speed: str) -> tuple[str, ...]:
     at = [f"{one:.0%}" for one in row.acceptance_at[:POSITIONS]] if row.drafts else []
     drafts = (f"{row.drafted_per_pass:.2f}", f"{row.mean_accepted:.2f}", f"{row.acceptance:.0%}")
     return (
@@ -67,7 +67,7 @@ def _passes(name: str, one: MethodComparison) -> list[str]:
     ]
 
 
-def _sources(row: Figures) -> str:
+def _sources(row: DraftingFigures) -> str:
     reported = (
         f"{name} {one.accepted:,} of {one.drafted:,} ({share(one.accepted, one.drafted):.0%})"
         for name, one in row.sources.items()

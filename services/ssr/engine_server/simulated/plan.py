@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ssr.engine_server.simulated.quantity import Equation, Operator, compute
+from ssr.engine_server.simulated.quantity import Calculation, Operator, compute
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class Operation:
     left: Operand
     right: Operand
 
-    def on(self, results: Sequence[Fraction]) -> Equation | None:
+    def on(self, results: Sequence[Fraction]) -> Calculation | None:
         """The calculation done rightly on the results stated so far; None where it has no readable result."""
         left, right = _value(self.left, results), _value(self.right, results)
         result = compute(self.operator, left, right)
-        return None if result is None else Equation(left, self.operator, right, result)
+        return None if result is None else Calculation(left, self.operator, right, result)
 
 
 @dataclass(frozen=True, slots=True)

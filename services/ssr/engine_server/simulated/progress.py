@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from ssr.core.answers import boxed
 from ssr.engine_server.simulated.plan import SolutionPlan
-from ssr.engine_server.simulated.quantity import Equation, equation_in
+from ssr.engine_server.simulated.quantity import Calculation, equation_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class PathProgress:
         """All calculations are done: what is left is the answer."""
         return len(self.results) >= len(self.plan.operations)
 
-    def next_equation(self) -> Equation | None:
+    def next_equation(self) -> Calculation | None:
         """The plan's next calculation, done rightly on the stated results; None after the last one.
 
         A path on wrong results may come to a division by zero or the like; it then carries on with the number it has.
@@ -36,7 +36,7 @@ class PathProgress:
         if equation is not None:
             return equation
         left = operation.left if isinstance(operation.left, Fraction) else self.results[operation.left.index]
-        return Equation(left, operation.operator, Fraction(1), left)
+        return Calculation(left, operation.operator, Fraction(1), left)
 
 
 def progress(plan: SolutionPlan, steps: Sequence[str], thought: Sequence[str] = ()) -> PathProgress:

@@ -32,7 +32,7 @@ class Operator(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Equation:
+class Calculation:
     """One calculation as a step states it; `result` need not be right."""
 
     left: Fraction
@@ -82,7 +82,7 @@ def parse_number(text: str) -> Fraction | None:
 
 
 @lru_cache(maxsize=4096)  # a path's steps are read again with each of its requests
-def equation_in(text: str) -> Equation | None:
+def equation_in(text: str) -> Calculation | None:
     """The last calculation that the text states."""
     found = None
     for found in _EQUATION.finditer(text):  # noqa: B007 - the last one is wanted
@@ -93,7 +93,7 @@ def equation_in(text: str) -> Equation | None:
     result = parse_number(found["result"])
     if left is None or right is None or result is None:
         return None
-    return Equation(left, Operator(found["operator"]), right, result)
+    return Calculation(left, Operator(found["operator"]), right, result)
 
 
 def _operand(value: Fraction) -> str:

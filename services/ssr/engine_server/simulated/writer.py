@@ -10,7 +10,7 @@ from ssr.core.steps import is_repeated
 from ssr.engine_server.simulated import wording
 from ssr.engine_server.simulated.dice import Dice, suitability
 from ssr.engine_server.simulated.progress import PathProgress, progress
-from ssr.engine_server.simulated.quantity import Equation, Operator, compute, format_number
+from ssr.engine_server.simulated.quantity import Calculation, Operator, compute, format_number
 from ssr.engine_server.simulated.reader import Solving
 from ssr.engine_server.simulated.script import plan_of
 from ssr.engine_server.simulated.settings import Quality
@@ -76,7 +76,7 @@ def _worded(equation: str, path: Solving, state: PathProgress, dice: Dice) -> st
     return wording.numbered_calculation(equation, len(state.results) + 1) if is_repeated(text, path.all_steps) else text
 
 
-def _mistaken(equation: Equation, path: Solving, state: PathProgress, dice: Dice) -> Equation:
+def _mistaken(equation: Calculation, path: Solving, state: PathProgress, dice: Dice) -> Calculation:
     """The same calculation with a wrong result near the right one, or that of another operation.
 
     Which mistake is likely depends on the calculation alone, so that paths make the same one.
@@ -89,7 +89,7 @@ def _mistaken(equation: Equation, path: Solving, state: PathProgress, dice: Dice
     first = Dice("mistake", path.problem, len(state.results), equation).below("likeliest", len(near))
     ordered = near[first:] + near[:first]
     result = dice.weighted("mistake", ordered, _MISTAKE_WEIGHTS[: len(ordered)])
-    return Equation(equation.left, equation.operator, equation.right, result)
+    return Calculation(equation.left, equation.operator, equation.right, result)
 
 
 def _blemished(path: Solving, dice: Dice) -> WrittenStep:

@@ -8,7 +8,7 @@ from grpc import aio
 
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_labels, check_tenant
-from ssr.orchestrator.queue.listing import ALL_SHOWN, Shown, Wanted
+from ssr.orchestrator.queue.listing import ALL_SHOWN, JobFilter, Shown
 from ssr.runtime.rpc.job_wire import asked_status
 from ssr.runtime.rpc.tenant import CALLER, tenant_of
 from ssr.v1 import reasoning_pb2
@@ -34,13 +34,13 @@ class Visibility:
         return Shown(tenant_of(context), below=False) if self._apart else Shown(caller.name)
 
 
-def wanted_of(request: reasoning_pb2.ListRequest, shown: Shown) -> Wanted:
+def wanted_of(request: reasoning_pb2.ListRequest, shown: Shown) -> JobFilter:
     """Raises: InvalidRequest naming the filter that is wrong."""
     if request.tenant:
         check_tenant(request.tenant)
     own = {key: value for key, value in request.labels.items() if key == "ssr/batch"}
     check_labels({key: value for key, value in request.labels.items() if key not in own})
-    return Wanted(
+    return JobFilter(
         shown,
         request.tenant,
         frozenset(map(asked_status, request.statuses)),

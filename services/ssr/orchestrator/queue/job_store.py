@@ -14,7 +14,7 @@ from ssr.core.types import PathStatus
 from ssr.orchestrator.queue.followers import Followers
 from ssr.orchestrator.queue.identifiers import no_job
 from ssr.orchestrator.queue.keys import WAKEUPS, JobKeys
-from ssr.orchestrator.queue.listing import EVERYTHING, JobListing, Place, Shown, Wanted
+from ssr.orchestrator.queue.listing import EVERYTHING, JobFilter, JobListing, Place, Shown
 from ssr.orchestrator.queue.stored_job import fingerprint_of, folded, payload_of, stored_event, stored_job
 from ssr.orchestrator.queue.wakeups import Wakeups
 from ssr.runtime.redis.client import RedisClient, Script
@@ -318,7 +318,7 @@ class JobStore:
             raise no_job(job_id)
 
     async def page(
-        self, limit: int, before: Place | None, wanted: Wanted = EVERYTHING
+        self, limit: int, before: Place | None, wanted: JobFilter = EVERYTHING
     ) -> tuple[list[Job], Place | None]:
         """Jobs without paths as `JobListing.page` finds them; and where the next page begins, if any."""
         found, following = await self._listing.page(limit, before, wanted)

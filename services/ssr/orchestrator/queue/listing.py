@@ -44,7 +44,7 @@ ALL_SHOWN = Shown()
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class JobFilter:
     """Which jobs a list is to have: of a tenant ("": all that are shown), with any of the statuses (none: any), with
     all of the labels, created at `from_ms` or later and before `before_ms` (None: at any time).
     """
@@ -67,7 +67,7 @@ class Wanted:
         return bool(self.statuses) and self.statuses <= _UNFINISHED
 
 
-EVERYTHING = Wanted()
+EVERYTHING = JobFilter()
 
 
 def place_of(token: str) -> Place | None:
@@ -97,7 +97,7 @@ class JobListing:
         self._list = Script(redis, "orchestrator/queue/scripts/queue/list")
 
     async def page(
-        self, limit: int, before: Place | None, wanted: Wanted
+        self, limit: int, before: Place | None, wanted: JobFilter
     ) -> tuple[list[tuple[str, Meta]], Place | None]:
         """Up to `limit` jobs with their fields, newest first, from behind `before`; and where to go on, if anywhere.
 
@@ -115,7 +115,7 @@ class JobListing:
                 return jobs, place if more else None
 
     async def _find(
-        self, limit: int, place: Place | None, wanted: Wanted
+        self, limit: int, place: Place | None, wanted: JobFilter
     ) -> tuple[list[tuple[str, Meta]], Place | None, bool]:
         """Jobs that may be wanted, with their fields (none: gone); the last place looked at; whether there is more."""
         shown, at_once = wanted.shown, not isinstance(self._redis, ClusterClient)

@@ -30,7 +30,7 @@ QUEUE = "queue"
 _RECONNECT_S = 0.5
 
 
-class Waiting(Protocol):
+class Wakeable(Protocol):
     """Who is woken: an `asyncio.Event`, as a rule."""
 
     def set(self) -> None: ...
@@ -41,7 +41,7 @@ class Wakeups:
 
     def __init__(self) -> None:
         # By the message as it comes, so that one that nobody here waits for costs a look-up and no more.
-        self._waiting: dict[bytes, set[Waiting]] = {}
+        self._waiting: dict[bytes, set[Wakeable]] = {}
         self._expected: dict[bytes, int] = {}
 
     @contextmanager
@@ -52,7 +52,7 @@ class Wakeups:
             yield event
 
     @contextmanager
-    def telling(self, what: str, job_id: str, waiting: Waiting) -> Iterator[None]:
+    def telling(self, what: str, job_id: str, waiting: Wakeable) -> Iterator[None]:
         """`waiting` is set at every wake-up `what` of the job while the block runs."""
         wakeup = _message(what, job_id)
         self._waiting.setdefault(wakeup, set()).add(waiting)

@@ -25,7 +25,7 @@ Reply = TypeVar("Reply", covariant=True)
 Metadata = tuple[tuple[str, str], ...] | None
 
 
-class Method(Protocol[Request, Reply]):
+class RemoteMethod(Protocol[Request, Reply]):
     """A method of a service: gRPC's own for one reply, or one that reads the next reply of a stream."""
 
     def __call__(self, request: Request, *, timeout: float, metadata: Metadata) -> Awaitable[Reply]:
@@ -64,7 +64,7 @@ class Peer:
     async def call(
         self,
         stage: Stage,
-        method: Method[Request, Reply],
+        method: RemoteMethod[Request, Reply],
         request: Request,
         job_id: str = "",
     ) -> Reply:
@@ -86,7 +86,7 @@ class Peer:
     async def _retrying(
         self,
         stage: Stage,
-        method: Method[Request, Reply],
+        method: RemoteMethod[Request, Reply],
         request: Request,
         deadline: float,
         job_id: str,

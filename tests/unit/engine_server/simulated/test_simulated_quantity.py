@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr.engine_server.simulated.quantity import Equation, Operator, compute, equation_in, format_number, parse_number
+from ssr.engine_server.simulated.quantity import (
+    Calculation,
+    Operator,
+    compute,
+    equation_in,
+    format_number,
+    parse_number,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +39,7 @@ def test_numbers_are_read_back(value: Fraction) -> None:
 
 @given(st.fractions(max_denominator=50), st.sampled_from(Operator), st.fractions(max_denominator=50), st.fractions())
 def test_equations_are_read_back_from_sentences(a: Fraction, op: Operator, b: Fraction, c: Fraction) -> None:
-    equation = Equation(a, op, b, c)
+    equation = Calculation(a, op, b, c)
     assert equation_in(f"So we see that {equation}.") == equation
 
 

@@ -44,7 +44,7 @@ def _terms(tree: Expression) -> int:
         return ENDLESS
     if not any(bound.names for bound in bounds):
         try:
-            at = Evaluation(Arithmetic(_BOUND_BITS), {})
+            at = PointEvaluation(Arithmetic(_BOUND_BITS), {})
             low, high = (_integer(at.value(bound)) for bound in bounds)
         except (Undefined, OutOfReach):
             return ENDLESS
@@ -59,7 +59,7 @@ def _linear(bound: Expression) -> bool:
     return bound.op in ("num", "var") or (bound.op in ("+", "neg") and all(map(_linear, bound.args)))
 
 
-class Evaluation:
+class PointEvaluation:
     r"""Values at one point: every variable has a number. `log_base` is what a `\log` without a base means."""
 
     def __init__(self, arithmetic: Arithmetic, point: Mapping[str, Fraction], log_base: int | None = None) -> None:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cache
 
 from ssr.orchestrator.equivalence.comparison.ball import Arithmetic, Number, OutOfReach, Undefined
-from ssr.orchestrator.equivalence.comparison.evaluation import Evaluation
+from ssr.orchestrator.equivalence.comparison.evaluation import PointEvaluation
 from ssr.orchestrator.equivalence.reading.expression import Expression
 
 #: Bits of the first look, which finds most differences, and of the one that takes for equal.
@@ -54,7 +54,7 @@ def proportional(a: Expression, b: Expression, *, positive: bool = False) -> boo
     ratios: list[Number] = []
     of = _arithmetic(_BITS[1])
     for point in _points(a.names | b.names):
-        at = Evaluation(of, point)
+        at = PointEvaluation(of, point)
         try:
             x, y = at.value(a), at.value(b)
             zero = [not of.differ(value, Fraction(0)) for value in (x, y)]
@@ -82,7 +82,7 @@ def real_value(tree: Expression) -> float | None:
         return None
     of = _arithmetic(_ROUGH_BITS)
     try:
-        value = of.ball(Evaluation(of, {}).value(tree))
+        value = of.ball(PointEvaluation(of, {}).value(tree))
         return float(of.mp.re(value.value)) if of.is_real(value) else None
     except (Undefined, OutOfReach, OverflowError):
         return None
@@ -93,7 +93,7 @@ def exact_value(tree: Expression) -> Fraction | None:
     if tree.names:
         return None
     try:
-        value = Evaluation(_arithmetic(_ROUGH_BITS), {}).value(tree)
+        value = PointEvaluation(_arithmetic(_ROUGH_BITS), {}).value(tree)
     except (Undefined, OutOfReach):
         return None
     return value if isinstance(value, Fraction) else None
@@ -121,7 +121,7 @@ def _same_at(a: Expression, b: Expression, point: Point, log_base: int | None) -
     """Whether they are the same there; None where one has no value, or no real one while they differ."""
     for bits in _BITS:
         of = _arithmetic(bits)
-        at = Evaluation(of, point, log_base)
+        at = PointEvaluation(of, point, log_base)
         x, y = _value(at, a), _value(at, b)
         if isinstance(x, str) or isinstance(y, str):
             return None if point and "undefined" in (x, y) else False
@@ -139,7 +139,7 @@ def _arithmetic(bits: int) -> Arithmetic:
     return Arithmetic(bits)
 
 
-def _value(at: Evaluation, tree: Expression) -> Number | str:
+def _value(at: PointEvaluation, tree: Expression) -> Number | str:
     try:
         return at.value(tree)
     except Undefined:
