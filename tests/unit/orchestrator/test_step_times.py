@@ -23,7 +23,7 @@ async def test_a_step_counts_from_the_one_before_and_a_reserve_from_when_it_begi
     def committed(mode: Mode, decision: StepCommitted, took_s: float) -> None:
         seconds.append((decision.path, decision.step.index, took_s))
 
-    steps = SimpleNamespace(committed=committed, selected=lambda _: None)
+    steps = SimpleNamespace(committed=committed, selected=lambda _: None, ended=lambda _: None)
     watch: Any = SimpleNamespace(steps=steps, jobs=SimpleNamespace(first_step=lambda mode, age_s: None))
     journal = RecordedJournal(MemoryJournal(), watch, Options(paths=3, reserve=1), Priority.BATCH, lambda: 0.0)
     for clock[0], decision in (
