@@ -104,9 +104,9 @@ def _past(record: Record, path: PathRecord, pools: Mapping[str, StrategySet], al
 def _strategy(record: Record, path: PathRecord, pools: Mapping[str, StrategySet]) -> Strategy:
     if not path.strategy:
         return NO_STRATEGY
-    for told in record.strategies:
-        if told.code == path.strategy:
-            return Strategy(told.code, told.name, told.hint, told.examples)
+    for used in record.strategies:
+        if used.code == path.strategy:
+            return Strategy(used.code, used.name, used.hint, used.examples)
     pool = record.options.strategy_set if record.options else ""
     for strategy in pools.get(pool, ()):
         if strategy.code == path.strategy:

@@ -145,11 +145,11 @@ def _measured(one: CellResult, results: Sequence[CellResult]) -> _Option:
     for record in one.records:
         groups.setdefault(record.problem_id, []).append(record)
     outcomes = {problem: _outcome(group, base) for problem, group in groups.items()}
-    told: dict[str, str] = {"mode": str(one.cell.mode)}
+    options: dict[str, str] = {"mode": str(one.cell.mode)}
     if not one.cell.mode.single_path:
         rule = one.records[0].options.stop_rule if one.records[0].options else one.cell.stop_rule
-        told |= {"paths": str(one.paths)} | ({"stop-rule": str(rule)} if rule else {})
-    return _Option(one.label, one.threshold, scorer_of(one.records[0]), outcomes, tuple(told.items()))
+        options |= {"paths": str(one.paths)} | ({"stop-rule": str(rule)} if rule else {})
+    return _Option(one.label, one.threshold, scorer_of(one.records[0]), outcomes, tuple(options.items()))
 
 
 def _outcome(group: Sequence[Record], base: Mapping[tuple[str, int], Record]) -> OptionOutcome:

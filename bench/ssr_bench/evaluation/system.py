@@ -45,7 +45,7 @@ class MeasuredSystem(_Model):
 
     @classmethod
     def of(cls, info: ServerInfo, server: str) -> Self:
-        """As a server tells it."""
+        """As a server reports it."""
         models = {role: ServedModel(name=name, **info.provenance.get(role, {})) for role, name in info.models.items()}
         return cls(server=server, version=info.version, models=models)
 
@@ -75,7 +75,7 @@ class MeasuredSystem(_Model):
 
 
 async def reported_system(client: AsyncClient, server: str) -> MeasuredSystem:
-    """What the client's server tells; an old one tells nothing. Raises: the client's other errors."""
+    """What the client's server reports; an old one reports nothing. Raises: the client's other errors."""
     try:
         return MeasuredSystem.of(await client.server_info(), server)
     except (BadReply, CapabilityMissing):

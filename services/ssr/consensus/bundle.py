@@ -19,7 +19,7 @@ from zipfile import ZipFile
 
 import ssr
 
-_FILES = ("__init__.py", "core/__init__.py", "core/errors.py", "consensus/*.py")
+_FILES = ("__init__.py", "core/__init__.py", "core/allowance.py", "core/errors.py", "consensus/*.py")
 _NATIVE = "ssr_consensus_native"
 _METADATA = {
     "METADATA": "Metadata-Version: 2.1\nName: ssr-consensus\nVersion: {version}\n",

@@ -23,7 +23,7 @@ _FULL = ("length", "max_tokens", "max_length", "model_length")
 _GIVEN_UP = ("abort", "aborted", "cancelled", "error", "timeout")
 #: What SGLang gives as the stop text when the model's numbers are broken.
 _NOT_A_NUMBER = "NaN happened"
-#: What vLLM calls a token where it is asked not to tell its text.
+#: What vLLM calls a token where its text is not asked for.
 _TOKEN_ID = re.compile(r"token_id:(\d+)")
 #: Events of a stream without a token: the usage, say.
 _MORE_EVENTS = 64

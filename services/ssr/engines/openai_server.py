@@ -22,7 +22,7 @@ from ssr.engines.openai_requests import Fields, ServerKind, kind_of
 
 _PATH = "/v1/completions"
 _ABORT_S = 2.0
-#: Tokens of a context whose server does not tell them.
+#: Tokens of a context whose server does not report them.
 _NO_BOUND = 2**31 - 1
 #: Where a server of each kind reports its version, for at most so long and so many characters of it.
 _VERSION = {

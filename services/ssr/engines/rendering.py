@@ -150,7 +150,7 @@ class PromptRenderer:
         folded = fold_system(marked)
         if refusal and folded == tuple(marked):
             raise refusal
-        # Contents in a folded dialogue are told apart by their places again.
+        # Contents in a folded dialogue are distinguished by their places again.
         marked = [replace(message, content=f"[[turn {i}]]") for i, message in enumerate(folded)]
         return replace(await self._framed(marked), folded=True)
 
@@ -159,7 +159,7 @@ class PromptRenderer:
         if _CHANNELS.fullmatch(rendered, max(0, rendered.rfind("<|start|>"))):
             raise CapabilityMissing(
                 "this model's turns have channels (harmony, the format of gpt-oss), which are not supported: servers "
-                "leave their headers out of the text, so thinking and answer cannot be told apart"
+                "leave their headers out of the text, so thinking and answer cannot be parted"
             )
         pieces = []
         for message in marked:

@@ -121,7 +121,7 @@ class Generating:
             await response.prepare(http)
             await self._send_tokens(response, body, received)
         except ConnectionError:
-            # The client is gone: there is nobody to tell.
+            # The client is gone: nobody reads it.
             self._metrics.failure("disconnected")
         except Exception as error:
             await _send(response, self.failed(error).body())

@@ -77,7 +77,7 @@ def equivalent(
 ) -> bool:
     """Whether the answers `a` and `b` of a question are the same; `context` has the fields of a `Context`.
 
-    `at` is told what is computed from then on: "a" or "b" alone, or both ("="). `found` gets what was computed of each.
+    `at` gets what is computed from then on: "a" or "b" alone, or both ("="). `found` gets what was computed of each.
     """
     context = Context(**question.get("context", {}))
     a, b, names = question["a"], question["b"], iter("ab")

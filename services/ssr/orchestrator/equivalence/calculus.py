@@ -77,7 +77,7 @@ def _symbolic(tree: Expression) -> Any:
     }
     function = arithmetic.get(tree.op) or getattr(sympy, _NAMES.get(tree.op, ""), None)
     if function is None:
-        raise NotComputed(f"sympy is not told {tree.op}")
+        raise NotComputed(f"{tree.op} is not handed to sympy")
     return function(*arguments)
 
 

@@ -48,11 +48,11 @@ class Wakeups:
     def of(self, what: str, job_id: str) -> Iterator[asyncio.Event]:
         """An event that is set at every wake-up `what` of the job while the block runs; the caller clears it."""
         event = asyncio.Event()
-        with self.telling(what, job_id, event):
+        with self.waking(what, job_id, event):
             yield event
 
     @contextmanager
-    def telling(self, what: str, job_id: str, waiting: Wakeable) -> Iterator[None]:
+    def waking(self, what: str, job_id: str, waiting: Wakeable) -> Iterator[None]:
         """`waiting` is set at every wake-up `what` of the job while the block runs."""
         wakeup = _message(what, job_id)
         self._waiting.setdefault(wakeup, set()).add(waiting)
