@@ -25,7 +25,7 @@ class Vllm032(Vllm020):
     def config(self, vllm_config: Any) -> EngineConfig:
         """What its configuration says.
 
-        The runner does not report to such a proposer how many tokens are scheduled where that depends on the batch (since
+        The runner does not report to such a proposer how many tokens are scheduled where the batch decides (since
         0.32), so the schedule is read here; a size between two ranges has the tokens of the one before.
         """
         schedule = getattr(vllm_config.speculative_config, "num_speculative_tokens_per_batch_size", None) or ()
