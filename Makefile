@@ -26,11 +26,14 @@ demo: setup ## Fetch the models, start everything, solve three problems, stop ev
 # A file's tests in one process: they share what is started or rendered once. Two, for two cores: with four, tests that
 # start whole stacks starve each other.
 PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
-.PHONY: fuzz test test-unit test-chart test-integration test-faults lint type imports proto-check proto format clean
-test: test-unit test-chart test-integration ## Install what the tests need and run all of them
+.PHONY: fuzz test test-unit test-bench test-chart test-integration test-faults lint type imports proto-check proto format clean
+test: test-unit test-bench test-chart test-integration ## Install what the tests need and run all of them
 
-test-unit: $(VENV)/.ready-dev ## The inner loop: what needs no server (under a minute on two cores)
+test-unit: $(VENV)/.ready-dev ## The inner loop: what needs no server (about a minute on two cores)
 	$(PYTEST) tests/unit
+
+test-bench: $(VENV)/.ready-dev ## What measures: statistics, figures, replays, days in virtual time
+	$(PYTEST) tests/bench
 
 test-chart: $(VENV)/.ready-dev ## The chart by the real Helm engine, Kubernetes' schemas and promtool
 	$(PYTEST) tests/chart

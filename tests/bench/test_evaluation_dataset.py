@@ -11,7 +11,7 @@ import pytest
 from ssr.core.errors import InvalidRequest
 from ssr_bench.evaluation.dataset import Problem, fingerprint, problem_of, read_problems, selected
 
-SHARED = Path(__file__).parents[3].parent / "shared" / "data"
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 GOOD = {"id": "a", "problem": "What is 6 x 7?", "answer": 42}
 
 
