@@ -23,6 +23,7 @@ from ssr.orchestrator.queue.job_store import LATE, LEFT, Clock, JobStore, Made, 
 from ssr.orchestrator.queue.rates import Rates
 from ssr.orchestrator.queue.stored_job import fingerprint_of
 from ssr.orchestrator.workload import WorkloadEstimate
+from ssr.runtime.process.failures import single_error
 from ssr.runtime.rpc.job_wire import PRIORITY
 from ssr.runtime.telemetry.tracing import current_span
 from ssr.v1 import reasoning_pb2
@@ -255,14 +256,8 @@ async def each(items: Sequence[Item], work: Callable[[Item], Awaitable[None]]) -
         async with asyncio.TaskGroup() as group:
             for item in items:
                 group.create_task(one(item))
-    except* SsrError as errors:
-        first: BaseException = errors
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        error = first
-    else:
-        return
-    raise error
+    except BaseExceptionGroup as errors:
+        raise single_error(errors) from None
 
 
 def job_id_of(tenant: str, idempotency_key: str, attempt: int = 0) -> str:
