@@ -266,11 +266,8 @@ def solve(
         target = destination_of(wanted_server(ctx, server, named.stack), named.stack)
         options = checked_options({name: value for name, value in given.items() if value is not None}, target)
         _check_timeout(timeout)
-        who = (
-            _checked_priority(priority),
-            flags.checked(),
-        )
-        question = AskedQuestion(read_problem(problem, file), options, target, timeout, *who)
+        checked = _checked_priority(priority), flags.checked()
+        question = AskedQuestion(read_problem(problem, file), options, target, timeout, *checked)
     run(_solve(question, json_output), interrupted="interrupted: the job was cancelled")
 
 

@@ -72,16 +72,16 @@ class Wakeups:
         """Wake them now, and for all that is expected."""
         wakeup = _message(what, job_id)
         self._expected.pop(wakeup, None)
-        self._tell(wakeup)
+        self._wake(wakeup)
 
     def heard(self, wakeup: bytes) -> None:
         """A wake-up came, as "<what> <job id>"."""
         if (expected := self._expected.pop(wakeup, 0)) > 1:
             self._expected[wakeup] = expected - 1
         if not expected:
-            self._tell(wakeup)
+            self._wake(wakeup)
 
-    def _tell(self, wakeup: bytes) -> None:
+    def _wake(self, wakeup: bytes) -> None:
         for waiting in self._waiting.get(wakeup, ()):
             waiting.set()
 

@@ -67,7 +67,7 @@ class RemoteSelector:
     def __init__(
         self, stub: selection_pb2_grpc.SelectionServiceAsyncStub, peer: Peer, behalf: OnBehalf = ANYBODY
     ) -> None:
-        self._stub, self._peer, self._behalf = stub, peer, behalf
+        self._stub, self._peer, self._behalf = stub, peer, asdict(behalf)
 
     def on_behalf(self, behalf: OnBehalf) -> RemoteSelector:
         return RemoteSelector(self._stub, self._peer, behalf)
@@ -80,7 +80,7 @@ class RemoteSelector:
             count=options.paths,
             selection=options.selection,
             domain=options.domain,
-            **asdict(self._behalf),
+            **self._behalf,
         )
         with self._peer.span(Stage.SELECT, job_id):
             reply = await self._peer.call(Stage.SELECT, self._stub.Select, request, job_id)
@@ -103,7 +103,7 @@ class RemoteDrafter:
         behalf: OnBehalf = ANYBODY,
         streaming: Streaming | None = None,
     ) -> None:
-        self._stub, self._peer, self._behalf = stub, peer, behalf
+        self._stub, self._peer, self._behalf = stub, peer, asdict(behalf)
         self._streaming = streaming or Streaming()
         self._steps = RemoteSteps(peer, Stage.DRAFT, stub.Draft, stub.DraftSteps, self._request, self._streaming)
 
@@ -115,7 +115,7 @@ class RemoteDrafter:
 
     def _request(self, context: PathContext, options: Options, most: int) -> drafting_pb2.DraftRequest:
         return drafting_pb2.DraftRequest(
-            context=context_to_wire(context, **asdict(self._behalf)),
+            context=context_to_wire(context, **self._behalf),
             sampling=sampling_to_wire(options),
             max_tokens=options.max_step_tokens,
             max_path_tokens=options.max_path_tokens,
@@ -137,7 +137,7 @@ class RemoteVerifier:
         behalf: OnBehalf = ANYBODY,
         streaming: Streaming | None = None,
     ) -> None:
-        self._stub, self._peer, self._behalf = stub, peer, behalf
+        self._stub, self._peer, self._behalf = stub, peer, asdict(behalf)
         self._streaming = streaming or Streaming()
         self._steps = RemoteSteps(peer, Stage.WRITE, stub.Write, stub.WriteSteps, self._request, self._streaming)
 
@@ -146,7 +146,7 @@ class RemoteVerifier:
 
     async def verify(self, context: PathContext, step: Step, options: Options, rejected: OnRejected) -> Verdict:
         request = verification_pb2.VerifyRequest(
-            context=context_to_wire(context, **asdict(self._behalf)),
+            context=context_to_wire(context, **self._behalf),
             step=step_to_wire(step),
             threshold=options.threshold,
             scorer=options.scorer,
@@ -178,7 +178,7 @@ class RemoteVerifier:
 
     def _request(self, context: PathContext, options: Options, most: int) -> verification_pb2.WriteRequest:
         return verification_pb2.WriteRequest(
-            context=context_to_wire(context, **asdict(self._behalf)),
+            context=context_to_wire(context, **self._behalf),
             sampling=sampling_to_wire(options),
             max_tokens=options.max_step_tokens,
             max_path_tokens=options.max_path_tokens,
