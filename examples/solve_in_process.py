@@ -10,8 +10,9 @@ import asyncio
 import sys
 
 from ssr.core.journal import MemoryJournal
+from ssr.core.outcome import Outcome
 from ssr.core.presets import preset_options
-from ssr.core.solve import Outcome, solve
+from ssr.core.solve import solve
 from ssr.core.stages import Stages
 from ssr.core.types import CallKind, Options, Source
 from ssr.engines.author import Author

@@ -12,21 +12,8 @@ from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_within
 from ssr.core.path_stream import StepByStep
-from ssr.core.stages import Stages
-from ssr.core.types import (
-    MAX_SCORE,
-    Call,
-    CallKind,
-    OnRejected,
-    Options,
-    PathContext,
-    Selection,
-    Source,
-    Step,
-    Strategy,
-    Verdict,
-    Written,
-)
+from ssr.core.stages import OnRejected, Selection, Stages, Verdict, Written
+from ssr.core.types import MAX_SCORE, Call, CallKind, Options, PathContext, Source, Step, Strategy
 
 STEP_TOKENS = 60
 

@@ -18,7 +18,8 @@ from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Queued, Sta
 from ssr.core.run import PathEnded, Run, Selected, StepCommitted
 from ssr.core.types import Call, CallKind, Mode, Options, PathStatus, Source, Step, Strategy
 from ssr.core.vote import Vote
-from ssr.runtime.rpc.job_wire import event_to_wire, job_to_wire
+from ssr.runtime.rpc.event_wire import event_to_wire
+from ssr.runtime.rpc.job_wire import job_to_wire
 from ssr.runtime.rpc.server import Servicer, running_server
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
 

@@ -25,7 +25,8 @@ from ssr.engine_server.simulated.routes import add_simulated_routes
 from ssr.engine_server.simulated.settings import Latency, Quality, SimulatedSettings
 from ssr.engines.settings import EngineSettings
 from ssr.orchestrator.service import running_orchestrator
-from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.runtime.rpc.event_wire import event_from_wire
+from ssr.runtime.rpc.job_wire import job_from_wire
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
 from ssr.verifier.servicer import running_verifier

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tree_models import TOKENS, TreeModels, run
 
-from ssr.core.stages import Stages
-from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule, Written
+from ssr.core.stages import Stages, Written
+from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule
 from ssr.domains.code.program import extract, parted, passes, same_behaviour
 from ssr.domains.code.sandbox import run_tests
 from ssr.orchestrator.run.domain_stages import for_domain

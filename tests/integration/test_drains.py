@@ -20,7 +20,7 @@ from ssr.engine_server.simulated.backend import SimulatedBackend
 from ssr.engine_server.simulated.faults import FaultPlan
 from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
 from ssr.engines.settings import EngineSettings
-from ssr.runtime.rpc.wire import step_to_wire
+from ssr.runtime.rpc.step_wire import step_to_wire
 from ssr.selector.servicer import running_selector
 from ssr.selector.settings import SelectorSettings
 from ssr.v1 import (

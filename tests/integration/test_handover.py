@@ -20,7 +20,8 @@ from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.keys import GROUP, UNFINISHED, JobKeys, stream
 from ssr.orchestrator.service import running_orchestrator
-from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire, request_from_wire
+from ssr.runtime.rpc.event_wire import event_from_wire
+from ssr.runtime.rpc.job_wire import job_from_wire, request_from_wire
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
 

@@ -20,7 +20,8 @@ from ssr.engine_server.simulated.script import truth
 from ssr.orchestrator.queue.keys import GROUP, UNFINISHED
 from ssr.orchestrator.queue.keys import stream as queue_stream
 from ssr.orchestrator.service import running_orchestrator
-from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.runtime.rpc.event_wire import event_from_wire
+from ssr.runtime.rpc.job_wire import job_from_wire
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
 

@@ -31,7 +31,8 @@ from ssr.runtime.redis.client import Script, open_redis, pipelined
 from ssr.runtime.redis.failures import RedisRefused, redis_errors
 from ssr.runtime.redis.patience import patiently
 from ssr.runtime.redis.subscription import subscribed
-from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.runtime.rpc.event_wire import event_from_wire
+from ssr.runtime.rpc.job_wire import job_from_wire
 from ssr.v1 import reasoning_pb2 as pb
 from ssr.v1 import reasoning_pb2_grpc
 

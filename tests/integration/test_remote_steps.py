@@ -13,7 +13,8 @@ import pytest
 from grpc import aio
 from prometheus_client import CollectorRegistry
 
-from ssr.core.types import NO_STRATEGY, Options, PathContext, Written, unheard
+from ssr.core.stages import Written, unheard
+from ssr.core.types import NO_STRATEGY, Options, PathContext
 from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.stages import StageMetrics
 from ssr.orchestrator.run.parking import Parking

@@ -15,20 +15,8 @@ from ssr.core.errors import LostGround, Unavailable
 from ssr.core.job import Event, JobRequest, JobStatus, Priority, Started
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
-from ssr.core.stages import Stages
-from ssr.core.types import (
-    NO_STRATEGY,
-    Mode,
-    OnRejected,
-    Options,
-    PathContext,
-    PathStatus,
-    Selection,
-    Source,
-    Step,
-    Verdict,
-    Written,
-)
+from ssr.core.stages import OnRejected, Selection, Stages, Verdict, Written
+from ssr.core.types import NO_STRATEGY, Mode, Options, PathContext, PathStatus, Source, Step
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.queue.job_queue import Arriving, JobQueue, QueuedJob, QueueLimits
 from ssr.orchestrator.queue.job_store import JobStore
@@ -38,7 +26,7 @@ from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.runner import Fate, Runner
 from ssr.orchestrator.workload import WorkloadEstimate
 from ssr.runtime.redis.client import open_redis
-from ssr.runtime.rpc.job_wire import event_from_wire
+from ssr.runtime.rpc.event_wire import event_from_wire
 from ssr.runtime.telemetry.telemetry import Telemetry
 
 JOB = "job-1"

@@ -23,7 +23,7 @@ from ssr.engine_server.server.serving import running_server
 from ssr.engine_server.simulated.backend import SimulatedBackend
 from ssr.engine_server.simulated.settings import Latency, Quality, SimulatedSettings
 from ssr.engines.settings import EngineSettings
-from ssr.runtime.rpc.wire import step_to_wire
+from ssr.runtime.rpc.step_wire import step_to_wire
 from ssr.v1 import step_pb2, verification_pb2, verification_pb2_grpc
 from ssr.verifier.servicer import running_verifier
 from ssr.verifier.settings import VerifierSettings

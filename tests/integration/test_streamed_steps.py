@@ -10,7 +10,8 @@ import pytest
 
 from ssr.core.path_stream import behind
 from ssr.core.run import Path, path_end
-from ssr.core.types import NO_STRATEGY, CallKind, Options, PathContext, Source, Step, Written
+from ssr.core.stages import Written
+from ssr.core.types import NO_STRATEGY, CallKind, Options, PathContext, Source, Step
 from ssr.engine_server.server.serving import running_server
 from ssr.engine_server.simulated.backend import SimulatedBackend
 from ssr.engine_server.simulated.settings import Latency, Quality, SimulatedSettings, Thinking

@@ -10,24 +10,12 @@ from dataclasses import replace
 
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import SsrError, Unavailable
+from ssr.core.outcome import Outcome
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import Decision, Run, StepCommitted
-from ssr.core.solve import Outcome, solve
-from ssr.core.stages import Stages
-from ssr.core.types import (
-    Call,
-    CallKind,
-    Mode,
-    OnRejected,
-    Options,
-    PathContext,
-    Selection,
-    Source,
-    Step,
-    Strategy,
-    Verdict,
-    Written,
-)
+from ssr.core.solve import solve
+from ssr.core.stages import OnRejected, Selection, Stages, Verdict, Written
+from ssr.core.types import Call, CallKind, Mode, Options, PathContext, Source, Step, Strategy
 
 TOKENS = 10
 #: Drafts go ahead as far as `lookahead` says, whatever is wasted.

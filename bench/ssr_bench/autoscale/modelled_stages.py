@@ -12,21 +12,8 @@ from dataclasses import replace
 
 from ssr.autoscaler.policy.signals import Service
 from ssr.core.answers import ANYBODY, Asked
-from ssr.core.stages import Stages
-from ssr.core.types import (
-    MAX_SCORE,
-    Call,
-    CallKind,
-    OnRejected,
-    Options,
-    PathContext,
-    Selection,
-    Source,
-    Step,
-    Strategy,
-    Verdict,
-    Written,
-)
+from ssr.core.stages import OnRejected, Selection, Stages, Verdict, Written
+from ssr.core.types import MAX_SCORE, Call, CallKind, Options, PathContext, Source, Step, Strategy
 from ssr.engines.load import Pool
 from ssr.engines.load_meter import StepCounts
 from ssr.engines.pool import EnginePool

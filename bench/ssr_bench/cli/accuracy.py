@@ -16,10 +16,9 @@ from rich.console import Console
 
 from ssr import __version__
 from ssr.cli.access import Access, AccessFlags, with_access
-from ssr.cli.destination import SERVER_VARIABLE, Destination, asked_presets, connected, destination_of
+from ssr.cli.destination import SERVER_VARIABLE, Destination, asked_presets, connected, destination_of, wanted_server
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import refusing, run
-from ssr.cli.solve import wanted_server
 from ssr.core.limits import check_within
 from ssr_bench.cli.evaluation_input import commit, job_option, machine, names, numbers
 from ssr_bench.cli.evaluation_progress import EvaluationProgress

@@ -1,28 +1,70 @@
-"""Kinds of pairs whose values are composed or computed: durations, ratios, distances, sums, integrals, limits."""
+"""Kinds of pairs whose values are composed or computed: intervals, lists, matrices, sums, integrals, limits."""
 
 from __future__ import annotations
 
 import random
 
-#: The ways to write a value, and those to write the near miss.
-Ways = tuple[list[str], list[str]]
+from ssr_bench.equivalence.notations import Ways
 
 
-def duration(dice: random.Random) -> Ways:
-    hours, minutes = dice.randint(1, 9), dice.randint(1, 59)
+def interval(dice: random.Random) -> Ways:
+    a = dice.randint(-9, 9)
+    b = a + dice.randint(1, 9)
+    kinds: list[Ways] = [
+        ([f"[{a},{b}]", rf"{a} \le x \le {b}", rf"x \in [{a}, {b}]", f"{a} ≤ x ≤ {b}"], [f"[{a},{b})", f"({a},{b})"]),
+        ([rf"(-\infty, {a})", f"x < {a}", f"(−∞, {a})", f"{a} > x"], [rf"x \le {a}", f"x > {a}", rf"(-\infty, {b})"]),
+        (
+            [rf"[{a}, \infty)", rf"x \ge {a}", f"[{a}, ∞)", rf"\left[{a}, +\infty\right)"],
+            [f"x > {a}", rf"({a},\infty)"],
+        ),
+        (
+            [rf"(-\infty,{a})\cup({b},\infty)", rf"x<{a}\text{{ or }}x>{b}", f"(−∞, {a}) ∪ ({b}, ∞)"],
+            [rf"(-\infty,{a}]\cup({b},\infty)", f"({a},{b})"],
+        ),
+        (
+            [rf"x \ne {a}", rf"(-\infty,{a})\cup({a},\infty)", rf"\mathbb{{R}}\setminus\{{{a}\}}"],
+            [f"x = {a}", rf"x \ne {b}"],
+        ),
+    ]
+    return dice.choice(kinds)
 
-    def ways(m: int) -> list[str]:
-        total = 60 * hours + m
-        found = [f"{hours} hours {m} minutes", f"{hours}h {m}min", f"{hours} hours, {m} minutes", f"{total} minutes"]
-        return [*found, f"{hours} hours and {m} minutes", rf"{total}\text{{ min}}", rf"{60 * total}\,\mathrm{{s}}"]
 
-    return ways(minutes), [*ways(minutes + 1), f"{hours} hours", f"{minutes} minutes"]
+def several(dice: random.Random) -> Ways:
+    a, b = sorted(dice.sample(range(-20, 20), 2))
+    kinds: list[Ways] = [
+        (
+            [f"{a}, {b}", f"{b}, {a}", rf"\{{{b}, {a}\}}", f"{a} and {b}", rf"{b}\text{{ or }}{a}"],
+            [f"({b}, {a}, {b})", f"{a}, {b + 1}"],
+        ),
+        ([f"x = {a}, {b}", f"x={b} or x={a}", rf"x \in \{{{a}, {b}\}}", f"{a},{b}"], [f"x = {a}", f"{a}, {b}, 99"]),
+        (
+            [f"({a}, {b})", rf"\left({a}, {b}\right)", f"(x, y) = ({a}, {b})", f"x = {a}, y = {b}"],
+            [f"({b}, {a})", rf"\{{{a}, {b}\}}"],
+        ),
+    ]
+    kinds.append(
+        (
+            [
+                rf"{a} \pm \sqrt{{3}}",
+                rf"{a} + \sqrt3, {a} - \sqrt3",
+                f"{a} ± √3",
+                rf"\{{{a} - \sqrt{{3}}, {a} + \sqrt{{3}}\}}",
+            ],
+            [rf"{a} + \sqrt3", rf"{a} \pm \sqrt{{2}}"],
+        )
+    )
+    return dice.choice(kinds)
 
 
-def ratio(dice: random.Random) -> Ways:
-    a, b = dice.sample(range(1, 20), 2)
-    ways = [f"{a}:{b}", f"{a} : {b}", f"{2 * a}:{2 * b}", f"{a} to {b}", rf"\text{{{a} to {b}}}", rf"{a}\!:\!{b}"]
-    return ways, [f"{b}:{a}", f"{a} to {a + b}", f"{a + 1}:{b + 3}" if a * (b + 3) != b * (a + 1) else f"{a}:{b + 1}"]
+def matrix(dice: random.Random) -> Ways:
+    a, b, c, d = (dice.randint(-9, 9) for _ in range(4))
+
+    def ways(last: int) -> list[str]:
+        found = [rf"\begin{{{k}matrix}} {a} & {b} \\ {c} & {last} \end{{{k}matrix}}" for k in "pb"]
+        found.append(rf"\left(\begin{{array}}{{cc}}{a}&{b}\\{c}&{last}\end{{array}}\right)")
+        return [*found, rf"\begin{{pmatrix}}{a}&{b}\\{c}&\frac{{{2 * last}}}{{2}}\end{{pmatrix}}"]
+
+    return ways(d), ways(d + 1)
 
 
 def distance(dice: random.Random) -> Ways:

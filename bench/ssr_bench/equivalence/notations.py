@@ -6,6 +6,9 @@ import random
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+#: The ways to write a value, and those to write the near miss.
+Ways = tuple[list[str], list[str]]
+
 _ONES = (
     "zero",
     *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),

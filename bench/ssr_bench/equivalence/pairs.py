@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ssr_bench.equivalence.composed import Ways, calculus, distance, duration, ratio, series
-from ssr_bench.equivalence.notations import fractions, integers, superscript, words, wrapped
+from ssr_bench.equivalence.composed import calculus, distance, interval, matrix, series, several
+from ssr_bench.equivalence.notations import Ways, fractions, integers, superscript, words, wrapped
+from ssr_bench.equivalence.quantities import date, duration, measure, money, percent, ratio, time
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,66 +136,6 @@ def _trigonometry(dice: random.Random) -> Ways:
     return dice.choice(values)
 
 
-def _interval(dice: random.Random) -> Ways:
-    a = dice.randint(-9, 9)
-    b = a + dice.randint(1, 9)
-    kinds: list[Ways] = [
-        ([f"[{a},{b}]", rf"{a} \le x \le {b}", rf"x \in [{a}, {b}]", f"{a} ≤ x ≤ {b}"], [f"[{a},{b})", f"({a},{b})"]),
-        ([rf"(-\infty, {a})", f"x < {a}", f"(−∞, {a})", f"{a} > x"], [rf"x \le {a}", f"x > {a}", rf"(-\infty, {b})"]),
-        (
-            [rf"[{a}, \infty)", rf"x \ge {a}", f"[{a}, ∞)", rf"\left[{a}, +\infty\right)"],
-            [f"x > {a}", rf"({a},\infty)"],
-        ),
-        (
-            [rf"(-\infty,{a})\cup({b},\infty)", rf"x<{a}\text{{ or }}x>{b}", f"(−∞, {a}) ∪ ({b}, ∞)"],
-            [rf"(-\infty,{a}]\cup({b},\infty)", f"({a},{b})"],
-        ),
-        (
-            [rf"x \ne {a}", rf"(-\infty,{a})\cup({a},\infty)", rf"\mathbb{{R}}\setminus\{{{a}\}}"],
-            [f"x = {a}", rf"x \ne {b}"],
-        ),
-    ]
-    return dice.choice(kinds)
-
-
-def _several(dice: random.Random) -> Ways:
-    a, b = sorted(dice.sample(range(-20, 20), 2))
-    kinds: list[Ways] = [
-        (
-            [f"{a}, {b}", f"{b}, {a}", rf"\{{{b}, {a}\}}", f"{a} and {b}", rf"{b}\text{{ or }}{a}"],
-            [f"({b}, {a}, {b})", f"{a}, {b + 1}"],
-        ),
-        ([f"x = {a}, {b}", f"x={b} or x={a}", rf"x \in \{{{a}, {b}\}}", f"{a},{b}"], [f"x = {a}", f"{a}, {b}, 99"]),
-        (
-            [f"({a}, {b})", rf"\left({a}, {b}\right)", f"(x, y) = ({a}, {b})", f"x = {a}, y = {b}"],
-            [f"({b}, {a})", rf"\{{{a}, {b}\}}"],
-        ),
-    ]
-    kinds.append(
-        (
-            [
-                rf"{a} \pm \sqrt{{3}}",
-                rf"{a} + \sqrt3, {a} - \sqrt3",
-                f"{a} ± √3",
-                rf"\{{{a} - \sqrt{{3}}, {a} + \sqrt{{3}}\}}",
-            ],
-            [rf"{a} + \sqrt3", rf"{a} \pm \sqrt{{2}}"],
-        )
-    )
-    return dice.choice(kinds)
-
-
-def _matrix(dice: random.Random) -> Ways:
-    a, b, c, d = (dice.randint(-9, 9) for _ in range(4))
-
-    def ways(last: int) -> list[str]:
-        found = [rf"\begin{{{k}matrix}} {a} & {b} \\ {c} & {last} \end{{{k}matrix}}" for k in "pb"]
-        found.append(rf"\left(\begin{{array}}{{cc}}{a}&{b}\\{c}&{last}\end{{array}}\right)")
-        return [*found, rf"\begin{{pmatrix}}{a}&{b}\\{c}&\frac{{{2 * last}}}{{2}}\end{{pmatrix}}"]
-
-    return ways(d), ways(d + 1)
-
-
 def _choice(dice: random.Random) -> Ways:
     letter, other = dice.sample("ABCDE", 2)
     value = 10 + 2 * "ABCDE".index(letter)
@@ -207,62 +148,6 @@ def _choice(dice: random.Random) -> Ways:
         f"({letter}) ${value}$",
     ]
     return ways, [other, f"({other})", f"{other}) {wrong}", rf"\textbf{{({other})}}\ {wrong}"]
-
-
-def _money(dice: random.Random) -> Ways:
-    n = dice.randint(2, 900)
-
-    def ways(k: int) -> list[str]:
-        return [f"{k} dollars", rf"\${k}", f"{k} USD", f"${k}", f"{k}", rf"\${k}.00", rf"{k}\text{{ dollars}}"]
-
-    return ways(n), [*ways(n + 1), rf"\${n}.50"]
-
-
-def _measure(dice: random.Random) -> Ways:
-    n = dice.randint(2, 90)
-    units = [
-        (["hours", "hr", r"\text{ hours}"], ["minutes", "days"]),
-        (["cm", "centimeters", r"\text{ cm}", r"\,\mathrm{cm}"], ["m", "km", "cm^2"]),
-        ([r"\text{ cm}^2", "square centimeters", "cm²", "cm^2"], ["cm^3", "square meters"]),
-        (["km/h", "kilometers per hour", r"\text{ km/h}"], ["mph", "km"]),
-        (["apples", r"\text{ apples}", "apples in total"], ["oranges"]),
-        (["kg", "kilograms", r"\text{ kg}"], ["grams", "pounds"]),
-        ([r"^\circ", "°", " degrees"], [" radians", "%"]),
-    ]
-    good, bad = dice.choice(units)
-    ways = [f"{n}{unit}" if unit[0] in "\\^°" else f"{n} {unit}" for unit in good]
-    return ways, [f"{n} {unit.strip()}" for unit in bad] + [way.replace(str(n), str(n + 1)) for way in ways]
-
-
-def _percent(dice: random.Random) -> Ways:
-    n = dice.randint(1, 99)
-
-    def ways(k: int) -> list[str]:
-        return [rf"{k}\%", f"{k}%", f"{k} percent", rf"{k} \%", f"{k}.0%", f"{words(k)} percent"]
-
-    return ways(n), [*ways(n + 1), f"{n}.5%"]
-
-
-def _time(dice: random.Random) -> Ways:
-    hour, minute = dice.randint(1, 11), dice.randint(0, 59)
-
-    def ways(m: int) -> list[str]:
-        found = [f"{hour}:{m:02d} pm", f"{hour + 12}:{m:02d}", f"{hour}:{m:02d} p.m.", f"{hour}:{m:02d} PM"]
-        return [*found, rf"{hour}:{m:02d}\text{{ p.m.}}", rf"\text{{{hour}:{m:02d} PM}}"]
-
-    return ways(minute), [*ways((minute + 1) % 60), f"{hour}:{minute:02d} am"]
-
-
-def _date(dice: random.Random) -> Ways:
-    months = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October")
-    month, day, year = dice.randint(1, 10), dice.randint(1, 27), dice.randint(1950, 2030)
-
-    def ways(d: int) -> list[str]:
-        name = months[month - 1]
-        found = [f"{name} {d}, {year}", f"{d} {name} {year}", f"{year}-{month:02d}-{d:02d}", f"{month}/{d}/{year}"]
-        return [*found, rf"\text{{{name} {d}, {year}}}"]
-
-    return ways(day), ways(day + 1)
 
 
 def _equation(dice: random.Random) -> Ways:
@@ -306,15 +191,15 @@ _KINDS: dict[str, Callable[[random.Random], Ways]] = {
     "polynomial": _polynomial,
     "rational": _rational,
     "trigonometry": _trigonometry,
-    "interval": _interval,
-    "several": _several,
-    "matrix": _matrix,
+    "interval": interval,
+    "several": several,
+    "matrix": matrix,
     "choice": _choice,
-    "money": _money,
-    "measure": _measure,
-    "percent": _percent,
-    "time": _time,
-    "date": _date,
+    "money": money,
+    "measure": measure,
+    "percent": percent,
+    "time": time,
+    "date": date,
     "equation": _equation,
     "complex": _complex,
     "text": _text,

@@ -23,7 +23,8 @@ from ssr.core.ledger import Usage
 from ssr.core.run import Path, PathEnded, StepCommitted
 from ssr.core.types import NO_STRATEGY, Options, PathStatus, Source, Step
 from ssr.core.vote import Vote
-from ssr.runtime.rpc.job_wire import event_to_wire, job_to_wire, labels_from_wire
+from ssr.runtime.rpc.event_wire import event_to_wire
+from ssr.runtime.rpc.job_wire import job_to_wire, labels_from_wire
 from ssr.runtime.rpc.server import Servicer, running_server
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
 

@@ -15,19 +15,8 @@ from ssr.core.errors import InvalidRequest, SsrError
 from ssr.core.journal import MemoryJournal
 from ssr.core.run import Path as SolvedPath
 from ssr.core.solve import solve
-from ssr.core.stages import Stages
-from ssr.core.types import (
-    CallKind,
-    Mode,
-    OnRejected,
-    Options,
-    PathContext,
-    PathStatus,
-    Selection,
-    Source,
-    Step,
-    Verdict,
-)
+from ssr.core.stages import OnRejected, Selection, Stages, Verdict
+from ssr.core.types import CallKind, Mode, Options, PathContext, PathStatus, Source, Step
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
 from ssr_bench.evaluation.dataset import Problem

@@ -22,7 +22,7 @@ from ssr.engines.connect import open_engine
 from ssr.engines.load import Pool
 from ssr.engines.rendering import PromptRenderer
 from ssr.runtime.rpc.errors import from_rpc_error
-from ssr.runtime.rpc.wire import strategy_from_wire
+from ssr.runtime.rpc.step_wire import strategy_from_wire
 from ssr.v1 import reasoning_pb2
 from ssr_bench.problems import sum_problem
 from ssr_bench.process_tree import read_usage

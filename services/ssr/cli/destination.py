@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 
 from ssr.cli.access import Access
@@ -115,3 +116,9 @@ def _client(address: str, access: Access) -> AsyncClient:
     from ssr.client import AsyncClient
 
     return AsyncClient(address, tenant=access.tenant, tls=access.tls, api_key=access.api_key)
+
+
+def wanted_server(ctx: typer.Context, server: str | None, preset: str | None) -> str | None:
+    """A preset that is asked for wins over a server that is only in the environment."""
+    source = ctx.get_parameter_source("server")
+    return None if preset and source is not None and source.name == "ENVIRONMENT" else server

@@ -144,7 +144,7 @@ def client_of(server: str, flags: AccessFlags) -> AbstractAsyncContextManager[As
 
 async def _watch(job_id: str, cursor: str, server: str, flags: AccessFlags) -> ExitStatus:
     from ssr.cli.job_view import JobView
-    from ssr.cli.solve import concluded
+    from ssr.cli.question import concluded
     from ssr.cli.viewer import viewer_for
 
     async with client_of(server, flags) as client:

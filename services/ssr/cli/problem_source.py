@@ -35,6 +35,14 @@ def read_problem(argument: str | None, file: Path | None) -> str:
     return problem
 
 
+def tests_in(file: Path) -> str:
+    """Raises: InvalidRequest."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest("tests", f"{file} cannot be read ({error})") from error
+
+
 def _read_file(file: Path) -> bytes:
     try:
         with file.open("rb") as stream:

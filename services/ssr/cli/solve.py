@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from ssr.cli.access import Access, AccessFlags, with_access
-from ssr.cli.destination import SERVER_VARIABLE, Destination, asked_presets, connected, destination_of
-from ssr.cli.exit_status import ExitStatus, print_error
-from ssr.cli.problem_source import read_problem
+from ssr.cli.access import AccessFlags, with_access
+from ssr.cli.destination import SERVER_VARIABLE, asked_presets, destination_of, wanted_server
+from ssr.cli.problem_source import read_problem, tests_in
+from ssr.cli.question import AskedQuestion, asked_priority, check_timeout, checked_options, solved
 from ssr.cli.running import refusing, run
-from ssr.core.errors import InvalidRequest, plain
-from ssr.core.job import Job, JobStatus, Priority
-
-if TYPE_CHECKING:
-    from ssr.client import SolveOptions
-
-
-@dataclass(frozen=True, slots=True)
-class AskedQuestion:
-    """What to solve, how, and where."""
-
-    problem: str
-    options: SolveOptions
-    target: Destination
-    timeout_s: float
-    priority: Priority
-    access: Access
+from ssr.core.job import Priority
 
 
 @with_access()
@@ -258,84 +239,14 @@ def solve(
         "selection": selection,
         "repeat_rule": repeat_rule,
         "domain": domain,
-        "tests": None if tests is None else _tests_in(tests),
+        "tests": None if tests is None else tests_in(tests),
     }
     with refusing():
         named = asked_presets(preset or ())
         given["preset"] = named.options
         target = destination_of(wanted_server(ctx, server, named.stack), named.stack)
         options = checked_options({name: value for name, value in given.items() if value is not None}, target)
-        _check_timeout(timeout)
-        checked = _checked_priority(priority), flags.checked()
+        check_timeout(timeout)
+        checked = asked_priority(priority), flags.checked()
         question = AskedQuestion(read_problem(problem, file), options, target, timeout, *checked)
-    run(_solve(question, json_output), interrupted="interrupted: the job was cancelled")
-
-
-def checked_options(given: dict[str, Any], target: Destination) -> SolveOptions:
-    """The given options.
-
-    Raises: InvalidRequest naming the option that is unknown or out of its limits.
-    """
-    from ssr.client.request import resolved
-    from ssr.selector.strategy_sets import load_strategy_sets
-
-    options = cast("SolveOptions", given)
-    strategy_set = resolved(options).strategy_set
-    if target.embedded and strategy_set not in (strategy_sets := load_strategy_sets()):
-        raise InvalidRequest(
-            "strategy_set", f"there is no strategy set {strategy_set!r}; known are {', '.join(sorted(strategy_sets))}"
-        )
-    return options
-
-
-async def _solve(question: AskedQuestion, json_output: bool) -> ExitStatus:
-    from ssr.cli.job_view import JobView
-    from ssr.cli.viewer import show_to_end, viewer_for
-    from ssr.client import job_to_json
-
-    console = Console(stderr=json_output)
-    view = JobView(question.problem)  # the server fills the options in
-    async with connected(question.target, question.access, Console(stderr=True)) as client:
-        events = client.stream(
-            question.problem, timeout_s=question.timeout_s, priority=question.priority, **question.options
-        )
-        job = await show_to_end(events, viewer_for(console, lines=not json_output), view)
-        if json_output:
-            typer.echo(json.dumps(job_to_json(await client.get(job.job_id)), indent=2))
-    return concluded(job)
-
-
-def concluded(job: Job) -> ExitStatus:
-    """The exit status of a finished job; says on standard error what else ended it than its paths."""
-    if job.status is JobStatus.FAILED:
-        print_error(f"job {job.job_id} failed: {job.error}")
-    elif job.status is JobStatus.PARKED:
-        print_error(f"job {job.job_id} is parked and not tried again: {job.error}")
-    elif job.status is JobStatus.CANCELLED:
-        print_error(f"job {job.job_id} was cancelled")
-    return ExitStatus.of_job(job)
-
-
-def wanted_server(ctx: typer.Context, server: str | None, preset: str | None) -> str | None:
-    """A preset that is asked for wins over a server that is only in the environment."""
-    source = ctx.get_parameter_source("server")
-    return None if preset and source is not None and source.name == "ENVIRONMENT" else server
-
-
-def _tests_in(file: Path) -> str:
-    """Raises: InvalidRequest."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest("tests", f"{file} cannot be read ({error})") from error
-
-
-def _checked_priority(name: str) -> Priority:
-    from ssr.client.request import checked_priority
-
-    return checked_priority(name)
-
-
-def _check_timeout(timeout_s: float) -> None:
-    if not 0 < timeout_s < float("inf"):
-        raise InvalidRequest("timeout", f"must be a number of seconds over 0; got {plain(timeout_s)}")
+    run(solved(question, json_output), interrupted="interrupted: the job was cancelled")

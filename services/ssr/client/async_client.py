@@ -24,7 +24,8 @@ from ssr.client.server_calls import ServerCalls, new_key
 from ssr.core.errors import BadReply, SsrError, TimedOut
 from ssr.core.job import Event, Finished, Job, Priority
 from ssr.core.retry import Backoff
-from ssr.runtime.rpc.job_wire import event_from_wire, job_from_wire
+from ssr.runtime.rpc.event_wire import event_from_wire
+from ssr.runtime.rpc.job_wire import job_from_wire
 from ssr.runtime.rpc.tenant import WAITER_KEY
 from ssr.runtime.rpc.tls import Tls
 from ssr.v1 import reasoning_pb2

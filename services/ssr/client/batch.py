@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from ssr.client.request import SolveOptions
 from ssr.core.job import Job, JobStatus, Priority
-from ssr.runtime.rpc.job_wire import job_from_wire, told_status
+from ssr.runtime.rpc.job_wire import job_from_wire, reported_status
 from ssr.v1 import reasoning_pb2
 
 
@@ -72,7 +72,7 @@ def batch_from_wire(message: reasoning_pb2.Batch) -> Batch:
         message.total,
         message.finished,
         message.gone,
-        {told_status(count.status): count.jobs for count in message.counts},
+        {reported_status(count.status): count.jobs for count in message.counts},
         tuple(map(job_from_wire, message.jobs)),
         message.next_page_token,
     )

@@ -16,7 +16,7 @@ from ssr.core.limits import check_key, check_labels, check_options, check_proble
 from ssr.core.presets import preset_options
 from ssr.core.types import Mode, Options, StopRule, choices, chosen
 from ssr.runtime.rpc.job_wire import PRIORITY, status_number
-from ssr.runtime.rpc.wire import options_to_wire
+from ssr.runtime.rpc.options_wire import options_to_wire
 from ssr.v1 import reasoning_pb2
 
 Member = TypeVar("Member", bound=StrEnum)

@@ -21,7 +21,8 @@ from ssr.core.errors import BadReply
 from ssr.core.lookahead import Pacing
 from ssr.core.path_stream import Ask, OpenStream
 from ssr.core.run import Run, StepCommitted
-from ssr.core.types import Call, CallKind, OnRejected, Written, unheard
+from ssr.core.stages import OnRejected, Written, unheard
+from ssr.core.types import Call, CallKind
 
 
 @dataclass(frozen=True, slots=True)

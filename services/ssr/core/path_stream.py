@@ -8,9 +8,10 @@ from typing import Protocol, Self
 
 from ssr.core.errors import BadReply
 from ssr.core.run import Run
+from ssr.core.stages import Written
 from ssr.core.steps import join_path
 from ssr.core.thinking import is_thinking, opens
-from ssr.core.types import Options, PathContext, Step, Written
+from ssr.core.types import Options, PathContext, Step
 
 #: What a writer is asked for the next step of a path, given the run.
 Ask = Callable[[Run], tuple[PathContext, Options]]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from ssr.core.acceptance import ScorerName, accepts
@@ -26,24 +26,14 @@ from ssr.core.evidence.prior import PathAuthor
 from ssr.core.evidence.rule import Estimate
 from ssr.core.journal import Journal
 from ssr.core.lookahead import steps_ahead
+from ssr.core.outcome import Outcome, extracted, stopped
 from ssr.core.path_stream import PathStream
 from ssr.core.poll_run import Pollster
-from ssr.core.run import Decision, Path, PathEnded, Run, Selected, StepCommitted, answered, path_end
-from ssr.core.stages import Extract, Stages
+from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted, path_end
+from ssr.core.stages import Selection, Stages, Verdict, Written
 from ssr.core.steps import RepeatRule
-from ssr.core.types import (
-    MAX_SCORE,
-    NO_STRATEGY,
-    Options,
-    PathContext,
-    PathStatus,
-    Selection,
-    Step,
-    StopRule,
-    Verdict,
-    Written,
-)
-from ssr.core.vote import Vote, settled
+from ssr.core.types import MAX_SCORE, NO_STRATEGY, Options, PathContext, PathStatus, Step, StopRule
+from ssr.core.vote import settled
 
 #: How long a cancelled path waits for the decision it is just making durable, in seconds.
 _SETTLE_S = 5.0
@@ -51,19 +41,6 @@ _SETTLE_S = 5.0
 
 class LimitReached(Exception):
     """The run has used up its budget of tokens or steps; what it has decided stands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The end of a run. `votes`: the winner first, empty when no path answered; `error`: why every path failed."""
-
-    run: Run
-    votes: tuple[Vote, ...]
-    error: str = ""
-
-    @property
-    def answer(self) -> str:
-        return self.votes[0].answer if self.votes else ""
 
 
 async def solve(job_id: str, problem: str, options: Options, stages: Stages, journal: Journal) -> Outcome:
@@ -75,18 +52,6 @@ async def solve(job_id: str, problem: str, options: Options, stages: Stages, jou
     `max_steps` is exact; `max_tokens` is found out behind a step, and then no other is begun.
     """
     return await _Solving(job_id, problem, options, stages, journal, await journal.load()).outcome()
-
-
-async def conclude(
-    job_id: str, problem: str, options: Options, stages: Stages, journal: Journal, reason: str
-) -> Outcome:
-    """End a run that is not being solved any more with what it has: its running paths stop, the others vote.
-
-    Raises: whatever the journal raises.
-    """
-    run = await _stopped(await journal.load(), journal, reason, stages.extract)
-    pollster = Pollster(Asked(job_id, problem), options, stages.equivalence, stages.posterior, stages.verified)
-    return Outcome(run, (await pollster.count(run, len(run.paths))).votes)
 
 
 class _Solving:
@@ -113,7 +78,7 @@ class _Solving:
             await self._grow_all()
         except ExceptionGroup as errors:  # of the journal, or a limit, which comes last: any one of them ends the run
             raise errors.exceptions[0] from None
-        run = await _stopped(self._run, self._journal, self._decided, self._stages.extract)
+        run = await stopped(self._run, self._journal, self._decided, self._stages.extract)
         failed = [path for path in run.paths if path.status is PathStatus.FAILED]
         error = failed[0].reason if len(failed) == len(run.paths) else ""
         return Outcome(run, (await self._pollster.count(run, len(run.paths))).votes, error)
@@ -201,7 +166,7 @@ class _Solving:
                 await self._decide(committed)
                 if self._limit(self._run):
                     self._news.set()
-        end = _extracted(end, self._run.paths[index], self._stages.extract)
+        end = extracted(end, self._run.paths[index], self._stages.extract)
         async with self._ending:  # each end says how the votes stand with all before it
             await self._decide(await self._reported(end))
         self._news.set()
@@ -301,27 +266,3 @@ class _Solving:
             raise
         await append
         self._run = self._run.apply(decision)
-
-
-async def _stopped(run: Run, journal: Journal, reason: str, extract: Extract | None) -> Run:
-    """The run with its running paths ended, in the journal too; nobody may be growing them any more.
-
-    A path that was stopped right behind its answer has answered.
-    """
-    for path in run.paths:
-        if path.running:
-            end = answered(path)
-            stopped = (
-                _extracted(end, path, extract) if end else PathEnded(path.index, PathStatus.STOPPED, reason=reason)
-            )
-            await journal.append(stopped)
-            run = run.apply(stopped)
-    return run
-
-
-def _extracted(end: PathEnded, path: Path, extract: Extract | None) -> PathEnded:
-    """The end with the domain's own answer; a turn that ended without a box may have one."""
-    if extract is None or end.status not in (PathStatus.ANSWERED, PathStatus.NO_ANSWER):
-        return end
-    answer = extract(end.answer, path.text)
-    return replace(end, status=PathStatus.ANSWERED if answer else end.status, answer=answer)

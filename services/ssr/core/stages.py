@@ -1,4 +1,4 @@
-"""What a run of the algorithm calls: who selects, writes, verifies, and decides which answers are equal."""
+"""What a run of the algorithm calls, and what it gets: strategies, steps, verdicts, and which answers are equal."""
 
 from __future__ import annotations
 
@@ -11,15 +11,39 @@ from ssr.core.evidence.posterior import Posterior
 from ssr.core.evidence.prior import Prior
 from ssr.core.lookahead import Pacing
 from ssr.core.poll_run import Verified
-from ssr.core.types import (
-    OnRejected,
-    Options,
-    PathContext,
-    Selection,
-    Step,
-    Verdict,
-    Written,
-)
+from ssr.core.types import Call, Options, PathContext, Step, Strategy
+
+#: Awaited as soon as it is known that a draft will be rewritten.
+OnRejected = Callable[[], Awaitable[None]]
+
+
+async def unheard() -> None:
+    """An `OnRejected` for which it makes no difference when the rejection is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The strategies for a problem's paths, best first, one a path."""
+
+    strategies: tuple[Strategy, ...]
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A step somebody wrote, not judged yet."""
+
+    step: Step
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The step to commit after verification: the draft with its score, or the target's rewrite of it."""
+
+    step: Step
+    accepted: bool
+    calls: tuple[Call, ...] = ()
 
 
 class Selector(Protocol):

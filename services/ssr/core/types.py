@@ -1,11 +1,10 @@
-"""The words of the algorithm: options, strategies, steps, verdicts, and the cost of engine calls.
+"""The words of the algorithm: options, strategies, steps, and the cost of engine calls.
 
 All values are frozen; text is text, tokens are counted by the engine that made them, scores run from 0 to 9.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -20,12 +19,6 @@ MAX_SCORE = 9.0
 _ANSWER_TOKENS = 1024
 
 Kind = TypeVar("Kind", bound=StrEnum)
-#: Awaited as soon as it is known that a draft will be rewritten.
-OnRejected = Callable[[], Awaitable[None]]
-
-
-async def unheard() -> None:
-    """An `OnRejected` for which it makes no difference when the rejection is known."""
 
 
 def choices(kind: type[Kind]) -> tuple[Kind, ...]:
@@ -292,28 +285,3 @@ class PathContext:
     steps: tuple[str, ...]
     seed: int
     domain: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The strategies for a problem's paths, best first, one a path."""
-
-    strategies: tuple[Strategy, ...]
-    calls: tuple[Call, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A step somebody wrote, not judged yet."""
-
-    step: Step
-    calls: tuple[Call, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The step to commit after verification: the draft with its score, or the target's rewrite of it."""
-
-    step: Step
-    accepted: bool
-    calls: tuple[Call, ...] = ()

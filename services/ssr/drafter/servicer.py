@@ -20,7 +20,7 @@ from ssr.engines.load_meter import LoadMeter
 from ssr.engines.measure import measure
 from ssr.engines.measured import open_measured_engine
 from ssr.runtime.rpc.server import Servicer, running_service
-from ssr.runtime.rpc.wire import calls_to_wire, step_to_wire
+from ssr.runtime.rpc.step_wire import calls_to_wire, step_to_wire
 from ssr.runtime.telemetry.telemetry import open_telemetry
 from ssr.v1 import drafting_pb2, drafting_pb2_grpc, step_pb2
 

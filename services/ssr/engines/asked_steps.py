@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from ssr.core.types import Written
+from ssr.core.stages import Written
 from ssr.engines.author import Author
 from ssr.engines.base import work_of
 from ssr.runtime.rpc.requests import checked_context, checked_options

@@ -10,10 +10,11 @@ from ssr.core.answers import boxed
 from ssr.core.path_stream import behind
 from ssr.core.prompts import CLOSING, THINKING_ENDS, closed_thinking, solving
 from ssr.core.seeds import call_seed, path_seed
+from ssr.core.stages import Written
 from ssr.core.step_cutter import StepCutter, normalise_step
 from ssr.core.steps import BOUNDARY, join_path, open_text, well_formed
 from ssr.core.thinking import CLOSE, is_thinking, said, without_empty_thinking
-from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step, Written
+from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step
 from ssr.domains import domain_named
 from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling
 from ssr.engines.growing_turn import GrowingTurn, StreamedStep

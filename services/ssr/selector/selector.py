@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from itertools import cycle, islice
 
 from ssr.core.prompts import Question, selecting, selecting_codes
+from ssr.core.stages import Selection
 from ssr.core.strategy_sets import StrategySet, strategy_set_named
-from ssr.core.types import NO_STRATEGY, CallKind, Options, Selection, SelectionRule, Strategy
+from ssr.core.types import NO_STRATEGY, CallKind, Options, SelectionRule, Strategy
 from ssr.domains import domain_named
 from ssr.engines.author import generation_call, question_call
 from ssr.engines.base import Engine

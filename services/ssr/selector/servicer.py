@@ -20,7 +20,7 @@ from ssr.engines.load_meter import LoadMeter
 from ssr.engines.measured import open_measured_engine
 from ssr.runtime.rpc.requests import check_cache_salt, check_job_id
 from ssr.runtime.rpc.server import Servicer, running_service
-from ssr.runtime.rpc.wire import calls_to_wire, strategy_to_wire
+from ssr.runtime.rpc.step_wire import calls_to_wire, strategy_to_wire
 from ssr.runtime.telemetry.log_context import about
 from ssr.runtime.telemetry.telemetry import open_telemetry
 from ssr.selector.selector import StrategySelector

@@ -11,8 +11,9 @@ from grpc import aio
 
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reporter import reporting
+from ssr.core.stages import OnRejected
 from ssr.core.steps import RepeatRule
-from ssr.core.types import CallKind, OnRejected, Source
+from ssr.core.types import CallKind, Source
 from ssr.engines.asked_steps import written_step, written_steps
 from ssr.engines.author import Author
 from ssr.engines.base import Engine, work_of
@@ -22,7 +23,7 @@ from ssr.engines.measure import measure
 from ssr.engines.measured import open_measured_engine
 from ssr.runtime.rpc.requests import checked_context, checked_options
 from ssr.runtime.rpc.server import Servicer, running_service
-from ssr.runtime.rpc.wire import calls_to_wire, step_from_wire, step_to_wire
+from ssr.runtime.rpc.step_wire import calls_to_wire, step_from_wire, step_to_wire
 from ssr.runtime.telemetry.log_context import about_next_step
 from ssr.runtime.telemetry.telemetry import open_telemetry
 from ssr.v1 import step_pb2, verification_pb2, verification_pb2_grpc

@@ -9,8 +9,9 @@ import logging
 from dataclasses import replace
 
 from ssr.core.acceptance import accepts, without_agreement
+from ssr.core.stages import OnRejected, Verdict
 from ssr.core.steps import RepeatRule, is_repeated
-from ssr.core.types import MAX_SCORE, CallKind, OnRejected, Options, PathContext, Source, Step, Verdict
+from ssr.core.types import MAX_SCORE, CallKind, Options, PathContext, Source, Step
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
 from ssr.verifier.scorers import scorer_named

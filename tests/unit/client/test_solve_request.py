@@ -12,7 +12,7 @@ from ssr.client.request import resolved, solve_request
 from ssr.core.errors import InvalidRequest
 from ssr.core.job import Priority
 from ssr.core.types import Mode, Options, StopRule
-from ssr.runtime.rpc.wire import asked_options, options_from_wire
+from ssr.runtime.rpc.options_wire import asked_options, options_from_wire
 from ssr.v1 import reasoning_pb2
 
 

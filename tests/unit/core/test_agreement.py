@@ -8,7 +8,8 @@ import pytest
 from tree_models import TOKENS, MemoryJournal, TreeModels, many, run
 
 from ssr.core.agreement import agreement_score, results
-from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step, Written
+from ssr.core.stages import Written
+from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step
 
 
 def test_results_have_one_spelling() -> None:

@@ -11,20 +11,10 @@ from hypothesis import strategies as st
 from tree_models import OPTIONS, TOKENS, MemoryJournal, TreeModels, many, run, whole_drafts
 
 from ssr.core.errors import ContextFull, LostGround, SsrError, StaleOwner, Unavailable
-from ssr.core.solve import LimitReached, Outcome, solve
-from ssr.core.types import (
-    CallKind,
-    Mode,
-    OnRejected,
-    Options,
-    PathContext,
-    PathStatus,
-    Source,
-    Step,
-    StopRule,
-    Verdict,
-    Written,
-)
+from ssr.core.outcome import Outcome
+from ssr.core.solve import LimitReached, solve
+from ssr.core.stages import OnRejected, Verdict, Written
+from ssr.core.types import CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule
 
 LENGTHS = st.lists(st.integers(1, 7), min_size=1, max_size=3)
 PLACES = st.frozensets(st.tuples(st.integers(0, 2), st.integers(0, 6)), max_size=10)

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_models import OPTIONS, MemoryJournal, TreeModels, many, run
 
+from ssr.core.outcome import conclude
 from ssr.core.run import Decision, PathEnded, StepCommitted
-from ssr.core.solve import LimitReached, conclude
-from ssr.core.types import Mode, Options, PathContext, PathStatus, StopRule, Written
+from ssr.core.solve import LimitReached
+from ssr.core.stages import Written
+from ssr.core.types import Mode, Options, PathContext, PathStatus, StopRule
 
 
 @settings(max_examples=80, deadline=None)

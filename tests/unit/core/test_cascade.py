@@ -18,11 +18,11 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.prior import PathAuthor
 from ssr.core.evidence.rule import Estimate
 from ssr.core.limits import check_options
+from ssr.core.outcome import Outcome, conclude
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import Path, PathEnded, StepCommitted
-from ssr.core.solve import Outcome, conclude
-from ssr.core.stages import Stages
-from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule, Written
+from ssr.core.stages import Stages, Written
+from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule
 
 NONE = ""
 

@@ -8,8 +8,8 @@ from tree_models import MemoryJournal, TreeModels
 
 from ssr.core.path_stream import StepByStep
 from ssr.core.solve import solve
-from ssr.core.stages import Stages
-from ssr.core.types import Mode, OnRejected, Options, PathContext, Step, Verdict, Written
+from ssr.core.stages import OnRejected, Stages, Verdict, Written
+from ssr.core.types import Mode, Options, PathContext, Step
 
 
 class Idle(StepByStep):

@@ -11,7 +11,8 @@ from tree_models import OPTIONS, MemoryJournal, TreeModels
 
 from ssr.core.lookahead import Pacing
 from ssr.core.solve import solve
-from ssr.core.types import OnRejected, Options, PathContext, Step, Verdict, Written, unheard
+from ssr.core.stages import OnRejected, Verdict, Written, unheard
+from ssr.core.types import Options, PathContext, Step
 
 
 class Paced(TreeModels):

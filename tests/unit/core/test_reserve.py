@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from tree_models import TOKENS, MemoryJournal, TreeModels, many, run
 
 from ssr.core.errors import Unavailable
+from ssr.core.outcome import Outcome, conclude
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import PathEnded, StepCommitted
-from ssr.core.solve import LimitReached, Outcome, conclude, solve
-from ssr.core.stages import Stages
-from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step, StopRule, Written
+from ssr.core.solve import LimitReached, solve
+from ssr.core.stages import Stages, Written
+from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step, StopRule
 
 #: Of a path that ends without an answer.
 NONE = ""

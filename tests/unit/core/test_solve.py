@@ -12,27 +12,13 @@ from tree_models import MemoryJournal
 
 from ssr.core.answers import ANYBODY, Asked
 from ssr.core.errors import ContextFull, StaleOwner, Unavailable
+from ssr.core.outcome import Outcome, conclude
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
-from ssr.core.solve import LimitReached, Outcome, conclude, solve
-from ssr.core.stages import Stages
+from ssr.core.solve import LimitReached, solve
+from ssr.core.stages import OnRejected, Selection, Stages, Verdict, Written
 from ssr.core.steps import RepeatRule
-from ssr.core.types import (
-    Call,
-    CallKind,
-    Mode,
-    OnRejected,
-    Options,
-    PathContext,
-    PathStatus,
-    Selection,
-    Source,
-    Step,
-    StopRule,
-    Strategy,
-    Verdict,
-    Written,
-)
+from ssr.core.types import Call, CallKind, Mode, Options, PathContext, PathStatus, Source, Step, StopRule, Strategy
 
 Script = Mapping[int, Sequence[str | Exception]]
 

@@ -10,23 +10,12 @@ import pytest
 from tree_models import MemoryJournal
 
 from ssr.core.answers import ANYBODY, Asked
+from ssr.core.outcome import Outcome
 from ssr.core.path_stream import StepByStep
 from ssr.core.run import PathEnded, Selected
-from ssr.core.solve import Outcome, solve
-from ssr.core.stages import Stages
-from ssr.core.types import (
-    NO_STRATEGY,
-    Mode,
-    OnRejected,
-    Options,
-    PathContext,
-    PathStatus,
-    Selection,
-    Source,
-    Step,
-    Verdict,
-    Written,
-)
+from ssr.core.solve import solve
+from ssr.core.stages import OnRejected, Selection, Stages, Verdict, Written
+from ssr.core.types import NO_STRATEGY, Mode, Options, PathContext, PathStatus, Source, Step
 from ssr.orchestrator.run.stagger import staggered
 from ssr_bench.virtual_time import run_virtually
 

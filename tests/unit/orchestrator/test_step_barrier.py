@@ -9,7 +9,8 @@ from tree_models import TOKENS, MemoryJournal, TreeModels, many
 
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
 from ssr.core.solve import solve
-from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step, Written
+from ssr.core.stages import Written
+from ssr.core.types import Call, CallKind, Options, PathContext, PathStatus, Source, Step
 from ssr.orchestrator.run.step_barrier import StepBarrier
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from ssr.orchestrator.api import watch
 from ssr.orchestrator.queue.followers import Followers
-from ssr.orchestrator.queue.job_store import EVENTS_AT_ONCE, JobStore
+from ssr.orchestrator.queue.job_reader import EVENTS_AT_ONCE
+from ssr.orchestrator.queue.job_store import JobStore
 from ssr.orchestrator.queue.wakeups import EVENT, Wakeups
 from ssr.v1 import reasoning_pb2
 

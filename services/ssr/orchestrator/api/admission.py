@@ -15,7 +15,7 @@ from ssr.core.limits import check_key, check_labels, check_options, check_proble
 from ssr.core.types import Options
 from ssr.domains import domain_named
 from ssr.runtime.rpc.job_wire import asked_priority, labels_from_wire
-from ssr.runtime.rpc.wire import CASCADE, asked_options
+from ssr.runtime.rpc.options_wire import CASCADE, asked_options
 from ssr.v1 import reasoning_pb2, step_pb2
 
 #: A text has at most one token a byte: below this, no model of use is too small, and none is asked.

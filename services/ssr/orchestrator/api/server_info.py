@@ -13,7 +13,7 @@ from ssr.core.presets import PRESETS
 from ssr.core.types import Mode, Options, StopRule, choices
 from ssr.orchestrator.api.admission import StrategySetSource
 from ssr.orchestrator.api.batches import MAX_BATCH
-from ssr.runtime.rpc.wire import options_to_wire
+from ssr.runtime.rpc.options_wire import options_to_wire
 from ssr.v1 import reasoning_pb2, step_pb2
 
 #: For the services that are asked; what does not come by then is left out.

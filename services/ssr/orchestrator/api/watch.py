@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator
 
 from ssr.orchestrator.queue.followers import Followers
-from ssr.orchestrator.queue.job_store import EVENTS_AT_ONCE, JobStore
+from ssr.orchestrator.queue.job_reader import EVENTS_AT_ONCE, JobReader
 from ssr.orchestrator.queue.wakeups import FINISHED, Wakeups
 from ssr.runtime.redis.patience import set_within
 from ssr.v1.reasoning_pb2 import Event
@@ -16,7 +16,7 @@ from ssr.v1.reasoning_pb2 import Event
 _FIRST_LOOK_S, _LAST_LOOK_S = 1.0, 30.0
 
 
-async def follow(store: JobStore, followers: Followers, job_id: str, cursor: str = "") -> AsyncIterator[Event]:
+async def follow(store: JobReader, followers: Followers, job_id: str, cursor: str = "") -> AsyncIterator[Event]:
     """Every event behind `cursor`, in order, each once; ends behind the job's last.
 
     Raises: NotFound; Unavailable while Redis is away.
@@ -44,7 +44,7 @@ async def follow(store: JobStore, followers: Followers, job_id: str, cursor: str
                 here.look = here.look or not here.news.is_set()  # the time has come
 
 
-async def ended(store: JobStore, wakeups: Wakeups, job_id: str) -> None:
+async def ended(store: JobReader, wakeups: Wakeups, job_id: str) -> None:
     """Wait until the job has ended. Raises: NotFound; Unavailable while Redis is away."""
     look_s = _FIRST_LOOK_S
     with wakeups.of(FINISHED, job_id) as wakeup:

@@ -14,9 +14,8 @@ from typing import Any
 from ssr.orchestrator.equivalence.calculus import NotComputed, computed
 from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
-from ssr.orchestrator.equivalence.reading.answer import with_parts
 from ssr.orchestrator.equivalence.reading.expression import Expression, to_data
-from ssr.orchestrator.equivalence.reading.forms import Form
+from ssr.orchestrator.equivalence.reading.forms import Form, with_parts
 from ssr.orchestrator.equivalence.reading.names import ACCENTS, GREEK, READ_FUNCTIONS
 from ssr.orchestrator.equivalence.reading.spelling import plain
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.comparison.evaluation import cost
 from ssr.orchestrator.equivalence.comparison.forms import Comparison
-from ssr.orchestrator.equivalence.reading.answer import parts_of, read
+from ssr.orchestrator.equivalence.reading.answer import read
 from ssr.orchestrator.equivalence.reading.choices import labelled, named
-from ssr.orchestrator.equivalence.reading.forms import Choice, Form
+from ssr.orchestrator.equivalence.reading.forms import Choice, Form, parts_of
 from ssr.orchestrator.equivalence.reading.spelling import plain
 
 #: What the formulas of a question may cost to stay out of the workers: some milliseconds.

@@ -1,37 +1,29 @@
-"""Jobs in Redis: every transition of a job, and reading it. The keys are in keys.py, the transitions in scripts/job."""
+"""Jobs in Redis: every transition of a job. The keys are in keys.py, the transitions in scripts/job."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from ssr.core.errors import BadReply, Conflict, LostGround, StaleOwner
 from ssr.core.job import Finished, Job, JobRequest, JobStatus, Queued, Started
-from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted
+from ssr.core.run import Decision, PathEnded, Selected, StepCommitted
 from ssr.core.types import PathStatus
 from ssr.orchestrator.queue.followers import Followers
 from ssr.orchestrator.queue.identifiers import no_job
+from ssr.orchestrator.queue.job_reader import JobReader
 from ssr.orchestrator.queue.keys import WAKEUPS, JobKeys
-from ssr.orchestrator.queue.listing import EVERYTHING, JobFilter, JobListing, Place, Shown
-from ssr.orchestrator.queue.stored_job import fingerprint_of, folded, payload_of, stored_event, stored_job
+from ssr.orchestrator.queue.stored_job import fingerprint_of, payload_of
 from ssr.orchestrator.queue.wakeups import Wakeups
 from ssr.runtime.redis.client import RedisClient, Script
 from ssr.runtime.redis.failures import redis_errors
-from ssr.runtime.rpc.job_wire import (
-    happening_from_wire,
-    job_to_wire,
-    request_from_wire,
-    request_to_wire,
-)
+from ssr.runtime.rpc.event_wire import happening_from_wire
+from ssr.runtime.rpc.job_wire import job_to_wire, request_from_wire, request_to_wire
 from ssr.v1 import reasoning_pb2
 
 #: A job whose caller died between creating and queueing it is forgotten after so many seconds.
 _UNQUEUED_S = 600
-
-#: Events that are read, and then folded or sent, at a time: a few milliseconds of the loop.
-EVENTS_AT_ONCE = 256
 
 #: Waiters of a replica that died are forgotten after so many seconds, and so long after their deadline at the latest.
 _WAITERS_S = 7 * 24 * 3600
@@ -84,16 +76,16 @@ class Made:
     latest: int = 0
 
 
-class JobStore:
+class JobStore(JobReader):
     """Reads and writes jobs; `followers` of a job get what is appended to it here.
 
     Every method raises Unavailable while Redis cannot be reached.
     """
 
     def __init__(self, redis: RedisClient, now: Clock, *, retention_s: int, followers: Followers | None = None) -> None:
-        self._redis, self._now, self._retention_s = redis, now, retention_s
+        super().__init__(redis)
+        self._now, self._retention_s = now, retention_s
         self._followers = followers or Followers(Wakeups())
-        self._listing = JobListing(redis)
         self._create = Script(redis, "orchestrator/queue/scripts/job/create")
         self._keep = Script(redis, "orchestrator/queue/scripts/job/keep")
         self._claim = Script(redis, "orchestrator/queue/scripts/job/claim")
@@ -104,7 +96,6 @@ class JobStore:
         self._redirect = Script(redis, "orchestrator/queue/scripts/job/redirect")
         self._release = Script(redis, "orchestrator/queue/scripts/job/release")
         self._requeue = Script(redis, "orchestrator/queue/scripts/job/requeue")
-        self._read = Script(redis, "orchestrator/queue/scripts/job/read")
         self._waits = Script(redis, "orchestrator/queue/scripts/job/waits")
 
     async def create(
@@ -237,12 +228,6 @@ class JobStore:
         if reply is None:
             raise no_job(job_id)
 
-    async def end_wanted(self, job_id: str) -> str:
-        """How the job's end is asked for: "" not at all, LATE and a reason for what there is, else for no answer."""
-        with redis_errors():
-            cancel = await self._redis.hget(JobKeys(job_id).meta, "cancel")
-        return "" if cancel is None else str(cancel.decode())
-
     async def end_queued(self, job_id: str, status: JobStatus, reason: str = "") -> Job | None:
         """End a job here and now; None when somebody has claimed it: then its owner ends it.
 
@@ -288,90 +273,11 @@ class JobStore:
             cursor = events[-1].cursor
         return found
 
-    async def known(self, job_id: str) -> bool:
-        """Whether there is such a job."""
-        with redis_errors():
-            return bool(await self._redis.exists(JobKeys(job_id).meta))
-
-    async def final(self, job_id: str) -> bool:
-        """Whether the job has ended. Raises: NotFound."""
-        with redis_errors():
-            status = await self._redis.hget(JobKeys(job_id).meta, "status")
-        if status is None:
-            raise no_job(job_id)
-        return JobStatus(status.decode()).final
-
-    async def run(self, job_id: str) -> Run:
-        """What is decided of the job so far. Raises: NotFound."""
-        return (await self._snapshot(job_id))[1]
-
-    async def get(self, job_id: str) -> Job:
-        """The job as it is now. Raises: NotFound."""
-        meta, run, cursor = await self._snapshot(job_id)
-        return replace(stored_job(job_id, meta), paths=run.paths, usage=run.ledger.usage(), cursor=cursor)
-
-    async def check_shown(self, job_id: str, shown: Shown) -> None:
-        """Raises: NotFound for a job that is not there, and just so for one that is not shown."""
-        with redis_errors():
-            tenant = await self._redis.hget(JobKeys(job_id).meta, "tenant")
-        if tenant is None or not shown(tenant.decode()):
-            raise no_job(job_id)
-
-    async def page(
-        self, limit: int, before: Place | None, wanted: JobFilter = EVERYTHING
-    ) -> tuple[list[Job], Place | None]:
-        """Jobs without paths as `JobListing.page` finds them; and where the next page begins, if any."""
-        found, following = await self._listing.page(limit, before, wanted)
-        return [stored_job(job_id, meta) for job_id, meta in found], following
-
-    async def jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
-        """These jobs without their paths, all in one round trip; None for one that is gone."""
-        with redis_errors():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for job_id in job_ids:
-                    pipe.hgetall(JobKeys(job_id).meta)
-                metas = await pipe.execute()
-        return [stored_job(job_id, meta) if meta else None for job_id, meta in zip(job_ids, metas, strict=True)]
-
-    async def statuses(self, job_ids: Sequence[str]) -> list[JobStatus | None]:
-        """How these jobs stand, in one round trip; None for one that is gone."""
-        with redis_errors():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for job_id in job_ids:
-                    pipe.hget(JobKeys(job_id).meta, "status")
-                found = await pipe.execute()
-        return [None if status is None else JobStatus(status.decode()) for status in found]
-
     async def delete(self, job_id: str) -> None:
         """Forget a job that has ended, and all that was kept of it."""
         with redis_errors():
             await self._redis.delete(*JobKeys(job_id).all)
         await self._listing.forget([job_id])
-
-    async def events(self, job_id: str, cursor: str) -> list[reasoning_pb2.Event]:
-        """The next EVENTS_AT_ONCE events behind a cursor ("": from the beginning), as the API sends them."""
-        entries = await self._entries(job_id, cursor, "+")
-        return [stored_event(job_id, entry_id.decode(), fields[b"e"]) for entry_id, fields in entries]
-
-    async def _snapshot(self, job_id: str) -> tuple[dict[bytes, bytes], Run, str]:
-        """The job's fields, the fold of its decisions, and its last event's cursor, all of one moment."""
-        pairs, entries, last = await self._read(JobKeys(job_id).both, [EVENTS_AT_ONCE])
-        if not pairs:
-            raise no_job(job_id)
-        run = await folded(Run(), [payload for _, (_, payload) in entries])
-        while entries[-1][0] != last:
-            entries = await self._entries(job_id, entries[-1][0].decode(), last.decode())
-            if not entries:
-                raise no_job(job_id)  # it expired meanwhile
-            run = await folded(run, [fields[b"e"] for _, fields in entries])
-        return dict(zip(pairs[::2], pairs[1::2], strict=True)), run, last.decode()
-
-    async def _entries(self, job_id: str, behind: str, last: str) -> list[Any]:
-        with redis_errors():
-            found: list[Any] = await self._redis.xrange(
-                JobKeys(job_id).events, min=f"({behind}" if behind else "-", max=last, count=EVENTS_AT_ONCE
-            )
-        return found
 
 
 def _check_written(reply: bytes, job_id: str) -> None:

@@ -10,12 +10,8 @@ from datetime import UTC, datetime
 
 from ssr.core.job import Happening, Job, JobStatus
 from ssr.core.run import PathEnded, Run, Selected, StepCommitted
-from ssr.runtime.rpc.job_wire import (
-    happening_from_wire,
-    happening_to_wire,
-    job_from_wire,
-    request_from_wire,
-)
+from ssr.runtime.rpc.event_wire import happening_from_wire, happening_to_wire
+from ssr.runtime.rpc.job_wire import job_from_wire, request_from_wire
 from ssr.v1 import reasoning_pb2
 
 #: Events that are folded before others on the loop have their turn: a few milliseconds.

@@ -12,10 +12,11 @@ from grpc import aio
 
 from ssr.core.errors import BadReply, TimedOut
 from ssr.core.path_stream import behind
-from ssr.core.types import OnRejected, Options, PathContext, Written
+from ssr.core.stages import OnRejected, Written
+from ssr.core.types import Options, PathContext
 from ssr.orchestrator.metrics.stages import Stage
 from ssr.orchestrator.run.peer import Metadata, Peer
-from ssr.runtime.rpc.wire import calls_from_wire, step_from_wire
+from ssr.runtime.rpc.step_wire import calls_from_wire, step_from_wire
 from ssr.runtime.telemetry.log_context import about_next_step
 from ssr.v1 import step_pb2, verification_pb2
 

@@ -12,8 +12,9 @@ from functools import partial
 
 from ssr.core.errors import LostGround, NotFound, SsrError, StaleOwner
 from ssr.core.job import Job, JobStatus, Started
+from ssr.core.outcome import Outcome, conclude
 from ssr.core.run import Run
-from ssr.core.solve import LimitReached, Outcome, conclude, solve
+from ssr.core.solve import LimitReached, solve
 from ssr.core.stages import Stages
 from ssr.core.types import Mode, Options, StopRule
 from ssr.core.vote import Vote

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from ssr.core.answers import Equivalence
 from ssr.core.job import Priority
-from ssr.core.stages import Stages
-from ssr.core.types import OnRejected, Options, PathContext, Selection, Step, Verdict, Written, unheard
+from ssr.core.stages import OnRejected, Selection, Stages, Verdict, Written, unheard
+from ssr.core.types import Options, PathContext, Step
 from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.metrics.stages import Stage
@@ -21,15 +21,9 @@ from ssr.orchestrator.run.peer import Peer
 from ssr.orchestrator.run.remote_steps import CannotStream, RemoteSteps, Streaming, VerdictInParts
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.rpc.channel import open_channel
+from ssr.runtime.rpc.options_wire import sampling_to_wire
+from ssr.runtime.rpc.step_wire import calls_from_wire, context_to_wire, step_from_wire, step_to_wire, strategy_from_wire
 from ssr.runtime.rpc.tls import client_end
-from ssr.runtime.rpc.wire import (
-    calls_from_wire,
-    context_to_wire,
-    sampling_to_wire,
-    step_from_wire,
-    step_to_wire,
-    strategy_from_wire,
-)
 from ssr.runtime.telemetry.log_context import about_next_step
 from ssr.runtime.telemetry.tracing import Span
 from ssr.v1 import (

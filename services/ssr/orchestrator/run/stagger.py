@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from ssr.core.stages import Stages, StepWriter
-from ssr.core.types import Options, PathContext, Written
+from ssr.core.stages import Stages, StepWriter, Written
+from ssr.core.types import Options, PathContext
 
 
 def staggered(stages: Stages, stagger_s: float) -> Stages:

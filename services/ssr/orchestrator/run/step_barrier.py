@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from ssr.core.journal import Journal
 from ssr.core.run import Decision, Run, Selected
-from ssr.core.stages import Selector, Stages, StepWriter
-from ssr.core.types import Options, PathContext, Selection, Written
+from ssr.core.stages import Selection, Selector, Stages, StepWriter, Written
+from ssr.core.types import Options, PathContext
 
 #: The place of the selection among the paths.
 _SELECTION = -1

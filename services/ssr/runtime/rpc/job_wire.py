@@ -9,17 +9,14 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ssr.core.allowance import Allowance
-from ssr.core.job import Event, Finished, Happening, Job, JobRequest, JobStatus, Priority, Queued, Started
+from ssr.core.job import Job, JobRequest, JobStatus, Priority
 from ssr.core.ledger import ModelUsage, Usage
-from ssr.core.run import Path, PathEnded, Selected, StepCommitted
+from ssr.core.run import Path
 from ssr.core.types import PathStatus
 from ssr.core.vote import Vote
-from ssr.runtime.rpc.wire import (
-    EnumWire,
-    calls_from_wire,
-    calls_to_wire,
-    options_from_wire,
-    options_to_wire,
+from ssr.runtime.rpc.enum_wire import EnumWire
+from ssr.runtime.rpc.options_wire import options_from_wire, options_to_wire
+from ssr.runtime.rpc.step_wire import (
     step_from_wire,
     step_to_wire,
     strategy_from_wire,
@@ -29,7 +26,7 @@ from ssr.v1 import reasoning_pb2
 
 _JOB_STATUS = EnumWire(reasoning_pb2.JobStatus, "JOB_STATUS")
 PRIORITY = EnumWire(reasoning_pb2.Priority, "PRIORITY")
-_PATH_STATUS = EnumWire(reasoning_pb2.PathStatus, "PATH_STATUS")
+PATH_STATUS = EnumWire(reasoning_pb2.PathStatus, "PATH_STATUS")
 
 #: Fields of Usage that may be unknown, and those that it and its message share by name and type.
 _MAY_BE_UNKNOWN = (
@@ -74,7 +71,7 @@ def asked_status(number: int) -> JobStatus:
     return _JOB_STATUS.member(JobStatus, number)
 
 
-def told_status(number: int) -> JobStatus:
+def reported_status(number: int) -> JobStatus:
     """UNKNOWN for one of a newer version."""
     return _JOB_STATUS.read(JobStatus, number)
 
@@ -146,90 +143,11 @@ def _allowance_from_wire(message: reasoning_pb2.Allowance) -> Allowance:
     return Allowance(message.what, message.limit, message.remaining, message.reset_s)
 
 
-def event_to_wire(event: Event) -> reasoning_pb2.Event:
-    message = happening_to_wire(event.happening)
-    message.cursor = event.cursor
-    message.job_id = event.job_id
-    message.time.FromDatetime(event.time)
-    return message
-
-
-def event_from_wire(message: reasoning_pb2.Event) -> Event:
-    return Event(message.cursor, message.job_id, _time_from_wire(message.time), happening_from_wire(message))
-
-
-def happening_to_wire(happening: Happening) -> reasoning_pb2.Event:
-    """An Event message that says only what happened: no cursor, job or time yet."""
-    message = reasoning_pb2.Event()
-    match happening:
-        case Queued():
-            message.queued.SetInParent()
-        case Started(epoch):
-            message.started.epoch = epoch
-        case Selected(strategies, calls):
-            message.selected.strategies.extend(strategy_to_wire(strategy) for strategy in strategies)
-            message.selected.calls.extend(calls_to_wire(calls))
-        case StepCommitted(path, step, calls):
-            message.step_committed.path = path
-            message.step_committed.step.CopyFrom(step_to_wire(step))
-            message.step_committed.calls.extend(calls_to_wire(calls))
-        case PathEnded():
-            message.path_ended.CopyFrom(_path_ended_to_wire(happening))
-        case Finished(job):
-            message.finished.job.CopyFrom(job_to_wire(job, steps=False))
-    return message
-
-
-def happening_from_wire(message: reasoning_pb2.Event) -> Happening:
-    """Raises: ValueError for a message of a newer API."""
-    match message.WhichOneof("kind"):
-        case "queued":
-            return Queued()
-        case "started":
-            return Started(message.started.epoch)
-        case "selected":
-            selected = message.selected
-            return Selected(tuple(map(strategy_from_wire, selected.strategies)), calls_from_wire(selected.calls))
-        case "step_committed":
-            committed = message.step_committed
-            return StepCommitted(committed.path, step_from_wire(committed.step), calls_from_wire(committed.calls))
-        case "path_ended":
-            return _path_ended_from_wire(message.path_ended)
-        case "finished":
-            return Finished(job_from_wire(message.finished.job))
-        case kind:
-            raise ValueError(f"an event of unknown kind {kind}")
-
-
-def _path_ended_to_wire(ended: PathEnded) -> reasoning_pb2.Event.PathEnded:
-    return reasoning_pb2.Event.PathEnded(
-        path=ended.path,
-        status=_PATH_STATUS.number(ended.status),
-        answer=ended.answer,
-        reason=ended.reason,
-        leader=ended.leader,
-        confidence=ended.confidence,
-        calls=calls_to_wire(ended.calls),
-    )
-
-
-def _path_ended_from_wire(message: reasoning_pb2.Event.PathEnded) -> PathEnded:
-    return PathEnded(
-        message.path,
-        _PATH_STATUS.read(PathStatus, message.status),
-        message.answer,
-        message.reason,
-        message.leader,
-        message.confidence if message.HasField("confidence") else None,
-        calls_from_wire(message.calls),
-    )
-
-
 def _path_to_wire(path: Path, steps: bool) -> reasoning_pb2.Path:
     return reasoning_pb2.Path(
         id=path.index,
         strategy=strategy_to_wire(path.strategy),
-        status=_PATH_STATUS.number(path.status),
+        status=PATH_STATUS.number(path.status),
         answer=path.answer,
         mean_score=path.mean_score,
         steps=[step_to_wire(step) for step in path.steps] if steps else (),
@@ -242,7 +160,7 @@ def _path_from_wire(message: reasoning_pb2.Path) -> Path:
         index=message.id,
         strategy=strategy_from_wire(message.strategy),
         steps=tuple(step_from_wire(step) for step in message.steps),
-        status=_PATH_STATUS.read(PathStatus, message.status),
+        status=PATH_STATUS.read(PathStatus, message.status),
         answer=message.answer,
         reason=message.reason,
     )

@@ -8,7 +8,7 @@ from ssr.core.errors import InvalidRequest
 from ssr.core.limits import MAX_PATHS, check_options, check_problem
 from ssr.core.steps import RepeatRule
 from ssr.core.types import Mode, Options, PathContext
-from ssr.runtime.rpc.wire import context_from_wire
+from ssr.runtime.rpc.step_wire import context_from_wire
 from ssr.v1 import step_pb2
 
 MAX_JOB_ID_CHARS = 64

@@ -11,11 +11,10 @@ What is decided here:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 from ssr.orchestrator.equivalence.reading import choices, clock, words
 from ssr.orchestrator.equivalence.reading.expression import Expression, number, signed
@@ -291,35 +290,3 @@ def _matrix(text: str) -> Form:
     rows = [row for row in re.split(r"\\\\(?:\[[^\]]*\])?", match["body"]) if row.strip(" ")]
     cells = tuple(tuple(_one(_tokens(cell.strip())) for cell in row.split("&")) for row in rows)
     return Matrix(cells)
-
-
-def parts_of(form: Form) -> tuple[Expression, ...]:
-    """All formulas in a form; what it takes to compare them follows from these."""
-    if isinstance(form, Quantity):
-        return (form.formula,)
-    if isinstance(form, Ratio):
-        return form.parts
-    if isinstance(form, Matrix):
-        return tuple(part for row in form.rows for cell in row for part in parts_of(cell))
-    if isinstance(form, Items | Joined):
-        return tuple(part for one in form.parts for part in parts_of(one))
-    if isinstance(form, Named):
-        return parts_of(form.form)
-    return tuple(
-        value for name in getattr(form, "__slots__", ()) if isinstance(value := getattr(form, name), Expression)
-    )
-
-
-def with_parts(form: Form, change: Callable[[Expression], Expression]) -> Form:
-    """The form with another formula in the place of each of its formulas."""
-    if isinstance(form, Named):
-        return Named(form.name, with_parts(form.form, change))
-    if isinstance(form, Matrix):
-        return Matrix(tuple(tuple(with_parts(cell, change) for cell in row) for row in form.rows))
-    if isinstance(form, Ratio):
-        return Ratio(tuple(map(change, form.parts)))
-    if isinstance(form, Items | Joined):
-        return replace(form, parts=tuple(with_parts(part, change) for part in form.parts))
-    formulas = {name: getattr(form, name) for name in getattr(form, "__slots__", ())}
-    changed: dict[str, Any] = {name: change(value) for name, value in formulas.items() if isinstance(value, Expression)}
-    return replace(form, **changed) if changed else form

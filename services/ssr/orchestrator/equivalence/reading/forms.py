@@ -1,9 +1,10 @@
-"""What an answer can be."""
+"""What an answer can be, and the formulas in it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from ssr.orchestrator.equivalence.reading.clock import Day, TimeOfDay
 from ssr.orchestrator.equivalence.reading.expression import Expression
@@ -120,3 +121,35 @@ Form = (
     | TimeOfDay
     | Day
 )
+
+
+def parts_of(form: Form) -> tuple[Expression, ...]:
+    """All formulas in a form; what it takes to compare them follows from these."""
+    if isinstance(form, Quantity):
+        return (form.formula,)
+    if isinstance(form, Ratio):
+        return form.parts
+    if isinstance(form, Matrix):
+        return tuple(part for row in form.rows for cell in row for part in parts_of(cell))
+    if isinstance(form, Items | Joined):
+        return tuple(part for one in form.parts for part in parts_of(one))
+    if isinstance(form, Named):
+        return parts_of(form.form)
+    return tuple(
+        value for name in getattr(form, "__slots__", ()) if isinstance(value := getattr(form, name), Expression)
+    )
+
+
+def with_parts(form: Form, change: Callable[[Expression], Expression]) -> Form:
+    """The form with another formula in the place of each of its formulas."""
+    if isinstance(form, Named):
+        return Named(form.name, with_parts(form.form, change))
+    if isinstance(form, Matrix):
+        return Matrix(tuple(tuple(with_parts(cell, change) for cell in row) for row in form.rows))
+    if isinstance(form, Ratio):
+        return Ratio(tuple(map(change, form.parts)))
+    if isinstance(form, Items | Joined):
+        return replace(form, parts=tuple(with_parts(part, change) for part in form.parts))
+    formulas = {name: getattr(form, name) for name in getattr(form, "__slots__", ())}
+    changed: dict[str, Any] = {name: change(value) for name, value in formulas.items() if isinstance(value, Expression)}
+    return replace(form, **changed) if changed else form

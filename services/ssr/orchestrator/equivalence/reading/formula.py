@@ -8,19 +8,25 @@ factor   = primary { "!" | "%" | "°" } [ "^" exponent ]
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 
 from ssr.orchestrator.equivalence.reading.expression import Expression, constant, number, variable
 from ssr.orchestrator.equivalence.reading.formula_cursor import END, FormulaCursor
-from ssr.orchestrator.equivalence.reading.names import ACCENTS, CIRCULAR, CONSTANTS, FUNCTIONS, GREEK, READ_FUNCTIONS
-from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead
+from ssr.orchestrator.equivalence.reading.names import (
+    ACCENTS,
+    CIRCULAR,
+    CONSTANTS,
+    FUNCTIONS,
+    GREEK,
+    READ_FUNCTIONS,
+    words_apart,
+)
+from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead, in_base
 
 _MAX_DEPTH = 40
 _TIMES, _OVER = ("*", r"\cdot", r"\times", r"\ast"), ("/", r"\div")
 _SUMS = {"+": 0, "-": 0, r"\pm": 1, r"\mp": -1}
 _CLOSES = {"(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
-_KNOWN_WORDS = sorted((*READ_FUNCTIONS, "pi", "infinity", "sqrt", "cbrt", "mod"), key=len, reverse=True)
 _BEGINNERS = READ_FUNCTIONS | GREEK | ACCENTS | {"pi", "infty"}
 
 
@@ -33,30 +39,9 @@ def expression(tokens: Sequence[FormulaToken], bound: Iterable[str] = ()) -> Exp
     return tree
 
 
-def _words_apart(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
-    """Runs of letters as the functions and variables that they are: `2xsinx` is 2 x sin x."""
-    out: list[FormulaToken] = []
-    for token in tokens:
-        rest, first = token.text, token
-        if token.kind == "text" and len(token.text.strip()) == 1:
-            token, rest = replace(token, kind="name", text=token.text.strip()), token.text.strip()
-        if token.kind != "name":
-            out.append(token)
-            continue
-        letters = 0
-        while rest:
-            word = next((word for word in _KNOWN_WORDS if rest.startswith(word)), rest[0])
-            letters = letters + 1 if len(word) == 1 else 0
-            if letters > 4:
-                raise NotRead(f"{token.text!r} is a word")
-            out.append(replace(first, kind="name", text=word))
-            first, rest = replace(first, spaced=False), rest[len(word) :]
-    return out
-
-
 class _FormulaParser(FormulaCursor):
     def __init__(self, tokens: Sequence[FormulaToken], bound: Iterable[str] = ()) -> None:
-        super().__init__(_words_apart(tokens), bound)
+        super().__init__(words_apart(tokens), bound)
         self._depth = self._bars = 0
         self._special: dict[str, Callable[[], Expression]] = {
             r"\frac": lambda: Expression("/", (self._argument(), self._argument())),
@@ -218,7 +203,7 @@ class _FormulaParser(FormulaCursor):
     def _number(self, token: FormulaToken) -> Expression:
         assert token.value is not None
         if self._took("_"):
-            return _in_base(token.text, self._source_of_argument())
+            return number(in_base(token.text, self._source_of_argument()))
         mixed = self._fraction_part() if token.text.isdigit() else None
         return number(token.value + (mixed or 0))
 
@@ -320,14 +305,3 @@ class _FormulaParser(FormulaCursor):
             self._next()  # sin pi/3, not (sin pi)/3
             tree = Expression("/", (tree, self._factor()))
         return (tree,)
-
-
-def _in_base(digits: str, base: str) -> Expression:
-    words = {"two": 2, "three": 3, "eight": 8, "ten": 10, "sixteen": 16}
-    size = words.get(base.strip("()⟦⟧ "), int(base.strip("()")) if base.strip("()").isdigit() else 0)
-    if not 2 <= size <= 36 or not digits.isdigit():
-        raise NotRead(f"the base {base!r}")
-    try:
-        return number(int(digits, size))
-    except ValueError as error:
-        raise NotRead(f"{digits} in base {base}") from error

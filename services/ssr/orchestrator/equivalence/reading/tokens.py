@@ -105,6 +105,18 @@ def _endless(match: re.Match[str]) -> Fraction | None:
     return None
 
 
+def in_base(digits: str, base: str) -> int:
+    """The number of these digits. Raises NotRead for a base that is none."""
+    words = {"two": 2, "three": 3, "eight": 8, "ten": 10, "sixteen": 16}
+    size = words.get(base.strip("()⟦⟧ "), int(base.strip("()")) if base.strip("()").isdigit() else 0)
+    if not 2 <= size <= 36 or not digits.isdigit():
+        raise NotRead(f"the base {base!r}")
+    try:
+        return int(digits, size)
+    except ValueError as error:
+        raise NotRead(f"{digits} in base {base}") from error
+
+
 def split(tokens: Sequence[FormulaToken], *separators: str) -> list[list[FormulaToken]]:
     """`tokens` cut at the separators that are in no brackets. Raises NotRead where brackets do not fit together."""
     parts: list[list[FormulaToken]] = [[]]

@@ -102,79 +102,17 @@ _COMPOUND = {
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _AFTER = {"squared": 2, "cubed": 3}
 #: Says nothing of what is counted.
-_EMPTY = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "total",
-        "altogether",
-        "each",
-        "left",
-        "more",
-        "less",
-        "approximately",
-        "about",
-        "exactly",
-        "whole",
-        "units",
-        "unit",
-        "only",
-        "remaining",
-        "away",
-        "old",
-        "long",
-        "wide",
-        "high",
-        "tall",
-        "deep",
-        "later",
-        "ago",
-    ]
-)
+_EMPTY = frozenset([
+    "a", "an", "the", "of", "total", "altogether", "each", "left", "more", "less", "approximately", "about",
+    "exactly", "whole", "units", "unit", "only", "remaining", "away", "old", "long", "wide", "high", "tall", "deep",
+    "later", "ago",
+])  # fmt: skip
 #: Reads as no unit: it belongs to a formula or a sentence.
-_NEVER = frozenset(
-    [
-        "or",
-        "and",
-        "if",
-        "when",
-        "where",
-        "is",
-        "are",
-        "not",
-        "no",
-        "sin",
-        "cos",
-        "tan",
-        "log",
-        "ln",
-        "exp",
-        "sqrt",
-        "pi",
-        "mod",
-        "cot",
-        "sec",
-        "csc",
-        "for",
-        "all",
-        "any",
-        "then",
-        "so",
-        "plus",
-        "minus",
-        "times",
-        "divided",
-        "by",
-        "over",
-        "equals",
-        "squared",
-        "cubed",
-        "infinity",
-        "to",
-    ]
-)
+_NEVER = frozenset([
+    "or", "and", "if", "when", "where", "is", "are", "not", "no", "sin", "cos", "tan", "log", "ln", "exp", "sqrt",
+    "pi", "mod", "cot", "sec", "csc", "for", "all", "any", "then", "so", "plus", "minus", "times", "divided", "by",
+    "over", "equals", "squared", "cubed", "infinity", "to",
+])  # fmt: skip
 
 
 def _table() -> dict[str, tuple[str, Fraction]]:

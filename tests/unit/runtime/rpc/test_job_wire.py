@@ -2,14 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-from ssr.core.errors import InvalidRequest
 from ssr.core.job import Event, Finished, Job, JobStatus, Priority, Queued, Started
 from ssr.core.ledger import Ledger, ModelUsage, Usage
-from ssr.core.presets import preset_options
 from ssr.core.run import Path, PathEnded, Selected, StepCommitted
 from ssr.core.steps import CutText, join_path
 from ssr.core.types import (
@@ -24,20 +21,11 @@ from ssr.core.types import (
     StopRule,
     Strategy,
     WorkedExample,
-    chosen,
 )
 from ssr.core.vote import Vote
-from ssr.runtime.rpc.job_wire import event_from_wire, event_to_wire, job_from_wire, job_to_wire
-from ssr.runtime.rpc.wire import (
-    asked_options,
-    calls_from_wire,
-    context_from_wire,
-    context_to_wire,
-    options_from_wire,
-    options_to_wire,
-    step_from_wire,
-    step_to_wire,
-)
+from ssr.runtime.rpc.event_wire import event_from_wire, event_to_wire
+from ssr.runtime.rpc.job_wire import job_from_wire, job_to_wire
+from ssr.runtime.rpc.step_wire import calls_from_wire, context_from_wire, context_to_wire, step_from_wire, step_to_wire
 from ssr.v1 import reasoning_pb2, step_pb2
 
 STRATEGY = Strategy("A", "Algebra", "Name the unknowns.", (WorkedExample("1+1?", "It is\n\n\\boxed{2}."),))
@@ -118,87 +106,11 @@ def test_what_was_cut_goes_on_at_the_cut_behind_the_wire() -> None:
     assert join_path(context_from_wire(older).steps) == "a\n\nb\n\n"
 
 
-def test_options_survive_the_wire() -> None:
-    options = Options(
-        mode=Mode.SSD, paths=1, threshold=0.0, seed=0, early_stop=False, scorer="judge", deadline_s=1.5, max_tokens=9
-    )
-    assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
-
-
-def test_newer_options_survive_the_wire() -> None:
-    options = Options(paths=3, reserve=2, early_stop=False, max_thinking_tokens=0)
-    assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
-
-
-def test_the_options_of_a_preset_survive_the_wire() -> None:
-    options = Options(**preset_options("paper"), preset="paper")
-    assert options_from_wire(options_to_wire(options), fallback_seed=0) == options
-
-
 def test_the_usage_of_an_older_server_has_what_was_cached_left_out_of_its_flops() -> None:
     message = job_to_wire(replace(JOB, usage=Usage(models=(ModelUsage("m", 10, 1, 30, 20, 9, reused_tokens=20),))))
     message.usage.models[0].ClearField("reused_tokens")
     (model,) = job_from_wire(message).usage.models
     assert model.total_flops == message.usage.models[0].flops == 2 * 10 * (30 - 20 + 9)
-
-
-def test_the_options_of_evidence_and_domains_survive_the_wire() -> None:
-    options = Options(
-        mode=Mode.CASCADE,
-        paths=6,
-        stop_rule=StopRule.EVIDENCE,
-        early_stop=False,
-        draft_paths=0,
-        estimate="beta",
-        confidence=0.5,
-        min_gain=0.0,
-        batch=3,
-        vote="best-last",
-        domain="code",
-        tests="assert True",
-        strategy_set="code",
-    )
-    assert options_from_wire(options_to_wire(options), fallback_seed=9) == options
-
-
-def test_a_cascade_that_says_little_gets_its_shape_and_rule() -> None:
-    options = options_from_wire(reasoning_pb2.Options(mode=reasoning_pb2.MODE_CASCADE), 0)
-    assert (options.paths, options.draft_paths, options.stop_rule) == (7, 3, StopRule.EVIDENCE)
-    assert options_from_wire(reasoning_pb2.Options(domain="choice"), 0).strategy_set == "choice"
-
-
-@pytest.mark.parametrize(
-    ("given", "reserve"),
-    [
-        ({}, 2),
-        ({"reserve": 0}, 0),
-        ({"paths": 2}, 1),
-        ({"paths": 1}, 0),
-        ({"paths": 2, "reserve": 5}, 5),
-        ({"mode": reasoning_pb2.MODE_PARALLEL}, 0),
-        ({"mode": reasoning_pb2.MODE_BASELINE}, 0),
-    ],
-)
-def test_a_default_reserve_suits_what_is_asked_for(given: dict[str, Any], reserve: int) -> None:
-    found = options_from_wire(reasoning_pb2.Options(**given), 0, Options(paths=4, reserve=2))
-    assert found.reserve == reserve
-
-
-def test_absent_options_get_their_defaults() -> None:
-    assert options_from_wire(reasoning_pb2.Options(), fallback_seed=9) == Options(seed=9)
-    baseline = options_from_wire(reasoning_pb2.Options(mode=reasoning_pb2.MODE_BASELINE), 0)
-    assert baseline.paths == 1
-
-
-def test_a_seed_turns_the_early_stop_off() -> None:
-    assert not options_from_wire(reasoning_pb2.Options(seed=0), 9).early_stop
-    assert options_from_wire(reasoning_pb2.Options(seed=0, early_stop=True), 9).early_stop
-
-
-def test_an_unknown_mode_is_named() -> None:
-    message = reasoning_pb2.Options.FromString(b"\x08\x63")  # mode = 99, as a newer client might send
-    with pytest.raises(InvalidRequest, match=r"mode: 99 is unknown; known are baseline"):
-        asked_options(message, 0)
 
 
 def test_what_a_newer_version_reports_is_read_as_unknown() -> None:
@@ -215,13 +127,3 @@ def test_what_a_newer_version_reports_is_read_as_unknown() -> None:
     assert job_to_wire(job).status == 0
     assert step_from_wire(step_pb2.Step(source=99, text="a")).text == "a"  # type: ignore[arg-type]
     assert calls_from_wire([step_pb2.Call(kind=99)])[0].kind is CallKind.UNKNOWN  # type: ignore[arg-type]
-
-
-def test_what_is_unknown_cannot_be_asked_for() -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        asked_options(reasoning_pb2.Options(mode=99, stop_rule=98), 0)  # type: ignore[arg-type]
-    assert [violation.field for violation in caught.value.violations] == ["mode", "stop_rule"]
-    assert "unknown; known are baseline" in str(caught.value)
-    assert not str(caught.value).endswith("unknown")
-    with pytest.raises(ValueError):
-        chosen(Mode, "unknown")
