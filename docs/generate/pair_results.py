@@ -14,6 +14,8 @@ from ssr_bench.evaluation.statistics import IntervalEstimate
 from ssr_bench.replay.graded import read_graded
 from ssr_bench.replay.method import ReplayMethod, read_method
 from ssr_bench.replay.pool import PooledProblem, groups_of
+from ssr_bench.replay.repairing import SHARED, read_starts, repair_bounds
+from ssr_bench.replay.report import repair_grid
 from ssr_bench.replay.summary import Prices, ReplayFigures, priors_of, replay_all, summarise
 
 #: As `ssr bench replay docs/results/pair --cross-validate 5` has them; the first is what others are compared with.
@@ -46,6 +48,7 @@ class PairResults:
             "pair-cascade": self._cascade,
             "pair-rivals": self._rivals,
             "pair-parts": self._parts,
+            "pair-repair": self._repair,
         }
         for group in NAMES:
             found[f"cascade-paths-{group}"] = partial(self._paths, group)
@@ -124,6 +127,13 @@ class PairResults:
             for title, part in kinds
         ]
         return table(("", *(NAMES[name] for name in self._groups)), rows)
+
+    def _repair(self) -> str:
+        """What repair could spare, and cost."""
+        starts, method = read_starts(self._records.with_name(SHARED)), read_method("cascade")
+        bounds = [repair_bounds(name, some, starts, method, self._priors) for name, some in self._groups.items()]
+        grid = repair_grid(bounds, NAMES)
+        return table(("", *grid.columns[1:]), grid.rows)
 
     def _ablated(self, problems: Sequence[PooledProblem], method: ReplayMethod, part: Callable[[Prior], Prior]) -> str:
         made: dict[int, Prior] = {}

@@ -69,6 +69,13 @@ def replay(
         Path | None,
         typer.Option(metavar="FILE", help="Write the graded samples there, without texts (graded.jsonl.gz)."),
     ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Bounds of repair: what drafts share where they leave doubt.")
+    ] = False,
+    shared: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --repair: write what drafts share there (shared.jsonl.gz)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Replay recorded samples under any rule: no engine, the same samples for all.
@@ -96,6 +103,7 @@ def replay(
 
       ssr bench replay traces --cross-validate 5
       ssr bench replay traces --method fixed --method cascade:min_gain=0.03
+      ssr bench replay traces --repair --cross-validate 5
     """
     from ssr_bench.replay.method import read_method
     from ssr_bench.replay.summary import Prices
@@ -109,8 +117,10 @@ def replay(
         prices = Prices(draft_cost, draft_parameters, target_parameters)
         prior = _prior(calibration, domain)
         chosen = tuple(part.strip() for part in sets.split(",") if part.strip())
+        if shared is not None and not repair:
+            raise InvalidRequest("shared", "is written with --repair alone")
     asked = _Asked(folder, methods, prices, prior, cross_validate, chosen, orders, seed, figure, as_json, graded)
-    run(_replay(asked))
+    run(_repair(asked, shared) if repair else _replay(asked))
 
 
 class _Asked:
@@ -151,6 +161,40 @@ async def _replay(asked: _Asked) -> ExitStatus:
     for summary in summaries:
         console.print(grid_of(summary).rich(), "", highlight=False)
     console.print(Text("\n".join(definitions(asked.prices, asked.orders)), "dim"))
+    return ExitStatus.DONE
+
+
+async def _repair(asked: _Asked, file: Path | None) -> ExitStatus:
+    from ssr_bench.replay.method import read_method
+    from ssr_bench.replay.pool import groups_of, pool_texts
+    from ssr_bench.replay.repairing import SHARED, read_starts, repair_bounds, shared_starts, write_starts
+    from ssr_bench.replay.report import REPAIR_DEFINITIONS, repair_grid
+    from ssr_bench.replay.summary import priors_of
+    from ssr_bench.report_json import report_json
+
+    problems, method = await _pool(asked), read_method("cascade")
+    if (asked.folder / SHARED).exists():
+        starts = await asyncio.to_thread(read_starts, asked.folder / SHARED)
+    else:
+        texts = await asyncio.to_thread(pool_texts, asked.folder)
+        starts = {
+            key: shared_starts(one, texts[key], method.drafts)
+            for one in problems
+            if (key := (one.group, one.id)) in texts
+        }
+    if file is not None:
+        await asyncio.to_thread(write_starts, starts, file)
+    known = [one for one in problems if (one.group, one.id) in starts]
+    if not known:
+        raise InvalidRequest("dir", f"{asked.folder} has neither the samples' texts nor {SHARED}")
+    prior_of = priors_of(known, asked.prior, asked.folds)
+    bounds = [repair_bounds(name, some, starts, method, prior_of) for name, some in groups_of(known).items()]
+    if asked.as_json:
+        typer.echo(json.dumps(report_json(bounds), indent=2, ensure_ascii=False))
+        return ExitStatus.DONE
+    console = Console(width=_WIDTH)
+    console.print(repair_grid(bounds).rich(), "", highlight=False)
+    console.print(Text("\n".join(REPAIR_DEFINITIONS), "dim"))
     return ExitStatus.DONE
 
 

@@ -53,6 +53,41 @@ class PooledProblem:
     targets: tuple[Sample, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PoolTexts:
+    """What the samples of a problem say, step by step, in the order of `PooledProblem`, and each step's tokens."""
+
+    problem: str
+    drafts: tuple[tuple[str, ...], ...]
+    targets: tuple[tuple[str, ...], ...]
+    draft_tokens: tuple[tuple[int, ...], ...]
+    target_tokens: tuple[tuple[int, ...], ...]
+
+
+def pool_texts(folder: Path) -> dict[tuple[str, str], PoolTexts]:
+    """Of the problems that have samples of both models, by set and id. Raises: InvalidRequest."""
+    drafts = _lines(folder, "draft")
+    return {
+        key: PoolTexts(
+            str(fields["problem"]),
+            tuple(map(_said, drafts[key]["samples"])),
+            tuple(map(_said, fields["samples"])),
+            tuple(map(_spent, drafts[key]["samples"])),
+            tuple(map(_spent, fields["samples"])),
+        )
+        for key, fields in _lines(folder, "target").items()
+        if key in drafts
+    }
+
+
+def _said(sample: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(step[0]) for step in sample.get("steps") or ())
+
+
+def _spent(sample: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(int(step[1]) for step in sample.get("steps") or ())
+
+
 async def read_pool(folder: Path, equivalence: Equivalence) -> tuple[PooledProblem, ...]:
     """The problems that have samples of both models, or of the target where the folder has no drafts at all.
 

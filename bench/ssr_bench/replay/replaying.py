@@ -68,6 +68,10 @@ class Replayer:
             _seconds([*drafts, *used]),
         )
 
+    def suffices(self, method: ReplayMethod, drafts: Sequence[Sample], problem: PooledProblem) -> bool:
+        """Whether the votes of these drafts spare the target."""
+        return self._standing(method, drafts, (), min(method.targets, len(problem.targets))).stop
+
     @staticmethod
     def _moments(method: ReplayMethod, targets: Sequence[Sample]) -> list[int]:
         """How many target paths have ended when the rule is asked."""

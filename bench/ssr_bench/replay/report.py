@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ssr_bench.evaluation.canvas import COLOURS, blank, percent, png_of
 from ssr_bench.evaluation.grid import Grid
 from ssr_bench.evaluation.statistics import IntervalEstimate
+from ssr_bench.replay.repairing import RepairBounds
 from ssr_bench.replay.summary import GroupSummary, Prices, ReplayFigures
 
 _COLUMNS = (
@@ -21,6 +22,50 @@ _COLUMNS = (
     "95 % of saved",
     "break-even",
 )
+
+
+_REPAIR_COLUMNS = (
+    "set",
+    "problems",
+    "target asked",
+    "drafts share steps",
+    "of a right draft",
+    "in a right sample",
+    "a fresh path right",
+    "their tokens",
+    "spared at most",
+)
+REPAIR_DEFINITIONS = (
+    "target asked: the share of choices of 3 drafts whose votes leave doubt; drafts share steps: of those.",
+    "of a right draft, in a right sample: of what they share; where no right sample of the pool reaches its results, a "
+    "path that goes on from them is hardly right, so this is about the most that repaired paths can be.",
+    "a fresh path right: the target's accuracy on the same problems.",
+    "their tokens, spared at most: of a mean target path, per target path that is asked for; what the target's own "
+    "paths take to reach the same results. 95 % in brackets: bootstrap over problems.",
+)
+
+
+def repair_grid(bounds: Sequence[RepairBounds], names: Mapping[str, str] | None = None) -> Grid:
+    """What repair could spare and cost, a line a set; `names`: the sets' for people."""
+    return Grid("Repair: bounds", _REPAIR_COLUMNS, [_repair_row(one, names or {}) for one in bounds])
+
+
+def _repair_row(one: RepairBounds, names: Mapping[str, str]) -> tuple[str, ...]:
+    return (
+        names.get(one.group, one.group),
+        str(one.problems),
+        f"{one.asked:.0%}",
+        f"{one.shared.value:.0%}",
+        f"{one.from_right:.0%}",
+        _share(one.in_right),
+        _share(one.fresh),
+        f"{one.tokens:.2f}",
+        f"{one.spared.value:.2f} ({_ends(one.spared, '{:.2f}')})",
+    )
+
+
+def _share(estimate: IntervalEstimate) -> str:
+    return f"{estimate.value:.0%} ({_ends(estimate, '{:.0%}')})"
 
 
 def definitions(prices: Prices, orders: int) -> tuple[str, ...]:

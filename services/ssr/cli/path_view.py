@@ -17,7 +17,13 @@ from ssr.core.types import PathStatus, Source, Step
 #: What the marks say.
 LEGEND = "✓ draft accepted  ✎ rewritten by the target"
 
-_MARKS = {Source.DRAFT: ("✓", "green"), Source.REWRITTEN: ("✎", "yellow"), Source.TARGET: ("•", "cyan")}
+_MARKS = {
+    Source.DRAFT: ("✓", "green"),
+    Source.REWRITTEN: ("✎", "yellow"),
+    Source.TARGET: ("•", "cyan"),
+    Source.SHARED: ("=", "green"),
+    Source.UNKNOWN: ("?", "dim"),
+}
 _STATUS_STYLES = {
     PathStatus.RUNNING: "bold blue",
     PathStatus.ANSWERED: "bold green",

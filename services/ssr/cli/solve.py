@@ -132,6 +132,13 @@ def solve(
         int | None,
         typer.Option(metavar="N", help="Mode cascade: so many of the paths, the first ones, are drafts. Default: 3."),
     ] = None,
+    repair_paths: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Mode cascade: so many of the target's paths go on from the steps that the drafts share. Default: 0.",
+        ),
+    ] = None,
     confidence: Annotated[
         float | None,
         typer.Option(metavar="P", help="Rule evidence: how sure the answer must be, up to 1. Default: 0.9."),
@@ -231,6 +238,7 @@ def solve(
         "max_waste": max_waste,
         "reserve": reserve,
         "draft_paths": draft_paths,
+        "repair_paths": repair_paths,
         "confidence": confidence,
         "min_gain": min_gain,
         "batch": batch,

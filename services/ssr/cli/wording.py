@@ -53,4 +53,6 @@ def origin(step: Step) -> str:
             return f"draft accepted with {score_text(step.score)}"
         case Source.REWRITTEN:
             return f"rewritten, the draft had {score_text(step.draft_score)}"
+        case Source.SHARED:
+            return "shared by drafts"
     return "target"

@@ -55,6 +55,7 @@ class SolveOptions(TypedDict, total=False):
     max_waste: float
     reserve: int
     draft_paths: int
+    repair_paths: int
     confidence: float
     min_gain: float
     batch: int

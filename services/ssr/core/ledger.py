@@ -100,7 +100,8 @@ class Ledger:
     `models` is keyed by the model's name, `generated` by what the tokens were generated for; `committed_tokens` are
     those of the steps that stand, on `paths` paths, and `thinking_tokens` those of them inside a model's thinking;
     `target` is the model that judges and writes, `draft` the one that drafts, `opening_tokens` the prompt of a path's
-    first step, `target_written_tokens` those of steps that the target wrote alone.
+    first step, `target_written_tokens` those of steps that the target wrote alone, `shared_tokens` those that paths
+    have from others (`core.repair`).
     """
 
     models: dict[str, ModelUsage] = field(default_factory=dict)
@@ -115,6 +116,7 @@ class Ledger:
     target: str = ""
     draft: str = ""
     target_written_tokens: int = 0
+    shared_tokens: int = 0
     prefixes: Prefixes = Prefixes()  # noqa: RUF009 - frozen
 
     def add(
@@ -147,6 +149,7 @@ class Ledger:
             rewritten_steps=self.rewritten_steps + (step.source is Source.REWRITTEN),
             committed_tokens=self.committed_tokens + step.tokens,
             target_written_tokens=self.target_written_tokens + (step.tokens if step.source is Source.TARGET else 0),
+            shared_tokens=self.shared_tokens + (step.tokens if step.source is Source.SHARED else 0),
             thinking_tokens=self.thinking_tokens + thinking_tokens,
             paths=self.paths + (step.index == 0),
             opening_tokens=max(self.opening_tokens, opening) if step.index == 0 else self.opening_tokens,
@@ -203,21 +206,22 @@ class Ledger:
     def gamma(self, *, selection: bool) -> float | None:
         """Decoding against the baseline's, in the paper's quantities; None where a model's size is unknown.
 
-        gamma = N x ((1 - w) x (F_d / F_t + R) + w) + S / T
+        gamma = N x ((1 - w - u) x (F_d / F_t + R) + w) + S / T
 
         N paths; F_d and F_t FLOPs of a token of the draft model and the target; R `rewrite_rate`; w the share of the
-        committed tokens that the target wrote alone; S the tokens that selecting took (left out without `selection`);
-        T `baseline_tokens`. The formula is ours: the authors publish figures, not theirs. It takes every step for as
-        long as any other and leaves scoring out; `decode_ratio` counts tokens as they were, of all calls.
+        committed tokens that the target wrote alone, u that of `shared_tokens`, which cost nothing; S the tokens that
+        selecting took (left out without `selection`); T `baseline_tokens`. The formula is ours: the authors publish
+        figures, not theirs. It takes every step for as long as any other and leaves scoring out; `decode_ratio` counts
+        tokens as they were, of all calls.
         """
         target, draft = self.models.get(self.target), self.models.get(self.draft)
         sizes = [model for model in (target, draft) if model is not None]
         if target is None or not self.baseline_tokens or not all(model.parameters for model in sizes):
             return None
-        alone = self.target_written_tokens / self.committed_tokens
+        alone, shared = (part / self.committed_tokens for part in (self.target_written_tokens, self.shared_tokens))
         drafted = (draft.flops_per_token / target.flops_per_token if draft else 0.0) + (self.rewrite_rate or 0.0)
         selected = self.generated.get(CallKind.SELECT, 0) / self.baseline_tokens if selection else 0.0
-        return self.paths * ((1 - alone) * drafted + alone) + selected
+        return self.paths * ((1 - alone - shared) * drafted + alone) + selected
 
     def _token_flops(self, model: str) -> float | None:
         found = self.models.get(model)

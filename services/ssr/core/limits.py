@@ -77,6 +77,7 @@ def check_options(options: Options) -> None:
         gather(check_within, "max_waste", options.max_waste, 0, 1)
         gather(_check_reserve, options)
         gather(_check_draft_paths, options)
+        gather(_check_repair_paths, options)
         gather(_check_evidence, options)
         gather(check_text, "domain", options.domain)
         gather(_check_tests, options.tests)
@@ -128,6 +129,17 @@ def _check_draft_paths(options: Options) -> None:
         raise InvalidRequest("draft_paths", f"must be 0 in mode {options.mode}: only cascade has them; got {drafts}")
     if options.mode is Mode.CASCADE:
         check_within("draft_paths", drafts, 0, paths)
+
+
+def _check_repair_paths(options: Options) -> None:
+    repairs = options.repair_paths
+    if repairs and options.mode is not Mode.CASCADE:
+        raise InvalidRequest("repair_paths", f"must be 0 in mode {options.mode}: only cascade has them; got {repairs}")
+    if repairs and options.draft_paths < 2:
+        raise InvalidRequest(
+            "repair_paths", f"must be 0 with fewer than 2 draft_paths, which share nothing; got {repairs}"
+        )
+    check_within("repair_paths", repairs, 0, max(0, options.paths - options.draft_paths))
 
 
 def _check_tests(tests: str) -> None:

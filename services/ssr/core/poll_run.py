@@ -10,7 +10,7 @@ from ssr.core.answers import Asked, Equivalence, classes
 from ssr.core.arithmetic import false_sum
 from ssr.core.evidence.poll import PathVote
 from ssr.core.evidence.posterior import Posterior
-from ssr.core.evidence.prior import Prior
+from ssr.core.evidence.prior import PathAuthor, Prior
 from ssr.core.evidence.rule import Standing, standing
 from ssr.core.run import Path, Run
 from ssr.core.types import Options, PathStatus, StopRule
@@ -60,7 +60,7 @@ class Pollster:
         numbers = {place: number for number, group in enumerate(groups) for place in group}
         votes = [
             PathVote(
-                self._options.author(path.index),
+                self._author(path),
                 numbers.get(place),
                 await self._ratio(path),
                 _weight(path),
@@ -68,7 +68,7 @@ class Pollster:
             )
             for place, path in enumerate(ended)
         ]
-        to_come = [self._options.author(path.index) for path in run.paths[begun:]]
+        to_come = [self._author(path) for path in run.paths[begun:]]
         stands = standing(self._options.rule, self._posterior, votes, to_come)
         return Count(self._tallied(run, ended, groups, stands), stands)
 
@@ -86,10 +86,15 @@ class Pollster:
             if surely is not None:
                 self._ratios[path.index] = _CERTAIN if surely else -_CERTAIN
                 return self._ratios[path.index]
-            author = self._options.author(path.index)
+            author = self._author(path)
             false = bool(false_sum(path.text, self._asked.problem))
             self._ratios[path.index] = self._prior.ratio(author, false_sum=false, logprob=path.logprob)
         return self._ratios[path.index]
+
+    def _author(self, path: Path) -> PathAuthor:
+        """What the target has made of drafts is what a verified path is: theirs, mended by it."""
+        repairs = path.repaired if path.steps else self._options.repairs(path.index)
+        return PathAuthor.VERIFIED if repairs else self._options.author(path.index)
 
     @property
     def _prior(self) -> Prior:

@@ -121,6 +121,11 @@ class Path:
         """The target wrote it alone: no step was drafted."""
         return all(step.source is Source.TARGET for step in self.steps)
 
+    @property
+    def repaired(self) -> bool:
+        """It goes on from steps of drafts."""
+        return bool(self.steps) and self.steps[0].source is Source.SHARED
+
     def context(self, job_id: str, problem: str, seed: int, domain: str = "") -> PathContext:
         steps = tuple(step.text for step in self.steps)
         return PathContext(job_id, self.index, problem, self.strategy, steps, seed, domain)

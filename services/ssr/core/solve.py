@@ -6,7 +6,8 @@ the last committed step. Paths advance independently; nothing waits for the slow
 one stream, whose steps are committed as they are complete (`core.path_stream`); drafts are one, too, and go on while
 the verifier judges those before (`core.ahead`). Paths begin in waves
 (`Options.waves`): all at once, but for those in reserve, those of mode cascade that the target writes, and those of
-stop rule evidence. These begin once all before them have ended and left the vote open.
+stop rule evidence. These begin once all before them have ended and left the vote open; with `Options.repair_paths` some
+go on from what the drafts share (`core.repair`).
 Source: arXiv 2505.15340, sections 3.1 (SPM), 3.2 (SSD), 3.3 (fast modes).
 """
 
@@ -29,6 +30,7 @@ from ssr.core.lookahead import steps_ahead
 from ssr.core.outcome import Outcome, extracted, stopped
 from ssr.core.path_stream import PathStream
 from ssr.core.poll_run import Pollster
+from ssr.core.repair import RepairedPath, start_of
 from ssr.core.run import Decision, PathEnded, Run, Selected, StepCommitted, path_end
 from ssr.core.stages import Selection, Stages, Verdict, Written
 from ssr.core.steps import RepeatRule
@@ -181,16 +183,21 @@ class _Solving:
         leader = count.votes[0].answer if count.votes else ""
         return replace(end, leader=leader, confidence=count.standing.confidence)
 
-    def _steps_of(self, index: int) -> PathStream | DraftsAhead:
+    def _steps_of(self, index: int) -> PathStream | RepairedPath | DraftsAhead:
         ask, author, drafts = partial(self._asked, index), self._options.author(index), self._stages.drafter.stream
         if author is PathAuthor.VERIFIED:
             return DraftsAhead(drafts, ask, partial(self._goes_on, index), self._steps_ahead, self._stages.pacing)
-        return PathStream(drafts if author is PathAuthor.DRAFT else self._stages.writer.stream, ask)
+        if author is PathAuthor.DRAFT:
+            return PathStream(drafts, ask)
+        alone = PathStream(self._stages.writer.stream, ask)
+        if not self._options.repairs(index):
+            return alone
+        return RepairedPath(index, start_of(self._run, self._options, self._problem), alone)
 
     def _steps_ahead(self) -> int:
         return steps_ahead(self._options, self._run.ledger)
 
-    async def _next_step(self, index: int, steps: PathStream | DraftsAhead) -> StepCommitted:
+    async def _next_step(self, index: int, steps: PathStream | RepairedPath | DraftsAhead) -> StepCommitted:
         written = await steps.next(self._run)
         if isinstance(steps, DraftsAhead):
             return await self._verified(index, written, steps)

@@ -88,6 +88,7 @@ class Source(StrEnum):
     DRAFT = "draft"
     REWRITTEN = "rewritten"
     TARGET = "target"
+    SHARED = "shared"  #: the draft model, in paths of its own; this one begins with it and paid nothing for it
     UNKNOWN = "unknown"  #: one of a newer version
 
 
@@ -128,12 +129,13 @@ class Options:
     is being scored (0: none; None: as many as `core.lookahead` finds worth it), and `max_waste` the share (0..1) of the
     drafted tokens that may be thrown away for it. `reserve` (mode ssr) is how many paths, the last ones, the target
     writes alone; they begin only when all others have ended and the vote is still open. `draft_paths` (mode cascade) is
-    how many paths, the first ones, the draft model writes alone. `estimate`, `confidence`, `min_gain` and `batch` are
-    those of `core.evidence.rule`, for stop rule evidence; `vote` is how the winner is found (`core.vote_rule`), "" for
-    the stop rule's own way. `domain` is the kind of problem (`ssr.domains`; "" is mathematics), `tests` what programs
-    as answers must pass. `selection` is a `SelectionRule`, `repeat_rule` a `RepeatRule`; `preset` names the settings
-    that were asked for together (`core.presets`; "": none).
-    The paper's (section 4) of the defaults: temperature 0.6, top_p 0.95, threshold 7, 512 tokens a step, 8192 a path.
+    how many paths, the first ones, the draft model writes alone, and `repair_paths` how many of the target's, the first
+    ones, go on from the steps that the drafts share (`core.repair`). `estimate`, `confidence`, `min_gain` and `batch`
+    are those of `core.evidence.rule`, for stop rule evidence; `vote` is how the winner is found (`core.vote_rule`), ""
+    for the stop rule's own way. `domain` is the kind of problem (`ssr.domains`; "" is mathematics), `tests` what
+    programs as answers must pass. `selection` is a `SelectionRule`, `repeat_rule` a `RepeatRule`; `preset` names the
+    settings that were asked for together (`core.presets`; "": none). The paper's (section 4) of the defaults:
+    temperature 0.6, top_p 0.95, threshold 7, 512 tokens a step, 8192 a path.
     """
 
     mode: Mode = Mode.SSR
@@ -156,6 +158,7 @@ class Options:
     max_waste: float = 0.2
     reserve: int = 0
     draft_paths: int = 0
+    repair_paths: int = 0
     estimate: str = Estimate.POSTERIOR
     confidence: float = 0.9
     min_gain: float = 0.04
@@ -182,6 +185,10 @@ class Options:
         if self.mode is Mode.DRAFT or (self.mode is Mode.CASCADE and path < self.draft_paths):
             return PathAuthor.DRAFT
         return PathAuthor.VERIFIED if self.mode.drafts and not self.in_reserve(path) else PathAuthor.TARGET
+
+    def repairs(self, path: int) -> bool:
+        """Whether a path goes on from what the drafts share, if they share anything."""
+        return self.draft_paths <= path < self.draft_paths + self.repair_paths
 
     @property
     def waves(self) -> tuple[int, ...]:
