@@ -230,3 +230,6 @@ async def test_jobs_are_found_by_tenant_error_and_time_and_their_costs_reported(
         ]
         assert costs[0]["generated_tokens"] == sum(model.generated_tokens for model in good.usage.models) > 0
         assert costs[0]["flops"] == good.usage.total_flops > 0
+        for name in ("draft_engine_s", "target_engine_s", "selection_engine_s"):
+            assert costs[0][name] == getattr(good.usage, name) > 0
+        assert costs[0]["untimed_jobs"] == 0

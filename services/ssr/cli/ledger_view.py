@@ -54,6 +54,8 @@ def usage_view(usage: Usage, duration_s: float) -> RenderableType:
         facts.add_row("cost", ratios)
     if quantities := quantities_text(usage):
         facts.add_row("paper", quantities)
+    if on_engines := engine_time_text(usage):
+        facts.add_row("engines", on_engines)
     facts.add_row("time", f"{duration_s:.1f} s")
     return Group(facts, _models(usage)) if usage.models else facts
 
@@ -105,6 +107,15 @@ def quantities_text(usage: Usage) -> str:
         f"R {usage.rewrite_rate:.0%}, FLOPs of a draft token {draft / target:.3f} of the target's, gamma {gamma:.2f} "
         f"({usage.gamma_without_spm or 0.0:.2f} without SPM)"
     )
+
+
+def engine_time_text(usage: Usage) -> str:
+    """For how long its calls held places on engines; "" where that is unknown, or nothing."""
+    seconds = (usage.draft_engine_s, usage.target_engine_s, usage.selection_engine_s)
+    known = [(one, of) for one, of in zip(seconds, ("draft", "target", "selection"), strict=True) if one is not None]
+    if len(known) < len(seconds):
+        return ""
+    return ", ".join(f"{one:.1f} s {of}" for one, of in known if one)
 
 
 def _models(usage: Usage) -> RenderableType:

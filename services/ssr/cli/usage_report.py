@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from ssr.core.job import Job
+from ssr.core.ledger import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,11 @@ class Cost:
 
     Tokens are summed over all models; cached ones are part of the prompts'. `flops` counts all tokens that a model had
     to process, and is too small where a model's size is unknown. `job_s` are seconds from the start of the jobs to
-    their ends, waiting for engines included: not engine time.
+    their ends, waiting for engines included.
+
+    `draft_engine_s`, `target_engine_s` and `selection_engine_s` are seconds for which their calls held places on
+    engines, as the services saw them: one place of a replica that serves 64 calls at a time is a 64th of it. They are
+    those of the jobs that were measured; `untimed_jobs` were not, or not wholly (services of 0.1).
     """
 
     tenant: str
@@ -28,9 +33,13 @@ class Cost:
     generated_tokens: int = 0
     flops: float = 0.0
     job_s: float = 0.0
+    draft_engine_s: float = 0.0
+    target_engine_s: float = 0.0
+    selection_engine_s: float = 0.0
+    untimed_jobs: int = 0
 
     def add(self, job: Job) -> Cost:
-        models = job.usage.models
+        usage, models = job.usage, job.usage.models
         ran = job.started is not None and job.finished is not None
         return replace(
             self,
@@ -38,12 +47,20 @@ class Cost:
             prompt_tokens=self.prompt_tokens + sum(model.prompt_tokens for model in models),
             cached_tokens=self.cached_tokens + sum(model.cached_tokens for model in models),
             generated_tokens=self.generated_tokens + sum(model.generated_tokens for model in models),
-            flops=self.flops + job.usage.total_flops,
+            flops=self.flops + usage.total_flops,
             job_s=self.job_s + ((job.finished - job.started).total_seconds() if ran else 0.0),  # type: ignore[operator]
+            draft_engine_s=self.draft_engine_s + (usage.draft_engine_s or 0.0),
+            target_engine_s=self.target_engine_s + (usage.target_engine_s or 0.0),
+            selection_engine_s=self.selection_engine_s + (usage.selection_engine_s or 0.0),
+            untimed_jobs=self.untimed_jobs + (not _timed(usage)),
         )
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def _timed(usage: Usage) -> bool:
+    return None not in (usage.draft_engine_s, usage.target_engine_s, usage.selection_engine_s)
 
 
 def costs(jobs: Iterable[Job]) -> list[Cost]:
@@ -60,10 +77,17 @@ def cost_table(rows: Iterable[Cost]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("tenant", "mode"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("jobs", "prompt tokens", "cached", "generated", "FLOPs", "job seconds"):
+    for heading in ("jobs", "prompt tokens", "cached", "generated", "FLOPs", "job s", "draft s", "target s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         tokens = (row.prompt_tokens, row.cached_tokens, row.generated_tokens)
         figures = (row.jobs, *tokens)
-        table.add_row(row.tenant, row.mode, *(f"{one:,}" for one in figures), f"{row.flops:.3g}", f"{row.job_s:,.0f}")
+        more = "+" if row.untimed_jobs else ""  # what was measured is a part of it
+        engine_s = (row.draft_engine_s, row.target_engine_s + row.selection_engine_s)
+        table.add_row(
+            *(row.tenant, row.mode),
+            *(f"{one:,}" for one in figures),
+            *(f"{row.flops:.3g}", f"{row.job_s:,.0f}"),
+            *("-" if row.untimed_jobs == row.jobs else f"{one:,.0f}{more}" for one in engine_s),
+        )
     return table

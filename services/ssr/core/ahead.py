@@ -53,8 +53,12 @@ class _Pace:
         """Tokens of the step in the making."""
         if not self._seconds:
             return 0
-        elapsed = asyncio.get_running_loop().time() - self._since
-        return min(most, round(elapsed * self._tokens / self._seconds))
+        return min(most, round(self.begun_s * self._tokens / self._seconds))
+
+    @property
+    def begun_s(self) -> float:
+        """Seconds since the last step came, or the stream was opened."""
+        return asyncio.get_running_loop().time() - self._since
 
 
 class DraftsAhead:
@@ -84,7 +88,7 @@ class DraftsAhead:
         self._error: Exception | None = None
         self._news = asyncio.Event()
         self._pace = _Pace()
-        self._begun_tokens = 0  # of a draft that was cut off
+        self._begun_tokens, self._begun_s = 0, 0.0  # of a draft that was cut off
 
     async def __aenter__(self) -> Self:
         return self
@@ -194,6 +198,7 @@ class DraftsAhead:
         if self._drafting is not None and not self._drafting.cancelling():
             assert self._turn is not None
             self._begun_tokens = self._pace.begun(self._ask(self._turn.run)[1].max_step_tokens)
+            self._begun_s = self._pace.begun_s
             self._drafting.cancel()
 
     async def _stop(self) -> None:
@@ -209,7 +214,8 @@ class DraftsAhead:
         if self._begun_tokens and turn.calls:
             of_draft = turn.calls[-1]
             begun = Call(CallKind.WASTED, of_draft.model, of_draft.parameters, 0, 0, self._begun_tokens)
-            wasted.append(replace(begun, continued=self._pace.continued))
+            seconds = None if of_draft.engine_s is None else self._begun_s
+            wasted.append(replace(begun, continued=self._pace.continued, engine_s=seconds))
         self._ready.clear()
         self._begun_tokens = 0
         return tuple(wasted)

@@ -62,6 +62,10 @@ class Usage:
 
     Beside them the paper's quantities: FLOPs of a token of the draft model and of the target, the share of judged steps
     that were rewritten (R), and gamma (`Ledger.gamma`). None: unknown, or of no meaning in this mode.
+
+    `draft_engine_s`, `target_engine_s` and `selection_engine_s` are the seconds for which its calls held places on
+    engines (`Call.engine_s`): drafts, those thrown away included; scores, rewrites and what the target wrote alone;
+    the selection of strategies. None where a call of them was not measured.
     """
 
     models: tuple[ModelUsage, ...] = ()
@@ -86,6 +90,9 @@ class Usage:
     rewrite_rate: float | None = None
     gamma: float | None = None
     gamma_without_spm: float | None = None
+    draft_engine_s: float | None = None
+    target_engine_s: float | None = None
+    selection_engine_s: float | None = None
 
     @property
     def estimated_tokens(self) -> int:
@@ -97,7 +104,8 @@ class Usage:
 class Ledger:
     """The cost of a job so far; `add` makes the next one.
 
-    `models` is keyed by the model's name, `generated` by what the tokens were generated for; `committed_tokens` are
+    `models` is keyed by the model's name, `generated` and `engine_s` by what the tokens were generated for and the
+    seconds on engines spent (None: a call was not measured); `committed_tokens` are
     those of the steps that stand, on `paths` paths, and `thinking_tokens` those of them inside a model's thinking;
     `target` is the model that judges and writes, `draft` the one that drafts, `opening_tokens` the prompt of a path's
     first step, `target_written_tokens` those of steps that the target wrote alone, `shared_tokens` those that paths
@@ -106,6 +114,7 @@ class Ledger:
 
     models: dict[str, ModelUsage] = field(default_factory=dict)
     generated: dict[CallKind, int] = field(default_factory=dict)
+    engine_s: dict[CallKind, float | None] = field(default_factory=dict)
     accepted_tokens: int = 0
     accepted_steps: int = 0
     rewritten_steps: int = 0
@@ -127,16 +136,27 @@ class Ledger:
         `thinking_tokens` of the step are thinking.
         """
         models, generated, target, draft = dict(self.models), dict(self.generated), self.target, self.draft
+        seconds = dict(self.engine_s)
         rewritten = step is not None and step.source is Source.REWRITTEN
         reused, prefixes = self.prefixes.after(path, calls, rewritten=rewritten)
         for call, found in zip(calls, reused, strict=True):
             models[call.model] = models.get(call.model, ModelUsage(call.model, call.parameters)).add(call, found)
             generated[call.kind] = generated.get(call.kind, 0) + call.generated_tokens
+            before = seconds.get(call.kind, 0.0)
+            seconds[call.kind] = None if before is None or call.engine_s is None else before + call.engine_s
             if call.kind in (CallKind.DRAFT, CallKind.WASTED):
                 draft = call.model
             else:
                 target = call.model
-        ledger = replace(self, models=models, generated=generated, target=target, draft=draft, prefixes=prefixes)
+        ledger = replace(
+            self,
+            models=models,
+            generated=generated,
+            engine_s=seconds,
+            target=target,
+            draft=draft,
+            prefixes=prefixes,
+        )
         return ledger if step is None else ledger._commit(step, calls, thinking_tokens)
 
     def _commit(self, step: Step, calls: Sequence[Call], thinking_tokens: int) -> Ledger:
@@ -223,6 +243,11 @@ class Ledger:
         selected = self.generated.get(CallKind.SELECT, 0) / self.baseline_tokens if selection else 0.0
         return self.paths * ((1 - alone - shared) * drafted + alone) + selected
 
+    def _engine_s(self, *kinds: CallKind) -> float | None:
+        """Seconds on engines of calls of these kinds; None where one was not measured."""
+        known = [seconds for kind in kinds if (seconds := self.engine_s.get(kind, 0.0)) is not None]
+        return sum(known) if len(known) == len(kinds) else None
+
     def _token_flops(self, model: str) -> float | None:
         found = self.models.get(model)
         return found.flops_per_token if found and found.parameters else None
@@ -258,4 +283,7 @@ class Ledger:
             rewrite_rate=self.rewrite_rate if self.draft else None,
             gamma=self.gamma(selection=True),
             gamma_without_spm=self.gamma(selection=False),
+            draft_engine_s=self._engine_s(CallKind.DRAFT, CallKind.WASTED),
+            target_engine_s=self._engine_s(CallKind.SCORE, CallKind.REWRITE, CallKind.WRITE),
+            selection_engine_s=self._engine_s(CallKind.SELECT),
         )

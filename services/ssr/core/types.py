@@ -264,7 +264,9 @@ class Call:
 
     A call that streams several steps is accounted with each of them, its prompt with the first: what follows is
     `continued`. `cache_unreported`: its engine does not report cached tokens. `tail_tokens` are those at the prompt's
-    end that no later prompt of the path begins with (a question about it), estimated by characters.
+    end that no later prompt of the path begins with (a question about it), estimated by characters. `engine_s` are the
+    seconds for which it held a place on an engine, as its service saw it, from taking the place (of what is continued:
+    from the step before) until this was there; None: not measured.
     """
 
     kind: CallKind
@@ -276,6 +278,7 @@ class Call:
     continued: bool = False
     cache_unreported: bool = False
     tail_tokens: int = 0
+    engine_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ssr.core.errors import BadReply, NoEngine, Overloaded, Permanent, SsrError, TimedOut, Unavailable
@@ -59,8 +59,8 @@ class Attempts:
 
     async def call(
         self, affinity: str, ask: Callable[[Engine], Awaitable[_T]], kind: EngineCallKind | None, tokens: int
-    ) -> _T:
-        """What `ask` gives of a replica; `tokens` is about what it costs.
+    ) -> tuple[_T, float]:
+        """What `ask` gives of a replica, and the seconds that this took there; `tokens` is about what it costs.
 
         Raises: as a single engine; Overloaded and Unavailable after all attempts, TimedOut never with a second one.
         """
@@ -84,20 +84,25 @@ class Attempts:
     async def stream(
         self, affinity: str, open_stream: Callable[[Engine], AsyncGenerator[Piece, None]], tokens: int
     ) -> AsyncGenerator[Piece, None]:
-        """As `call`, until a piece has a text: another replica would not go on with the same words."""
+        """As `call`, until a piece has a text: another replica would not go on with the same words.
+
+        The first piece says how long the stream had its replica by then.
+        """
         deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
         tried, failures, priority = list[str](), self._failures(deadline), ORIGIN.get().priority
         while True:
             replica = await self._places.take(affinity, tried, deadline, priority)
             tried.append(replica.url)
             self.tokens_running += tokens
-            begun = False
+            began, begun = asyncio.get_running_loop().time(), False
             try:
                 async with aclosing(self._pieces(replica, open_stream, deadline)) as pieces:
                     async for piece in pieces:
-                        begun = begun or bool(piece.text)
-                        if begun or piece.end is not None:
+                        if begun:
                             yield piece
+                        elif piece.text or piece.end is not None:
+                            begun = bool(piece.text)
+                            yield replace(piece, seconds=asyncio.get_running_loop().time() - began)
                 return
             except (Overloaded, Unavailable, BadReply) as error:
                 pause = failures.failed(asyncio.get_running_loop().time())
@@ -134,14 +139,15 @@ class Attempts:
 
     async def _ask(
         self, replica: Replica, ask: Callable[[Engine], Awaitable[_T]], kind: EngineCallKind | None, deadline: float
-    ) -> _T:
+    ) -> tuple[_T, float]:
         """One attempt; what comes of it is noted in the replica's circuit."""
         started = asyncio.get_running_loop().time()
         with self._noted(replica, deadline), self._observer.attempt(kind):
             async with asyncio.timeout_at(deadline):
                 answer = await ask(replica.engine)
-        self.busy_s += asyncio.get_running_loop().time() - started
-        return answer
+        took = asyncio.get_running_loop().time() - started
+        self.busy_s += took
+        return answer, took
 
     @contextmanager
     def _noted(self, replica: Replica, deadline: float) -> Iterator[None]:

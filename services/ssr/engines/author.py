@@ -17,7 +17,7 @@ from ssr.core.thinking import CLOSE, is_thinking, said, without_empty_thinking
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step
 from ssr.domains import domain_named
 from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling
-from ssr.engines.growing_turn import GrowingTurn, StreamedStep
+from ssr.engines.growing_turn import GrowingTurn, HeldPlace, StreamedStep
 from ssr.engines.rendering import PromptRenderer, TurnPrompt
 from ssr.engines.room import checked_room, context_full, refusals_as_full, room
 
@@ -108,7 +108,7 @@ class Author:
             return
         prompt, kept = writing.prompt.text(), _ANSWER_TOKENS if is_thinking(writing.begun) else 0
         left = await checked_room(self._engine, writing.info, prompt, options.max_path_tokens + kept)
-        growing = GrowingTurn(context, options, writing.prompt.begun)
+        growing, held = GrowingTurn(context, options, writing.prompt.begun), HeldPlace()
         with refusals_as_full(writing.info):
             pieces = self._engine.stream(
                 prompt,
@@ -118,12 +118,14 @@ class Author:
             )
             async with aclosing(pieces):
                 async for piece in pieces:
+                    held.seen(piece)
                     for written in growing.take(piece):
-                        yield self._accounted(written, writing.info)
+                        yield self._accounted(written, writing.info, held.lap())
                     if growing.done:
                         break
         if (last := growing.last) is not None:
-            yield self._accounted(await self._completed(growing, last), writing.info)
+            seconds = held.lap()
+            yield self._accounted(await self._completed(growing, last), writing.info, seconds)
 
     async def _completed(self, growing: GrowingTurn, last: StreamedStep) -> StreamedStep:
         """The last step of an engine's stream, with its answer where it lacks one."""
@@ -135,8 +137,11 @@ class Author:
         calls = tuple(generation_call(self._kind, ending.info, generation) for generation in ending.generations)
         return replace(last, text=text, calls=calls)
 
-    def _accounted(self, step: StreamedStep, info: EngineInfo) -> Written:
-        """The step as it is given; with the stream's first one goes the cost of its prompt."""
+    def _accounted(self, step: StreamedStep, info: EngineInfo, seconds: float | None) -> Written:
+        """The step as it is given; with the stream's first one goes the cost of its prompt.
+
+        `seconds`: how long the stream has held its place for it.
+        """
         call = Call(
             kind=self._kind,
             model=info.model,
@@ -146,6 +151,7 @@ class Author:
             generated_tokens=step.tokens,
             continued=not step.first,
             cache_unreported=step.first and step.cached_tokens is None,
+            engine_s=seconds,
         )
         tokens = step.tokens + sum(more.generated_tokens for more in step.calls)
         written = Step(step.index, step.text, self._source, tokens, ends_turn=step.ends_turn)
@@ -276,6 +282,7 @@ def generation_call(kind: CallKind, info: EngineInfo, generation: Generation) ->
         cached_tokens=generation.cached_tokens or 0,
         generated_tokens=generation.tokens,
         cache_unreported=generation.cached_tokens is None,
+        engine_s=generation.seconds,
     )
 
 
@@ -294,4 +301,5 @@ def question_call(kind: CallKind, info: EngineInfo, token: NextToken | Likelihoo
         generated_tokens=1,
         cache_unreported=token.cached_tokens is None and isinstance(token, NextToken),
         tail_tokens=round(tail_share * (token.prompt_tokens or 0)),
+        engine_s=token.seconds,
     )

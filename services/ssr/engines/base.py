@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, Self
 
@@ -69,6 +69,7 @@ class Generation:
 
     `tokens` counts all generated tokens, the stop's included. `prompt_tokens` counts the whole prompt and
     `cached_tokens` those of them that the engine did not have to process; None where the engine does not report.
+    `seconds`: how long a pool's replica took for it, None of a single engine.
     """
 
     text: str
@@ -76,6 +77,7 @@ class Generation:
     finish: Finish
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Piece:
     `tokens` counts all tokens generated up to here, those whose text is still undecided included. `end` is the whole
     generation, on the last piece and only there: its text is that of all pieces together. `prompt_tokens` and
     `cached_tokens` are as in `Generation`, where the engine reports them before the end. Of tokens that came together,
-    `parts` has each one's text and the tokens up to it.
+    `parts` has each one's text and the tokens up to it. `seconds`, on the first piece of a pool's stream: how long the
+    stream has had its place on a replica by then.
     """
 
     text: str
@@ -94,6 +97,7 @@ class Piece:
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     parts: tuple[tuple[str, int], ...] = ()
+    seconds: float | None = field(default=None, compare=False)
 
     def parted(self) -> Sequence[Piece]:
         """The same as a piece for each of its parts."""
@@ -128,20 +132,25 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class NextToken:
-    """The model's view of the one token that follows a prompt, most probable first."""
+    """The model's view of the one token that follows a prompt, most probable first. `seconds` as in `Generation`."""
 
     candidates: tuple[TokenLogprob, ...]
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """The model's view of a text that follows a prompt: its tokens' natural-log probabilities, no warping."""
+    """The model's view of a text that follows a prompt: its tokens' natural-log probabilities, no warping.
+
+    `seconds` as in `Generation`.
+    """
 
     logprobs: tuple[float, ...]
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

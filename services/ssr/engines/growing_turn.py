@@ -1,7 +1,8 @@
-"""The steps of a turn that an engine streams, with their tokens. Pure."""
+"""The steps of a turn that an engine streams, with their tokens and how long they took."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -32,6 +33,25 @@ class StreamedStep:
     first: bool
     ends_turn: bool = False
     calls: tuple[Call, ...] = ()
+
+
+class HeldPlace:
+    """For how long a stream has held its place on an engine, parted by what came of it; by the loop's clock."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def seen(self, piece: Piece) -> None:
+        """The stream's first piece tells when it began."""
+        if piece.seconds is not None:
+            self._since = asyncio.get_running_loop().time() - piece.seconds
+
+    def lap(self) -> float | None:
+        """Seconds since it began, or since the last lap; None where nobody has measured that."""
+        if self._since is None:
+            return None
+        before, self._since = self._since, asyncio.get_running_loop().time()
+        return self._since - before
 
 
 class GrowingTurn:

@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Self, TypeVar
 
 from ssr.core.errors import Unavailable
@@ -86,7 +87,7 @@ class EnginePool:
         origin: Origin = ANYONE,
     ) -> Generation:
         with self._observer.call(EngineCallKind.GENERATE) as span:
-            generation = await self._call(
+            generation, seconds = await self._timed(
                 affinity,
                 lambda engine: engine.generate(
                     prompt, max_tokens=max_tokens, stop=stop, sampling=sampling, origin=_said(origin)
@@ -96,7 +97,7 @@ class EnginePool:
             )
             span.set(tokens=generation.tokens)
         self._generated_tokens += generation.tokens
-        return generation
+        return replace(generation, seconds=seconds)
 
     async def stream(
         self,
@@ -133,36 +134,36 @@ class EnginePool:
         self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
     ) -> NextToken:
         with self._observer.call(EngineCallKind.NEXT_TOKEN):
-            token = await self._call(
+            token, seconds = await self._timed(
                 affinity,
                 lambda engine: engine.next_token(prompt, top_n=top_n, answers=answers, origin=_said(origin)),
                 kind=EngineCallKind.NEXT_TOKEN,
                 tokens=len(prompt) // _CHARS_PER_TOKEN + 1,
             )
         self._generated_tokens += 1
-        return token
+        return replace(token, seconds=seconds)
 
     async def likelihood(self, prompt: str, text: str, *, affinity: str = "", origin: Origin = ANYONE) -> Likelihood:
         with self._observer.call(EngineCallKind.LIKELIHOOD):
-            likelihood = await self._call(
+            likelihood, seconds = await self._timed(
                 affinity,
                 lambda engine: engine.likelihood(prompt, text, origin=_said(origin)),
                 kind=EngineCallKind.LIKELIHOOD,
                 tokens=(len(prompt) + len(text)) // _CHARS_PER_TOKEN + 1,
             )
         self._generated_tokens += 1
-        return likelihood
+        return replace(likelihood, seconds=seconds)
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
-        return await self._call("", lambda engine: engine.render(messages))
+        return await self._call(lambda engine: engine.render(messages))
 
     async def count_tokens(self, text: str) -> int:
-        return await self._call("", lambda engine: engine.count_tokens(text))
+        return await self._call(lambda engine: engine.count_tokens(text))
 
     async def info(self) -> EngineInfo:
         """See `Engine.info`; asked again only when the replicas have changed, as they do when the model does."""
         if self._info is None or self._info[0] != self._attempts.lost:
-            info = await self._call("", lambda engine: engine.info())
+            info = await self._call(lambda engine: engine.info())
             self._info = (self._attempts.lost, info)
         return self._info[1]
 
@@ -223,14 +224,15 @@ class EnginePool:
             await replica.engine.__aexit__(None, None, None)
             self._places.leaving.remove(replica)
 
-    async def _call(
-        self,
-        affinity: str,
-        ask: Callable[[Engine], Awaitable[_T]],
-        *,
-        kind: EngineCallKind | None = None,
-        tokens: int = 0,
-    ) -> _T:
+    async def _call(self, ask: Callable[[Engine], Awaitable[_T]]) -> _T:
+        """What costs no tokens."""
+        answer, _ = await self._attempts.call("", ask, None, 0)
+        return answer
+
+    async def _timed(
+        self, affinity: str, ask: Callable[[Engine], Awaitable[_T]], *, kind: EngineCallKind, tokens: int
+    ) -> tuple[_T, float]:
+        """The answer, and how many seconds a replica took for it."""
         self._tokens_called += tokens
         try:
             return await self._attempts.call(affinity, ask, kind, tokens)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ssr.cli.display import render
 from ssr.cli.job_view import JobView
-from ssr.cli.ledger_view import usage_view
+from ssr.cli.ledger_view import engine_time_text, usage_view
 from ssr.core.job import Event, Finished, Happening, Job, JobStatus, Queued, Started
 from ssr.core.ledger import ModelUsage, Usage
 from ssr.core.run import PathEnded, Selected, StepCommitted
@@ -120,6 +120,12 @@ def test_what_is_estimated_is_marked() -> None:
     assert "~30" not in shown
     assert "total_ratio about 2.00" in shown
     assert "R 25%, FLOPs of a draft token 0.100 of the target's, gamma 0.40 (0.35 without SPM)" in shown
+
+
+def test_seconds_on_engines_are_shown_where_all_are_known() -> None:
+    usage = Usage(draft_engine_s=3.04, target_engine_s=20.0, selection_engine_s=0.0)
+    assert engine_time_text(usage) == "3.0 s draft, 20.0 s target"
+    assert engine_time_text(replace(usage, draft_engine_s=None)) == ""
 
 
 def test_before_the_strategies() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ssr.core.ledger import Ledger
@@ -49,6 +51,23 @@ def test_tokens_by_kind(ledger: Ledger) -> None:
     assert (usage.drafted_tokens, usage.accepted_tokens, usage.rejected_tokens) == (60, 30, 30)
     assert (usage.rewritten_tokens, usage.scoring_tokens, usage.selection_tokens, usage.written_tokens) == (40, 3, 1, 0)
     assert (usage.accepted_steps, usage.rewritten_steps) == (2, 1)
+
+
+def test_seconds_on_engines_are_summed_by_what_they_were_for() -> None:
+    kinds = (CallKind.SELECT, CallKind.DRAFT, CallKind.WASTED, CallKind.SCORE, CallKind.REWRITE, CallKind.WRITE)
+    calls = [
+        replace(call(kind, TARGET, 1, 0, 1), engine_s=float(10**power))
+        for power, kind in enumerate(kinds)
+        for _ in range(2)
+    ]
+    usage = Ledger().add(calls[:5]).add(calls[5:]).usage()
+    assert (usage.selection_engine_s, usage.draft_engine_s, usage.target_engine_s) == (2.0, 220.0, 222_000.0)
+
+
+def test_seconds_of_which_a_call_lacks_its_own_are_unknown() -> None:
+    timed = replace(call(CallKind.DRAFT, DRAFT, 1, 0, 1), engine_s=2.0)
+    usage = Ledger().add([timed, call(CallKind.WASTED, DRAFT, 1, 0, 1), timed]).add([timed]).usage()
+    assert (usage.draft_engine_s, usage.target_engine_s) == (None, 0.0)
 
 
 def test_tokens_by_model(ledger: Ledger) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from engine_fakes import FakeEngine
@@ -11,7 +13,7 @@ from ssr.core.prompts import SOLVING_REQUEST, THINKING_ENDS
 from ssr.core.steps import CutText
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Strategy
 from ssr.engines.author import Author
-from ssr.engines.base import ChatMessage, Finish, Generation
+from ssr.engines.base import ChatMessage, Finish, Generation, Piece
 
 CONTEXT = PathContext("job", 2, "What is 1+1?", Strategy("A", "Algebra", "Use x."), ("First step.",), 7)
 OPTIONS = Options(max_step_tokens=100)
@@ -264,3 +266,25 @@ async def test_a_model_that_does_not_think_answers_in_anothers_thinking() -> Non
     step = (await author(engine).write(replace(FRESH, steps=("<think>\nLet x be 2.",)), OPTIONS)).step
     assert engine.prompts[0].endswith("<assistant>Let x be 2.\n\n")
     assert (step.text, step.ends_turn) == ("</think>\n\nSo \\boxed{4}.", True)
+
+
+async def test_steps_of_a_stream_say_how_long_it_held_its_place_for_each() -> None:
+    """From a pool: the first one from when the stream had a place, each other one from the step before."""
+
+    class Pooled(FakeEngine):
+        async def stream(self, prompt: str, **how: Any) -> AsyncGenerator[Piece, None]:
+            async with aclosing(super().stream(prompt, **how)) as pieces:
+                first = await anext(pieces)
+                yield replace(first, seconds=20.0)
+                async for piece in pieces:
+                    yield piece
+
+    texts: list[str | Generation] = [Generation("one\n\ntwo\n\n\\boxed{3}", 9, Finish.EOS)]
+    soon = pytest.approx(0, abs=1)
+    for engine, *took in (
+        (Pooled(list(texts)), pytest.approx(20, abs=1), soon, soon),
+        (FakeEngine(list(texts)), None, None, None),
+    ):
+        async with aclosing(author(engine).stream(CONTEXT, OPTIONS)) as steps:
+            calls = [written.calls[0] async for written in steps]
+        assert [call.engine_s for call in calls] == took

@@ -584,6 +584,48 @@ async def test_a_stream_that_is_left_was_at_work_until_then() -> None:
         assert pool.load().busy_s > 0
 
 
+@pytest.fixture
+async def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets so many seconds pass on the loop's clock."""
+    loop, passed = asyncio.get_running_loop(), [0.0]
+    clock = loop.time
+    monkeypatch.setattr(loop, "time", lambda: clock() + passed[0])
+
+    def by(seconds: float) -> None:
+        passed[0] += seconds
+
+    return by
+
+
+async def test_an_answer_says_how_long_a_replica_took_without_the_wait_for_a_place(
+    pass_time: Callable[[float], None],
+) -> None:
+    async with opened("a", max_in_flight=1, timeout_s=90.0) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.open.clear()
+        first, second = (asyncio.create_task(pool.generate("p", max_tokens=1)) for _ in range(2))
+        await settled()
+        pass_time(20)
+        engine.open.set()
+        assert (await first).seconds == pytest.approx(20, abs=1)
+        assert (await second).seconds == pytest.approx(0, abs=1), "it waited for its place"
+        assert (await pool.next_token("p", top_n=1)).seconds == pytest.approx(0, abs=1)
+        assert (await pool.likelihood("p", "q")).seconds == pytest.approx(0, abs=1)
+
+
+async def test_a_streams_first_piece_says_how_long_it_has_had_its_place(pass_time: Callable[[float], None]) -> None:
+    async with opened("a", max_in_flight=1, timeout_s=90.0) as (pool, replicas):
+        engine = replicas.engines["a"]
+        engine.open.clear()
+        reading = asyncio.create_task(read(pool, most=3))
+        await settled()
+        pass_time(20)
+        engine.open.set()
+        first, *others = await reading
+        assert first.seconds == pytest.approx(20, abs=1)
+        assert [piece.seconds for piece in others] == [None, None]
+
+
 async def test_a_cancelled_stream_gives_its_place_back() -> None:
     async with opened("a", max_in_flight=1) as (pool, replicas):
         replicas.engines["a"].open.clear()

@@ -32,6 +32,7 @@ PATH_STATUS = EnumWire(reasoning_pb2.PathStatus, "PATH_STATUS")
 _MAY_BE_UNKNOWN = (
     *("decode_ratio", "total_ratio", "draft_token_flops", "target_token_flops"),
     *("rewrite_rate", "gamma", "gamma_without_spm"),
+    *("draft_engine_s", "target_engine_s", "selection_engine_s"),
 )
 _USAGE_FIELDS = tuple(name for name in Usage.__dataclass_fields__ if name not in ("models", *_MAY_BE_UNKNOWN))
 

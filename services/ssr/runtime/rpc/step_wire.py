@@ -64,6 +64,7 @@ def calls_to_wire(calls: Iterable[Call]) -> list[step_pb2.Call]:
             continued=call.continued,
             cache_unreported=call.cache_unreported,
             tail_tokens=call.tail_tokens,
+            engine_s=call.engine_s,
         )
         for call in calls
     ]
@@ -81,6 +82,7 @@ def calls_from_wire(messages: Iterable[step_pb2.Call]) -> tuple[Call, ...]:
             continued=message.continued,
             cache_unreported=message.cache_unreported,
             tail_tokens=message.tail_tokens,
+            engine_s=message.engine_s if message.HasField("engine_s") else None,
         )
         for message in messages
     )

@@ -29,7 +29,7 @@ from ssr.runtime.rpc.step_wire import calls_from_wire, context_from_wire, contex
 from ssr.v1 import reasoning_pb2, step_pb2
 
 STRATEGY = Strategy("A", "Algebra", "Name the unknowns.", (WorkedExample("1+1?", "It is\n\n\\boxed{2}."),))
-CALL = Call(CallKind.DRAFT, "m", 10, 5, 2, 8, cache_unreported=True, tail_tokens=3)
+CALL = Call(CallKind.DRAFT, "m", 10, 5, 2, 8, cache_unreported=True, tail_tokens=3, engine_s=1.5)
 STEPS = (
     Step(0, "a", Source.DRAFT, 5, 7.5),
     Step(1, "b", Source.REWRITTEN, 6, 9.0, ends_turn=True, draft_score=0.0, draft_text="x"),
@@ -55,6 +55,17 @@ JOB = Job(
 
 def test_a_job_survives_the_wire() -> None:
     assert job_from_wire(job_to_wire(JOB)) == JOB
+
+
+def test_seconds_on_engines_that_an_older_version_does_not_report_are_unknown() -> None:
+    older = job_to_wire(JOB)
+    for name in ("draft_engine_s", "target_engine_s", "selection_engine_s"):
+        older.usage.ClearField(name)
+    usage = job_from_wire(older).usage
+    assert (usage.draft_engine_s, usage.target_engine_s, usage.selection_engine_s) == (None, None, None)
+    assert JOB.usage.draft_engine_s == 1.5
+    (call,) = calls_from_wire([step_pb2.Call(kind=step_pb2.CALL_KIND_DRAFT, model="m")])
+    assert call.engine_s is None
 
 
 def test_a_job_without_steps_keeps_its_mean_scores() -> None:
