@@ -19,6 +19,7 @@ from serve_process import Command, running_command
 from typer.testing import CliRunner
 
 from ssr.core.errors import BadReply, InvalidRequest, NotFound, Unavailable
+from ssr.core.retry import Backoff
 from ssr.selector.strategy_sets import load_strategy_sets
 from ssr_bench.cli.accuracy import add_to
 from ssr_bench.evaluation import hub
@@ -312,7 +313,7 @@ async def test_what_the_hub_should_not_say(
 
 
 async def test_a_busy_hub_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "_PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(hub, "_RETRIES", Backoff(0.0, 0.0, attempts=3))
     row = {"id": 1, "problem": "x?", "answer": "1"}
     good, failures = pages([row], []), [503, 429]
 

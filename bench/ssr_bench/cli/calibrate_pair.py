@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.text import Text
 
 from ssr.cli.exit_status import ExitStatus
 from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.calibration import Calibration, Entry, calibration_text, parse_calibration
 from ssr.core.limits import check_within
+from ssr_bench.cli.reporting import show, stacked
 
 if TYPE_CHECKING:
     from ssr_bench.replay.calibrating import Judged, PairCalibration
@@ -46,7 +45,6 @@ async def calibrate_samples(pair: PairRequest) -> ExitStatus:
     from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
     from ssr_bench.replay.calibrating import calibrate_pair
     from ssr_bench.replay.pool import read_pool
-    from ssr_bench.report_json import report_json
 
     check_within("draft-cost", pair.draft_cost, 0, 10)
     async with MathVerifyEquivalence() as equivalence:
@@ -56,10 +54,7 @@ async def calibrate_samples(pair: PairRequest) -> ExitStatus:
         found = await asyncio.to_thread(calibrate_pair, problems, pair.draft_cost, names)
     if pair.write is not None:
         await asyncio.to_thread(_write, pair.write, found.entry)
-    if pair.as_json:
-        typer.echo(json.dumps(report_json(found), indent=2))
-    else:
-        _print(found, pair)
+    show(found, _tables(found, pair), pair.as_json, _WIDTH)
     return ExitStatus.DONE
 
 
@@ -92,30 +87,27 @@ def _held_out(judged: Judged, margin: float) -> str:
     return f"{text}; drafting saves {saved.value:.0%} ({saved.low:.0%} – {saved.high:.0%}) of the best without drafts"
 
 
-def _print(found: PairCalibration, pair: PairRequest) -> None:
+def _tables(found: PairCalibration, pair: PairRequest) -> Group:
     from ssr_bench.evaluation.grid import Grid
 
     rows = [
         (one.method.label, f"{one.accuracy:.1%}", f"{one.target:.2f}", f"{one.total:.2f}", "yes" if one.good else "no")
         for one in sorted(found.candidates, key=lambda one: one.total)
     ]
-    console = Console(width=_WIDTH)
     columns = ("method", "right", "target paths", f"total at {pair.draft_cost:g}", "accurate enough")
-    console.print(Grid("Tried, by cross-validation", columns, rows).rich(), "", highlight=False)
     skills = ", ".join(f"{a} {s.mean:+.2f} ± {s.spread:.2f}" for a, s in found.entry.prior.skills.items())
-    console.print(Text(f"log-odds of being right, and their spread over problems: {skills}"))
-    console.print(Text(f"vote of the target {found.vote:.1%}, one path of it {found.alone:.1%}"))
-    console.print(Text(found.reason, "bold"))
+    lines = [
+        Text(f"log-odds of being right, and their spread over problems: {skills}"),
+        Text(f"vote of the target {found.vote:.1%}, one path of it {found.alone:.1%}"),
+        Text(found.reason, "bold"),
+    ]
     if found.judged is not None:
-        console.print(Text(_held_out(found.judged, pair.margin)))
+        lines.append(Text(_held_out(found.judged, pair.margin)))
     said = found.entry.suggestion
     if said is not None:
         mode = f"cascade --draft-paths {said.draft_paths}" if said.draft_paths else "parallel --stop-rule evidence"
-        console.print(
-            Text(
-                f"  ssr solve --mode {mode} --paths {said.paths} --confidence {said.confidence:g} "
-                f"--min-gain {said.min_gain:g} ..."
-            )
-        )
+        rule = f"--paths {said.paths} --confidence {said.confidence:g} --min-gain {said.min_gain:g}"
+        lines.append(Text(f"  ssr solve --mode {mode} {rule} ..."))
     if pair.write is not None:
-        console.print(Text(f"  SSR_ORCHESTRATOR_CALIBRATION={pair.write}"))
+        lines.append(Text(f"  SSR_ORCHESTRATOR_CALIBRATION={pair.write}"))
+    return Group(stacked([Grid("Tried, by cross-validation", columns, rows).rich()]), *lines)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Group
 
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import run
 from ssr.core.errors import InvalidRequest
 from ssr_bench.cli.consensus_end_to_end import EndToEndAsked, end_to_end
+from ssr_bench.cli.reporting import JsonOption, show
 
 #: The modes, which are the panels of their options in --help.
 _REPLAY, _LATENCY, _END_TO_END = "Replay", "Latency of a draft", "End to end"
@@ -40,7 +40,7 @@ def consensus(
         list[Path] | None, typer.Argument(metavar="FILE...", help="Recorded samples, JSON lines.", show_default=False)
     ] = None,
     max_draft: Annotated[int, typer.Option(metavar="N", help="Draft tokens of a pass at most, for all.")] = 8,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: JsonOption = False,
     stagger: Annotated[str, _replay("N,N,...", "Tokens between the starts of siblings; 0: none.")] = "16",
     bound: Annotated[float, _replay("P", "Of ours: the least confidence of a draft token.")] = 0.1,
     edits: Annotated[int, _replay("N", "Of ours: edit distance of a match, 0..2.")] = 0,
@@ -187,26 +187,18 @@ def _compare(files: list[Path], plan: Any, as_json: bool) -> None:
     from ssr_bench.consensus.recordings import read_recordings
     from ssr_bench.consensus.splitting import chosen
     from ssr_bench.consensus.tables import choice_table, comparison_table
-    from ssr_bench.report_json import report_json
 
     read = {path: read_recordings(path) for path in files}
-    rows, choices = {}, {}
-    for path, problems in read.items():
-        rows[str(path)] = list(compare(problems, plan))
-        choices[str(path)] = chosen(rows[str(path)], "as set" if plan.sweep else "")
-        if not as_json:
-            Console().print(comparison_table(path.name, rows[str(path)]), choice_table(choices[str(path)]))
-    if as_json:
-        typer.echo(json.dumps(report_json({"plan": plan, "files": rows, "held_out": choices}), indent=2))
+    rows = {str(path): list(compare(problems, plan)) for path, problems in read.items()}
+    choices = {path: chosen(found, "as set" if plan.sweep else "") for path, found in rows.items()}
+    tables = [(comparison_table(Path(path).name, rows[path]), choice_table(choices[path])) for path in rows]
+    report = {"plan": plan, "files": rows, "held_out": choices}
+    show(report, Group(*(table for pair in tables for table in pair)), as_json)
 
 
 def _measure_latency(samples: tuple[int, ...], tokens: tuple[int, ...], as_json: bool) -> None:
     from ssr_bench.consensus.latency import LatencyPlan, measure_latency
     from ssr_bench.consensus.tables import latency_table
-    from ssr_bench.report_json import report_json
 
     rows = list(measure_latency(LatencyPlan(samples, tokens)))
-    if as_json:
-        typer.echo(json.dumps(report_json(rows), indent=2))
-    else:
-        Console().print(latency_table(rows))
+    show(rows, latency_table(rows), as_json)

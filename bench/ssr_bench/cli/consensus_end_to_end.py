@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
 from ssr.cli.exit_status import ExitStatus, print_error
 from ssr.core.errors import InvalidRequest
+from ssr_bench.cli.reporting import show
 
 if TYPE_CHECKING:
     from ssr_bench.consensus.end_to_end.comparison import Serving
@@ -124,17 +123,12 @@ def _servers(asked: EndToEndAsked, folder: Folder) -> tuple[tuple[DraftingMethod
 def _show(plan: EndToEndPlan, folder: Folder, as_json: bool) -> None:
     from ssr_bench.consensus.end_to_end.figures import compared
     from ssr_bench.consensus.end_to_end.table import end_to_end_table
-    from ssr_bench.report_json import report_json
 
-    if as_json:
+    if folder.figures or as_json:
         report = {"plan": plan, "methods": folder.figures, "beside_none": compared(folder.figures)}
-        typer.echo(json.dumps(report_json(report), indent=2))
-    elif folder.figures:
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=_WIDTH)
         title = f"{plan.dataset}: {plan.samples} samples a problem, {plan.at_a_time} problems at a time"
-        console.print(end_to_end_table(title, folder.figures))
+        width = None if Console().is_terminal else _WIDTH
+        show(report, end_to_end_table(title, folder.figures), as_json, width)
 
 
 class _Notes:

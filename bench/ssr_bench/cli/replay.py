@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
@@ -17,6 +16,7 @@ from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import refusing, run
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_within
+from ssr_bench.cli.reporting import JsonOption, show, stacked
 
 if TYPE_CHECKING:
     from ssr.core.evidence.prior import Prior
@@ -76,7 +76,7 @@ def replay(
         Path | None,
         typer.Option(metavar="FILE", help="With --repair: write what drafts share there (shared.jsonl.gz)."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Replay recorded samples under any rule: no engine, the same samples for all.
 
@@ -147,20 +147,15 @@ class _Asked:
 
 async def _replay(asked: _Asked) -> ExitStatus:
     from ssr_bench.replay.report import break_even_figure, definitions, grid_of
-    from ssr_bench.report_json import report_json
 
     problems = await _pool(asked)
     summaries = await asyncio.to_thread(_summaries, asked, problems)
     if asked.figure is not None:
         png = await asyncio.to_thread(break_even_figure, summaries, asked.prices)
         await asyncio.to_thread(asked.figure.write_bytes, png)
-    if asked.as_json:
-        typer.echo(json.dumps(report_json(summaries), indent=2, ensure_ascii=False))
-        return ExitStatus.DONE
-    console = Console(width=_WIDTH)
-    for summary in summaries:
-        console.print(grid_of(summary).rich(), "", highlight=False)
-    console.print(Text("\n".join(definitions(asked.prices, asked.orders)), "dim"))
+    tables = stacked(grid_of(summary).rich() for summary in summaries)
+    notes = Text("\n".join(definitions(asked.prices, asked.orders)), "dim")
+    show(summaries, Group(tables, notes), asked.as_json, _WIDTH)
     return ExitStatus.DONE
 
 
@@ -170,7 +165,6 @@ async def _repair(asked: _Asked, file: Path | None) -> ExitStatus:
     from ssr_bench.replay.repairing import SHARED, read_starts, repair_bounds, shared_starts, write_starts
     from ssr_bench.replay.report import REPAIR_DEFINITIONS, repair_grid
     from ssr_bench.replay.summary import priors_of
-    from ssr_bench.report_json import report_json
 
     problems, method = await _pool(asked), read_method("cascade")
     if (asked.folder / SHARED).exists():
@@ -189,12 +183,8 @@ async def _repair(asked: _Asked, file: Path | None) -> ExitStatus:
         raise InvalidRequest("dir", f"{asked.folder} has neither the samples' texts nor {SHARED}")
     prior_of = priors_of(known, asked.prior, asked.folds)
     bounds = [repair_bounds(name, some, starts, method, prior_of) for name, some in groups_of(known).items()]
-    if asked.as_json:
-        typer.echo(json.dumps(report_json(bounds), indent=2, ensure_ascii=False))
-        return ExitStatus.DONE
-    console = Console(width=_WIDTH)
-    console.print(repair_grid(bounds).rich(), "", highlight=False)
-    console.print(Text("\n".join(REPAIR_DEFINITIONS), "dim"))
+    notes = Text("\n".join(REPAIR_DEFINITIONS), "dim")
+    show(bounds, Group(stacked([repair_grid(bounds).rich()]), notes), asked.as_json, _WIDTH)
     return ExitStatus.DONE
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
-from rich.console import Console
+from rich.console import Group
 from rich.text import Text
 
 from ssr.cli.exit_status import ExitStatus
 from ssr.cli.running import run
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_within
+from ssr_bench.cli.reporting import JsonOption, show, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ def calibrate(
     draft_cost: Annotated[
         float, typer.Option("--draft-cost", metavar="R", help="Of samples: price of a draft token in target tokens.")
     ] = 0.047,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """What the votes, or the scores, of a pair of models are worth.
 
@@ -131,13 +131,9 @@ async def _report(
     evaluations, reference = await _read(dirs, baseline)
     folder = out or dirs[0] / "report"
     tables = await asyncio.to_thread(write_report, evaluations, folder, reference, margin / 100)
-    if as_json:
-        typer.echo(json.dumps(results_json(evaluations, reference, margin / 100), indent=2))
-        return ExitStatus.DONE
-    console = Console(width=_WIDTH)
-    for table in tables:
-        console.print(table.rich(), "", highlight=False)
-    console.print(f"written: {folder / 'report.html'}", highlight=False)
+    written = Text(f"written: {folder / 'report.html'}")
+    report = results_json(evaluations, reference, margin / 100) if as_json else None
+    show(report, Group(stacked(table.rich() for table in tables), written), as_json, _WIDTH)
     return ExitStatus.DONE
 
 
@@ -153,7 +149,6 @@ async def _calibrate(
     from ssr_bench.evaluation.canvas import check_plotting
     from ssr_bench.evaluation.results import cells_of
     from ssr_bench.evaluation.suggestion import Trade, suggest
-    from ssr_bench.report_json import report_json
 
     evaluations, reference = await _read(dirs, baseline)
     results = cells_of(evaluations, reference)
@@ -164,14 +159,10 @@ async def _calibrate(
     if out is not None:
         check_plotting()
         await asyncio.to_thread(calibration_report.write_calibration, results, found, suggestion, out)
-    console = Console(width=_WIDTH)
-    if as_json:
-        typer.echo(json.dumps(report_json({"suggestion": suggestion, "scorers": found}), indent=2))
-    else:
-        for grid in calibration_report.grids(found):
-            console.print(grid.rich(), "", highlight=False)
-        console.print(Text("\n".join([*calibration_report.DEFINITIONS, ""]), "dim"))
-        console.print(Text("\n".join([suggestion.reason, *(f"  {line}" for line in suggestion.settings)])))
+    tables = stacked(grid.rich() for grid in calibration_report.grids(found))
+    notes = Text("\n".join([*calibration_report.DEFINITIONS, ""]), "dim")
+    advice = Text("\n".join([suggestion.reason, *(f"  {line}" for line in suggestion.settings)]))
+    show({"suggestion": suggestion, "scorers": found}, Group(tables, notes, advice), as_json, _WIDTH)
     return ExitStatus.DONE if suggestion.threshold is not None else ExitStatus.NO_ANSWER
 
 

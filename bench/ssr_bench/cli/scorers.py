@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -23,6 +22,7 @@ from ssr.core.limits import check_within
 from ssr.core.types import Mode, choices, chosen
 from ssr_bench.cli.evaluation_input import names
 from ssr_bench.cli.report import DirsArgument
+from ssr_bench.cli.reporting import JsonOption, show, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def scorers(
     ] = None,
     concurrency: Annotated[int, typer.Option(metavar="N", help="Paths at a time; 1 measures the seconds best.")] = 1,
     timeout: Annotated[float, typer.Option(metavar="S", help="Of a call of the engine.")] = 120.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Judge recorded steps again, and show which scorer does it best.
 
@@ -123,7 +123,6 @@ async def _scorers(asked: _Asked, as_json: bool) -> ExitStatus:
     from ssr.verifier.scoring import JudgedStep
     from ssr_bench.evaluation.rescoring import opened_scores
     from ssr_bench.evaluation.scorer_comparison import DEFINITIONS, compare, grids
-    from ssr_bench.report_json import report_json
 
     paths = {folder: await asyncio.to_thread(_paths, folder, asked) for folder in asked.dirs}
     if not any(paths.values()):
@@ -138,13 +137,8 @@ async def _scorers(asked: _Asked, as_json: bool) -> ExitStatus:
                 known |= scores.known
     every = [path for found in paths.values() for path in found]
     comparison = await asyncio.to_thread(compare, name, asked.scorers, every, known)
-    if as_json:
-        typer.echo(json.dumps(report_json({"definitions": DEFINITIONS, "comparison": _plain(comparison)}), indent=2))
-        return ExitStatus.DONE
-    console = Console(width=_WIDTH)
-    for grid in grids(comparison):
-        console.print(grid.rich(), "", highlight=False)
-    console.print(Text("\n".join(DEFINITIONS), "dim"))
+    tables = Group(stacked(grid.rich() for grid in grids(comparison)), Text("\n".join(DEFINITIONS), "dim"))
+    show({"definitions": DEFINITIONS, "comparison": _plain(comparison)}, tables, as_json, _WIDTH)
     return ExitStatus.DONE
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -21,14 +22,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ssr.core.errors import BadReply, InvalidRequest, NotFound, SsrError, Unavailable
 from ssr.core.methods import MethodKind, found_methods, method_named
+from ssr.core.retry import Backoff, FailuresInARow
 from ssr_bench.evaluation.dataset import Problem, problem_of, read_problems
 
 #: The most the viewer gives at once.
 PAGE_ROWS = 100
 #: For one page, in seconds.
 _PAGE_LIMIT_S = 60.0
-#: Pauses before trying again, in seconds: the viewer may have to load a dataset first.
-_PAUSES_S = (1.0, 4.0, 16.0)
+#: The viewer may have to load a dataset first.
+_RETRIES = Backoff(first_s=2.0, max_s=16.0, patience_s=math.inf, attempts=5)
 
 
 class DatasetsSettings(BaseSettings):
@@ -148,7 +150,8 @@ async def _fetched(name: str, url: str) -> list[dict[str, Any]]:
 async def _page(session: aiohttp.ClientSession, url: str, query: Mapping[str, Any]) -> Any:
     """One page, tried again where that may help."""
     advice = "give a JSONL file instead, or name a mirror (SSR_DATASETS_URL)"
-    for pause_s in (*_PAUSES_S, None):
+    failures = FailuresInARow(_RETRIES)
+    while True:
         try:
             async with session.get(url, params=query) as reply:
                 if reply.status == 200:
@@ -161,9 +164,10 @@ async def _page(session: aiohttp.ClientSession, url: str, query: Mapping[str, An
             raise BadReply(f"{url} answers {query['dataset']} with something that is no JSON: {malformed}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             error = Unavailable(f"{url} cannot be reached ({failure or type(failure).__name__}); {advice}")
-        if pause_s is not None:
-            await asyncio.sleep(pause_s)
-    raise error
+        pause_s = failures.failed(asyncio.get_running_loop().time())
+        if pause_s is None:
+            raise error
+        await asyncio.sleep(pause_s)
 
 
 def _rows(page: Any, repository: str) -> tuple[list[Row], int]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ from typing import Any, Protocol
 from ssr.autoscaler.reports import TAG
 from ssr.autoscaler.throttled_log import ThrottledLog
 from ssr.core.errors import Retryable, SsrError, TimedOut
+from ssr.core.retry import LONGEST, Backoff
 from ssr.runtime.redis.client import RedisClient, Script
 
 _log = logging.getLogger(__name__)
@@ -83,7 +83,9 @@ class _Election:
     """One replica's part in it. Times are the event loop's."""
 
     def __init__(self, lock: Lock, renew_s: float, retry_s: float) -> None:
-        self._lock, self._renew_s, self._retry_s = lock, renew_s, retry_s
+        self._lock, self._renew_s = lock, renew_s
+        # By chance, and at most retry_s, so that candidates do not go in step and none is later than promised.
+        self._pauses = Backoff(retry_s / LONGEST, retry_s / LONGEST)
         self._now = asyncio.get_running_loop().time
         self._pause_s = 0.0
         self._lost = False
@@ -131,8 +133,7 @@ class _Election:
 
     async def _hold(self) -> bool | None:
         """Whether the lock is ours; None where that is not known. Sets the pause before the next time."""
-        # Less than retry_s, so that candidates do not go in step and none is later than promised.
-        self._pause_s = self._retry_s * random.uniform(0.5, 1.0)
+        self._pause_s = self._pauses.pause_s(0, 0.0)
         try:
             async with asyncio.timeout(self._renew_s):
                 held = await self._lock.hold()
@@ -142,7 +143,7 @@ class _Election:
         except SsrError as error:
             if isinstance(error, Retryable):
                 # No longer than half a term, however long it is asked to wait: there must be time for another attempt.
-                self._pause_s = max(self._pause_s, min(error.delay_s, self._renew_s / 2))
+                self._pause_s = min(self._pauses.pause_s(0, error.delay_s), self._renew_s / 2)
             self._throttled_log.report(error)
             return None
         if self._throttled_log.over():

@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: By how much a pause may be longer by chance, as a part of it.
-_JITTER = 0.5
+#: A pause is up to so many times as long by chance.
+LONGEST = 1.5
 #: Doublings after which a pause is at any bound.
 _DOUBLINGS = 32
 
@@ -35,7 +35,7 @@ class Backoff:
     def pause_s(self, attempt: int, asked_s: float, *, dice: Callable[[], float] = random.random) -> float:
         """The pause after the `attempt`-th failure in a row, from 0; `dice` gives 0..1."""
         growing = min(self.max_s, self.first_s * 2.0 ** min(attempt, _DOUBLINGS))
-        return max(asked_s, growing) * (1.0 + _JITTER * dice())
+        return max(asked_s, growing) * (1.0 + (LONGEST - 1.0) * dice())
 
 
 class FailuresInARow:

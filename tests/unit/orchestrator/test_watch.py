@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import aclosing, suppress
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -45,7 +46,8 @@ async def test_who_hears_nothing_looks_ever_more_seldom(monkeypatch: pytest.Monk
             await asyncio.Event().wait()
 
     monkeypatch.setattr(watch, "set_within", set_within)
-    monkeypatch.setattr(random, "uniform", lambda low, high: 1.0)
+    middling = partial(watch._LOOKS.pause_s, dice=lambda: 0.5)
+    monkeypatch.setattr(watch, "_LOOKS", SimpleNamespace(pause_s=middling))
     store: Any = Silent()
 
     async def follow() -> None:
@@ -57,7 +59,7 @@ async def test_who_hears_nothing_looks_ever_more_seldom(monkeypatch: pytest.Monk
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    assert waits == [2, 4, 8, 16, 30, 30, 30, 30]
+    assert waits == pytest.approx([2, 4, 8, 16, 30, 30, 30, 30])
 
 
 async def test_a_long_journal_comes_in_pieces_and_at_once() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from ssr.core.errors import Unavailable
+from ssr.core.retry import Backoff, FailuresInARow
 from ssr.orchestrator.equivalence.fair_queue import FairQueue
 from ssr.orchestrator.equivalence.limits import EquivalenceSettings
 from ssr.orchestrator.equivalence.process import STOPPED, WORKER_COMMAND, WorkerProcess, WorkerReply
@@ -16,8 +18,7 @@ from ssr.orchestrator.equivalence.process import STOPPED, WORKER_COMMAND, Worker
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 2  # of a question that a worker died over; the second one with a fresh worker
-_FIRST_PAUSE_S = 0.1  # behind a failed start; it doubles
-_LONGEST_PAUSE_S = 10.0
+_STARTS = Backoff(first_s=0.1, max_s=10.0, patience_s=math.inf)
 #: The first worker is kept for questions of up to this level: of jobs that have wasted at most about one first try.
 _KEPT_FOR = 1
 #: A question that runs is stopped for one that waits so many levels below it, and so often at most.
@@ -145,17 +146,16 @@ class WorkerPool:
     async def _own(self, *, kept: bool) -> None:
         """Start a worker when there is a question, and keep asking."""
         worker: WorkerProcess | None = None
-        pause_s = _FIRST_PAUSE_S
+        failures = FailuresInARow(_STARTS)
         try:
             while True:
                 asked = await self._next(kept=kept, running=worker is not None)
                 if worker is None:
                     worker = await self._started(asked)
                     if worker is None:
-                        await asyncio.sleep(pause_s)
-                        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                        await asyncio.sleep(failures.failed(asyncio.get_running_loop().time()) or 0.0)
                         continue
-                    pause_s = _FIRST_PAUSE_S
+                    failures.succeeded()
                 if not kept:
                     self._running[asked] = worker
                 try:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
 from ssr.core.errors import SsrError
+from ssr.core.retry import Backoff, FailuresInARow
 from ssr.orchestrator.queue.keys import WAKEUPS
 from ssr.runtime.redis.client import RedisClient
 from ssr.runtime.redis.failures import redis_errors
@@ -27,7 +30,7 @@ RELEASED = "released"
 #: Whose wake-ups QUEUED and RELEASED are: any job of the queue's.
 QUEUE = "queue"
 
-_RECONNECT_S = 0.5
+_RECONNECTS = Backoff(first_s=0.4, max_s=2.0, patience_s=math.inf)
 
 
 class Wakeable(Protocol):
@@ -108,10 +111,12 @@ async def running_wakeups(redis: RedisClient) -> AsyncIterator[Wakeups]:
 
 
 async def _listen(redis: RedisClient, wakeups: Wakeups) -> None:
+    failures = FailuresInARow(_RECONNECTS)
     while True:
         try:
             with redis_errors():
                 async with subscribed(redis, WAKEUPS) as messages:
+                    failures.succeeded()
                     wakeups.notify_all()
                     async for batch in messages:
                         for wakeup in batch:
@@ -119,4 +124,4 @@ async def _listen(redis: RedisClient, wakeups: Wakeups) -> None:
         except SsrError as error:
             _log.warning("wakeups: trying again: %s", error)
             wakeups.notify_all()
-            await asyncio.sleep(_RECONNECT_S)
+            await asyncio.sleep(failures.failed(time.monotonic()) or 0.0)
