@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 
 from grpc import aio
@@ -12,7 +12,7 @@ from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reporter import reporting
 from ssr.core.types import CallKind, Source
 from ssr.drafter.settings import DrafterSettings
-from ssr.engines.asked_steps import written_step, written_steps
+from ssr.engines.asked_steps import write_steps, written_step
 from ssr.engines.author import Author
 from ssr.engines.base import Engine
 from ssr.engines.load import Pool
@@ -20,7 +20,6 @@ from ssr.engines.load_meter import LoadMeter
 from ssr.engines.measure import measure
 from ssr.engines.measured import open_measured_engine
 from ssr.runtime.rpc.server import Servicer, running_service
-from ssr.runtime.rpc.step_wire import calls_to_wire, step_to_wire
 from ssr.runtime.telemetry.telemetry import open_telemetry
 from ssr.v1 import drafting_pb2, drafting_pb2_grpc, step_pb2
 
@@ -37,21 +36,14 @@ class DraftingServicer(drafting_pb2_grpc.DraftingServiceServicer):
         request: drafting_pb2.DraftRequest,
         context: aio.ServicerContext[drafting_pb2.DraftRequest, drafting_pb2.DraftResponse],
     ) -> drafting_pb2.DraftResponse:
-        written = await written_step(self._author, request)
-        return drafting_pb2.DraftResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
+        return await written_step(self._author, request, drafting_pb2.DraftResponse)
 
     async def DraftSteps(  # type: ignore[override] # noqa: N802 - gRPC's name
         self,
         request: drafting_pb2.DraftRequest,
         context: aio.ServicerContext[drafting_pb2.DraftRequest, drafting_pb2.DraftResponse],
     ) -> None:
-        """Writes its messages itself: so a cancelled call closes the engine's stream at once, wherever it stands."""
-        async with aclosing(written_steps(self._author, request)) as steps:
-            async for written in steps:
-                response = drafting_pb2.DraftResponse(
-                    step=step_to_wire(written.step), calls=calls_to_wire(written.calls)
-                )
-                await context.write(response)
+        await write_steps(self._author, request, drafting_pb2.DraftResponse, context)
 
     async def Measure(  # noqa: N802 - gRPC's name
         self,

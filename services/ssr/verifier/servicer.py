@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from grpc import aio
@@ -14,7 +14,7 @@ from ssr.autoscaler.reporter import reporting
 from ssr.core.stages import OnRejected
 from ssr.core.steps import RepeatRule
 from ssr.core.types import CallKind, Source
-from ssr.engines.asked_steps import written_step, written_steps
+from ssr.engines.asked_steps import write_steps, written_step
 from ssr.engines.author import Author
 from ssr.engines.base import Engine, work_of
 from ssr.engines.load import Pool
@@ -89,21 +89,14 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         request: verification_pb2.WriteRequest,
         context: aio.ServicerContext[verification_pb2.WriteRequest, verification_pb2.WriteResponse],
     ) -> verification_pb2.WriteResponse:
-        written = await written_step(self._author, request)
-        return verification_pb2.WriteResponse(step=step_to_wire(written.step), calls=calls_to_wire(written.calls))
+        return await written_step(self._author, request, verification_pb2.WriteResponse)
 
     async def WriteSteps(  # type: ignore[override] # noqa: N802 - gRPC's name
         self,
         request: verification_pb2.WriteRequest,
         context: aio.ServicerContext[verification_pb2.WriteRequest, verification_pb2.WriteResponse],
     ) -> None:
-        """Writes its messages itself: so a cancelled call closes the engine's stream at once, wherever it stands."""
-        async with aclosing(written_steps(self._author, request)) as steps:
-            async for written in steps:
-                response = verification_pb2.WriteResponse(
-                    step=step_to_wire(written.step), calls=calls_to_wire(written.calls)
-                )
-                await context.write(response)
+        await write_steps(self._author, request, verification_pb2.WriteResponse, context)
 
     async def Measure(  # noqa: N802 - gRPC's name
         self,

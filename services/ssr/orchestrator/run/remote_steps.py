@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 import grpc
 from grpc import aio
@@ -16,12 +16,12 @@ from ssr.core.stages import OnRejected, Written
 from ssr.core.types import Options, PathContext
 from ssr.orchestrator.metrics.stages import Stage
 from ssr.orchestrator.run.peer import Metadata, Peer
-from ssr.runtime.rpc.step_wire import calls_from_wire, step_from_wire
+from ssr.runtime.rpc.options_wire import sampling_to_wire
+from ssr.runtime.rpc.step_wire import calls_from_wire, context_to_wire, step_from_wire
 from ssr.runtime.telemetry.log_context import about_next_step
 from ssr.v1 import step_pb2, verification_pb2
 
 Request = TypeVar("Request")
-Asked = TypeVar("Asked", covariant=True)
 Message = TypeVar("Message")
 
 
@@ -76,14 +76,11 @@ async def next_part(call: aio.UnaryStreamCall[Request, Message], timeout: float)
     return None if part is aio.EOF else part  # type: ignore[return-value]
 
 
-class _Ask(Protocol[Asked]):
-    """Makes the request for the steps behind a context, so many at most (0: as many as come)."""
-
-    def __call__(self, context: PathContext, options: Options, most: int) -> Asked: ...
-
-
 class RemoteSteps(Generic[Request, Reply]):
-    """The two methods of a service that write steps, and how they are asked."""
+    """Implements `core.stages.StepWriter` with a service that writes steps: by its two methods, `one` and `many`.
+
+    `ask` is the type of their requests, DraftRequest or WriteRequest; `behalf` says on whose behalf they are.
+    """
 
     def __init__(
         self,
@@ -91,11 +88,12 @@ class RemoteSteps(Generic[Request, Reply]):
         stage: Stage,
         one: aio.UnaryUnaryMultiCallable[Request, Reply],
         many: aio.UnaryStreamMultiCallable[Request, Reply],
-        ask: _Ask[Request],
+        ask: Callable[..., Request],
+        behalf: Mapping[str, Any],
         streaming: Streaming,
     ) -> None:
         self._peer, self._stage, self._one, self._many, self._ask = peer, stage, one, many, ask
-        self._streaming = streaming
+        self._behalf, self._streaming = behalf, streaming
 
     async def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
         """See `core.stages.StepWriter`. A stream that breaks is opened again behind its last step."""
@@ -103,7 +101,7 @@ class RemoteSteps(Generic[Request, Reply]):
         stream = _Stream(self._many)
         try:
             while True:
-                request = self._ask(context, options, most - given if most else 0)
+                request = self._request(context, options, most - given if most else 0)
                 written = await self._next(context, request, stream, alone=most == 1)
                 if written is None:
                     return
@@ -114,6 +112,15 @@ class RemoteSteps(Generic[Request, Reply]):
                     return
         finally:
             stream.close()
+
+    def _request(self, context: PathContext, options: Options, most: int) -> Request:
+        return self._ask(
+            context=context_to_wire(context, **self._behalf),
+            sampling=sampling_to_wire(options),
+            max_tokens=options.max_step_tokens,
+            max_path_tokens=options.max_path_tokens,
+            max_steps=most,
+        )
 
     async def _next(
         self, context: PathContext, request: Request, stream: _Stream[Request, Reply], *, alone: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 
@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from ssr.core.answers import Equivalence
 from ssr.core.job import Priority
-from ssr.core.stages import OnRejected, Selection, Stages, Verdict, Written, unheard
+from ssr.core.stages import OnRejected, Selection, Stages, Verdict, unheard
 from ssr.core.types import Options, PathContext, Step
 from ssr.engines.load import Pool
 from ssr.orchestrator.metrics.job_records import JobRecords
@@ -87,7 +87,7 @@ class RemoteSelector:
         return [strategy_set.name for strategy_set in reply.strategy_sets]
 
 
-class RemoteDrafter:
+class RemoteDrafter(RemoteSteps[drafting_pb2.DraftRequest, drafting_pb2.DraftResponse]):
     """Implements `core.stages.StepWriter` with a DraftingService."""
 
     def __init__(
@@ -97,31 +97,21 @@ class RemoteDrafter:
         behalf: OnBehalf = ANYBODY,
         streaming: Streaming | None = None,
     ) -> None:
-        self._stub, self._peer, self._behalf = stub, peer, asdict(behalf)
-        self._streaming = streaming or Streaming()
-        self._steps = RemoteSteps(peer, Stage.DRAFT, stub.Draft, stub.DraftSteps, self._request, self._streaming)
+        streams = streaming or Streaming()
+        super().__init__(
+            peer, Stage.DRAFT, stub.Draft, stub.DraftSteps, drafting_pb2.DraftRequest, asdict(behalf), streams
+        )
+        self._stub = stub
 
     def on_behalf(self, behalf: OnBehalf) -> RemoteDrafter:
         return RemoteDrafter(self._stub, self._peer, behalf, self._streaming)
-
-    def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
-        return self._steps.stream(context, options, most=most)
-
-    def _request(self, context: PathContext, options: Options, most: int) -> drafting_pb2.DraftRequest:
-        return drafting_pb2.DraftRequest(
-            context=context_to_wire(context, **self._behalf),
-            sampling=sampling_to_wire(options),
-            max_tokens=options.max_step_tokens,
-            max_path_tokens=options.max_path_tokens,
-            max_steps=most,
-        )
 
     async def measure(self, text: str) -> step_pb2.MeasureResponse:
         request = step_pb2.MeasureRequest(text=text)
         return await self._peer.call(Stage.MEASURE, self._stub.Measure, request)
 
 
-class RemoteVerifier:
+class RemoteVerifier(RemoteSteps[verification_pb2.WriteRequest, verification_pb2.WriteResponse]):
     """Implements `core.stages.Verifier`, and StepWriter for the target alone, with a VerificationService."""
 
     def __init__(
@@ -131,9 +121,11 @@ class RemoteVerifier:
         behalf: OnBehalf = ANYBODY,
         streaming: Streaming | None = None,
     ) -> None:
-        self._stub, self._peer, self._behalf = stub, peer, asdict(behalf)
-        self._streaming = streaming or Streaming()
-        self._steps = RemoteSteps(peer, Stage.WRITE, stub.Write, stub.WriteSteps, self._request, self._streaming)
+        streams = streaming or Streaming()
+        super().__init__(
+            peer, Stage.WRITE, stub.Write, stub.WriteSteps, verification_pb2.WriteRequest, asdict(behalf), streams
+        )
+        self._stub = stub
 
     def on_behalf(self, behalf: OnBehalf) -> RemoteVerifier:
         return RemoteVerifier(self._stub, self._peer, behalf, self._streaming)
@@ -166,18 +158,6 @@ class RemoteVerifier:
             except CannotStream:
                 self._streaming.refused()
         return await self._peer.call(Stage.VERIFY, self._stub.Verify, request, job_id)
-
-    def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
-        return self._steps.stream(context, options, most=most)
-
-    def _request(self, context: PathContext, options: Options, most: int) -> verification_pb2.WriteRequest:
-        return verification_pb2.WriteRequest(
-            context=context_to_wire(context, **self._behalf),
-            sampling=sampling_to_wire(options),
-            max_tokens=options.max_step_tokens,
-            max_path_tokens=options.max_path_tokens,
-            max_steps=most,
-        )
 
     async def measure(self, text: str) -> step_pb2.MeasureResponse:
         request = step_pb2.MeasureRequest(text=text)
