@@ -7,8 +7,7 @@ import pytest
 from ssr.core.answers import ANYBODY, Asked
 from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
-from ssr_bench.evaluation.dataset import Problem
-from ssr_bench.evaluation.grading import is_right
+from ssr_bench.evaluation.dataset import Problem, is_right
 
 CHOICES = Problem("a", "Which?", "B", (("A", "12"), ("B", "7"), ("C", "B")))
 

@@ -19,8 +19,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from ssr.core.answers import Asked
 from ssr.orchestrator.equivalence.checker import MAX_ANSWER_CHARS, MathVerifyEquivalence, Way
-from ssr.orchestrator.equivalence.limits import EquivalenceSettings
 from ssr.orchestrator.equivalence.process import WORKER_COMMAND, WorkerProcess
+from ssr.orchestrator.equivalence.settings import EquivalenceSettings
 
 # Two answers that reading does not settle.
 A, B = r"\unread{x}", r"\unread{2x}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ssr.core.answers import Asked, classes
 from ssr.core.errors import InvalidRequest
 from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence, Way
-from ssr.orchestrator.equivalence.limits import EquivalenceSettings
+from ssr.orchestrator.equivalence.settings import EquivalenceSettings
 from ssr_bench.equivalence.pairs import AnswerPair, pairs
 
 #: A vote's answers, five paths each: those that models give, and one that computer algebra has to read.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ssr.core.answers import Asked, Equivalence
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_problem
 
@@ -141,3 +142,14 @@ def _label(answer: str, choices: Sequence[tuple[str, str]], place: str) -> str:
     if len(labels) != 1:
         raise InvalidRequest("dataset", f"{place}: answer: {answer!r:.80} is neither a choice's label nor its text")
     return labels[0]
+
+
+async def is_right(answer: str, problem: Problem, equivalence: Equivalence) -> bool:
+    """Whether `answer` ("": none) is the problem's.
+
+    A choice may be named by its letter, by letter and text, or by its text alone; the letter counts first. The
+    equivalence sees the choices in the problem, as it does when paths vote.
+    """
+    if not answer.strip():
+        return False
+    return await equivalence.same(problem.answer, answer, Asked(problem.id, problem.prompt))

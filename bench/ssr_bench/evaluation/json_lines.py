@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ssr.core.errors import Conflict, InvalidRequest
-from ssr_bench.lock import lock
+from ssr_bench.result_folder import lock
 
 Line = TypeVar("Line", bound=BaseModel)
 

@@ -14,7 +14,7 @@ from ssr_bench.evaluation.json_lines import JsonLines, first_fault, read_lines
 from ssr_bench.evaluation.plan import Plan
 from ssr_bench.evaluation.record import Record, RunKey
 from ssr_bench.evaluation.system import SittingRecord, seated
-from ssr_bench.whole_file import write_whole
+from ssr_bench.result_folder import write_whole
 
 PLAN, RECORDS, SITTINGS = "plan.json", "records.jsonl", "sittings.jsonl"
 

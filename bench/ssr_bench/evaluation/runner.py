@@ -17,8 +17,7 @@ from ssr.core.errors import Conflict, InvalidRequest, Unavailable
 from ssr.core.job import Event, Job, Priority
 from ssr.core.run import Selected, StepCommitted
 from ssr.core.types import Call
-from ssr_bench.evaluation.dataset import Problem
-from ssr_bench.evaluation.grading import is_right
+from ssr_bench.evaluation.dataset import Problem, is_right
 from ssr_bench.evaluation.plan import Plan, PlannedRun
 from ssr_bench.evaluation.record import LOST, Record, Setting, StepCalls, record_of, refused
 from ssr_bench.evaluation.run_directory import Records

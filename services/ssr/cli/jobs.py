@@ -211,7 +211,7 @@ async def _found(client: AsyncClient, asked: _Asked, tenant: str) -> AsyncGenera
 
 
 async def _jobs(asked: _Asked, server: str, flags: AccessFlags) -> ExitStatus:
-    from ssr.cli.job_list import job_list
+    from ssr.cli.job_tables import job_list
     from ssr.client import job_to_json
 
     if not 1 <= asked.limit <= _PAGE:
@@ -232,7 +232,7 @@ async def _jobs(asked: _Asked, server: str, flags: AccessFlags) -> ExitStatus:
 
 
 async def _usage(since: str, as_json: bool, server: str, flags: AccessFlags) -> ExitStatus:
-    from ssr.cli.usage_report import cost_table, costs
+    from ssr.cli.job_tables import cost_table, costs
 
     asked = _Asked(_PAGE, (), (), "", since, as_json)
     async with client_of(server, flags) as client, aclosing(_found(client, asked, flags.tenant or "")) as found:

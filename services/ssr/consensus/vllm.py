@@ -12,15 +12,15 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module, metadata
+from itertools import takewhile
 from time import monotonic
 from typing import Any, Protocol
 
 from ssr.consensus.counts import DraftCounts
-from ssr.consensus.marker import marker_tokens
 from ssr.consensus.proposer import EngineConfig, EngineStep, Proposer
 from ssr.consensus.vllm_0_20 import Vllm020, take_place
 from ssr.consensus.vllm_0_32 import Vllm032
-from ssr.core.errors import CapabilityMissing
+from ssr.core.errors import CapabilityMissing, InvalidRequest
 
 #: Below vLLM's own logger: vLLM gives no other one a handler, and lines of others that are no warnings are lost.
 _logger = logging.getLogger("vllm.ssr.consensus")
@@ -63,6 +63,24 @@ def adapter_for(version: str | None) -> Adapter:
     if release >= Vllm020.first:
         return Vllm020()
     raise CapabilityMissing(f"consensus drafting needs vLLM 0.20 or newer, and this is {version}")
+
+
+def marker_tokens(model_config: Any, text: str) -> list[int]:
+    """The tokens of a text that stands at the beginning of a line, in a prompt of the model that vLLM has.
+
+    Raises: InvalidRequest where the text has none of its own.
+    """
+    tokenizer = import_module("transformers").AutoTokenizer.from_pretrained(  # a part of vLLM, not of SSR
+        model_config.tokenizer,
+        revision=model_config.tokenizer_revision,
+        trust_remote_code=model_config.trust_remote_code,
+    )
+    # Some tokenizers put a space before the first word of a text, so it is looked at behind the end of a line.
+    alone, behind = (tokenizer.encode(part, add_special_tokens=False) for part in ("\n", f"\n{text}"))
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(alone, behind, strict=False)))
+    if common < len(alone) or common == len(behind):
+        raise InvalidRequest("group_until", f"{text!r} has no tokens of its own behind the end of a line")
+    return [int(token) for token in behind[common:]]
 
 
 class ConsensusProposer:

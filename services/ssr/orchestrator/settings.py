@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from ssr.autoscaler.policy.settings import ScalingSettings
 from ssr.core.limits import MAX_LOOKAHEAD, MAX_PATH_TOKENS, MAX_PATHS, MAX_STEP_TOKENS
 from ssr.core.types import MAX_SCORE, Options
-from ssr.orchestrator.equivalence.limits import EquivalenceSettings
+from ssr.orchestrator.equivalence.settings import EquivalenceSettings
 from ssr.orchestrator.file_settings import FileSettings
 from ssr.orchestrator.rate_settings import NamedRates
 from ssr.runtime.settings import Seconds, ServiceSettings, replica_name

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ssr.consensus.marker import marker_tokens
+from ssr.consensus.vllm import marker_tokens
 from ssr.core.errors import InvalidRequest
 
 CONFIG = SimpleNamespace(tokenizer="org/model", tokenizer_revision="v1", trust_remote_code=False)

@@ -11,14 +11,14 @@ from tree_models import MemoryJournal
 from ssr.core.job import Priority
 from ssr.core.run import PathEnded, Selected, StepCommitted
 from ssr.core.types import NO_STRATEGY, Mode, Options, PathStatus, Source, Step
-from ssr.orchestrator.metrics.job_records import RecordedJournal
+from ssr.orchestrator.run.journal import RecordedJournal
 
 
 async def test_a_step_counts_from_the_one_before_and_a_reserve_from_when_it_begins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, seconds = [0.0], []
-    monkeypatch.setattr("ssr.orchestrator.metrics.job_records.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr("ssr.orchestrator.run.journal.time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
     def committed(mode: Mode, decision: StepCommitted, took_s: float) -> None:
         seconds.append((decision.path, decision.step.index, took_s))

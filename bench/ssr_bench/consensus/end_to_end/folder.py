@@ -14,9 +14,8 @@ from ssr_bench.consensus.end_to_end.figures import DraftingFigures
 from ssr_bench.consensus.end_to_end.method import DraftingMethod
 from ssr_bench.consensus.end_to_end.plan import EndToEndPlan
 from ssr_bench.consensus.end_to_end.sampler import ServedSample
-from ssr_bench.lock import lock
 from ssr_bench.report_json import report_json
-from ssr_bench.whole_file import write_whole
+from ssr_bench.result_folder import lock, write_whole
 
 FIGURES = "figures.json"
 

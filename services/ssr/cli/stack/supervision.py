@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from ssr.cli.stack.parts import Part, Tier, in_ending_order
 from ssr.cli.stack.supervisor import Supervisor, Surroundings
-from ssr.runtime.process.failures import single_error
+from ssr.core.errors import single_error
 
 _Tasks = Mapping[Supervisor, "asyncio.Task[None]"]
 

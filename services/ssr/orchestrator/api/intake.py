@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from ssr.core.allowance import Allowance
-from ssr.core.errors import SsrError
+from ssr.core.errors import SsrError, single_error
 from ssr.core.job import JobRequest, JobStatus
 from ssr.core.limits import check_tenant
 from ssr.orchestrator.api.admission import Admission
@@ -23,7 +23,6 @@ from ssr.orchestrator.queue.job_store import LATE, LEFT, Clock, JobStore, Made, 
 from ssr.orchestrator.queue.rates import Rates
 from ssr.orchestrator.queue.stored_job import fingerprint_of
 from ssr.orchestrator.workload import WorkloadEstimate
-from ssr.runtime.process.failures import single_error
 from ssr.runtime.rpc.job_wire import PRIORITY
 from ssr.runtime.telemetry.tracing import current_span
 from ssr.v1 import reasoning_pb2

@@ -16,12 +16,12 @@ from ssr.core.errors import Unavailable
 from ssr.orchestrator.equivalence.calculus import needs_computing
 from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
-from ssr.orchestrator.equivalence.limits import EquivalenceSettings
 from ssr.orchestrator.equivalence.pool import PoolRecords, WorkerPool
 from ssr.orchestrator.equivalence.process import WORKER_COMMAND, WorkerReply
 from ssr.orchestrator.equivalence.reading.expression import Expression, from_data
 from ssr.orchestrator.equivalence.reading.forms import Form, parts_of, with_parts
 from ssr.orchestrator.equivalence.reading.spelling import plain
+from ssr.orchestrator.equivalence.settings import EquivalenceSettings
 from ssr.orchestrator.equivalence.suspicion import Suspicion
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from typing import Any, Protocol, Self
 from ssr.core.errors import Unavailable
 from ssr.core.retry import Backoff, FailuresInARow
 from ssr.orchestrator.equivalence.fair_queue import FairQueue
-from ssr.orchestrator.equivalence.limits import EquivalenceSettings
 from ssr.orchestrator.equivalence.process import STOPPED, WORKER_COMMAND, WorkerProcess, WorkerReply
+from ssr.orchestrator.equivalence.settings import EquivalenceSettings
 
 logger = logging.getLogger(__name__)
 

@@ -20,14 +20,14 @@ from ssr.core.types import Mode, Options, StopRule
 from ssr.core.vote import Vote
 from ssr.engines.load import Pool
 from ssr.orchestrator.calibration import Priors
-from ssr.orchestrator.metrics.job_records import JobRecords, RecordedJournal
+from ssr.orchestrator.metrics.job_records import JobRecords
 from ssr.orchestrator.queue.job_queue import QueuedJob
 from ssr.orchestrator.queue.job_store import LATE, Claim, Clock, JobStore
 from ssr.orchestrator.queue.rates import Rates
 from ssr.orchestrator.queue.wakeups import CANCEL, Wakeups
 from ssr.orchestrator.run.domain_stages import for_domain
 from ssr.orchestrator.run.job_deadline import JobDeadline
-from ssr.orchestrator.run.journal import RedisJournal
+from ssr.orchestrator.run.journal import RecordedJournal, RedisJournal
 from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.stagger import staggered
 from ssr.orchestrator.run.step_barrier import StepBarrier

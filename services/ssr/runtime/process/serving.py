@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import uvloop
 
-from ssr.runtime.process.failures import single_error
+from ssr.core.errors import single_error
 from ssr.runtime.process.logs import log_to_stderr
 from ssr.runtime.process.signals import cancelled_by_signals
 from ssr.runtime.settings import ServiceSettings

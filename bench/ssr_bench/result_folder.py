@@ -1,8 +1,9 @@
-"""One process at a time in a folder of results."""
+"""A folder of results: one process at a time, and files that a crash leaves as they were, or as they shall be."""
 
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
 from ssr.core.errors import Conflict
@@ -17,3 +18,13 @@ def lock(descriptor: int, folder: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise Conflict(f"another process is at work in {folder}; wait for it, or name another folder") from None
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Durable when it returns. Raises: OSError."""
+    part = file.with_name(file.name + ".part")
+    with part.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(file)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from ssr.core.errors import NotFound, Unavailable
-from ssr.runtime.process.failures import single_error
+from ssr.core.errors import NotFound, Unavailable, single_error
 
 
 def test_the_first_of_our_errors_is_reported() -> None:

@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from ssr.cli.job_list import job_list
+from ssr.cli.job_tables import Cost, cost_table, costs, job_list
 from ssr.cli.since import moment
-from ssr.cli.usage_report import Cost, cost_table, costs
 from ssr.core.errors import InvalidRequest
 from ssr.core.job import Job, JobStatus
 from ssr.core.ledger import ModelUsage, Usage
