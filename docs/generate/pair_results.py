@@ -10,12 +10,15 @@ from pathlib import Path
 from pieces import table
 
 from ssr.core.evidence.prior import Prior, Sign
+from ssr_bench.evaluation.curve_report import COLUMNS, curve_row, reliability_row
+from ssr_bench.evaluation.score_curves import fitted_curve
 from ssr_bench.evaluation.statistics import IntervalEstimate
 from ssr_bench.replay.graded import read_graded
 from ssr_bench.replay.method import ReplayMethod, read_method
 from ssr_bench.replay.pool import PooledProblem, groups_of
 from ssr_bench.replay.repairing import SHARED, read_starts, repair_bounds
 from ssr_bench.replay.report import repair_grid
+from ssr_bench.replay.scored import SCORERS, SCORES, certainty, combined, paths_of, read_scores, steps_of
 from ssr_bench.replay.summary import Prices, ReplayFigures, priors_of, replay_all, summarise
 
 #: As `ssr bench replay docs/results/pair --cross-validate 5` has them; the first is what others are compared with.
@@ -49,6 +52,7 @@ class PairResults:
             "pair-rivals": self._rivals,
             "pair-parts": self._parts,
             "pair-repair": self._repair,
+            "pair-scores": self._scores,
         }
         for group in NAMES:
             found[f"cascade-paths-{group}"] = partial(self._paths, group)
@@ -134,6 +138,21 @@ class PairResults:
         bounds = [repair_bounds(name, some, starts, method, self._priors) for name, some in self._groups.items()]
         grid = repair_grid(bounds, NAMES)
         return table(("", *grid.columns[1:]), grid.rows)
+
+    def _scores(self) -> str:
+        """How reliable scorers are as probabilities: all of them on GSM8K, agreement on every set."""
+        problems = read_scores(self._records.with_name(SCORES))
+        of = {name: [one for one in problems if one.group == name] for name in NAMES}
+        known, rows = of["gsm8k"], []
+        for scorer, score in {**SCORERS, "the draft's own certainty": certainty}.items():
+            for what, steps in (("steps", steps_of(known, score)), ("paths", paths_of(known, score))):
+                if (fitted := fitted_curve(steps)) is not None:
+                    rows.append(curve_row(f"{scorer}, {what}", fitted))
+        rows.append(reliability_row("all of these, steps", combined(known), "regression"))
+        for name in NAMES:
+            if name != "gsm8k" and (fitted := fitted_curve(steps_of(of[name], SCORERS["agreement"]))) is not None:
+                rows.append(curve_row(f"agreement, steps, {NAMES[name]}", fitted))
+        return table(COLUMNS, rows)
 
     def _ablated(self, problems: Sequence[PooledProblem], method: ReplayMethod, part: Callable[[Prior], Prior]) -> str:
         made: dict[int, Prior] = {}

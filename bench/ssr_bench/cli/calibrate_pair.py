@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from ssr.cli.exit_status import ExitStatus
-from ssr.core.errors import InvalidRequest
-from ssr.core.evidence.calibration import Calibration, Entry, calibration_text, parse_calibration
+from ssr.core.evidence.calibration import Calibration, Entry
 from ssr.core.limits import check_within
 from ssr_bench.cli.reporting import show, stacked
 
 if TYPE_CHECKING:
+    from ssr_bench.evaluation.score_curves import FittedCurve
     from ssr_bench.replay.calibrating import Judged, PairCalibration
+    from ssr_bench.replay.pool import PooledProblem
 
 _WIDTH = 140
 
@@ -43,8 +45,10 @@ def has_samples(folder: Path) -> bool:
 async def calibrate_samples(pair: PairRequest) -> ExitStatus:
     """Fit, try, show, and write. Raises: InvalidRequest."""
     from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
+    from ssr_bench.cli.calibration_file import entries_of, keep
     from ssr_bench.replay.calibrating import calibrate_pair
     from ssr_bench.replay.pool import read_pool
+    from ssr_bench.report_json import report_json
 
     check_within("draft-cost", pair.draft_cost, 0, 10)
     async with MathVerifyEquivalence() as equivalence:
@@ -52,24 +56,26 @@ async def calibrate_samples(pair: PairRequest) -> ExitStatus:
     names = Entry(prior=Calibration().entry().prior, draft=pair.draft, target=pair.target, domain=pair.domain)
     with Console(stderr=True).status("fitting and replaying …"):
         found = await asyncio.to_thread(calibrate_pair, problems, pair.draft_cost, names)
+        curves = await asyncio.to_thread(_curves, pair.dirs, problems)
     if pair.write is not None:
-        await asyncio.to_thread(_write, pair.write, found.entry)
-    show(found, _tables(found, pair), pair.as_json, _WIDTH)
+        scores = entries_of(curves, pair.draft, pair.target, pair.domain)
+        await asyncio.to_thread(keep, pair.write, found.entry, scores)
+    document = {**report_json(found), "scores": curves}
+    show(document, Group(_tables(found, pair), *_curve_tables(curves)), pair.as_json, _WIDTH)
     return ExitStatus.DONE
 
 
-def _write(file: Path, entry: Entry) -> None:
-    """Put the entry in the place of the one for the same models and domain, or before those that are less special."""
-    entries: tuple[Entry, ...] = ()
-    if file.exists():
-        try:
-            entries = parse_calibration(file.read_text(encoding="utf-8")).entries
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidRequest("write", f"{file} cannot be read ({error})") from error
-    key = (entry.draft, entry.target, entry.domain)
-    others = tuple(one for one in entries if (one.draft, one.target, one.domain) != key)
-    ordered = sorted((*others, entry), key=lambda one: -sum(map(bool, (one.draft, one.target, one.domain))))
-    file.write_text(calibration_text(replace(Calibration(), entries=tuple(ordered))), encoding="utf-8")
+def _curves(folders: Sequence[Path], problems: Sequence[PooledProblem]) -> dict[str, FittedCurve]:
+    from ssr_bench.replay.scored import score_curves, scored_problems
+
+    return score_curves([one for folder in folders for one in scored_problems(folder, problems)])
+
+
+def _curve_tables(curves: Mapping[str, FittedCurve]) -> list[RenderableType]:
+    from ssr_bench.evaluation.curve_report import DEFINITIONS, curve_grid
+
+    notes = Text("\n".join(DEFINITIONS), "dim")
+    return ["", stacked([curve_grid(curves).rich()]), notes] if curves else []
 
 
 def _held_out(judged: Judged, margin: float) -> str:
@@ -109,5 +115,5 @@ def _tables(found: PairCalibration, pair: PairRequest) -> Group:
         rule = f"--paths {said.paths} --confidence {said.confidence:g} --min-gain {said.min_gain:g}"
         lines.append(Text(f"  ssr solve --mode {mode} {rule} ..."))
     if pair.write is not None:
-        lines.append(Text(f"  SSR_ORCHESTRATOR_CALIBRATION={pair.write}"))
+        lines.append(Text(f"  SSR_ORCHESTRATOR_CALIBRATION={pair.write} SSR_VERIFIER_CALIBRATION={pair.write}"))
     return Group(stacked([Grid("Tried, by cross-validation", columns, rows).rich()]), *lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ssr.cli.exit_status import ExitStatus
@@ -75,11 +75,11 @@ def calibrate(
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write calibration.md and figures there.")] = None,
     baseline: BaselineOption = None,
     write: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Of samples: write the calibration there (YAML).")
+        Path | None, typer.Option(metavar="FILE", help="Write the calibration there (YAML), beside what it has.")
     ] = None,
-    draft: Annotated[str, typer.Option(metavar="NAME", help="Of samples: the draft model's name. Default: any.")] = "",
-    target: Annotated[str, typer.Option(metavar="NAME", help="Of samples: the target's name. Default: any.")] = "",
-    domain: Annotated[str, typer.Option(metavar="NAME", help="Of samples: their domain. Default: any.")] = "",
+    draft: Annotated[str, typer.Option(metavar="NAME", help="The draft model's name in it. Default: any.")] = "",
+    target: Annotated[str, typer.Option(metavar="NAME", help="The target's name in it. Default: any.")] = "",
+    domain: Annotated[str, typer.Option(metavar="NAME", help="The domain in it. Default: any.")] = "",
     draft_cost: Annotated[
         float, typer.Option("--draft-cost", metavar="R", help="Of samples: price of a draft token in target tokens.")
     ] = 0.047,
@@ -90,18 +90,21 @@ def calibrate(
     Of recorded samples (`ssr bench record`): fits how often each model is right,
     how their mistakes agree and what their paths show; tries settings of mode
     cascade, and of the target alone, by cross-validation; says whether drafting
-    pays. The file that --write makes is for the orchestrator
-    (SSR_ORCHESTRATOR_CALIBRATION): an entry it has for the same models and domain
-    is replaced.
+    pays. Of recorded runs of ssd and ssr (`ssr bench accuracy`): how well scores
+    tell right from wrong, and the threshold to use. Exit status: 3 when nothing
+    gives the wanted trade.
 
-    Of recorded runs of ssd and ssr (`ssr bench accuracy`): how well scores tell
-    right from wrong, and the threshold to use. Exit status: 3 when nothing gives
-    the wanted trade.
+    Of both: curves that make probabilities of scores, each chosen by
+    cross-validation (isotonic or logistic); of runs in which every draft stood
+    (--threshold 0). The file that --write makes is for SSR_ORCHESTRATOR_CALIBRATION
+    and SSR_VERIFIER_CALIBRATION: what it has for the same models, domain and scorer
+    is replaced.
 
     Examples:
 
       ssr bench calibrate traces --write pair.yaml
       ssr bench calibrate runs/gsm8k --accuracy 0.55 --decode-ratio 0.8
+      ssr bench calibrate runs/judged --write pair.yaml --target 1.5B
     """
     from ssr_bench.cli.calibrate_pair import PairRequest, calibrate_samples, has_samples
 
@@ -109,7 +112,8 @@ def calibrate(
         pair = PairRequest(tuple(dirs), draft, target, domain, draft_cost, write, as_json, margin)
         run(calibrate_samples(pair))
     else:
-        run(_calibrate(dirs, Wish(accuracy, decode_ratio, margin), out, baseline, as_json))
+        kept = Kept(write, draft, target, domain)
+        run(_calibrate(dirs, Wish(accuracy, decode_ratio, margin), out, baseline, kept, as_json))
 
 
 class Wish(NamedTuple):
@@ -118,6 +122,15 @@ class Wish(NamedTuple):
     accuracy: float | None
     decode_ratio: float
     margin: float
+
+
+class Kept(NamedTuple):
+    """Where curves go, and what they are for."""
+
+    file: Path | None
+    draft: str
+    target: str
+    domain: str
 
 
 async def _report(
@@ -142,9 +155,11 @@ async def _calibrate(
     wish: Wish,
     out: Path | None,
     baseline: Path | None,
+    kept: Kept,
     as_json: bool,
 ) -> ExitStatus:
-    from ssr_bench.evaluation import calibration_report
+    from ssr_bench.cli.calibration_file import entries_of, keep
+    from ssr_bench.evaluation import calibration_report, curve_report
     from ssr_bench.evaluation.calibration import calibrations
     from ssr_bench.evaluation.canvas import check_plotting
     from ssr_bench.evaluation.results import cells_of
@@ -159,10 +174,20 @@ async def _calibrate(
     if out is not None:
         check_plotting()
         await asyncio.to_thread(calibration_report.write_calibration, results, found, suggestion, out)
+    curves = await asyncio.to_thread(curve_report.curves_of_runs, found)
+    if kept.file is not None:
+        if not curves:
+            raise InvalidRequest("write", "no curve can be fitted: record more runs of ssd with --threshold 0")
+        await asyncio.to_thread(keep, kept.file, None, entries_of(curves, kept.draft, kept.target, kept.domain))
     tables = stacked(grid.rich() for grid in calibration_report.grids(found))
     notes = Text("\n".join([*calibration_report.DEFINITIONS, ""]), "dim")
     advice = Text("\n".join([suggestion.reason, *(f"  {line}" for line in suggestion.settings)]))
-    show({"suggestion": suggestion, "scorers": found}, Group(tables, notes, advice), as_json, _WIDTH)
+    parts: list[RenderableType] = [tables, notes]
+    if curves:
+        parts += [stacked([curve_report.curve_grid(curves).rich()])]
+        parts += [Text("\n".join([*curve_report.DEFINITIONS, ""]), "dim")]
+    document = {"suggestion": suggestion, "scorers": found, "curves": curves}
+    show(document, Group(*parts, advice), as_json, _WIDTH)
     return ExitStatus.DONE if suggestion.threshold is not None else ExitStatus.NO_ANSWER
 
 

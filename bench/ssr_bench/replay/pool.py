@@ -66,7 +66,7 @@ class PoolTexts:
 
 def pool_texts(folder: Path) -> dict[tuple[str, str], PoolTexts]:
     """Of the problems that have samples of both models, by set and id. Raises: InvalidRequest."""
-    drafts = _lines(folder, "draft")
+    drafts = pool_lines(folder, "draft")
     return {
         key: PoolTexts(
             str(fields["problem"]),
@@ -75,7 +75,7 @@ def pool_texts(folder: Path) -> dict[tuple[str, str], PoolTexts]:
             tuple(map(_spent, drafts[key]["samples"])),
             tuple(map(_spent, fields["samples"])),
         )
-        for key, fields in _lines(folder, "target").items()
+        for key, fields in pool_lines(folder, "target").items()
         if key in drafts
     }
 
@@ -93,7 +93,7 @@ async def read_pool(folder: Path, equivalence: Equivalence) -> tuple[PooledProbl
 
     Raises: InvalidRequest naming the file and line.
     """
-    targets, drafts = _lines(folder, "target"), _lines(folder, "draft")
+    targets, drafts = pool_lines(folder, "target"), pool_lines(folder, "draft")
     if not targets:
         raise InvalidRequest("dir", f"{folder} has no target.jsonl.gz or target.jsonl")
     chosen = [key for key in targets if key in drafts or not drafts]
@@ -133,8 +133,10 @@ def _sample(fields: Mapping[str, Any], answer: int | None, problem: str) -> Samp
     return Sample(answer, int(fields["tok"]), bool(false_sum(text, problem)), confidence, fields.get("s"))
 
 
-def _lines(folder: Path, name: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """The file's problems by (set, id); {} without a file."""
+def pool_lines(
+    folder: Path, name: str, needed: Sequence[str] = ("id", "problem", "answer", "samples")
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """The file's problems by (set, id); {} without a file. Raises: InvalidRequest naming the file and line."""
     packed, plain = folder / f"{name}.jsonl.gz", folder / f"{name}.jsonl"
     if not packed.exists() and not plain.exists():
         return {}
@@ -143,18 +145,18 @@ def _lines(folder: Path, name: str) -> dict[tuple[str, str], dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") if path == packed else path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                fields = _fields(line, f"{path}, line {number}")
+                fields = _fields(line, f"{path}, line {number}", needed)
                 found[str(fields.get("set", "")), str(fields["id"])] = fields
     return found
 
 
-def _fields(line: str, place: str) -> dict[str, Any]:
+def _fields(line: str, place: str, needed: Sequence[str]) -> dict[str, Any]:
     try:
         fields = json.loads(line)
-        for name in ("id", "problem", "answer", "samples"):
+        for name in needed:
             fields[name]
-        for sample in fields["samples"]:
+        for sample in fields.get("samples", ()):
             int(sample["tok"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidRequest("dir", f"{place}: needs id, problem, answer and samples with tok: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidRequest("dir", f"{place}: needs {', '.join(needed)}, and tok of samples: {error}") from error
     return dict(fields)

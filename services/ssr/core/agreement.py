@@ -2,23 +2,23 @@
 
 Measured on 1,988 drafts of a 0.5B on school problems, of which 41 % are right: of paths whose least agreed step is
 shared by both of two siblings 82 % are, by one of them 62 %, by none 23 %. Those shares, as parts of 9, are the scores,
-so that a threshold means "right with this probability". A step without a result, or with too few siblings that have
-come as far, is undecided.
+so that a threshold means "right with this probability"; a calibration may have others (`core.evidence.curve`). A step
+without a result, or with too few siblings that have come as far, is undecided.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
+from ssr.core.evidence.curve import Isotonic, ScoreCurve
 from ssr.core.types import MAX_SCORE
 
 #: So many siblings that have come as far must be there.
 MIN_SIBLINGS = 2
 _RESULT = re.compile(r"=\s{0,4}\\?\$?\s{0,4}(-?\d[\d,]*(?:\.\d+)?)")
-#: (share of siblings that agree, chance that the path is right); straight lines between.
-_CHANCES = ((0.0, 0.23), (0.5, 0.62), (1.0, 0.82))
+#: Of the share of siblings that agree, as a part of 9.
+DEFAULT_CURVE: ScoreCurve = Isotonic(((0.0, 0.23), (MAX_SCORE / 2, 0.62), (MAX_SCORE, 0.82)))
 
 
 def results(text: str) -> frozenset[str]:
@@ -26,8 +26,16 @@ def results(text: str) -> frozenset[str]:
     return frozenset(_plain(found) for found in _RESULT.findall(text))
 
 
-def agreement_score(step: str, earlier: Sequence[str], siblings: Sequence[str]) -> float | None:
+def agreement_score(
+    step: str, earlier: Sequence[str], siblings: Sequence[str], curve: ScoreCurve = DEFAULT_CURVE
+) -> float | None:
     """The score (0..9) of a step behind the `earlier` ones of its path, by its siblings' texts; None: undecided."""
+    share = agreed_share(step, earlier, siblings)
+    return None if share is None else MAX_SCORE * curve.chance(MAX_SCORE * share)
+
+
+def agreed_share(step: str, earlier: Sequence[str], siblings: Sequence[str]) -> float | None:
+    """The share of siblings that reach the step's results, of those that have come as far; None: undecided."""
     reached = results(step)
     if not reached:
         return None
@@ -35,15 +43,7 @@ def agreement_score(step: str, earlier: Sequence[str], siblings: Sequence[str]) 
     ahead = [found for text in siblings if len(found := results(text)) >= so_far]
     if len(ahead) < MIN_SIBLINGS:
         return None
-    return MAX_SCORE * _chance(sum(reached <= found for found in ahead) / len(ahead))
-
-
-def _chance(share: float) -> float:
-    """The calibrated chance, by interpolation."""
-    for (low, below), (high, above) in pairwise(_CHANCES):
-        if share <= high:
-            return below + (above - below) * (share - low) / (high - low)
-    return _CHANCES[-1][1]
+    return sum(reached <= found for found in ahead) / len(ahead)
 
 
 def _plain(number: str) -> str:

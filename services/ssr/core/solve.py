@@ -226,7 +226,7 @@ class _Solving:
             return None
         siblings = [path.text for path in self._run.paths if path.index != index]
         earlier = [one.text for one in self._run.paths[index].steps]
-        score = agreement_score(step.text, earlier, siblings)
+        score = agreement_score(step.text, earlier, siblings, self._stages.agreement)
         if score is None or not accepts(score, options.threshold):
             return None
         return Verdict(replace(step, score=score), accepted=True)

@@ -6,7 +6,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ssr.core.agreement import DEFAULT_CURVE
 from ssr.core.answers import Equivalence
+from ssr.core.evidence.curve import ScoreCurve
 from ssr.core.evidence.posterior import Posterior
 from ssr.core.evidence.prior import Prior
 from ssr.core.lookahead import Pacing
@@ -89,8 +91,9 @@ class Stages:
 
     `judging` is awaited with the path's index before each verdict on a draft, also one that needs no service: whoever
     stops a run at its step boundaries holds it there. `pacing` is what is known of the pace of drafts.
-    `posterior` weighs the votes for stop rule evidence. Of a domain that has them, `extract` finds the answer from the
-    box ("": none) and all that a path says, and `verified` says whether an answer surely is right or wrong.
+    `posterior` weighs the votes for stop rule evidence, `agreement` is the curve of the scorer of that name. Of a
+    domain that has them, `extract` finds the answer from the box ("": none) and all that a path says, and `verified`
+    says whether an answer surely is right or wrong.
     """
 
     selector: Selector
@@ -103,3 +106,4 @@ class Stages:
     posterior: Posterior = field(default_factory=lambda: Posterior(Prior()))
     extract: Extract | None = None
     verified: Verified | None = None
+    agreement: ScoreCurve = DEFAULT_CURVE

@@ -18,7 +18,7 @@ from ssr.orchestrator.api.intake import Intake
 from ssr.orchestrator.api.server_info import ServerInformation
 from ssr.orchestrator.api.servicer import MAX_LIST, ReasoningServicer
 from ssr.orchestrator.api.visibility import Visibility
-from ssr.orchestrator.calibration import Priors, calibrated, cascade_shape, load_calibration
+from ssr.orchestrator.calibration import Priors, calibrated, cascade_shape, learn_models
 from ssr.orchestrator.equivalence.checker import MathVerifyEquivalence
 from ssr.orchestrator.metrics.equivalence import EquivalenceMetrics
 from ssr.orchestrator.metrics.job_records import JobRecords
@@ -39,11 +39,12 @@ from ssr.orchestrator.replica_metrics import measure_replica
 from ssr.orchestrator.run.capacity import Capacity
 from ssr.orchestrator.run.parking import Parking
 from ssr.orchestrator.run.runner import Runner
-from ssr.orchestrator.run.stages import behalf_of, open_stages
+from ssr.orchestrator.run.stages import RemoteStages, behalf_of, open_stages
 from ssr.orchestrator.run.worker import QueueWorker
 from ssr.orchestrator.scaling import taking_part
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.orchestrator.workload import WorkloadEstimate
+from ssr.runtime.calibration_file import load_calibration
 from ssr.runtime.redis.client import open_redis
 from ssr.runtime.rpc.api_keys import ApiKeyCheck, open_api_keys
 from ssr.runtime.rpc.server import Servicer, running_service
@@ -71,9 +72,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             MathVerifyEquivalence(settings.equivalence, EquivalenceMetrics(telemetry.registry))
         )
         parking = Parking()
-        calibration = load_calibration(settings.calibration)
-        known = calibration.entry()
-        priors, defaults = Priors(calibration), calibrated(settings.defaults, known)
+        priors = Priors(load_calibration(settings.calibration))
         stages = await stack.enter_async_context(open_stages(settings, equivalence, watch, parking))
         wakeups = await stack.enter_async_context(running_wakeups(redis))
         followers = Followers(wakeups)
@@ -114,8 +113,8 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             stages.selector,
             stages.drafter.measure,
             stages.verifier.measure,
-            defaults,
-            cascade_shape(known),
+            lambda domain: calibrated(settings.defaults, priors.entry(domain)),
+            lambda domain: cascade_shape(priors.entry(domain)),
         )
         intake = Intake(
             admission, store, queue, workload, watch, _now_ms, retention_s=settings.retention_s, rates=rates
@@ -126,7 +125,7 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             stages.selector,
             stages.drafter.measure,
             stages.verifier.measure,
-            defaults,
+            lambda: calibrated(settings.defaults, priors.entry("")),
             max_list=MAX_LIST,
             max_unfinished=settings.max_unfinished,
         )
@@ -145,6 +144,8 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
         if settings.api_keys is not None:
             keys = await stack.enter_async_context(open_api_keys(settings.api_keys, settings.administrator))
         await stack.enter_async_context(_working(worker))
+        if priors.depend_on_models:
+            await stack.enter_async_context(_learning(priors, stages))
 
         async def drain() -> None:
             ending.set()
@@ -168,6 +169,15 @@ async def running_orchestrator(settings: OrchestratorSettings) -> AsyncIterator[
             )
         )
         yield port
+
+
+@asynccontextmanager
+async def _learning(priors: Priors, stages: RemoteStages) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        learning = learn_models(priors, stages.drafter.measure, stages.verifier.measure)
+        task = group.create_task(learning, name="models")
+        yield
+        task.cancel()
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from grpc import aio
 
 from ssr.autoscaler.policy.signals import Service
 from ssr.autoscaler.reporter import reporting
+from ssr.core.evidence.calibration import Calibration
 from ssr.core.stages import OnRejected
 from ssr.core.steps import RepeatRule
 from ssr.core.types import CallKind, Source
@@ -21,6 +22,7 @@ from ssr.engines.load import Pool
 from ssr.engines.load_meter import LoadMeter, StepCounts
 from ssr.engines.measure import measure
 from ssr.engines.measured import open_measured_engine
+from ssr.runtime.calibration_file import load_calibration
 from ssr.runtime.rpc.requests import checked_context, checked_options
 from ssr.runtime.rpc.server import Servicer, running_service
 from ssr.runtime.rpc.step_wire import calls_to_wire, step_from_wire, step_to_wire
@@ -38,10 +40,15 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
     """Checks requests; a TargetVerifier judges and an Author writes, both with the target engine."""
 
     def __init__(
-        self, engine: Engine, default_scorer: str, metrics: VerificationMetrics, reward: Rewarding | None = None
+        self,
+        engine: Engine,
+        default_scorer: str,
+        metrics: VerificationMetrics,
+        reward: Rewarding | None = None,
+        calibration: Calibration = Calibration(),  # noqa: B008 - frozen
     ) -> None:
         self._engine, self._metrics, self._default_scorer = engine, metrics, default_scorer
-        self._verifier = TargetVerifier(engine, default_scorer, reward)
+        self._verifier = TargetVerifier(engine, default_scorer, reward, calibration)
         self._author = Author(engine, CallKind.WRITE, Source.TARGET)
         #: What was verified since the start.
         self.steps = StepCounts()
@@ -113,7 +120,8 @@ async def running_verifier(settings: VerifierSettings) -> AsyncIterator[int]:
         telemetry = await stack.enter_async_context(open_telemetry("verifier", settings))
         engine = await stack.enter_async_context(open_measured_engine(settings.engine, Pool.TARGET, telemetry))
         reward = await stack.enter_async_context(open_reward_model(settings.reward))
-        servicer = VerificationServicer(engine, settings.scorer, VerificationMetrics(telemetry.registry), reward)
+        metrics, calibration = VerificationMetrics(telemetry.registry), load_calibration(settings.calibration)
+        servicer = VerificationServicer(engine, settings.scorer, metrics, reward, calibration)
         await stack.enter_async_context(reporting(settings, Service.VERIFIER, LoadMeter(engine, servicer.steps)))
         add = partial(verification_pb2_grpc.add_VerificationServiceServicer_to_server, servicer)
         async with running_service(settings, telemetry, [Servicer("ssr.v1.VerificationService", add)]) as port:

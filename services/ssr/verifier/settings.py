@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -36,3 +37,7 @@ class VerifierSettings(ReportingSettings):
     scorer: Annotated[str, AfterValidator(_known)] = ScorerName.ARITHMETIC_JUDGE
     #: A process reward model, for the scorers reward and arithmetic+reward. None: there is none.
     reward: RewardSettings | None = None
+    #: A file with scorers' scores as probabilities (`ssr bench calibrate` writes it): the score of a step is then 9
+    #: times the probability that its path ends right, so that thresholds mean the same whoever judges. None: scores
+    #: stand.
+    calibration: Path | None = None

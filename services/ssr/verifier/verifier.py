@@ -9,6 +9,7 @@ import logging
 from dataclasses import replace
 
 from ssr.core.acceptance import accepts, without_agreement
+from ssr.core.evidence.calibration import DOMAIN, Calibration
 from ssr.core.stages import OnRejected, Verdict
 from ssr.core.steps import RepeatRule, is_repeated
 from ssr.core.types import MAX_SCORE, CallKind, Options, PathContext, Source, Step
@@ -26,8 +27,15 @@ _log = logging.getLogger(__name__)
 class TargetVerifier:
     """Implements `core.stages.Verifier` with the target engine."""
 
-    def __init__(self, engine: Engine, default_scorer: str, reward: Rewarding | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        default_scorer: str,
+        reward: Rewarding | None = None,
+        calibration: Calibration = Calibration(),  # noqa: B008 - frozen
+    ) -> None:
         self._target, self._default_scorer = JudgedStep(engine, reward), default_scorer
+        self._engine, self._calibration = engine, calibration
         self._rewriter = Author(engine, CallKind.REWRITE, Source.REWRITTEN)
 
     async def verify(
@@ -54,5 +62,14 @@ class TargetVerifier:
         earlier = context.steps[-_LOOK_BACK:] if options.repeat_rule == RepeatRule.EARLIER else ()
         if not step.text or is_repeated(step.text, earlier):
             return Judgement(0.0, rejection="it is empty, or says again what was said")
-        scorer = scorer_named(without_agreement(options.scorer) or self._default_scorer)
-        return await scorer.judge(context, step.text, self._target)
+        name = without_agreement(options.scorer) or self._default_scorer
+        judgement = await scorer_named(name).judge(context, step.text, self._target)
+        return judgement if judgement.rejection else await self._calibrated(name, judgement, context)
+
+    async def _calibrated(self, name: str, judgement: Judgement, context: PathContext) -> Judgement:
+        """With the score that its scorer's curve makes of it, if there is one for the target and the domain."""
+        if not self._calibration.scores:
+            return judgement
+        target = (await self._engine.info()).model
+        curve = self._calibration.curve(name, target=target, domain=context.domain or DOMAIN)
+        return judgement if curve is None else replace(judgement, score=MAX_SCORE * curve.chance(judgement.score))

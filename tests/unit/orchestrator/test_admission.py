@@ -36,7 +36,7 @@ class Services:
         return step_pb2.MeasureResponse(model="large", tokens=self._tokens, max_total_tokens=10_000)
 
     def admission(self) -> Admission:
-        return Admission(self, self.draft, self.target, Options(strategy_set="school", paths=3))
+        return Admission(self, self.draft, self.target, lambda _: Options(strategy_set="school", paths=3))
 
 
 async def test_defaults_are_filled_in() -> None:
@@ -53,7 +53,7 @@ async def test_defaults_are_filled_in() -> None:
 async def test_a_default_reserve_refuses_no_request(given: dict[str, Any], reserve: int) -> None:
     services = Services()
     defaults = DefaultOptions(strategy_set="school", paths=3, reserve=1).options()
-    admission = Admission(services, services.draft, services.target, defaults)
+    admission = Admission(services, services.draft, services.target, lambda _: defaults)
     request = await admission.check(pb.SolveRequest(problem="p", options=pb.Options(**given)))
     assert request.options.reserve == reserve
 

@@ -8,6 +8,8 @@ from engine_fakes import FakeEngine
 
 from ssr.core.acceptance import ScorerName
 from ssr.core.errors import InvalidRequest
+from ssr.core.evidence.calibration import Calibration, ScoreEntry
+from ssr.core.evidence.curve import Isotonic
 from ssr.core.steps import RepeatRule
 from ssr.core.types import Options, PathContext, Source, Step, Strategy
 from ssr.verifier.verifier import TargetVerifier
@@ -99,3 +101,36 @@ async def test_a_request_chooses_its_scorer(scorer: str, token: list[tuple[str, 
 async def test_an_unknown_scorer_is_named() -> None:
     with pytest.raises(InvalidRequest, match="scorer: 'nope' is unknown; known are expected, greedy, judge"):
         await verifier(FakeEngine()).verify(CONTEXT, DRAFT, Options(scorer="nope"))
+
+
+CURVES = Calibration(
+    scores=(
+        ScoreEntry("expected", Isotonic(((0.0, 0.0), (9.0, 0.5)))),
+        ScoreEntry("judge", Isotonic(((0.0, 0.0), (9.0, 1.0))), target="another"),
+    )
+)
+
+
+async def test_a_calibrated_score_is_nine_times_the_probability() -> None:
+    calibrated = TargetVerifier(FakeEngine(["It is 2."], tokens=[NINE]), ScorerName.EXPECTED, calibration=CURVES)
+    verdict = await calibrated.verify(CONTEXT, DRAFT, OPTIONS)
+    assert not verdict.accepted
+    assert verdict.step.draft_score == pytest.approx(8.9 / 2)
+    calibrated = TargetVerifier(FakeEngine(tokens=[NINE]), ScorerName.ARITHMETIC_EXPECTED, calibration=CURVES)
+    verdict = await calibrated.verify(CONTEXT, DRAFT, replace(OPTIONS, threshold=4.4))
+    assert verdict.accepted
+    assert verdict.step.score == pytest.approx(8.9 / 2)
+
+
+async def test_a_false_sum_is_no_score_to_calibrate() -> None:
+    level = Calibration(scores=(ScoreEntry("expected", Isotonic(((0.0, 1.0),))),))
+    calibrated = TargetVerifier(FakeEngine(["It is 2."]), ScorerName.ARITHMETIC_EXPECTED, calibration=level)
+    verdict = await calibrated.verify(CONTEXT, Step(1, "1 + 1 = 3", Source.DRAFT, 8), replace(OPTIONS, threshold=0.0))
+    assert (verdict.accepted, verdict.step.draft_score) == (False, 0.0)
+
+
+async def test_another_models_curve_is_not_used() -> None:
+    calibrated = TargetVerifier(
+        FakeEngine(tokens=[[("Yes", math.log(0.8)), ("No", math.log(0.2))]]), ScorerName.JUDGE, calibration=CURVES
+    )
+    assert (await calibrated.verify(CONTEXT, DRAFT, OPTIONS)).step.score == pytest.approx(7.2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from ssr.core.cascade import CascadeShape
@@ -37,15 +37,15 @@ class Measure(Protocol):
 
 
 class Admission:
-    """Checks requests where they enter the system, and fills their defaults in."""
+    """Checks requests where they enter the system, and fills their defaults in, those of a request's domain."""
 
     def __init__(
         self,
         strategy_set_source: StrategySetSource,
         measure_draft: Measure,
         measure_target: Measure,
-        defaults: Options,
-        cascade: CascadeShape = CASCADE,
+        defaults: Callable[[str], Options],
+        cascade: Callable[[str], CascadeShape] = lambda _: CASCADE,
     ) -> None:
         self._strategy_set_source, self._defaults, self._cascade = strategy_set_source, defaults, cascade
         self._measure_draft, self._measure_target = measure_draft, measure_target
@@ -76,7 +76,7 @@ class Admission:
         )
 
     def _asked(self, options: reasoning_pb2.Options, seed: int) -> Options:
-        return asked_options(options, seed, self._defaults, self._cascade)
+        return asked_options(options, seed, self._defaults(options.domain), self._cascade(options.domain))
 
     def _check_options(self, options: reasoning_pb2.Options) -> None:
         with Violations() as gather:

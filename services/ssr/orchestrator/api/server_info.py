@@ -30,7 +30,7 @@ class ServerInformation:
         selector: StrategySetSource,
         measure_draft: _Measure,
         measure_target: _Measure,
-        defaults: Options,
+        defaults: Callable[[], Options],
         *,
         max_list: int,
         max_unfinished: int,
@@ -43,7 +43,7 @@ class ServerInformation:
         sets, models = await asyncio.gather(
             self._strategy_sets(), asyncio.gather(*(self._model(*one) for one in self._measures))
         )
-        defaults = options_to_wire(self._defaults)
+        defaults = options_to_wire(self._defaults())
         defaults.ClearField("seed")
         return reasoning_pb2.ServerInfo(
             version=__version__,

@@ -28,7 +28,7 @@ class DomainEquivalence:
 
 
 def for_domain(stages: Stages, options: Options, priors: Priors | None = None) -> Stages:
-    """The stages for a job with these options; without `priors`, votes are worth what `stages` says.
+    """The stages for a job with these options; without `priors`, votes and agreement are worth what `stages` says.
 
     Raises: InvalidRequest for a domain that this replica does not know.
     """
@@ -38,5 +38,6 @@ def for_domain(stages: Stages, options: Options, priors: Priors | None = None) -
         equivalence = DomainEquivalence(domain.compare, options.tests, equivalence)
     if domain.verify is not None:
         verified = partial(domain.verify, tests=options.tests)
-    posterior = stages.posterior if priors is None else priors.posterior(options.domain)
-    return replace(stages, equivalence=equivalence, posterior=posterior, extract=domain.extract, verified=verified)
+    if priors is not None:
+        stages = replace(stages, posterior=priors.posterior(options.domain), agreement=priors.agreement(options.domain))
+    return replace(stages, equivalence=equivalence, extract=domain.extract, verified=verified)
