@@ -13,7 +13,7 @@ from ssr_bench.autoscale.rule_scaler import RuleScaler
 from ssr_bench.autoscale.rules import HpaRule, Rule, llm_d_replicas, waiting_calls
 
 
-class Board:
+class GivenReports:
     """Reports what it is given."""
 
     def __init__(self, *reports: Report, now: float = 100.0) -> None:
@@ -46,14 +46,14 @@ def report(service: Service, waiting: int, at: float = 100.0) -> Report:
     return Report(service, "one", at, Load(requests_waiting=waiting, requests_running=50))
 
 
-def scaler(report_store: Board, fleet: Fleet, rule: Callable[[], HpaRule] | None = None) -> RuleScaler:
+def scaler(report_store: GivenReports, fleet: Fleet, rule: Callable[[], HpaRule] | None = None) -> RuleScaler:
     made = rule or (lambda: HpaRule(Hpa(HpaSettings(target=4.0)), waiting_calls))
     rules: dict[Pool, Rule] = {pool: made() for pool in Pool}
     return RuleScaler(report_store, fleet, rules, every_s=15.0, report_ttl_s=20.0)
 
 
 async def test_each_pool_is_scaled_by_the_calls_that_wait_for_it() -> None:
-    report_store = Board(report(Service.DRAFTER, 18), report(Service.VERIFIER, 9), report(Service.SELECTOR, 4))
+    report_store = GivenReports(report(Service.DRAFTER, 18), report(Service.VERIFIER, 9), report(Service.SELECTOR, 4))
     fleet = Fleet()
     await scaler(report_store, fleet).tick()
     assert fleet.asked == [(Pool.DRAFT, 5), (Pool.TARGET, 4)]
@@ -61,7 +61,7 @@ async def test_each_pool_is_scaled_by_the_calls_that_wait_for_it() -> None:
 
 async def test_calls_that_run_do_not_count_and_what_is_right_is_left_alone() -> None:
     fleet = Fleet()
-    report_store = Board(report(Service.DRAFTER, 8), report(Service.VERIFIER, 0), report(Service.SELECTOR, 0))
+    report_store = GivenReports(report(Service.DRAFTER, 8), report(Service.VERIFIER, 0), report(Service.SELECTOR, 0))
     under_test = scaler(report_store, fleet)
     await under_test.tick()
     assert fleet.asked == [(Pool.TARGET, 1)]
@@ -73,15 +73,15 @@ async def test_calls_that_run_do_not_count_and_what_is_right_is_left_alone() -> 
 
 async def test_a_pool_without_a_fresh_report_is_left_alone() -> None:
     fleet = Fleet()
-    report_store = Board(report(Service.DRAFTER, 40, at=70.0), report(Service.VERIFIER, 40))
+    report_store = GivenReports(report(Service.DRAFTER, 40, at=70.0), report(Service.VERIFIER, 40))
     await scaler(report_store, fleet).tick()
     assert fleet.asked == []
 
 
 async def test_another_metric_is_followed() -> None:
     fleet = Fleet()
-    board = Board(report(Service.DRAFTER, 0), report(Service.VERIFIER, 0), report(Service.SELECTOR, 0))
-    await scaler(board, fleet, lambda: HpaRule(Hpa(HpaSettings(target=1.0)), llm_d_replicas)).tick()
+    report_store = GivenReports(report(Service.DRAFTER, 0), report(Service.VERIFIER, 0), report(Service.SELECTOR, 0))
+    await scaler(report_store, fleet, lambda: HpaRule(Hpa(HpaSettings(target=1.0)), llm_d_replicas)).tick()
     assert fleet.asked == [
         (Pool.DRAFT, 4),
         (Pool.TARGET, 6),

@@ -1,4 +1,4 @@
-"""What a sitting measured: read from a server, compared, refused where it is another, told in the tables."""
+"""What a sitting measured: read from a server, compared, refused where it is another, shown in the tables."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def changed(**fields: str) -> MeasuredSystem:
 
 
 def test_a_server_is_read() -> None:
-    told = {"engine": "vllm", "engine_version": "0.32", "revision": "abc", "prompts": "1111", "scorer": "judge"}
+    given = {"engine": "vllm", "engine_version": "0.32", "revision": "abc", "prompts": "1111", "scorer": "judge"}
     info = ServerInfo(
-        "0.2.0", (), (), (), (), {"draft": "small", "target": "big"}, {}, {}, {"target": {**told, "version": "0.2.0"}}
+        "0.2.0", (), (), (), (), {"draft": "small", "target": "big"}, {}, {}, {"target": {**given, "version": "0.2.0"}}
     )
     assert MeasuredSystem.of(info, "a:1") == SYSTEM
     assert SYSTEM.scorer == "judge"

@@ -76,9 +76,9 @@ def test_the_command_reads_a_folder_of_samples(tmp_path: Path) -> None:
             samples_file.write(json.dumps(line) + "\n")
     assert pool_texts(tmp_path)["s", "1"].drafts[2] == tuple(OTHER)
     file = tmp_path / "shared.jsonl.gz"
-    told = CliRunner().invoke(bench_app, ["replay", str(tmp_path), "--repair", "--json", "--shared", str(file)])
-    assert told.exit_code == 0, told.output
-    (bounds,) = json.loads(told.stdout)
+    done = CliRunner().invoke(bench_app, ["replay", str(tmp_path), "--repair", "--json", "--shared", str(file)])
+    assert done.exit_code == 0, done.output
+    (bounds,) = json.loads(done.stdout)
     assert (bounds["asked"], bounds["fresh"]["value"]) == (1.0, 1.0)
     assert read_starts(file)["s", "1"][0].tokens == 20
     assert CliRunner().invoke(bench_app, ["replay", str(tmp_path), "--shared", str(file)]).exit_code == 2

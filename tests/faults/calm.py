@@ -63,7 +63,7 @@ async def calm_ends(orders: Iterable[Order]) -> Mapping[int, CalmEnd]:
         async with places:
             return await _solved(order, stages)
 
-    async with _calm_crew() as stages:
+    async with _calm_stages() as stages:
         ends = await asyncio.gather(*map(end, variants.values()))
     return dict(zip(variants, ends, strict=True))
 
@@ -77,7 +77,7 @@ async def _solved(order: Order, stages: Stages) -> CalmEnd:
 
 
 @asynccontextmanager
-async def _calm_crew() -> AsyncIterator[Stages]:
+async def _calm_stages() -> AsyncIterator[Stages]:
     async with AsyncExitStack() as stack:
         draft = await stack.enter_async_context(_calm_engine(SimulatedSettings.draft()))
         target = await stack.enter_async_context(_calm_engine(SimulatedSettings.target()))

@@ -148,8 +148,8 @@ async def bench(services: Services, halt_behind: int, *, halting: bool = True) -
         engine = EngineSettings(urls=urls)
         drafter = await enter(running_drafter(DrafterSettings(engine=engine, grace_s=1)))
         verifier = await enter(running_verifier(VerifierSettings(engine=engine, grace_s=1)))
-        told = {"drafter": f"127.0.0.1:{drafter}", "verifier": f"127.0.0.1:{verifier}", "step_timeout_s": 20}
-        port = await enter(running_orchestrator(services.orchestrator.model_copy(update=told)))
+        connected = {"drafter": f"127.0.0.1:{drafter}", "verifier": f"127.0.0.1:{verifier}", "step_timeout_s": 20}
+        port = await enter(running_orchestrator(services.orchestrator.model_copy(update=connected)))
         channel = await enter(aio.insecure_channel(f"127.0.0.1:{port}"))
         yield Bench(replicas, reasoning_pb2_grpc.ReasoningServiceStub(channel))
 

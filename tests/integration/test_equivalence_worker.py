@@ -319,7 +319,7 @@ async def test_an_ordinary_question_is_answered_while_hostile_ones_never_end(fak
             task.cancel()
 
 
-#: Answers what has a yes in it, and ends anything else at its limit, or when it is told to, if it is not the first try.
+#: Answers what has a yes in it, and ends anything else at its limit, or when asked to, if it is not the first try.
 STOPPABLE = """
 say(ready=True)
 for q in questions():

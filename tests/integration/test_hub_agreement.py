@@ -176,12 +176,12 @@ async def test_requests_are_equal() -> None:
         async with AsyncInferenceClient(model=f"{server.url}/generate") as hub:
             for _, theirs in GENERATIONS:
                 await hub.text_generation("What is 3 × 4?", details=True, **theirs)
-        bodies = [_told(body) for body in server.bodies("/generate")]
+        bodies = [_asked(body) for body in server.bodies("/generate")]
     half = len(GENERATIONS)
     assert bodies[:half] == bodies[half:]
 
 
-def _told(body: dict[str, Any]) -> dict[str, Any]:
+def _asked(body: dict[str, Any]) -> dict[str, Any]:
     # The hub's client also says that it wants no stream, which /generate does not know; it leaves no stops out.
     body["parameters"]["stop"] = body["parameters"].get("stop") or []
     return {name: value for name, value in body.items() if name != "stream"}

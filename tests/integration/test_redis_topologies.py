@@ -183,7 +183,7 @@ async def test_a_restart_with_an_append_only_file_loses_nothing(services: Servic
             await stack.aclose()
 
 
-async def test_notices_are_heard_again_after_the_connection_was_lost(tmp_path: Path) -> None:
+async def test_wakeups_are_heard_again_after_the_connection_was_lost(tmp_path: Path) -> None:
     with server(tmp_path) as redis:
         async with open_redis(f"redis://{redis.address}") as client, running_wakeups(client) as wakeups:
             with wakeups.of(EVENT, "job") as event:
@@ -197,7 +197,7 @@ async def test_notices_are_heard_again_after_the_connection_was_lost(tmp_path: P
 
 
 async def heard(redis: Server, event: asyncio.Event) -> None:
-    """A notice comes through, once somebody listens."""
+    """A wake-up comes through, once somebody listens."""
     async with asyncio.timeout(LIMIT_S):
         while redis.ask("PUBSUB", "NUMSUB", WAKEUPS) != [WAKEUPS.encode(), 1]:
             await asyncio.sleep(0.01)

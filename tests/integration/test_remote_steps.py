@@ -202,7 +202,7 @@ async def test_an_older_replica_is_asked_step_by_step_and_for_a_stream_again_lat
     async with remote(kind, replica, clock=clock) as writer:
         assert once_each(await path_of(writer))
         assert replica.calls == [0, 1, 2, 3, 4]
-        replica.old = False  # it is updated, which nobody tells us
+        replica.old = False  # it is updated, and nobody reports it
         assert once_each(await path_of(writer))
         assert (len(replica.calls), replica.streams) == (10, [])
         clock.now += 60
@@ -226,7 +226,7 @@ async def test_an_older_verifier_judges_in_one_piece() -> None:
         draft = (await path_of(verifier))[0].step
 
         async def rejected() -> None:
-            raise AssertionError("an older verifier tells of a rejection with its verdict only")
+            raise AssertionError("an older verifier reports a rejection with its verdict only")
 
         verdict = await verifier.verify(CONTEXT, draft, Options(), rejected)
     assert verdict.accepted

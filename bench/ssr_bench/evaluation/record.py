@@ -55,7 +55,7 @@ class StepRecord(_Model):
 
 
 class StrategyRecord(_Model):
-    """A strategy as the models were told it; `fingerprint` is that of its texts, examples included."""
+    """A strategy as the models were given it; `fingerprint` is that of its texts, examples included."""
 
     strategy_set: str
     code: str
@@ -125,7 +125,7 @@ class Record(_Model):
     `cell` and `seed` are what was asked for, `options` what the server made of it, every default filled in. `wall_s`
     runs from the job's start to its end on the server; None where it did not come that far. `concurrency`: how many
     problems were solved at a time. `selection` are the engine calls that chose the strategies, `strategies` those that
-    the paths had, as they were told. `version` is this program's, `sitting` the number of the `SittingRecord` that says
+    the paths had, as given to them. `version` is this program's, `sitting` the number of the `SittingRecord` that says
     what was measured. `gpu_s`: its part of the seconds that the engines' GPUs were held, `wall_s` times their number
     over `concurrency`; None: not known. The scorer in `options` is the one that judged, named by the job or not.
     """

@@ -19,7 +19,7 @@ from ssr_bench.result_folder import write_whole
 PLAN, RECORDS, SITTINGS = "plan.json", "records.jsonl", "sittings.jsonl"
 
 
-_CHANGES = "give --allow-changes to go on nevertheless, and be told in the tables, or name another folder"
+_CHANGES = "give --allow-changes to go on nevertheless, and the tables show it, or name another folder"
 
 
 class EvaluationOrigin(BaseModel):

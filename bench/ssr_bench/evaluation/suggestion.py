@@ -221,7 +221,7 @@ def _held(seen: HeldOut[_Option], trade: Trade) -> str:
     if sums.ratio is not None:
         text += f" at {_interval(sums.ratio, '.2f')}"
     if sums.known < 1:
-        text += f", of the {sums.known:.0%} of paths that can be told"
+        text += f", of the {sums.known:.0%} of paths for which that is known"
     if sums.gain is not None:
         gain = sums.gain.gain
         shown = "is shown" if sums.gain.no_worse(trade.margin) else "is not shown"

@@ -146,8 +146,8 @@ def _systems(sittings: Sequence[SittingRecord]) -> dict[str, str]:
 
 def _strategies(records: Sequence[Record]) -> str:
     """Each strategy that a path had, with the fingerprint of its texts."""
-    told = {(one.strategy_set, one.code, one.fingerprint) for record in records for one in record.strategies}
-    return ", ".join(f"{name}/{code} {fingerprint}" for name, code, fingerprint in sorted(told))
+    shown = {(one.strategy_set, one.code, one.fingerprint) for record in records for one in record.strategies}
+    return ", ".join(f"{name}/{code} {fingerprint}" for name, code, fingerprint in sorted(shown))
 
 
 def _share(estimate: IntervalEstimate) -> str:

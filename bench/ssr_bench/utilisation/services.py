@@ -77,8 +77,8 @@ def _engines(plan: UtilisationPlan, ports: Ports) -> dict[Pool, EngineSettings]:
             pool: EngineSettings(kind="tgi", urls=(f"http://{LOOPBACK}:{port}",), max_in_flight=_PLACES)
             for pool, port in urls.items()
         }
-    told = {Pool.TARGET: plan.engine, Pool.DRAFT: plan.draft_engine or plan.engine}
-    return {pool: EngineSettings(kind=plan.kind, urls=(url,), max_in_flight=_PLACES) for pool, url in told.items()}
+    urls_of = {Pool.TARGET: plan.engine, Pool.DRAFT: plan.draft_engine or plan.engine}
+    return {pool: EngineSettings(kind=plan.kind, urls=(url,), max_in_flight=_PLACES) for pool, url in urls_of.items()}
 
 
 def _parts(
@@ -88,8 +88,8 @@ def _parts(
     parts = ssr_parts(SETUPS[Preset.SIMULATED], ports, {}, f"redis://{redis.address}/0", 2)
     if not plan.simulated:
         parts = tuple(part for part in parts if part.tier is not Tier.ENGINE)
-    told = {f"{name.upper()}": engines[pool] for name, pool in _ASKS.items()}
-    parts = tuple(_on_engine(part, told.get(part.name.upper())) for part in parts)
+    engine_of = {f"{name.upper()}": engines[pool] for name, pool in _ASKS.items()}
+    parts = tuple(_on_engine(part, engine_of.get(part.name.upper())) for part in parts)
     parts = tuple(copy for part in parts for copy in _replicas(part, plan.services))
     addresses = {
         f"SSR_ORCHESTRATOR_{name.upper()}": _target(part for part in parts if part.name.startswith(name))
@@ -112,8 +112,10 @@ def _on_engine(part: Part, engine: EngineSettings | None) -> Part:
     if engine is None:
         return part
     prefix = f"SSR_{part.name.upper()}_ENGINE__"
-    told = {"KIND": engine.kind, "URLS": ",".join(engine.urls), "MAX_IN_FLIGHT": str(engine.max_in_flight)}
-    return replace(part, environment={**part.environment, **{f"{prefix}{name}": said for name, said in told.items()}})
+    settings = {"KIND": engine.kind, "URLS": ",".join(engine.urls), "MAX_IN_FLIGHT": str(engine.max_in_flight)}
+    return replace(
+        part, environment={**part.environment, **{f"{prefix}{name}": value for name, value in settings.items()}}
+    )
 
 
 def _replicas(part: Part, count: int) -> list[Part]:
@@ -121,8 +123,8 @@ def _replicas(part: Part, count: int) -> list[Part]:
     copies = [part]
     for number in range(2, count + 1 if part.name in _REPLICATED else 2):
         port = free_port()
-        told = {**part.environment, f"SSR_{part.name.upper()}_PORT": str(port)}
-        copies.append(replace(part, name=f"{part.name}-{number}", port=port, environment=told))
+        environment = {**part.environment, f"SSR_{part.name.upper()}_PORT": str(port)}
+        copies.append(replace(part, name=f"{part.name}-{number}", port=port, environment=environment))
     return copies
 
 

@@ -36,8 +36,8 @@ def utilisation_table(report: UtilisationReport) -> RenderableType:
         table.add_row(*_row(one))
     plan = report.plan
     engines = "simulated engines with their timing models" if plan.simulated else f"{plan.engine} {plan.draft_engine}"
-    told = f"{engines}; {plan.services} of each service; {plan.rounds} rounds of paths, {plan.least} jobs at least"
-    return Group(table, Text(f"\n{told}\n{_LEGEND}", "dim"))
+    about = f"{engines}; {plan.services} of each service; {plan.rounds} rounds of paths, {plan.least} jobs at least"
+    return Group(table, Text(f"\n{about}\n{_LEGEND}", "dim"))
 
 
 def _row(one: LoadComparison) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from ssr.core.thinking import CLOSE, is_thinking, said, without_empty_thinking
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step
 from ssr.domains import domain_named
 from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling
+from ssr.engines.context_left import checked_tokens_left, context_full, refusals_as_full, tokens_left
 from ssr.engines.growing_turn import GrowingTurn, HeldPlace, StreamedStep
 from ssr.engines.rendering import PromptRenderer, TurnPrompt
-from ssr.engines.room import checked_room, context_full, refusals_as_full, room
 
 #: An answer is short.
 _CLOSING_TOKENS = 48
@@ -107,7 +107,7 @@ class Author:
             yield self._written(context, writing, THINKING_ENDS, ends_turn=False)
             return
         prompt, kept = writing.prompt.text(), _ANSWER_TOKENS if is_thinking(writing.begun) else 0
-        left = await checked_room(self._engine, writing.info, prompt, options.max_path_tokens + kept)
+        left = await checked_tokens_left(self._engine, writing.info, prompt, options.max_path_tokens + kept)
         growing, held = GrowingTurn(context, options, writing.prompt.begun), HeldPlace()
         with refusals_as_full(writing.info):
             pieces = self._engine.stream(
@@ -184,7 +184,7 @@ class Author:
         """Whether a path in its thinking has to come to its answer: its budget or the context is used up."""
         if _spent(writing):
             return True
-        left = await room(self._engine, writing.info, writing.prompt.text(), _ANSWER_TOKENS + 1)
+        left = await tokens_left(self._engine, writing.info, writing.prompt.text(), _ANSWER_TOKENS + 1)
         if left < 1:
             raise context_full(writing.info)
         return left <= _ANSWER_TOKENS
@@ -216,7 +216,7 @@ class Author:
     async def _generated(self, writing: _Writing, most: int, thinks: bool) -> Generation:
         """Up to the next blank line. Raises: ContextFull; the engine's errors."""
         prompt, kept = writing.prompt.text(writing.text), _ANSWER_TOKENS if thinks else 0
-        left = await checked_room(self._engine, writing.info, prompt, most + kept)
+        left = await checked_tokens_left(self._engine, writing.info, prompt, most + kept)
         return await self._generate(writing, prompt, left - kept if left > kept else left, BOUNDARY)
 
     async def _generate(self, writing: _Writing, prompt: str, max_tokens: int, stop: str) -> Generation:
@@ -234,7 +234,7 @@ class Author:
         """
         lead = f"\n{CLOSE}\n\n{CLOSING}" if is_thinking(writing.turn + text) else f"\n{CLOSING}"
         prompt = writing.prompt.text(writing.text.rstrip() + lead)
-        left = await checked_room(self._engine, writing.info, prompt, _CLOSING_TOKENS)
+        left = await checked_tokens_left(self._engine, writing.info, prompt, _CLOSING_TOKENS)
         answer = well_formed((await self._generate(writing, prompt, left, "\n")).text)
         if boxed(lead + answer) is None:
             return text

@@ -17,8 +17,8 @@ from ssr.core.types import NO_STRATEGY, CallKind, Options, SelectionRule, Strate
 from ssr.domains import domain_named
 from ssr.engines.author import generation_call, question_call
 from ssr.engines.base import Engine
+from ssr.engines.context_left import checked_tokens_left
 from ssr.engines.rendering import PromptRenderer
-from ssr.engines.room import checked_room
 
 #: As many candidates as any set has letters, and as engines give.
 _TOP_N = 20
@@ -62,7 +62,7 @@ class StrategySelector:
         """
         prompt = await self._renderer.question(question)
         info = await self._engine.info()
-        await checked_room(self._engine, info, prompt, 2 * count)
+        await checked_tokens_left(self._engine, info, prompt, 2 * count)
         listed = await self._engine.generate(prompt, max_tokens=2 * count, affinity=job_id)
         by_code = {strategy.code: strategy for strategy in strategies}
         chosen = [by_code[letter] for letter in re.findall("[A-Z]", listed.text) if letter in by_code][:count]
@@ -77,7 +77,7 @@ class StrategySelector:
         """
         prompt = await self._renderer.question(question)
         info = await self._engine.info()
-        await checked_room(self._engine, info, prompt)
+        await checked_tokens_left(self._engine, info, prompt)
         codes = [strategy.code for strategy in strategies]
         token = await self._engine.next_token(prompt, top_n=min(_TOP_N, info.max_top_n), answers=codes, affinity=job_id)
         calls = [question_call(CallKind.SELECT, info, token)]

@@ -9,7 +9,7 @@ from ssr.core.steps import join_path
 from ssr.core.types import CallKind, PathContext
 from ssr.domains import domain_named
 from ssr.engines.author import affinity, question_call
-from ssr.engines.room import checked_room, refusals_as_full
+from ssr.engines.context_left import checked_tokens_left, refusals_as_full
 from ssr.verifier.scoring import JudgedStep, Judgement
 
 
@@ -24,7 +24,7 @@ class LikelihoodScorer:
         if not whole.startswith(prompt):  # a control token that step and path form together was broken up in the path
             prompt, whole = "", whole
         info = await target.engine.info()
-        await checked_room(target.engine, info, whole)
+        await checked_tokens_left(target.engine, info, whole)
         try:
             with refusals_as_full(info):
                 likelihood = await target.engine.likelihood(

@@ -10,7 +10,7 @@ from ssr.core.prompts import judging
 from ssr.core.types import CallKind, PathContext
 from ssr.domains import domain_named
 from ssr.engines.author import affinity, question_call
-from ssr.engines.room import checked_room, refusals_as_full
+from ssr.engines.context_left import checked_tokens_left, refusals_as_full
 from ssr.verifier.scoring import JudgedStep, Judgement
 
 #: Candidates asked for: ten digits in their usual spellings, or Yes and No in theirs.
@@ -31,7 +31,7 @@ class QuestionScorer:
         question = judging(context, step, self.question, self.prefill, domain_named(context.domain).prompts)
         prompt = await target.renderer.question(question)
         info = await target.engine.info()
-        await checked_room(target.engine, info, prompt)
+        await checked_tokens_left(target.engine, info, prompt)
         top_n, path = min(_TOP_N, info.max_top_n), affinity(context)
         with refusals_as_full(info):
             token = await target.engine.next_token(prompt, top_n=top_n, answers=self.answers, affinity=path)

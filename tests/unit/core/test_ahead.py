@@ -30,13 +30,13 @@ def test_what_is_committed_does_not_depend_on_the_lookahead(
         found = asyncio.run(run(stages, many(len(lengths), lookahead), journal))
         return found, stages, journal
 
-    plain, plain_crew, _ = outcome(0)
+    plain, plain_stages, _ = outcome(0)
     assert plain.run.ledger.wasted_tokens == 0
     for lookahead in (1, 2, 3):
         found, stages, journal = outcome(lookahead)
         assert found.run.paths == plain.run.paths
-        assert {(c, s) for c, s in stages.judged} == {(c, s) for c, s in plain_crew.judged}
-        assert set(plain_crew.begun) <= set(stages.begun)
+        assert {(c, s) for c, s in stages.judged} == {(c, s) for c, s in plain_stages.judged}
+        assert set(plain_stages.begun) <= set(stages.begun)
         # A stream goes on at once behind a draft whose turn it is, before the verifier has it.
         assert all(depth <= lookahead + 1 for depth in stages.deepest.values())
         calls = whole_drafts(call for path in range(len(lengths)) for d in journal.steps(path) for call in d.calls)

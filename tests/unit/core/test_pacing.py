@@ -17,7 +17,7 @@ from ssr.core.types import Options, PathContext, Step
 
 class Paced(TreeModels):
     """Drafts and verdicts take so many turns of the loop. `asked` has the `most` of every stream of drafts, `heard`
-    whether each verdict was to tell of a rejection at once."""
+    whether each verdict was to report a rejection at once."""
 
     def __init__(self, draft: int, verdict: int, steps: int = 12) -> None:
         super().__init__([steps])

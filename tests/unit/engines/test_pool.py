@@ -734,7 +734,7 @@ async def test_the_model_is_asked_for_again_after_a_replica_was_away() -> None:
     ("failure", "missing"), [(NoEngine("nobody listens"), NoEngine), (Unavailable("broken"), Unavailable)]
 )
 async def test_engines_that_fail_are_no_missing_engines(failure: SsrError, missing: type[SsrError]) -> None:
-    """Whoever finds no engine waits for one; whoever finds broken ones is told so in time."""
+    """Whoever finds no engine waits for one; whoever finds broken ones gets an error in time."""
     async with opened("a", "b", timeout_s=0.3) as (pool, replicas):
         for engine in replicas.engines.values():
             engine.failure = failure

@@ -113,7 +113,7 @@ def test_a_follower_that_is_far_behind_reads_the_rest() -> None:
         assert following.look
 
 
-def test_notices_that_were_lost_are_expected_no_more() -> None:
+def test_wakeups_that_were_lost_are_expected_no_more() -> None:
     wakeups = Wakeups()
     followers = Followers(wakeups)
     with followers.following("a") as following:

@@ -24,7 +24,7 @@ class TheEnd(Exception):
 async def reported(*looks: SsrError | None, late_s: float = 0.0) -> list[tuple[int, bool]]:
     """What is reported, each with the number of the look that it came after: 1, 2, ..."""
     seen = 0
-    tellings: list[tuple[int, bool]] = []
+    reports: list[tuple[int, bool]] = []
 
     async def look() -> None:
         nonlocal seen
@@ -35,12 +35,12 @@ async def reported(*looks: SsrError | None, late_s: float = 0.0) -> list[tuple[i
             raise error
 
     async def report(ready: bool) -> None:
-        tellings.append((seen, ready))
+        reports.append((seen, ready))
 
     with pytest.raises(TheEnd):
         async with asyncio.timeout(LIMIT_S):
             await watch(look, report, lambda: late_s, every_s=0, patience=3)
-    return tellings
+    return reports
 
 
 async def test_the_first_look_that_succeeds_makes_it_ready() -> None:

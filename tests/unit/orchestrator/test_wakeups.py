@@ -1,4 +1,4 @@
-"""Who is woken by which notice."""
+"""Who is woken by which wake-up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_notice_wakes_those_who_wait_for_it_and_nobody_else() -> None:
         assert (first.is_set(), other.is_set()) == (False, True)
 
 
-def test_everybody_looks_after_notices_may_have_been_lost() -> None:
+def test_everybody_looks_after_wakeups_may_have_been_lost() -> None:
     wakeups = Wakeups()
     with wakeups.of(EVENT, "a") as first, wakeups.of(CANCEL, "b") as second:
         wakeups.notify_all()

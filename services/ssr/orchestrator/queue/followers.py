@@ -1,7 +1,7 @@
 """Those who follow jobs in this process: what is appended here comes to them without being read from Redis again.
 
 Redis stays the truth, and whoever misses anything reads it: an event goes to a follower only where it comes right
-behind the last one that it has; else, and for all that others append, it has to look. The notice of an event that
+behind the last one that it has; else, and for all that others append, it has to look. The wake-up of an event that
 was handed over here comes back from Redis, too, and then wakes nobody.
 """
 

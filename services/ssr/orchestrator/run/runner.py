@@ -39,7 +39,7 @@ from ssr.runtime.telemetry.tracing import Span
 
 _log = logging.getLogger(__name__)
 
-#: How often a runner looks for a cancellation whose notice was lost.
+#: How often a runner looks for a cancellation whose wake-up was lost.
 _LOOK_S = 5.0
 
 

@@ -27,14 +27,14 @@ class StepBarrier:
     def stages(self, stages: Stages) -> Stages:
         return replace(
             stages,
-            selector=_GatedSelector(self, stages.selector),
-            drafter=_GatedWriter(self, stages.drafter),
-            writer=_GatedWriter(self, stages.writer),
+            selector=_BarrierSelector(self, stages.selector),
+            drafter=_BarrierWriter(self, stages.drafter),
+            writer=_BarrierWriter(self, stages.writer),
             judging=self.begin,  # a draft that was written ahead has not begun in the sense of the barrier
         )
 
     def journal(self, journal: Journal) -> Journal:
-        return _GatedJournal(self, journal)
+        return _BarrierJournal(self, journal)
 
     async def begin(self, path: int) -> None:
         """A step of the path begins, or goes on; once it is closed only the latter, the former waits for ever."""
@@ -57,7 +57,7 @@ class StepBarrier:
                 await self._quiet.wait()
 
 
-class _GatedSelector:
+class _BarrierSelector:
     def __init__(self, barrier: StepBarrier, selector: Selector) -> None:
         self._barrier, self._selector = barrier, selector
 
@@ -66,7 +66,7 @@ class _GatedSelector:
         return await self._selector.select(job_id, problem, options)
 
 
-class _GatedWriter:
+class _BarrierWriter:
     def __init__(self, barrier: StepBarrier, writer: StepWriter) -> None:
         self._barrier, self._writer = barrier, writer
 
@@ -80,7 +80,7 @@ class _GatedWriter:
                 yield written
 
 
-class _GatedJournal:
+class _BarrierJournal:
     def __init__(self, barrier: StepBarrier, journal: Journal) -> None:
         self._barrier, self._journal = barrier, journal
 

@@ -17,7 +17,7 @@ from ssr.runtime.redis.patience import briefly, patiently, set_within
 
 _log = logging.getLogger(__name__)
 
-#: How often a worker looks for jobs whose notice was lost.
+#: How often a worker looks for jobs whose wake-up was lost.
 _LOOK_S = 1.0
 #: How much longer than its drain a job may take to be handed back, in seconds.
 _LATE_S = 1.0
@@ -92,7 +92,7 @@ class QueueWorker:
         await self._left.wait()
 
     async def _look(self, group: asyncio.TaskGroup, wakeup: str, every_s: float, find: _Find) -> None:
-        """Start what is found at every notice and every so many seconds, as long as there is room."""
+        """Start what is found at every wake-up and every so many seconds, as long as there is room."""
         with self._wakeups.of(wakeup, QUEUE) as news:
             while True:
                 news.clear()

@@ -1,4 +1,4 @@
-"""Waiting: for Redis, until it is back, or hardly at all for a replica that ends; and for a notice, not for ever."""
+"""Waiting: for Redis, until it is back, or hardly at all for a replica that ends; and for a wake-up, not for ever."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def briefly(call: Awaitable[None]) -> None:
 
 
 async def set_within(wakeup: asyncio.Event, seconds: float) -> None:
-    """Wait until the notice comes, but not longer. (`asyncio.wait_for` of Python 3.11 can lose a cancellation here.)"""
+    """Wait for the wake-up, but not longer. (`asyncio.wait_for` of Python 3.11 can lose a cancellation here.)"""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await wakeup.wait()

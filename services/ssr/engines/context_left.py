@@ -1,4 +1,4 @@
-"""What a model's context has room for, before and after the engine is asked."""
+"""How many tokens a model's context has left, before and after the engine is asked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ssr.core.errors import ContextFull, InvalidRequest
 from ssr.engines.base import Engine, EngineInfo
 
 
-async def room(engine: Engine, info: EngineInfo, prompt: str, wanted: int) -> int:
+async def tokens_left(engine: Engine, info: EngineInfo, prompt: str, wanted: int) -> int:
     """How many tokens may follow the prompt, `wanted` of them at most; 0 or less where it is full.
 
     A token is at least one byte of UTF-8, so the engine is asked for a count only when it could matter.
@@ -19,9 +19,9 @@ async def room(engine: Engine, info: EngineInfo, prompt: str, wanted: int) -> in
     return min(wanted, info.max_total_tokens - await engine.count_tokens(prompt))
 
 
-async def checked_room(engine: Engine, info: EngineInfo, prompt: str, wanted: int = 1) -> int:
-    """As `room`, from 1. Raises: ContextFull; the engine's errors."""
-    left = await room(engine, info, prompt, wanted)
+async def checked_tokens_left(engine: Engine, info: EngineInfo, prompt: str, wanted: int = 1) -> int:
+    """As `tokens_left`, from 1. Raises: ContextFull; the engine's errors."""
+    left = await tokens_left(engine, info, prompt, wanted)
     if left < 1:
         raise context_full(info)
     return left
