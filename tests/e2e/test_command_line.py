@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hang_limit import LIMIT_S
 
 from ssr.client import AsyncClient
 from ssr.core.job import Finished
 
 SMOKE_MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
 PROBLEM = "What is (12 * 7) + 19 - 3?"
-LIMIT_S = 90
 
 
 @asynccontextmanager

@@ -104,7 +104,7 @@ async def test_failed_paths_do_not_vote(tmp_path: Path) -> None:
     """The draft engines break when the first path has its answer: the others fail, and it alone is counted."""
     async with (
         running_valkey(tmp_path) as valkey,
-        running_small_stack(valkey.redis_url, step_timeout_s=0.5, time_scale=0.5) as stack,
+        running_small_stack(valkey.redis_url, step_timeout_s=3.0, time_scale=0.5) as stack,
         stack.replica("only") as client,
     ):
         submitted = await client.submit(ORDER.problem, **ORDER.options)

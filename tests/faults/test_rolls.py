@@ -54,7 +54,7 @@ class Roll(StrEnum):
 _VARIANTS = 12
 _LIMIT_S = 540
 #: Steps between two rolls: the work goes on.
-_BETWEEN = 200
+_BETWEEN = 200 if FULL else 60
 
 Report = Callable[[str], object]
 

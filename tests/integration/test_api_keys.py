@@ -17,6 +17,7 @@ from conftest import Services
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from hang_limit import LIMIT_S
 from reasoning_server import JOB_ID, PROBLEM, ScriptedReasoning
 from typer.testing import CliRunner, Result
 
@@ -33,7 +34,6 @@ from ssr.runtime.settings import TlsSettings
 from ssr.v1 import reasoning_pb2, reasoning_pb2_grpc
 
 ACME, ACME_NEXT, SCHOOL = "acme-key-0123456789", "acme-next-0123456789", "school-key-0123456789"
-LIMIT_S = 20
 
 
 class Tenants(ScriptedReasoning):

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hang_limit import LIMIT_S
 from kubernetes_server import NAMESPACE, KubernetesServer, refused
 
 from ssr.autoscaler.policy.forecast import Workload
@@ -24,7 +25,6 @@ from ssr.autoscaler.settings import AutoscalerSettings, Deployments
 from ssr.engines.load import Load
 from ssr.runtime.redis.client import open_redis
 
-LIMIT_S = 20
 AT_ONCE = ScalingLimits(up_window_s=0)
 DRAFT, TARGET = "deployments/draft-engine", "deployments/target-engine"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Services
+from hang_limit import LIMIT_S
 from valkey_servers import Server, server, until
 
 from ssr.cli.stack.ports import free_port
@@ -17,7 +18,6 @@ from ssr.core.job import Finished, Job, JobStatus
 from ssr.engine_server.simulated.faults import FaultKind, FaultPlan
 from ssr.orchestrator.service import running_orchestrator
 
-LIMIT_S = 20
 PROBLEM = "What is (12 * 7) + 19?"
 
 

@@ -54,7 +54,8 @@ async def test_cancellations_and_deadlines_reach_the_engine() -> None:
 
 
 def test_lookaheads_are_compared_side_by_side() -> None:
-    result = CliRunner().invoke(bench_app, ["overhead", "--latency-model", "--paths", "2", "--json"])
+    few = ("--model-jobs", "3", "--paths", "2")
+    result = CliRunner().invoke(bench_app, ["overhead", "--latency-model", *few, "--json"])
     assert result.exit_code == 0
     reported = json.loads(result.stdout)
     assert [one["lookahead"] for one in reported["lookaheads"][:3]] == [0, 1, None]

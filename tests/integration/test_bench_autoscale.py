@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
+from hang_limit import LIMIT_S
 from typer.testing import CliRunner
 
 from ssr.autoscaler.policy.signals import Engines
@@ -35,7 +36,7 @@ NEVER_S = 3600.0
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LIMIT_S):
         while not condition():
             await asyncio.sleep(0)
 
@@ -102,7 +103,7 @@ async def test_a_replica_that_goes_finishes_what_it_has(tmp_path: Path) -> None:
 
 async def _in_hand(session: ClientSession, url: str) -> None:
     """Until the engine has a request at work."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             async with session.get(f"{url}/metrics") as reply:
                 lines = (await reply.text()).splitlines()
@@ -124,7 +125,7 @@ async def test_the_actuator_counts_and_scales_a_fleet_by_http(tmp_path: Path) ->
     )
     host = asyncio.ensure_future(serve(settings))
     async with FleetClient.to({Pool.DRAFT: f"{LOOPBACK}:{port}", Pool.TARGET: f"{LOOPBACK}:{free_port()}"}) as actuator:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_S):
             while not await _counts(actuator):
                 await asyncio.sleep(0.01)
         await actuator.scale(Pool.DRAFT, 3)

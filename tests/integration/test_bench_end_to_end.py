@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import typer
+from hang_limit import LIMIT_S
 from serve_process import Command, accepts, running_command
 from typer.testing import CliRunner
 
@@ -31,7 +32,6 @@ SERVE = shlex.join([sys.executable, str(FAKE), "--port", "{port}"])
 #: A script around the server that passes no signal on.
 WRAPPED = shlex.join(["sh", "-c", f'{SERVE} "$@"; exit $?', "sh"])
 PROGRAM = "import typer; from ssr_bench.cli.consensus import add_to; app = typer.Typer(); add_to(app); app()"
-LIMIT_S = 30.0
 
 app = typer.Typer()
 add_to(app)

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from conftest import Services
 from grpc import aio
+from hang_limit import LIMIT_S
 
 from ssr.core.job import Job, JobStatus
 from ssr.core.run import StepCommitted
@@ -32,7 +33,6 @@ from ssr.v1 import reasoning_pb2_grpc
 from ssr.verifier.servicer import running_verifier
 from ssr.verifier.settings import VerifierSettings
 
-LIMIT_S = 30
 PROBLEM = "What is ((3 + 4) * 5 - 6) * 7 + 8 - 2 * 9?"
 #: Nothing is wrong and nothing blemished, so that a path has a step for each calculation.
 FLAWLESS = SimulatedSettings(

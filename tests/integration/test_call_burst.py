@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hang_limit import LIMIT_S
 
 from ssr.runtime.rpc.channel import open_channel
 from ssr.runtime.rpc.server import running_server
@@ -56,7 +57,7 @@ async def deaf_server() -> AsyncIterator[tuple[aio.Channel, Connection]]:
 async def test_no_call_of_a_burst_is_dropped() -> None:
     async with deaf_server() as (channel, pipe):
         check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
-        calls = [check(health_pb2.HealthCheckRequest(), timeout=30) for _ in range(CALLS)]
+        calls = [check(health_pb2.HealthCheckRequest(), timeout=LIMIT_S) for _ in range(CALLS)]
         sent = asyncio.gather(*calls, return_exceptions=True)
         await asyncio.sleep(0)  # all calls are on their way
         pipe.send("listen")

@@ -6,6 +6,7 @@ import asyncio
 import signal
 
 import pytest
+from hang_limit import LIMIT_S
 from prometheus_client import CollectorRegistry
 from serve_process import running_command
 
@@ -17,7 +18,6 @@ from ssr.runtime.rpc.channel import open_channel
 from ssr.runtime.telemetry.tracing import Tracing
 from ssr.v1 import selection_pb2, selection_pb2_grpc
 
-LIMIT_S = 30.0
 SELECTOR = ("-m", "ssr", "serve", "selector", "--port", "0")
 #: It answers without its engine what this test asks.
 ENVIRONMENT = {"SSR_SELECTOR_ENGINE__URLS": "http://127.0.0.1:1"}

@@ -14,8 +14,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 from certificates import authority, issue
-from chart_machine import LIMIT_S, NOT_HERE, RELEASE, Machine, running, solve
+from chart_machine import NOT_HERE, RELEASE, Machine, running, solve
 from chart_manifests import KEYS, OWN_CERTIFICATES, ROOT, all_of, component_of, preset, render, values_of
+from hang_limit import LIMIT_S
 from redis import Redis
 from redis.exceptions import RedisError
 

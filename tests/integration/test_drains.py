@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hang_limit import LIMIT_S
 
 from ssr.core.types import Source, Step
 from ssr.drafter.servicer import running_drafter
@@ -35,7 +36,6 @@ from ssr.v1 import (
 from ssr.verifier.servicer import running_verifier
 from ssr.verifier.settings import VerifierSettings
 
-LIMIT_S = 30
 PROBLEM = "What is (12 * 7) + 19?"
 CONTEXT = step_pb2.PathContext(job_id="job-1", problem=PROBLEM, seed=1)
 SAMPLING = step_pb2.Sampling(temperature=0.6, top_p=0.95)

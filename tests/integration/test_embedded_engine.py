@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from hang_limit import LIMIT_S
 
 from ssr.core.errors import InvalidRequest, NotFound, Unavailable
 from ssr.engine_server.embedded.backend import EmbeddedBackend
@@ -35,6 +36,7 @@ pytestmark = [
 def settings(**changes: Any) -> EmbeddedSettings:
     values: dict[str, Any] = {
         "model_path": MODEL,
+        "threads": 1,  # two wait for each other by spinning, for ever where something else runs too
         "model_id": "smollm2",
         "context_tokens": 2048,
         "max_total_tokens": 1024,
@@ -94,7 +96,7 @@ async def test_a_seed_reproduces_a_sample(http: aiohttp.ClientSession, prompt: s
 
     await sample(1)
     assert await sample(2) == await sample(2)
-    assert len({await sample(seed) for seed in range(6)}) > 1
+    assert len({await sample(seed) for seed in range(3)}) > 1
 
 
 async def test_the_stop_text_stays_and_ends_the_text(http: aiohttp.ClientSession) -> None:
@@ -166,12 +168,11 @@ async def test_more_requests_than_slots_all_get_their_tokens(
     assert (backend.metrics().running, backend.metrics().queued) == (0, 0)
 
 
-async def settled(backend: EmbeddedBackend, *, within_s: float) -> None:
+async def settled(backend: EmbeddedBackend) -> None:
     """Waits for an empty batch, which no event announces: metrics are for asking."""
-    until = asyncio.get_running_loop().time() + within_s
-    while backend.metrics().running and asyncio.get_running_loop().time() < until:
-        await asyncio.sleep(0.005)
-    assert backend.metrics().running == 0
+    async with asyncio.timeout(LIMIT_S):
+        while backend.metrics().running:
+            await asyncio.sleep(0.005)
 
 
 async def test_a_client_that_goes_away_frees_its_slot(http: aiohttp.ClientSession, backend: EmbeddedBackend) -> None:
@@ -181,9 +182,9 @@ async def test_a_client_that_goes_away_frees_its_slot(http: aiohttp.ClientSessio
             await response.content.readline()
             assert backend.metrics().running == 1
             response.close()
-        await settled(backend, within_s=0.2)
+        await settled(backend)
     # llama.cpp itself has stopped too, or these would wait for up to 900 tokens of each of the others.
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LIMIT_S):
         await generate(http, "1, 2, 3, 4,", max_new_tokens=2)
 
 

@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from engine_servers import ScriptedServer, scripted, status, tgi_app, truncated, vllm_app
+from hang_limit import LIMIT_S
 
 from ssr.core.errors import (
     BadReply,
@@ -269,10 +270,10 @@ async def test_nobody_listens(kind: str) -> None:
 async def test_cancelling_closes_the_request(case: Case) -> None:
     case.server.open.clear()
     call = asyncio.create_task(case.engine.generate("a", max_tokens=4))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LIMIT_S):
         await case.server.started.wait()
     call.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LIMIT_S):
         await case.server.disconnected.wait()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -290,7 +291,7 @@ async def test_more_calls_at_a_time_than_a_client_keeps_by_default() -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(120):
                 group.create_task(case.engine.generate("a", max_tokens=1))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_S):
                 await case.server.reached(120)
             case.server.open.set()
     assert case.server.peak == 120

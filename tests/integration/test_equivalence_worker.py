@@ -16,6 +16,7 @@ import pytest
 import uvloop
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from hang_limit import LIMIT_S
 
 from ssr.core.answers import Asked
 from ssr.orchestrator.equivalence.checker import MAX_ANSWER_CHARS, MathVerifyEquivalence, Way
@@ -181,7 +182,7 @@ async def test_a_hanging_question_is_unequal_once_and_for_all(fake: Fake) -> Non
 
 async def test_a_question_that_looks_costly_finds_a_worker_of_its_own(fake: Fake) -> None:
     worker = fake("say(ready=True)\n" + ECHO)
-    async with MathVerifyEquivalence(command=worker.command) as equivalence, asyncio.timeout(60):
+    async with MathVerifyEquivalence(command=worker.command) as equivalence, asyncio.timeout(LIMIT_S):
         assert await equivalence.same(YES, A) is True
         assert await equivalence.same(r"\unread{yes^{9^{9}}}", r"\int 1^{2^{3^4}}") is True
 
@@ -309,7 +310,7 @@ async def test_an_ordinary_question_is_answered_while_hostile_ones_never_end(fak
             for job in range(100)
             for n in range(3)
         ]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LIMIT_S):
             while equivalence.waiting < 299:  # one of them is in its second try
                 await asyncio.sleep(0)
             assert await equivalence.same(A, B, Asked("ordinary")) is True
@@ -345,7 +346,7 @@ async def test_a_second_try_is_stopped_for_a_job_that_has_wasted_little(fake: Fa
     settings = limits(quick_s=0.5, limit_s=600)
     async with MathVerifyEquivalence(settings, command=worker.command) as equivalence, asyncio.TaskGroup() as group:
         hostile = group.create_task(equivalence.same(r"\tower{1}", r"\tower{2}", Asked("hostile")))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LIMIT_S):
             while "600" not in asked.read_text():
                 await asyncio.sleep(0.01)
             held = group.create_task(equivalence.same(r"\hold", r"\unread{1}", Asked("held")))  # the kept worker

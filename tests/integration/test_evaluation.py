@@ -15,6 +15,7 @@ import pytest
 import typer
 from aiohttp import web
 from conftest import System
+from hang_limit import LIMIT_S
 from serve_process import Command, running_command
 from typer.testing import CliRunner
 
@@ -28,7 +29,6 @@ from ssr_bench.evaluation.results import results_of
 from ssr_bench.evaluation.run_directory import PLAN, RECORDS, Evaluation, read
 from ssr_bench.evaluation.table import grids
 
-LIMIT_S = 60.0
 #: Engines that take no time and whose caches report nothing: what is recorded depends on the seeds alone.
 STEADY = {"SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "0", "SSR_ENGINE_SIMULATED__PREFIX_CACHE_TOKENS": "0"}
 PROGRAM = "import typer; from ssr_bench.cli.accuracy import add_to; app = typer.Typer(); add_to(app); app()"
@@ -75,16 +75,16 @@ def tables(evaluation: Evaluation) -> list[str]:
 def test_killed_halfway_and_gone_on_with_is_the_same(problems: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     # Where a draft that ran ahead is cut off depends on the clock, and with it how many tokens it cost.
-    more = ("--repeats", "2", "--option", "lookahead=0")
+    more = ("--repeats", "2", "--limit", "3", "--option", "lookahead=0")
     run_through(problems, whole, *more)
     with running_command("-c", PROGRAM, *arguments(problems, broken, *more), environment=STEADY) as command:
-        started_until(40, command, broken)
+        started_until(15, command, broken)
         command.signal(signal.SIGKILL)
         assert command.exit_code() == -signal.SIGKILL
     with (broken / RECORDS).open("ab") as file:
         file.write(b'{"dataset": "su')  # as if it had been killed within a line
     before = read(broken)
-    assert 40 <= len(before.records) < len(read(whole).records) == 8 * 2 * 8
+    assert 15 <= len(before.records) < len(read(whole).records) == 3 * 2 * 8
     run_through(problems, broken, *more)
     after = read(broken)
     assert after.missing == 0
@@ -123,20 +123,22 @@ async def test_the_authors_settings_on_the_simulated_pair(problems: Path, tmp_pa
 def test_ctrl_c_leaves_in_order_and_says_how_to_go_on(problems: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs"
     slow = {**STEADY, "SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "1"}
-    with running_command("-c", PROGRAM, *arguments(problems, out, "--concurrency", "3"), environment=slow) as command:
+    plan = arguments(problems, out, "--limit", "2")
+    with running_command("-c", PROGRAM, *plan, "--concurrency", "3", environment=slow) as command:
         started_until(3, command, out)
         command.signal(signal.SIGINT)
         assert command.exit_code() == 130
         assert f"what ended is recorded in {out}; the same command goes on" in command.errors()
     assert len(read(out).records) >= 3
-    run_through(problems, out, "--concurrency", "8")
+    run_through(problems, out, "--limit", "2", "--concurrency", "8")
     assert read(out).missing == 0
     assert not any(one.lost for one in read(out).records)
 
 
 def test_what_is_reported_is_what_was_recorded(problems: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs"
-    run_through(problems, out, "--concurrency", "4", "--note", "a note", "--option", "max_path_tokens=2048")
+    more = ("--limit", "4", "--note", "a note", "--option", "max_path_tokens=2048")
+    run_through(problems, out, "--concurrency", "4", *more)
     evaluation = read(out)
     for one in evaluation.records:
         calls = [*one.selection, *(call for path in one.paths for step in path.steps for call in step.calls)]

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from hang_limit import LIMIT_S
+
 from ssr.core.job import Job, JobRequest, JobStatus, Started
 from ssr.core.run import PathEnded, Selected, StepCommitted
 from ssr.core.types import NO_STRATEGY, Options, PathStatus, Source, Step
@@ -19,7 +21,6 @@ from ssr.v1 import reasoning_pb2
 
 JOB = "job-followed"
 STEPS = 40
-LIMIT_S = 20.0
 
 
 class CountingStore(JobStore):

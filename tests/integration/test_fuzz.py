@@ -8,6 +8,7 @@ import pytest
 from conftest import System
 from fuzzing import fuzz, methods_of
 from grpc import aio
+from hang_limit import LIMIT_S
 
 from ssr.v1 import admin_pb2, admin_pb2_grpc, reasoning_pb2_grpc
 from ssr.v1 import reasoning_pb2 as pb
@@ -26,7 +27,7 @@ async def test_no_input_surprises_a_server(system: System, seed: int, caplog: py
     assert sum(findings.codes.values()) + findings.raw == findings.inputs == 400
     assert "Traceback" not in caplog.text
     async with aio.insecure_channel(system.address) as channel:
-        await admin_pb2_grpc.AdminServiceStub(channel).ResumeQueue(admin_pb2.ResumeQueueRequest(), timeout=30)
+        await admin_pb2_grpc.AdminServiceStub(channel).ResumeQueue(admin_pb2.ResumeQueueRequest(), timeout=LIMIT_S)
         stub = reasoning_pb2_grpc.ReasoningServiceStub(channel)
         asked = pb.SolveRequest(problem="What is (2 + 5) * 3?", options=pb.Options(seed=1))
-        assert (await stub.Solve(asked, timeout=30)).status == pb.JOB_STATUS_ANSWERED
+        assert (await stub.Solve(asked, timeout=LIMIT_S)).status == pb.JOB_STATUS_ANSWERED

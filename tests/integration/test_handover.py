@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import Services
 from grpc import StatusCode, aio
+from hang_limit import LIMIT_S
 from redis.asyncio import Redis
 from valkey_servers import server
 
@@ -28,7 +29,6 @@ from ssr.v1 import reasoning_pb2_grpc
 if TYPE_CHECKING:
     Stub = reasoning_pb2_grpc.ReasoningServiceAsyncStub
 
-LIMIT_S = 30
 QUEUE = stream("interactive")
 REQUEST = pb.SolveRequest(problem="What is (12 * 7) + 19 - 3?", options=pb.Options(seed=1, paths=3))
 HANG = FaultPlan(rates={FaultKind.HANG: 1.0})

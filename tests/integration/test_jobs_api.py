@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 from grpc_status import rpc_status
+from hang_limit import LIMIT_S
 from redis.asyncio import Redis
 from typer.testing import CliRunner, Result
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     Stub = reasoning_pb2_grpc.ReasoningServiceAsyncStub
 
 HANG = FaultPlan(rates={FaultKind.HANG: 1.0})
-LIMIT_S = 30
 
 
 @pytest.fixture
@@ -75,13 +75,13 @@ async def test_a_get_waits_for_the_end_where_it_is_asked_to(stub: Stub, system: 
     job = await stub.Submit(request(), timeout=LIMIT_S)
     early = await stub.Get(pb.GetRequest(job_id=job.job_id, wait_s=0.05), timeout=LIMIT_S)
     assert early.status in (pb.JOB_STATUS_QUEUED, pb.JOB_STATUS_RUNNING)
-    waiting = asyncio.ensure_future(stub.Get(pb.GetRequest(job_id=job.job_id, wait_s=LIMIT_S), timeout=LIMIT_S))
+    waiting = asyncio.ensure_future(stub.Get(pb.GetRequest(job_id=job.job_id, wait_s=60), timeout=LIMIT_S))
     await stub.Cancel(pb.CancelRequest(job_id=job.job_id), timeout=LIMIT_S)
     assert (await waiting).status == pb.JOB_STATUS_CANCELLED
     for wrong in (-1.0, 61.0, float("nan")):
         error = await refused(stub.Get(pb.GetRequest(job_id=job.job_id, wait_s=wrong), timeout=LIMIT_S))
         assert violations(error) == ["wait_s"]
-    error = await refused(stub.Get(pb.GetRequest(job_id="job-none", wait_s=LIMIT_S), timeout=LIMIT_S))
+    error = await refused(stub.Get(pb.GetRequest(job_id="job-none", wait_s=60), timeout=LIMIT_S))
     assert error.code() is StatusCode.NOT_FOUND
 
 

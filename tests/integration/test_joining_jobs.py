@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import System
 from grpc import StatusCode, aio
+from hang_limit import LIMIT_S
 from redis.asyncio import Redis
 
 from ssr.core.job import Job, JobStatus
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 PROBLEM = "What is (12 * 7) + 19 - 3?"
 HANG = FaultPlan(rates={FaultKind.HANG: 1.0})
-LIMIT_S = 30
 
 
 @pytest.fixture
@@ -155,9 +155,9 @@ async def test_a_late_caller_ends_nobody_elses_job(stub: Stub, system: System) -
 
 async def test_the_last_caller_that_is_late_gets_what_there_is(stub: Stub, system: System) -> None:
     system.draft.faults.set(HANG)
-    job = job_from_wire(await stub.Solve(request(), timeout=1))
+    job = job_from_wire(await stub.Solve(request(), timeout=5))
     assert job.status is JobStatus.PARTIAL
-    assert re.fullmatch(r"the deadline of 0\.[78]\d* s has passed", job.reason)
+    assert re.fullmatch(r"the deadline of [34]\.\d+ s has passed", job.reason)
     assert job.options.deadline_s is None, "it was the caller's, not the request's"
 
 

@@ -12,6 +12,7 @@ import pytest
 import uvloop
 from aiohttp import web
 from engine_servers import ScriptedServer, scripted
+from hang_limit import LIMIT_S
 
 from ssr.core.errors import BadReply, Overloaded, TimedOut, Unavailable
 from ssr.engines import event_stream, json_connection
@@ -56,7 +57,7 @@ class RawServer:
         async with server:
             yield self
             # A connection that is over must not stay open on our side: this would wait for ever.
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LIMIT_S):
                 while self.open:
                     self.closed.clear()
                     await self.closed.wait()
@@ -198,7 +199,7 @@ async def test_a_stream_that_is_left_closes_its_connection() -> None:
     async with RawServer(says(EVENTS, b"data: 1\n\n")).running() as server, connection(server.url) as engine:
         async with aclosing(engine.events("/generate_stream", {})) as events:
             assert await anext(events) == [b"1"]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             await server.closed.wait()
 
 
@@ -279,7 +280,7 @@ async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(json_connection, "_KEEP_ALIVE_S", 0.01)
     async with RawServer(says(OK)).running() as server, connection(server.url) as engine:
         await asyncio.gather(*(engine.get("/info") for _ in range(3)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             while server.open:
                 server.closed.clear()
                 await server.closed.wait()

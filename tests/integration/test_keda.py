@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from grpc import StatusCode, aio
-from keda_operator import LIMIT_S, ScaledObject, hpa_replicas
+from hang_limit import LIMIT_S
+from keda_operator import ScaledObject, hpa_replicas
 from valkey_servers import server
 
 from ssr.autoscaler.keda import ExternalScaler

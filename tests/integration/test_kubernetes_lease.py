@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from hang_limit import LIMIT_S
 from kube_apiserver import running_apiserver
 from kubernetes_server import NAMESPACE, KubernetesServer, refused
 
@@ -313,7 +314,7 @@ class Replicas:
             self._changed.notify_all()
 
     async def until(self, state: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(LIMIT_S), self._changed:
             await self._changed.wait_for(state)
 
     async def leader(self) -> str:
@@ -416,7 +417,7 @@ async def test_leadership_that_is_lost_in_the_middle_of_a_patch_ends_the_patch(
     server.put(TARGET, spec={"replicas": 1})
     server.before = hang
     pools = KubernetesActuator(api, {Pool.TARGET: "target-engine"})
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as group:
         leading = group.create_task(
             lead(
                 candidate(api, "me"),

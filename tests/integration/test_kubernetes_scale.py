@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 from certificates import authority, issue
+from hang_limit import LIMIT_S
 from kube_apiserver import running_apiserver
 from kubernetes_server import NAMESPACE, KubernetesServer, refused
 
@@ -165,7 +166,7 @@ async def test_a_call_that_hangs_ends_in_time_and_the_next_one_is_answered(serve
     async with actuator(server, timeout_s=0.1) as pools:
         with pytest.raises(TimedOut, match="no answer within 0.1 s"):
             await pools.engines(Pool.TARGET)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             await left.wait()  # the connection is closed, not kept for a late answer
     server.before = None
     async with actuator(server) as pools:

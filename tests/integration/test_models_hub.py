@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from hang_limit import LIMIT_S
 
 from ssr.core.errors import Unavailable
 from ssr.engine_server.models import HubFile, HubSource, ModelFile, ModelStore, SilentProgress
@@ -232,7 +233,7 @@ async def test_a_cancelled_pull_keeps_its_bytes_and_goes_on(
     hub.stalls = 1
     store = ModelStore(tmp_path, (source,), catalogue={"tiny": model})
     pull = asyncio.create_task(store.pull("tiny", hub.client))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         await hub.client.has(len(CONTENT) // 2)
     pull.cancel()
     with pytest.raises(asyncio.CancelledError):

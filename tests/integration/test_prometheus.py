@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from chart_machine import RELEASE, Machine, Running, running, solve
 from chart_manifests import CHART, KEDA, Manifests, all_of, preset, render, values_of
+from hang_limit import LIMIT_S
 from prometheus_server import Prometheus, running_prometheus
 
 NAMESPACE = "ssr"
@@ -30,7 +31,6 @@ VALUES = all_of(
 )
 #: Panels that have nothing to show here: no vLLM runs.
 NOT_HERE = ("vllm:",)
-LIMIT_S = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Services
 from grpc import StatusCode, aio
+from hang_limit import LIMIT_S
 from pydantic import ValidationError
 
 from ssr.client import AsyncClient
@@ -25,7 +26,6 @@ from ssr.runtime.redis.client import open_redis
 from ssr.v1 import admin_pb2, admin_pb2_grpc, reasoning_pb2_grpc
 from ssr.v1 import reasoning_pb2 as pb
 
-LIMIT_S = 30
 NOW = 1_700_000_000_000
 
 

@@ -13,6 +13,7 @@ import pytest
 from conftest import Services
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hang_limit import LIMIT_S
 from reasoning_server import ScriptedReasoning
 from valkey_servers import server
 
@@ -23,7 +24,6 @@ from ssr.orchestrator.service import running_orchestrator
 from ssr.runtime.redis.client import open_redis
 from ssr.runtime.rpc.server import Servicer, running_server
 
-LIMIT_S = 20
 SERVICE = "ssr.v1.ReasoningService"
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 

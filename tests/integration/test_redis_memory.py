@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from hang_limit import LIMIT_S
 from prometheus_client import CollectorRegistry
 from valkey_servers import cluster, server
 
@@ -17,7 +18,7 @@ from ssr.runtime.redis.client import open_redis
 
 
 async def until_seen(metrics: MemoryMetrics) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         while metrics.seen is None:
             await asyncio.sleep(0.01)
 
@@ -33,7 +34,7 @@ async def test_a_redis_that_evicts_is_said_once_and_shown(tmp_path: Path, caplog
             assert registry.get_sample_value("ssr_redis_memory_bytes", {"kind": "limit"}) == 64 * 2**20
             assert registry.get_sample_value("ssr_redis_memory_bytes", {"kind": "used"}) > 0  # type: ignore[operator]
             evicting.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_S):
                 while registry.get_sample_value("ssr_redis_evicts") == 1:
                     await asyncio.sleep(0.01)
     said = [record.getMessage() for record in caplog.records if "maxmemory-policy is allkeys-lru" in record.message]
@@ -61,7 +62,7 @@ async def test_a_user_that_may_not_look_is_said_once_and_nothing_ends(
         plain.ask("ACL", "SETUSER", "ssr", "on", ">secret", "~*", "&*", "+@all", "-info")
         url = f"redis://ssr:secret@{plain.address}"
         async with open_redis(url) as redis, watching_memory(redis, metrics, every_s=0.01):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_S):
                 while "maxmemory-policy" not in caplog.text:
                     await asyncio.sleep(0.01)
             await redis.set("x", "y")
@@ -83,7 +84,7 @@ async def test_an_emptied_redis_is_seen_whoever_marks_it_again(
     seen: list[str] = []
 
     async def until(count: int) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_S):
             while len(seen) < count:
                 await asyncio.sleep(0.01)
 
@@ -92,7 +93,7 @@ async def test_an_emptied_redis_is_seen_whoever_marks_it_again(
             open_redis(f"redis://{plain.address}") as redis,
             watching_mark(redis, lambda: seen.append("emptied"), every_s=0.01),
         ):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(LIMIT_S):
                 while plain.ask("GET", MARK) is None:
                     await asyncio.sleep(0.01)
             plain.ask("FLUSHALL")

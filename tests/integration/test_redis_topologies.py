@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import Services
 from grpc import StatusCode, aio
+from hang_limit import LIMIT_S
 from valkey_servers import Server, cluster, server, until, watched
 
 from ssr.cli.stack.ports import free_port
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     Stub = reasoning_pb2_grpc.ReasoningServiceAsyncStub
 
 PROBLEM = "What is (12 * 7) + 19 - 3?"
-LIMIT_S = 30
 #: Drafts wait, and are tried again until the plan changes.
 HELD = FaultPlan(rates={FaultKind.OVERLOADED: 1.0})
 

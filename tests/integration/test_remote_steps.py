@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc import aio
+from hang_limit import LIMIT_S
 from prometheus_client import CollectorRegistry
 
 from ssr.core.stages import Written, unheard
@@ -25,7 +26,6 @@ from ssr.runtime.rpc.channel import open_channel
 from ssr.runtime.telemetry.tracing import Tracing
 from ssr.v1 import drafting_pb2, drafting_pb2_grpc, step_pb2, verification_pb2, verification_pb2_grpc
 
-LIMIT_S = 20.0
 CONTEXT = PathContext("job", 0, "What is 2 + 2?", NO_STRATEGY, (), 1)
 LAST = 4
 #: What a servicer does in the middle of a stream, before its step of that number (from 0).

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hang_limit import LIMIT_S
 
 from ssr.core.types import Mode, Options
 from ssr_bench.evaluation.plan import Cell
 from ssr_bench.evaluation.report import write_report
 from ssr_bench.evaluation.run_directory import Evaluation
 
-LIMIT_S = 90
 WIDE, NARROW = 1200, 400
 #: Shows the report in a frame of each width, and writes what it finds into the page.
 FRAMES = """<!doctype html><meta charset="utf-8"><body style="margin:0">

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from grpc import StatusCode, aio
 from grpc_reflection.v1alpha import reflection_pb2
+from hang_limit import LIMIT_S
 from raw_http2 import DATA, END_HEADERS, END_STREAM, HEADERS, frame, grpc_message, headers, raw_connection
 from reasoning_server import JOB_ID, ScriptedReasoning
 
@@ -19,7 +20,6 @@ from ssr.runtime.rpc.reflection import SERVICES
 from ssr.runtime.rpc.server import Servicer, running_server
 from ssr.v1 import reasoning_pb2
 
-LIMIT_S = 10
 NO_MESSAGES = [b"\x0a\x02\xff\xfe\x12\x02\xff\xfe", b"\x0a\x50abc", b"\xff" * 20, b"\x0a"]
 UNARY, STREAMS = ("Submit", "Get", "Cancel", "List"), ("Watch",)
 GET = "/ssr.v1.ReasoningService/Get"

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
+from hang_limit import LIMIT_S
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
@@ -30,7 +31,6 @@ from ssr.runtime.rpc.event_wire import event_from_wire
 from ssr.runtime.telemetry.telemetry import Telemetry
 
 JOB = "job-1"
-LIMIT_S = 20
 ONE_PATH = Options(mode=Mode.BASELINE, paths=1)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from grpc import aio
-from keda_operator import LIMIT_S, ScaledObject
+from hang_limit import LIMIT_S
+from keda_operator import ScaledObject
 
 from ssr.autoscaler.keda import METRIC
 from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from hang_limit import LIMIT_S
 from redis import Redis
 
 from ssr.autoscaler.actuator import ReportedEngines
@@ -154,7 +155,7 @@ async def test_one_holds_the_lock_until_it_lets_go(redis: RedisClient) -> None:
 async def test_a_lock_that_is_not_renewed_is_free(redis: RedisClient) -> None:
     one, other = RedisLock(redis, "one", lease_s=0.01), RedisLock(redis, "other", lease_s=60)
     assert await one.hold()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LIMIT_S):
         while not await other.hold():
             pass
     assert not await one.hold()
@@ -171,7 +172,7 @@ async def test_a_replica_reports_until_it_ends(redis_url: str, report_store: Rep
         waiting += 1
         return Load(requests_waiting=waiting), 2
 
-    async with reporting(settings, Service.DRAFTER, measure), asyncio.timeout(10):
+    async with reporting(settings, Service.DRAFTER, measure), asyncio.timeout(LIMIT_S):
         while not (reports := (await report_store.read()).reports) or reports[0].load.requests_waiting < 3:
             pass
         assert (reports[0].replica, reports[0].engines) == ("pod-7", 2)
@@ -195,7 +196,7 @@ async def test_a_redis_that_is_away_stops_nobody(caplog: pytest.LogCaptureFixtur
         tries += 1
         return Load(), 1
 
-    async with reporting(settings, Service.DRAFTER, measure), asyncio.timeout(10):
+    async with reporting(settings, Service.DRAFTER, measure), asyncio.timeout(LIMIT_S):
         while tries < 3:
             await asyncio.sleep(0)
     assert len([record for record in caplog.records if "cannot be reported" in record.message]) == 1

@@ -14,6 +14,7 @@ import pytest
 import typer
 from engine_servers import ScriptedServer, scripted, tgi_app
 from grpc import StatusCode, aio
+from hang_limit import LIMIT_S
 from serve_process import running_command
 from typer.testing import CliRunner
 
@@ -33,7 +34,6 @@ from ssr_bench.evaluation.rescoring import RESCORED
 PROBLEM = "(12 * 7) + 19"
 #: What the simulated writer would say, and the same with a wrong result.
 RIGHT, WRONG = "12 × 7 = 84", "12 × 7 = 85"
-LIMIT_S = 20.0
 #: Those that distinguish steps and need the target engine at most: agreement asks siblings, reward a server of its own.
 JUDGES = [name for name in ScorerName if not {ScorerName.NONE, ScorerName.AGREEMENT, ScorerName.REWARD} & {*name.parts}]
 PROGRAM = (

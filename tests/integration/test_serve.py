@@ -13,7 +13,8 @@ from urllib.request import Request, urlopen
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
-from serve_process import LIMIT_S, Command, running_command, wait_until_closed
+from hang_limit import LIMIT_S
+from serve_process import Command, running_command, wait_until_closed
 
 DRAFTER = {"SSR_DRAFTER_ENGINE__URLS": "http://127.0.0.1:1", "SSR_DRAFTER_GRACE_S": "1"}
 ENGINE = {"SSR_ENGINE_KIND": "simulated", "SSR_ENGINE_ROLE": "draft", "SSR_ENGINE_GRACE_S": str(LIMIT_S)}

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from hang_limit import LIMIT_S
 
 from ssr.core.answers import boxed
 from ssr.core.prompts import solving
@@ -97,7 +98,7 @@ async def test_a_reset_connection(http: aiohttp.ClientSession, path: str, kind: 
 async def test_a_hang_lasts_until_the_client_goes_away(http: aiohttp.ClientSession, backend: SimulatedBackend) -> None:
     await plan(http, next_requests={"hang": 1})
     waiting = asyncio.create_task(generated(http))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         while (await state(http))["counters"]["in_flight"] == 0:
             pass
         waiting.cancel()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from engine_servers import CONTEXT, Fault, status, streamed
+from hang_limit import LIMIT_S
 from strict_servers import KINDS, StrictServer, strict
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, NotFound, Overloaded, SsrError, Unavailable
@@ -366,11 +367,11 @@ async def test_sglang_is_reported_of_a_request_that_is_left(streaming: bool) -> 
         await engine.info()
         server.open.clear()
         call = asyncio.create_task(read(engine, max_tokens=4) if streaming else engine.generate("a ", max_tokens=4))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             await server.started.wait()
         call.cancel()
         await asyncio.wait([call])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             while not server.aborted:
                 await asyncio.sleep(0)
         assert server.aborted == [server.bodies("/v1/completions")[-1]["rid"]]

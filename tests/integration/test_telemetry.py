@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 from grpc import StatusCode, aio
+from hang_limit import LIMIT_S
 from otlp_collector import Collector, running_collector
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from redis.asyncio import Redis
@@ -46,7 +47,6 @@ from ssr.v1 import reasoning_pb2_grpc
 from ssr.verifier.servicer import running_verifier
 from ssr.verifier.settings import VerifierSettings
 
-LIMIT_S = 30
 PROBLEM = "A shop sells 12 boxes of 7 pens, then 19 more pens. What is (12 * 7) + 19 - 3?"
 REQUEST = pb.SolveRequest(problem=PROBLEM, options=pb.Options(seed=1, paths=3))
 HANG = FaultPlan(rates={FaultKind.HANG: 1.0})
@@ -95,7 +95,7 @@ async def watched_system(redis_url: str, otlp_endpoint: str | None = None) -> As
             selector=f"127.0.0.1:{await enter(running_selector(selecting))}",
             drafter=f"127.0.0.1:{await enter(running_drafter(drafting))}",
             verifier=f"127.0.0.1:{await enter(running_verifier(verifying))}",
-            step_timeout_s=3,
+            step_timeout_s=8,
             metrics_port=ports["orchestrator"],
             **common,
         )

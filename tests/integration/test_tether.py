@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from hang_limit import LIMIT_S
 
-LIMIT_S = 20.0
 HOLDING = "from ssr.runtime.process.tether import hold_tether; hold_tether({grace}); {then}"
 #: Says when it runs, and sleeps; /bin/sh is any foreign program here.
 SLEEPER = "echo $$; exec sleep 600"

@@ -17,6 +17,7 @@ import pytest
 from certificates import Authority, authority, encrypt_key, issue, mount
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hang_limit import LIMIT_S
 
 from ssr.cli.stack.ports import free_port
 from ssr.client import AsyncClient
@@ -106,7 +107,7 @@ async def calling(address: str, tls: Tls | None) -> AsyncIterator[reasoning_pb2_
 
 
 async def get(stub: reasoning_pb2_grpc.ReasoningServiceAsyncStub, job_id: str = "any") -> str:
-    return (await stub.Get(reasoning_pb2.GetRequest(job_id=job_id), timeout=20)).job_id
+    return (await stub.Get(reasoning_pb2.GetRequest(job_id=job_id), timeout=LIMIT_S)).job_id
 
 
 async def ask(address: str, tls: Tls | None) -> str:
@@ -140,7 +141,7 @@ def certificate_in(folder: Path) -> bytes:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         while not await asyncio.to_thread(condition):
             await asyncio.sleep(0.01)
 
@@ -215,7 +216,7 @@ async def test_callers_of_a_new_authority_come_in_and_calls_in_flight_end_where_
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(get(stub, "held"))
             await held.holds.wait()
-            watching = stub.Watch(reasoning_pb2.WatchRequest(), timeout=20)
+            watching = stub.Watch(reasoning_pb2.WatchRequest(), timeout=LIMIT_S)
             events = aiter(watching)
             assert (await anext(events)).cursor == "1-0"
             mount(tmp_path / "second", mounted)
@@ -302,7 +303,7 @@ async def test_probes_read_the_health_without_tls_on_a_port_of_its_own(mounted: 
     ):
         stub = health_pb2_grpc.HealthStub(channel)
         for name in ("", "ssr.v1.ReasoningService"):
-            reply = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)  # type: ignore[attr-defined]
+            reply = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=LIMIT_S)  # type: ignore[attr-defined]
             assert reply.status == health_pb2.HealthCheckResponse.SERVING
         with pytest.raises(aio.AioRpcError, match="UNIMPLEMENTED"):
             await get(reasoning_pb2_grpc.ReasoningServiceStub(channel))
@@ -314,7 +315,7 @@ async def test_the_health_of_a_server_that_drains_turns_on_the_port_of_probes_to
     async def drain() -> None:
         async with aio.insecure_channel(f"127.0.0.1:{health_port}") as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            seen.append((await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)).status)  # type: ignore[attr-defined]
+            seen.append((await stub.Check(health_pb2.HealthCheckRequest(), timeout=LIMIT_S)).status)  # type: ignore[attr-defined]
 
     async with serving(Held(), tls=settings_of(mounted), health_port=health_port, drain=drain):  # type: ignore[abstract]
         pass

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Services
+from hang_limit import LIMIT_S
 from serve_process import running_command
 
 from ssr.autoscaler.policy.signals import Service
@@ -34,7 +35,6 @@ from ssr.runtime.redis.client import open_redis
 PREVIOUS = "5dd12ca3acc6627dd7afb995f60b2cdc574a1877"
 ROOT = Path(__file__).parents[2]
 PROBLEM = "A shop sells 12 boxes of 7 pens, then 19 more pens. What is (12 * 7) + 19 - 3?"
-LIMIT_S = 60
 CLIENT = """
 import sys
 from ssr.client import Client, job_to_json

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from hang_limit import LIMIT_S
 from redis.asyncio import Redis
 
 from ssr.core.job import Priority
@@ -17,7 +18,6 @@ from ssr.orchestrator.run.worker import QueueWorker
 from ssr.runtime.redis.client import open_redis
 
 LIMITS = QueueLimits(100)
-LIMIT_S = 20
 
 
 class Stubborn:

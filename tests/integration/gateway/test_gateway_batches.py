@@ -11,7 +11,8 @@ import openai
 import pytest
 from aiohttp import ClientSession, FormData
 from conftest import Services, System
-from gateway_server import HANG, KEY, LIMIT_S, gateway, http, openai_client
+from gateway_server import HANG, KEY, gateway, http, openai_client
+from hang_limit import LIMIT_S
 
 from ssr.client import AsyncClient
 from ssr.orchestrator.file_settings import FileSettings

@@ -15,7 +15,6 @@ from gateway_server import (
     ANSWER,
     HANG,
     KEY,
-    LIMIT_S,
     PROBLEM,
     asked,
     events,
@@ -25,6 +24,7 @@ from gateway_server import (
     openai_client,
     post,
 )
+from hang_limit import LIMIT_S
 
 from ssr.client import AsyncClient
 

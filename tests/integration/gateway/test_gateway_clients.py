@@ -14,7 +14,8 @@ import pytest
 from aiohttp import ClientSession
 from certificates import authority, issue
 from conftest import Services, System
-from gateway_server import ANSWER, HANG, KEY, LIMIT_S, PROBLEM, asked, gateway, http, openai_client
+from gateway_server import ANSWER, HANG, KEY, PROBLEM, asked, gateway, http, openai_client
+from hang_limit import LIMIT_S
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -85,7 +86,7 @@ async def run(*command: str, cwd: Path) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(LIMIT_S):
         output, _ = await process.communicate()
     return process.returncode or 0, output.decode()
 

@@ -11,7 +11,6 @@ from gateway_server import (
     ANSWER,
     BUSY,
     HANG,
-    LIMIT_S,
     asked,
     busy,
     ended,
@@ -21,6 +20,7 @@ from gateway_server import (
     post,
     until,
 )
+from hang_limit import LIMIT_S
 from redis.asyncio import Redis
 
 from ssr.cli.stack.ports import free_port

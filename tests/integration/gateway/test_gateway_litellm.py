@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from conftest import System
-from gateway_server import ANSWER, HANG, KEY, LIMIT_S, asked
+from gateway_server import ANSWER, HANG, KEY, asked
+from hang_limit import LIMIT_S
 
 from ssr.cli.stack.ports import free_port
 from ssr.client import AsyncClient

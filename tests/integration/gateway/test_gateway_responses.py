@@ -10,7 +10,8 @@ import openai
 import pytest
 from aiohttp import ClientSession
 from conftest import System
-from gateway_server import ANSWER, HANG, KEY, LIMIT_S, PROBLEM
+from gateway_server import ANSWER, HANG, KEY, PROBLEM
+from hang_limit import LIMIT_S
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 

@@ -22,6 +22,7 @@ function showStep(job, index, step) {
   const list = column(job, index).querySelector("ol");
   if (step.index < list.children.length) return;
   const item = element("li", "", `step ${step.source}`);
+  item.id = `path-${index}-step-${step.index}`;
   item.append(mathematics(step.text, element("p")));
   const score = step.score === null ? "" : `, score ${step.score.toFixed(1)} of 9`;
   item.append(element("p", `${step.source}${score}, ${step.tokens} tokens`, "note"));
