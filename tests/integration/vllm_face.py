@@ -67,7 +67,7 @@ class _Face:
             return web.json_response(reply)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for event in (*_chunks(text, events, reply), "[DONE]"):
+        for event in (*_chunks(text, events, reply, logprobs=body.get("logprobs") is not None), "[DONE]"):
             await response.write(f"data: {event}\n\n".encode())
         return response
 
@@ -92,14 +92,15 @@ class _Face:
         return events, end
 
 
-def _chunks(text: str, events: list[TokenEvent], reply: dict[str, Any]) -> Iterator[str]:
+def _chunks(text: str, events: list[TokenEvent], reply: dict[str, Any], *, logprobs: bool) -> Iterator[str]:
     """The reply as vLLM streams it with `continuous_usage_stats`: a chunk a token, the reason with the last."""
     choice, usage, sent = reply["choices"][0], reply["usage"], 0
     for count, event in enumerate(events, 1):
         piece = "" if event.token.special else text[sent : sent + len(event.token.text)]
         sent += len(piece)
         ended = {} if count == len(events) else {"finish_reason": None, "stop_reason": None}
-        chunk = choice | ended | {"text": piece, "logprobs": None}
+        told = {"tokens": [event.token.text], "token_logprobs": [event.token.logprob]} if logprobs else None
+        chunk = choice | ended | {"text": piece, "logprobs": told}
         yield json.dumps(reply | {"choices": [chunk], "usage": usage | {"completion_tokens": count}})
 
 

@@ -154,7 +154,7 @@ class Author:
             engine_s=seconds,
         )
         tokens = step.tokens + sum(more.generated_tokens for more in step.calls)
-        written = Step(step.index, step.text, self._source, tokens, ends_turn=step.ends_turn)
+        written = Step(step.index, step.text, self._source, tokens, ends_turn=step.ends_turn, logprob=step.logprob)
         return Written(written, (call, *step.calls))
 
     async def _ended(self, writing: _Writing, text: str) -> str:

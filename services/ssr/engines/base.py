@@ -88,7 +88,8 @@ class Piece:
     generation, on the last piece and only there: its text is that of all pieces together. `prompt_tokens` and
     `cached_tokens` are as in `Generation`, where the engine reports them before the end. Of tokens that came together,
     `parts` has each one's text and the tokens up to it. `seconds`, on the first piece of a pool's stream: how long the
-    stream has had its place on a replica by then.
+    stream has had its place on a replica by then. `logprob` is the sum of the natural-log probabilities of all those
+    tokens, no warping; None where the engine does not report them.
     """
 
     text: str
@@ -98,6 +99,7 @@ class Piece:
     cached_tokens: int | None = None
     parts: tuple[tuple[str, int], ...] = ()
     seconds: float | None = field(default=None, compare=False)
+    logprob: float | None = None
 
     def parted(self) -> Sequence[Piece]:
         """The same as a piece for each of its parts."""
@@ -114,12 +116,13 @@ def joined(
     end: Generation | None = None,
     prompt_tokens: int | None = None,
     cached_tokens: int | None = None,
+    logprob: float | None = None,
 ) -> Piece:
     """One piece of the texts, at least one, that came together, with the tokens up to each."""
     if len(parts) == 1:
-        return Piece(*parts[0], end, prompt_tokens, cached_tokens)
+        return Piece(*parts[0], end, prompt_tokens, cached_tokens, logprob=logprob)
     text = "".join(text for text, _ in parts)
-    return Piece(text, parts[-1][1], end, prompt_tokens, cached_tokens, tuple(parts))
+    return Piece(text, parts[-1][1], end, prompt_tokens, cached_tokens, tuple(parts), logprob=logprob)
 
 
 @dataclass(frozen=True, slots=True)

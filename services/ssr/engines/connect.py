@@ -67,6 +67,7 @@ def _connector(settings: EngineSettings, template: ChatTemplate | None) -> Calla
             seeded=settings.seeded,
             standard_only=settings.standard_only,
             priorities=settings.priorities,
+            logprobs=settings.logprobs,
         )
 
     return tgi if settings.kind == "tgi" else openai

@@ -21,7 +21,8 @@ class StreamedStep:
     """A step out of a stream: `raw` is what has come of the one behind it, or of itself where it ended the turn.
 
     `prompt_tokens` and `cached_tokens` are the stream's as far as its engine has reported; `first`: it is the stream's
-    first step. `calls` are those that were made for it beside the stream.
+    first step. `calls` are those that were made for it beside the stream. `logprob`: the mean of its tokens' log
+    probabilities; of tokens that came together each has their mean, which parts them well enough.
     """
 
     index: int
@@ -33,6 +34,7 @@ class StreamedStep:
     first: bool
     ends_turn: bool = False
     calls: tuple[Call, ...] = ()
+    logprob: float | None = None
 
 
 class HeldPlace:
@@ -69,11 +71,16 @@ class GrowingTurn:
         self.last: StreamedStep | None = None
         self._thinks = is_thinking(join_path(context.steps) + begun)
         self._given = self._from = self._seen = 0  # steps, the tokens up to the last one's end, and those of all pieces
+        # Tokens and their log probabilities' sum, up to the last step's end, before the piece at hand, and behind it.
+        self._spoken: float | None = 0.0
+        self._before: tuple[int, float | None] = (0, 0.0)
+        self._behind: tuple[int, float | None] = (0, 0.0)
         self._cutter = StepCutter(open_text(context.steps))
         self._cutter.feed(begun)
 
     def take(self, piece: Piece) -> Iterator[StreamedStep]:
         """The steps that are complete with `piece`; tokens of one part of it are parted by their characters."""
+        self._before, self._behind = self._behind, (piece.tokens, piece.logprob)
         if piece.end is None and "\n" not in piece.text and piece.tokens - self._from < self._limit:
             self._cutter.feed(piece.text)  # no step can end here
             self._seen = piece.tokens
@@ -143,12 +150,24 @@ class GrowingTurn:
             text = without_empty_thinking(text)
         known = (end.prompt_tokens, end.cached_tokens) if end else (piece.prompt_tokens, piece.cached_tokens)
         tokens, raw = until - self._from, self._cutter.unfinished
-        return StreamedStep(len(steps), text, raw, tokens, *known, first=not self._given, ends_turn=ends_turn)
+        spoken = self._spoken_until(until)
+        logprob = None if spoken is None or self._spoken is None or tokens < 1 else (spoken - self._spoken) / tokens
+        return StreamedStep(
+            len(steps), text, raw, tokens, *known, first=not self._given, ends_turn=ends_turn, logprob=logprob
+        )
+
+    def _spoken_until(self, token: int) -> float | None:
+        """The sum of the log probabilities of so many tokens, of which the last came with the piece at hand."""
+        (before, low), (behind, high) = self._before, self._behind
+        if low is None or high is None:
+            return None
+        return high if behind <= before else low + (high - low) * (min(token, behind) - before) / (behind - before)
 
     def _advanced(self, step: StreamedStep) -> StreamedStep:
         behind_it = Step(step.index, step.text, Source.UNKNOWN, step.tokens)
         self.context, self.options = behind(self.context, self.options, behind_it)
         self._given, self._from = self._given + 1, self._from + step.tokens
+        self._spoken = self._spoken_until(self._from)
         if self._thinks or self._given == 1:
             self._thinks = is_thinking(join_path(self.context.steps))
         return step

@@ -65,7 +65,7 @@ class OpenAiEngine:
 
     `kind` says whose server it is; `ServerKind.OPENAI` finds that out from its list of models. `model` None means the
     first one the server lists. `parameters` overrides the model's size, `template` is used instead of asking the server
-    to render dialogues, and seeds are only sent to a `seeded` one. `standard_only` and `priorities`: see `Fields`.
+    to render dialogues, and seeds are only sent to a `seeded` one. `standard_only`, `priorities`, `logprobs`: `Fields`.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class OpenAiEngine:
         seeded: bool = True,
         standard_only: bool = False,
         priorities: bool = False,
+        logprobs: bool = False,
     ) -> None:
         connection = JsonConnection(
             base_url.rstrip("/").removesuffix("/v1"),
@@ -91,7 +92,7 @@ class OpenAiEngine:
             connect_timeout_s=connect_timeout_s,
             max_connections=max_connections,
         )
-        self._server = OpenAiServer(connection, Known(kind, model, parameters, standard_only, priorities))
+        self._server = OpenAiServer(connection, Known(kind, model, parameters, standard_only, priorities, logprobs))
         self._template, self._seeded = template, seeded
         self._max_top_n = _MAX_TOP_N
 
@@ -142,12 +143,12 @@ class OpenAiEngine:
                         break
                 if grown.stopped:
                     break
-                yield joined(fresh, None, progress.usage.prompt, progress.usage.cached)
+                yield joined(fresh, None, progress.usage.prompt, progress.usage.cached, progress.logprob)
                 fresh = []
         last = replace(progress.last, text=grown.text)
         end = self._generation(grown, last, progress.usage, progress.tokens, asked)
         rest = (grown.end(), end.tokens)
-        yield joined([*fresh, rest], end, progress.usage.prompt, progress.usage.cached)
+        yield joined([*fresh, rest], end, progress.usage.prompt, progress.usage.cached, progress.logprob)
 
     def _asked(self, prompt: str, max_tokens: int, stop: Sequence[str], sampling: Sampling) -> dict[str, object]:
         asked = {"prompt": prompt, "max_tokens": check_max_tokens(max_tokens)}

@@ -51,6 +51,13 @@ class Chunk:
     def ends(self) -> bool:
         return self.choice is not None and self.choice.get("finish_reason") is not None
 
+    def logprobs(self, url: str) -> Sequence[float] | None:
+        """Of the tokens of an event of a stream; None where they were not reported. Raises: BadReply."""
+        match self.choice:
+            case {"logprobs": {"token_logprobs": [*found]}} if None not in found:
+                return [plausible.logprob(url, one) for one in found]
+        return None if self.tokens else ()
+
     @property
     def tokens(self) -> int:
         """How many tokens an event of a stream stands for, where no usage says it."""
@@ -65,12 +72,15 @@ class StreamProgress:
         self._url, self._most = url, most
         self._events = self._characters = 0
         self.tokens = 0
+        self.logprob: float | None = 0.0  #: the sum of all tokens', None where one was not reported
         self.usage = ReplyUsage()
         self.last = Chunk("", None, ReplyUsage(), {})  #: with what the events say of the end
 
     def take(self, chunk: Chunk) -> None:
         """Raises `BadReply` when there is more than can be."""
         self._events += 1
+        told = chunk.logprobs(self._url)
+        self.logprob = None if told is None or self.logprob is None else self.logprob + sum(told)
         self._characters += len(chunk.text)
         reported = chunk.usage.generated
         self.tokens = min(self.tokens + chunk.tokens, self._most) if reported is None else reported

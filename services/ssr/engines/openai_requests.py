@@ -85,14 +85,23 @@ class Fields:
     """What one server takes, as its kind and its refusals show.
 
     With `standard_only` nothing beyond OpenAI's API is ever sent. `priorities` says that the server schedules by
-    priority: it ignores them otherwise, or refuses them.
+    priority: it ignores them otherwise, or refuses them. With `logprobs` streams of vLLM have their tokens' own
+    probabilities; other servers' are those after warping.
     """
 
-    def __init__(self, url: str, kind: ServerKind, *, standard_only: bool = False, priorities: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        kind: ServerKind,
+        *,
+        standard_only: bool = False,
+        priorities: bool = False,
+        logprobs: bool = False,
+    ) -> None:
         self.kind = kind
         self._url = url
         self._extras = {} if standard_only else dict(_EXTRAS[kind])
-        self._standard_only, self._priorities = standard_only, priorities
+        self._standard_only, self._priorities, self._logprobs = standard_only, priorities, logprobs
         self._refused: set[str] = set()
         self._taken = kind is not ServerKind.OPENAI  #: whether a request with all of them was served
 
@@ -104,9 +113,11 @@ class Fields:
     def streaming(self) -> dict[str, object]:
         """What asks for a stream, with the number of tokens so far in each event where the server can."""
         counting = self.kind in (ServerKind.VLLM, ServerKind.SGLANG) and not self._standard_only
+        reporting = {"logprobs": 0} if self._logprobs and self.kind is ServerKind.VLLM else {}
         return {
             "stream": True,
             "stream_options": {"include_usage": True} | ({"continuous_usage_stats": True} if counting else {}),
+            **reporting,
         }
 
     @property

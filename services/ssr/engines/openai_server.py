@@ -55,6 +55,7 @@ class Known:
     parameters: int | None = None
     standard_only: bool = False
     priorities: bool = False
+    logprobs: bool = False
 
 
 class OpenAiServer:
@@ -151,7 +152,11 @@ class OpenAiServer:
             model = self._known.model or (info.model if info else "")
             known = self._known
             fields = Fields(
-                self.connection.base_url, kind, standard_only=known.standard_only, priorities=known.priorities
+                self.connection.base_url,
+                kind,
+                standard_only=known.standard_only,
+                priorities=known.priorities,
+                logprobs=known.logprobs,
             )
             tokenizer = ServerTokenizer(self.connection, kind, model)
             self._learnt = Learnt(model, fields, tokenizer, AnswerTokens(tokenizer.plain_tokens), info, losses)

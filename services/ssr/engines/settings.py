@@ -37,6 +37,9 @@ class EngineSettings(BaseModel):
     #: The engine schedules by priority: vLLM with --scheduling-policy priority, SGLang with
     #: --enable-priority-scheduling. Others refuse or ignore priorities.
     priorities: bool = False
+    #: Have vLLM report the log probability of each token that it writes: stop rule evidence weighs paths by them. Our
+    #: own engines report them anyway; other servers' are those after temperature and top_p, and are not asked for.
+    logprobs: bool = False
     #: Calls at a time on one replica; more wait in the pool. Half of TGI's own default limit of 128, so that two
     #: services can share a replica.
     max_in_flight: Annotated[int, Field(gt=0)] = 64

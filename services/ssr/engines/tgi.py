@@ -135,6 +135,7 @@ class TgiEngine:
     ) -> AsyncGenerator[Piece, None]:
         """See `Engine.stream`."""
         grown, parts, done = StreamedText(check_stops(stop)), list[Generation](), 0
+        spoken = _Spoken(known=self._plain_logprobs)
         # Counted before the stream takes a connection: two calls that each hold one would wait for each other.
         counts: tuple[int | None, int | None] = (None, None)
         if not self._learnt.counts_early:
@@ -149,22 +150,27 @@ class TgiEngine:
                         if not done and piece.prompt_tokens is not None:
                             counts, self._learnt.counts_early = (piece.prompt_tokens, piece.cached_tokens), True
                         fresh.append((grown.add(piece.text), done + piece.tokens))
+                        spoken.add(piece.logprob)
                         if piece.end is not None or grown.stopped:
                             end = piece.end or Generation("", piece.tokens, Finish.STOP)
                             break
                     if end is not None:
                         parts.append(end)
                         break
-                    yield joined(fresh, None, *counts)
+                    yield joined(fresh, None, *counts, spoken.total)
             done += parts[-1].tokens
             if grown.stopped or parts[-1].finish is not Finish.LENGTH or done >= max_tokens:
-                yield joined([*fresh[:-1], (fresh[-1][0] + grown.end(), done)], _joined(grown, parts), *counts)
+                rest = [*fresh[:-1], (fresh[-1][0] + grown.end(), done)]
+                yield joined(rest, _joined(grown, parts), *counts, spoken.total)
                 return
             if any(text for text, _ in fresh):
-                yield joined(fresh)
+                yield joined(fresh, logprob=spoken.total)
 
     async def _part(self, prompt: str, asked: Mapping[str, object], most: int) -> AsyncGenerator[list[Piece], None]:
-        """The tokens of one request as TGI streams them, stop texts included; those that came together."""
+        """The tokens of one request as TGI streams them, stop texts included; those that came together.
+
+        Their log probabilities are each one's own.
+        """
         url, said, tokens = f"{self._connection.base_url}/generate_stream", "", 0
         counts: tuple[int | None, int | None] = (None, None)
         async with aclosing(self._connection.events("/generate_stream", asked)) as events:
@@ -184,11 +190,16 @@ class TgiEngine:
                         counts = prompt_counts(url, event.prompt, prompt)
                     if event.details is not None:
                         end = ended(url, event.details, prompt, said, most)
-                        yield [*pieces, Piece(text, end.tokens, end)]
+                        yield [*pieces, Piece(text, end.tokens, end, logprob=event.token.logprob)]
                         return
-                    pieces.append(Piece(text, tokens, None, *counts))
+                    pieces.append(Piece(text, tokens, None, *counts, logprob=event.token.logprob))
                 yield pieces
         raise Unavailable(f"{url} ended before the generation did")
+
+    @property
+    def _plain_logprobs(self) -> bool:
+        """Whether log probabilities of sampled tokens are the model's own: TGI's are those after warping."""
+        return self._learnt.info is not None and self._learnt.info.kind == _OWN
 
     async def next_token(
         self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
@@ -290,6 +301,16 @@ class TgiEngine:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._connection.__aexit__(*exc)
+
+
+class _Spoken:
+    """The sum of tokens' log probabilities; None as soon as one is not `known`, or was not reported."""
+
+    def __init__(self, *, known: bool) -> None:
+        self.total: float | None = 0.0 if known else None
+
+    def add(self, logprob: float | None) -> None:
+        self.total = None if self.total is None or logprob is None else self.total + min(0.0, logprob)
 
 
 def _joined(grown: StreamedText, parts: Sequence[Generation]) -> Generation:

@@ -29,6 +29,7 @@ class StreamToken:
 
     text: str
     special: bool = False
+    logprob: float | None = None
 
 
 @dataclass(slots=True)

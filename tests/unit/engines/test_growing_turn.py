@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,3 +67,31 @@ def test_a_piece_of_several_tokens_is_parted_into_them() -> None:
 def test_a_step_that_would_be_too_long_is_cut_within_a_piece() -> None:
     steps, _ = steps_of([joined([(" a", number) for number in range(1, 8)])], replace(Options(), max_step_tokens=3))
     assert [step.tokens for step in steps] == [3, 3]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    logprobs=st.lists(st.floats(-9, 0), min_size=9, max_size=9),
+)
+def test_log_probabilities_are_parted_among_the_steps(sizes: list[int], logprobs: list[float]) -> None:
+    tokens = ["Say", " 1", ".\n\n", "Then", " 2", ".\n\n", " So", " 3", "."]
+    sums = [sum(logprobs[: number + 1]) for number in range(len(tokens))]
+    pieces = [replace(piece, logprob=sums[piece.tokens - 1]) for piece in pieces_of(tokens, sizes, Finish.EOS)]
+    steps, last = steps_of(pieces, Options())
+    assert last is not None
+    told = [(step.logprob or 0.0) * step.tokens for step in (*steps, last)]
+    assert sum(told) == pytest.approx(sums[-1], abs=1e-6)
+    if set(sizes) == {1}:
+        assert told == pytest.approx([sum(logprobs[at : at + 3]) for at in (0, 3, 6)], abs=1e-6)
+
+
+def test_where_a_token_has_no_log_probability_the_steps_behind_have_none() -> None:
+    pieces = [
+        Piece("a\n\n", 1, logprob=-1.0),
+        Piece("b\n\n", 2),
+        Piece("c\n\n", 3, logprob=-2.0),
+        Piece("d\n\n", 4, logprob=-3.0),
+    ]
+    steps, _ = steps_of(pieces, Options())
+    assert [step.logprob for step in steps[:2]] == [-1.0, None]
+    assert all(step.logprob is None for step in steps[2:])

@@ -25,7 +25,8 @@ function showStep(job, index, step) {
   item.id = `path-${index}-step-${step.index}`;
   item.append(mathematics(step.text, element("p")));
   const score = step.score === null ? "" : `, score ${step.score.toFixed(1)} of 9`;
-  item.append(element("p", `${step.source}${score}, ${step.tokens} tokens`, "note"));
+  const sure = typeof step.logprob === "number" ? `, mean log probability ${step.logprob.toFixed(2)}` : "";
+  item.append(element("p", `${step.source}${score}, ${step.tokens} tokens${sure}`, "note"));
   list.append(item);
 }
 
