@@ -15,7 +15,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ssr.core.errors import Unavailable
-from ssr.runtime.rpc.changes import beside, changes
+from ssr.runtime.background import beside
+from ssr.runtime.rpc.changes import changes
 from ssr.runtime.rpc.tls import Pem, Tls, read_pem
 from ssr.runtime.settings import TlsSettings
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from ssr.core.errors import SsrError
 from ssr.orchestrator.queue.keys import MARK
+from ssr.runtime.background import supervised
 from ssr.runtime.redis.client import RedisClient, pipelined
 
 _log = logging.getLogger(__name__)
@@ -22,15 +23,11 @@ _log = logging.getLogger(__name__)
 _EVERY_S = 5.0
 
 
-@asynccontextmanager
-async def watching_mark(
+def watching_mark(
     redis: RedisClient, emptied: Callable[[], None], every_s: float = _EVERY_S
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     """Look at the mark until the block ends; `emptied` is called when it is another one than before."""
-    async with asyncio.TaskGroup() as group:
-        watching = group.create_task(_watch(redis, emptied, every_s), name="redis-mark")
-        yield
-        watching.cancel()
+    return supervised(_watch(redis, emptied, every_s), "redis-mark")
 
 
 async def _watch(redis: RedisClient, emptied: Callable[[], None], every_s: float) -> None:

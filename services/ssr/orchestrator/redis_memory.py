@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from redis.asyncio.cluster import RedisCluster
 
 from ssr.core.errors import SsrError
 from ssr.orchestrator.metrics.redis_memory import KEEPS, MemoryMetrics, RedisMemory
+from ssr.runtime.background import supervised
 from ssr.runtime.redis.client import RedisClient
 from ssr.runtime.redis.failures import RedisRefused, redis_errors
 
@@ -23,13 +23,11 @@ _log = logging.getLogger(__name__)
 _EVERY_S = 15.0
 
 
-@asynccontextmanager
-async def watching_memory(redis: RedisClient, metrics: MemoryMetrics, every_s: float = _EVERY_S) -> AsyncIterator[None]:
+def watching_memory(
+    redis: RedisClient, metrics: MemoryMetrics, every_s: float = _EVERY_S
+) -> AbstractAsyncContextManager[None]:
     """Look at Redis' memory until the block ends, and say in the log when its policy would lose jobs."""
-    async with asyncio.TaskGroup() as group:
-        watching = group.create_task(_watch(redis, metrics, every_s), name="redis-memory")
-        yield
-        watching.cancel()
+    return supervised(_watch(redis, metrics, every_s), "redis-memory")
 
 
 async def _watch(redis: RedisClient, metrics: MemoryMetrics, every_s: float) -> None:

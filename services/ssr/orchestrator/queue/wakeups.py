@@ -16,6 +16,7 @@ from typing import Protocol
 from ssr.core.errors import SsrError
 from ssr.core.retry import Backoff, FailuresInARow
 from ssr.orchestrator.queue.keys import WAKEUPS
+from ssr.runtime.background import supervised
 from ssr.runtime.redis.client import RedisClient
 from ssr.runtime.redis.failures import redis_errors
 from ssr.runtime.redis.subscription import subscribed
@@ -104,10 +105,8 @@ def _message(what: str, job_id: str) -> bytes:
 async def running_wakeups(redis: RedisClient) -> AsyncIterator[Wakeups]:
     """Wake-ups, listening until the block ends."""
     wakeups = Wakeups()
-    async with asyncio.TaskGroup() as group:
-        listening = group.create_task(_listen(redis, wakeups), name="wakeups")
+    async with supervised(_listen(redis, wakeups), "wakeups"):
         yield wakeups
-        listening.cancel()
 
 
 async def _listen(redis: RedisClient, wakeups: Wakeups) -> None:

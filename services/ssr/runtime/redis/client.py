@@ -16,6 +16,7 @@ from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
+from ssr.runtime.background import supervised
 from ssr.runtime.redis.failures import redis_errors
 from ssr.runtime.redis.servers import (
     CALL_S,
@@ -91,10 +92,8 @@ async def _master(where: RedisUrl) -> AsyncIterator[RedisClient]:
     sentinels = Sentinels(where.addresses, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
     async with sentinels as sentinel:
         client = sentinel.master_for(where.master, ServerClient, MasterConnections, ssl=where.tls, **_options(where))
-        async with client, asyncio.TaskGroup() as group:
-            looking = group.create_task(follow_master(client.connection_pool), name="sentinel")
+        async with client, supervised(follow_master(client.connection_pool), "sentinel"):
             yield client
-            looking.cancel()
 
 
 @asynccontextmanager

@@ -19,8 +19,9 @@ from grpc import aio
 from grpc_health.v1 import health
 
 from ssr.core.errors import InvalidRequest, Unauthenticated
+from ssr.runtime.background import beside
 from ssr.runtime.rpc import reflection
-from ssr.runtime.rpc.changes import beside, changes
+from ssr.runtime.rpc.changes import changes
 from ssr.runtime.rpc.tenant import CALLER, Caller, metadata_value, tenant_of
 
 _log = logging.getLogger(__name__)

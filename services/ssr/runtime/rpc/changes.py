@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeVar
 
 from ssr.core.errors import InvalidRequest
 
@@ -39,17 +38,3 @@ async def changes(read: Callable[[], Content], content: Content, what: str) -> A
             content = read_now
             _log.info("%s changed; new calls go by what was read now", what)
             yield content
-
-
-@asynccontextmanager
-async def beside(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Runs work that never ends by itself until the block ends.
-
-    Not a TaskGroup, which would wrap the errors that leave the block: they are for whoever calls.
-    """
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

@@ -10,7 +10,8 @@ from functools import partial
 
 from grpc import aio
 
-from ssr.runtime.rpc.changes import beside, changes
+from ssr.runtime.background import beside
+from ssr.runtime.rpc.changes import changes
 from ssr.runtime.rpc.renewed_channel import RenewedChannel
 from ssr.runtime.rpc.tls import Pem, Tls, channel_credentials, read_pem
 

@@ -20,6 +20,15 @@ CASCADE = CascadeShape()
 _MODE = EnumWire(reasoning_pb2.Mode, "MODE")
 _STOP_RULE = EnumWire(reasoning_pb2.StopRule, "STOP_RULE")
 
+#: What `Options` and its message share by name and type; of it, what is taken as it comes, and what is the defaults'
+#: where a request leaves it out.
+_ALIKE = tuple(name for name in Options.__dataclass_fields__ if name not in ("mode", "stop_rule"))
+_AS_GIVEN = ("scorer", "vote", "domain", "tests", "preset", "repair_paths")
+_OR_DEFAULT = (
+    *("threshold", "temperature", "top_p", "max_step_tokens", "max_path_tokens", "max_thinking_tokens", "max_steps"),
+    *("lookahead", "max_waste", "confidence", "min_gain", "batch"),
+)
+
 
 def sampling_to_wire(options: Options) -> step_pb2.Sampling:
     return step_pb2.Sampling(
@@ -28,38 +37,9 @@ def sampling_to_wire(options: Options) -> step_pb2.Sampling:
 
 
 def options_to_wire(options: Options) -> reasoning_pb2.Options:
+    alike: dict[str, Any] = {name: getattr(options, name) for name in _ALIKE}
     return reasoning_pb2.Options(
-        mode=_MODE.number(options.mode),
-        paths=options.paths,
-        stop_rule=_STOP_RULE.number(options.stop_rule),
-        threshold=options.threshold,
-        strategy_set=options.strategy_set,
-        scorer=options.scorer,
-        seed=options.seed,
-        early_stop=options.early_stop,
-        temperature=options.temperature,
-        top_p=options.top_p,
-        max_step_tokens=options.max_step_tokens,
-        max_path_tokens=options.max_path_tokens,
-        max_thinking_tokens=options.max_thinking_tokens,
-        deadline_s=options.deadline_s,
-        max_tokens=options.max_tokens,
-        max_steps=options.max_steps,
-        lookahead=options.lookahead,
-        max_waste=options.max_waste,
-        reserve=options.reserve,
-        draft_paths=options.draft_paths,
-        repair_paths=options.repair_paths,
-        confidence=options.confidence,
-        min_gain=options.min_gain,
-        batch=options.batch,
-        estimate=options.estimate,
-        vote=options.vote,
-        domain=options.domain,
-        tests=options.tests,
-        selection=options.selection,
-        repeat_rule=options.repeat_rule,
-        preset=options.preset,
+        mode=_MODE.number(options.mode), stop_rule=_STOP_RULE.number(options.stop_rule), **alike
     )
 
 
@@ -109,41 +89,24 @@ def options_from_wire(
         message.draft_paths if given("draft_paths") else None,
         defaults.paths,
     )
+    alike: dict[str, Any] = {name: getattr(message, name) for name in _AS_GIVEN}
+    alike |= {name: getattr(message if given(name) else defaults, name) for name in _OR_DEFAULT}
     return Options(
         mode=mode,
         paths=paths,
         stop_rule=_reported(_STOP_RULE, StopRule, message.stop_rule, stop_rule_of(mode, defaults)),
-        threshold=message.threshold if given("threshold") else defaults.threshold,
         strategy_set=message.strategy_set or strategy_set_of(message.domain, defaults),
-        scorer=message.scorer,
         seed=message.seed if given("seed") else fallback_seed,
         # A seed asks for the same steps again, and where an early stop cuts the paths depends on the clock.
         early_stop=message.early_stop if given("early_stop") else not given("seed"),
-        temperature=message.temperature if given("temperature") else defaults.temperature,
-        top_p=message.top_p if given("top_p") else defaults.top_p,
-        max_step_tokens=message.max_step_tokens if given("max_step_tokens") else defaults.max_step_tokens,
-        max_path_tokens=message.max_path_tokens if given("max_path_tokens") else defaults.max_path_tokens,
-        max_thinking_tokens=message.max_thinking_tokens
-        if given("max_thinking_tokens")
-        else defaults.max_thinking_tokens,
         deadline_s=message.deadline_s if given("deadline_s") else None,
         max_tokens=message.max_tokens if given("max_tokens") else None,
-        max_steps=message.max_steps if given("max_steps") else defaults.max_steps,
-        lookahead=message.lookahead if given("lookahead") else defaults.lookahead,
-        max_waste=message.max_waste if given("max_waste") else defaults.max_waste,
         reserve=message.reserve if given("reserve") else _default_reserve(mode, paths, defaults),
         draft_paths=draft_paths,
-        repair_paths=message.repair_paths,
-        confidence=message.confidence if given("confidence") else defaults.confidence,
-        min_gain=message.min_gain if given("min_gain") else defaults.min_gain,
-        batch=message.batch if given("batch") else defaults.batch,
         estimate=message.estimate or Estimate.POSTERIOR,
-        vote=message.vote,
-        domain=message.domain,
-        tests=message.tests,
         selection=message.selection or defaults.selection,
         repeat_rule=message.repeat_rule or defaults.repeat_rule,
-        preset=message.preset,
+        **alike,
     )
 
 

@@ -19,6 +19,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from ssr.core.errors import Unavailable
+from ssr.runtime.background import supervised
 
 #: Threads that answer probes.
 _THREADS = 2
@@ -105,10 +106,8 @@ async def serving_probes(address: str, status: ProbedHealth) -> AsyncIterator[No
         raise Unavailable(f"cannot listen on {address}: the port is in use, or the address is not ours") from error
     server.start()
     try:
-        async with asyncio.TaskGroup() as group:
-            beating = group.create_task(status.beating(), name="health")
+        async with supervised(status.beating(), "health"):
             yield
-            beating.cancel()
     finally:
         server.stop(None)
         threads.shutdown(wait=False)

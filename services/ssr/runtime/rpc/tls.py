@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import grpc
 
 from ssr.core.errors import InvalidRequest
-from ssr.runtime.rpc.changes import beside, changes
+from ssr.runtime.background import beside
+from ssr.runtime.rpc.changes import changes
 
 if TYPE_CHECKING:  # clients need no settings
     from ssr.runtime.settings import TlsSettings
