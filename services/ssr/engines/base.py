@@ -87,9 +87,9 @@ class Piece:
     `tokens` counts all tokens generated up to here, those whose text is still undecided included. `end` is the whole
     generation, on the last piece and only there: its text is that of all pieces together. `prompt_tokens` and
     `cached_tokens` are as in `Generation`, where the engine reports them before the end. Of tokens that came together,
-    `parts` has each one's text and the tokens up to it. `seconds`, on the first piece of a pool's stream: how long the
-    stream has had its place on a replica by then. `logprob` is the sum of the natural-log probabilities of all those
-    tokens, no warping; None where the engine does not report them.
+    `parts` has each one's text and the tokens up to it, `part_logprobs` the `logprob` up to it. `seconds`, on the first
+    piece of a pool's stream: how long the stream has had its place on a replica by then. `logprob` is the sum of the
+    natural-log probabilities of all those tokens, no warping; None where the engine does not report them.
     """
 
     text: str
@@ -100,15 +100,19 @@ class Piece:
     parts: tuple[tuple[str, int], ...] = ()
     seconds: float | None = field(default=None, compare=False)
     logprob: float | None = None
+    part_logprobs: tuple[float | None, ...] = ()
 
     def parted(self) -> Sequence[Piece]:
         """The same as a piece for each of its parts."""
         if len(self.parts) < 2:
             return (self,)
-        before = [Piece(text, tokens, None, self.prompt_tokens, self.cached_tokens) for text, tokens in self.parts]
-        text, tokens = self.parts[-1]
-        before[-1] = Piece(text, tokens, self.end, self.prompt_tokens, self.cached_tokens)
-        return before
+        sums = self.part_logprobs or (None,) * len(self.parts)
+        counts = self.prompt_tokens, self.cached_tokens
+        last = len(self.parts) - 1
+        return [
+            Piece(text, tokens, self.end if place == last else None, *counts, logprob=sums[place])
+            for place, (text, tokens) in enumerate(self.parts)
+        ]
 
 
 def joined(
@@ -116,13 +120,15 @@ def joined(
     end: Generation | None = None,
     prompt_tokens: int | None = None,
     cached_tokens: int | None = None,
-    logprob: float | None = None,
+    logprobs: Sequence[float | None] = (),
 ) -> Piece:
-    """One piece of the texts, at least one, that came together, with the tokens up to each."""
+    """One piece of the texts, at least one, that came together, with the tokens up to each, and `Piece.logprob`."""
+    logprob = logprobs[-1] if logprobs else None
     if len(parts) == 1:
         return Piece(*parts[0], end, prompt_tokens, cached_tokens, logprob=logprob)
-    text = "".join(text for text, _ in parts)
-    return Piece(text, parts[-1][1], end, prompt_tokens, cached_tokens, tuple(parts), logprob=logprob)
+    text, counts = "".join(text for text, _ in parts), (prompt_tokens, cached_tokens)
+    sums = () if logprob is None else tuple(logprobs)
+    return Piece(text, parts[-1][1], end, *counts, tuple(parts), logprob=logprob, part_logprobs=sums)
 
 
 @dataclass(frozen=True, slots=True)

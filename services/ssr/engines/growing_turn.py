@@ -22,7 +22,7 @@ class StreamedStep:
 
     `prompt_tokens` and `cached_tokens` are the stream's as far as its engine has reported; `first`: it is the stream's
     first step. `calls` are those that were made for it beside the stream. `logprob`: the mean of its tokens' log
-    probabilities; of tokens that came together each has their mean, which parts them well enough.
+    probabilities; where tokens came as one text, each has their mean.
     """
 
     index: int
@@ -80,12 +80,13 @@ class GrowingTurn:
 
     def take(self, piece: Piece) -> Iterator[StreamedStep]:
         """The steps that are complete with `piece`; tokens of one part of it are parted by their characters."""
-        self._before, self._behind = self._behind, (piece.tokens, piece.logprob)
         if piece.end is None and "\n" not in piece.text and piece.tokens - self._from < self._limit:
             self._cutter.feed(piece.text)  # no step can end here
+            self._before, self._behind = self._behind, (piece.tokens, piece.logprob)
             self._seen = piece.tokens
             return
         for part in piece.parted():
+            self._before, self._behind = self._behind, (part.tokens, part.logprob)
             yield from self._take(part)
             if self.done:
                 return

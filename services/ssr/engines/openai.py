@@ -132,23 +132,26 @@ class OpenAiEngine:
         asked = self._asked(prompt, max_tokens, stop, sampling) | await self._bounded(prompt, max_tokens, sampling)
         grown, progress = StreamedText(stop), StreamProgress(self._server.url, max_tokens)
         fresh: list[tuple[str, int]] = []
+        sums: list[float | None] = []
         streaming = (await self._server.learnt()).fields.streaming()
         async with aclosing(self._server.chunks(asked | streaming, origin)) as chunks:
             async for together in chunks:
-                fresh = []
+                fresh, sums = [], []
                 for chunk in together:
                     progress.take(chunk)
                     fresh.append((grown.add(chunk.text), progress.tokens))
+                    sums.append(progress.logprob)
                     if grown.stopped:
                         break
                 if grown.stopped:
                     break
-                yield joined(fresh, None, progress.usage.prompt, progress.usage.cached, progress.logprob)
-                fresh = []
+                yield joined(fresh, None, progress.usage.prompt, progress.usage.cached, sums)
+                fresh, sums = [], []
         last = replace(progress.last, text=grown.text)
         end = self._generation(grown, last, progress.usage, progress.tokens, asked)
         rest = (grown.end(), end.tokens)
-        yield joined([*fresh, rest], end, progress.usage.prompt, progress.usage.cached, progress.logprob)
+        counts = progress.usage.prompt, progress.usage.cached
+        yield joined([*fresh, rest], end, *counts, [*sums, progress.logprob])
 
     def _asked(self, prompt: str, max_tokens: int, stop: Sequence[str], sampling: Sampling) -> dict[str, object]:
         asked = {"prompt": prompt, "max_tokens": check_max_tokens(max_tokens)}

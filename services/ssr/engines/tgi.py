@@ -145,26 +145,26 @@ class TgiEngine:
             asked = request(begun, max_new_tokens=most, stop=list(stop), **sampled(sampling, seed))
             async with aclosing(self._part(begun, asked, most)) as together:
                 async for pieces in together:
-                    fresh, end = list[tuple[str, int]](), None
+                    fresh, sums, end = list[tuple[str, int]](), list[float | None](), None
                     for piece in pieces:
                         if not done and piece.prompt_tokens is not None:
                             counts, self._learnt.counts_early = (piece.prompt_tokens, piece.cached_tokens), True
                         fresh.append((grown.add(piece.text), done + piece.tokens))
-                        spoken.add(piece.logprob)
+                        sums.append(spoken.add(piece.logprob))
                         if piece.end is not None or grown.stopped:
                             end = piece.end or Generation("", piece.tokens, Finish.STOP)
                             break
                     if end is not None:
                         parts.append(end)
                         break
-                    yield joined(fresh, None, *counts, spoken.total)
+                    yield joined(fresh, None, *counts, sums)
             done += parts[-1].tokens
             if grown.stopped or parts[-1].finish is not Finish.LENGTH or done >= max_tokens:
                 rest = [*fresh[:-1], (fresh[-1][0] + grown.end(), done)]
-                yield joined(rest, _joined(grown, parts), *counts, spoken.total)
+                yield joined(rest, _joined(grown, parts), *counts, sums)
                 return
             if any(text for text, _ in fresh):
-                yield joined(fresh, logprob=spoken.total)
+                yield joined(fresh, logprobs=sums)
 
     async def _part(self, prompt: str, asked: Mapping[str, object], most: int) -> AsyncGenerator[list[Piece], None]:
         """The tokens of one request as TGI streams them, stop texts included; those that came together.
@@ -307,10 +307,12 @@ class _Spoken:
     """The sum of tokens' log probabilities; None as soon as one is not `known`, or was not reported."""
 
     def __init__(self, *, known: bool) -> None:
-        self.total: float | None = 0.0 if known else None
+        self._total: float | None = 0.0 if known else None
 
-    def add(self, logprob: float | None) -> None:
-        self.total = None if self.total is None or logprob is None else self.total + min(0.0, logprob)
+    def add(self, logprob: float | None) -> float | None:
+        """The sum up to this token."""
+        self._total = None if self._total is None or logprob is None else self._total + min(0.0, logprob)
+        return self._total
 
 
 def _joined(grown: StreamedText, parts: Sequence[Generation]) -> Generation:
