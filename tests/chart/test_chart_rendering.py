@@ -61,6 +61,7 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
     "an external engine for the selector": values_of(
         **{"engines.selector.kind": "external", "engines.selector.external.urls": ["dns://models.other:8080"]}
     ),
+    "a shell": values_of(**{"shell.enabled": True, "shell.nodeSelector": {"pool": "small"}}),
     "external redis": values_of(
         **{
             "redis.kind": "external",

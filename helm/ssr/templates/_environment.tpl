@@ -168,6 +168,9 @@ dns://{{ include "ssr.fullname" $root }}-engine-{{ index . 1 }}:8080
 {{- if include "ssr.keysSecret" . -}}
 {{- $_ := set $settings "api_keys" "/keys" -}}
 {{- end -}}
+{{- with include "ssr.administrator" . -}}
+{{- $_ := set $settings "administrator" . -}}
+{{- end -}}
 {{- if eq .Values.autoscaling.kind "keda" -}}
 {{- $_ := set $settings "keda" true -}}
 {{- $_ := set $settings "scaling" (include "ssr.scalingSettings" . | fromJson) -}}

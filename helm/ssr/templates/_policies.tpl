@@ -93,6 +93,9 @@ podSelector:
 {{- $root := index . 0 -}}
 - from:
     - {{- include "ssr.peer" (list $root "test") | nindent 6 }}
+    {{- if $root.Values.shell.enabled }}
+    - {{- include "ssr.peer" (list $root "shell") | nindent 6 }}
+    {{- end }}
     {{- if $root.Values.gateway.enabled }}
     - {{- include "ssr.peer" (list $root "gateway") | nindent 6 }}
     {{- end }}

@@ -43,6 +43,23 @@
 {{- and (eq .Values.api.keys "made") (not .Values.api.keysSecret) -}}
 {{- end -}}
 
+{{/* The caller who may administer: whom the settings name, or the shell where the chart makes the keys; else empty. */}}
+{{- define "ssr.administrator" -}}
+{{- $named := dig "administrator" "" .Values.services.orchestrator.settings -}}
+{{- default (ternary "operators" "" (and .Values.shell.enabled (eq (include "ssr.makesKeys" .) "true"))) $named -}}
+{{- end -}}
+
+{{/* Where the shell's API key is, as {name, key} in JSON; {} where nobody asks for one. */}}
+{{- define "ssr.shellKey" -}}
+{{- if .Values.shell.apiKeySecret.name -}}
+{{- toJson .Values.shell.apiKeySecret -}}
+{{- else if eq (include "ssr.makesKeys" .) "true" -}}
+{{- dict "name" (include "ssr.keysSecret" .) "key" (include "ssr.administrator" .) | toJson -}}
+{{- else -}}
+{}
+{{- end -}}
+{{- end -}}
+
 {{/* The Secrets that a component has as variables, which it reads once. Of (list $ component). */}}
 {{- define "ssr.readOnce" -}}
 {{- $root := index . 0 -}}

@@ -13,8 +13,24 @@
 {{- include "ssr.validateWaysIn" (list "api" .Values.api) -}}
 {{- include "ssr.validateGateway" . -}}
 {{- include "ssr.validateWatching" .Values -}}
+{{- include "ssr.validateShell" . -}}
 {{- if and .Values.test.apiKeySecret.name (not (include "ssr.keysSecret" .)) -}}
 {{- fail "test.apiKeySecret.name is set, and api.keys is none: name the Secret with the keys that are good in api.keysSecret, or leave both empty." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ssr.validateShell" -}}
+{{- $named := .Values.shell.apiKeySecret.name -}}
+{{- if and $named (not (include "ssr.keysSecret" .)) -}}
+{{- fail "shell.apiKeySecret.name is set, and api.keys is none: nobody asks for a key; leave it empty." -}}
+{{- end -}}
+{{- if and .Values.shell.enabled .Values.api.keysSecret -}}
+{{- if not $named -}}
+{{- fail "shell.enabled is true, and shell.apiKeySecret.name is empty: name a Secret with the administrator's API key, since api.keysSecret is yours." -}}
+{{- end -}}
+{{- if not (include "ssr.administrator" .) -}}
+{{- fail "shell.enabled is true, and services.orchestrator.settings.administrator is empty: name the caller whose key the shell has, or nobody may pause, drain and queue again." -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
