@@ -80,7 +80,7 @@ def test_the_image_copies_what_there_is_and_does_not_run_as_root() -> None:
     assert all((ROOT / path).exists() for paths in copied for path in paths)
     assert "USER 10001:10001" in lines, "the user that the chart runs it as"
     (base,) = (line.partition("=")[2] for line in lines if line.startswith("ARG BASE="))
-    assert re.fullmatch(r"docker\.io/library/python:3\.13\.\d+-slim-[a-z]+", base)
+    assert re.fullmatch(r"docker\.io/library/python:3\.13\.\d+-slim-[a-z]+@sha256:[0-9a-f]{64}", base)
     assert any(line.startswith("HEALTHCHECK ") for line in lines)
 
 

@@ -4,16 +4,15 @@ While nothing waits, what runs is the steady need. As soon as something waits an
 it waits, too much where a backlog is worked off. Little's law holds then: slots = paths a second x seconds that a path
 spends in this pool. What runs beyond that is backlog at work (`draining`).
 
-What has piled up is added as the slots that finish it within a horizon: a path that waits (`waiting` for an engine,
-`queued` for an orchestrator) needs seconds-in-this-pool / horizon of a slot. The horizon is at least the engines'
-start-up, because nothing that is asked for now serves sooner, and so a backlog that grows only while replicas start
-does not ask for the same capacity twice. It is at least the time a path takes, because its steps come one by one.
+What has piled up, and will have before new replicas serve (`backlog`), is added as the slots that finish it within a
+horizon: a path needs seconds-in-this-pool / horizon of a slot. The horizon is at least the engines' start-up, because
+nothing that is asked for now serves sooner, and the time a path takes, because its steps come one by one.
 
 The seconds in a pool follow from that pool's own tokens: drafts in the draft pool; scores, rewrites (rewrite rate x
 tokens of a rewrite) and selection in the target pool. More rewrites therefore ask for target slots only.
 
-A pool without any engine needs what waits for the other one, too: those paths come to it next, and it should start
-beside the other pool, not after it.
+Paths are drafted first. What waits for drafts is on its way to the target, whose engines are asked for in the same
+decision; what waits for the target adds nothing to the draft pool, unless that sleeps.
 """
 
 from __future__ import annotations
@@ -21,13 +20,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ssr.autoscaler.policy.backlog import UPSTREAM, backlog_slots, horizon_s, passed
 from ssr.autoscaler.policy.forecast import Forecast, PathWork
 from ssr.autoscaler.policy.settings import ScalingLimits
 from ssr.autoscaler.policy.signals import PoolSignals, Service
-from ssr.engines.load import Load, Pool
-
-#: A measured speed counts within these multiples of the one in the settings: at little load it is a rough measure.
-_SLOWEST, _FASTEST = 0.25, 4.0
+from ssr.autoscaler.policy.slots import path_seconds, running_slots
+from ssr.engines.load import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +33,9 @@ class Demand:
     """Slots that a pool needs, and what they are for.
 
     `steady` is for work as it comes, and goes on; the rest is for what has piled up, and ends: at work (`draining`),
-    `waiting` for an engine, `queued`. `unknown` names who did not report; the true demand may then be higher, and
-    nothing is to be taken away. `coming` are the slots for paths at the rate at which they come (None: nobody knows):
+    and what will wait when new replicas serve: for an engine (`waiting`) or, by its share of what waits now, for an
+    orchestrator (`queued`). `unknown` names who did not report; the true demand may then be higher, and nothing is to
+    be taken away. `coming` are the slots for paths at the rate at which they come (None: nobody knows):
     what is steady beyond that is a backlog's last part, which runs and will not come again.
     """
 
@@ -73,37 +72,47 @@ def pool_demand(
 
     `forecast` None: no orchestrator reports on the queue.
     """
-    own, load = limits[pool], signals[pool].load
-    seconds = _path_seconds(signals, forecast.work if forecast else PathWork(), limits)
-    share = seconds[pool] / max(sum(seconds.values()), own.drain_s, own.startup_s)
-    running = _occupied(load.requests_running, load.tokens_running, own)
-    steady = running if forecast is None else _steady(running, seconds[pool], pool, signals, forecast)
+    seconds = path_seconds(signals, forecast.work if forecast else PathWork(), limits)
+    running = running_slots(signals[pool].load, limits[pool])
+    steady = running if forecast is None else _steady(running, pool, seconds, signals, forecast, limits)
+    backlog = backlog_slots(pool, seconds, signals, forecast, limits)
+    backlog += _woken(pool, signals) * seconds[pool] / horizon_s(pool, seconds, limits)
+    paths = forecast.queued_paths if forecast else 0
+    queued = backlog * paths / max(paths + sum(each.load.requests_waiting for each in signals.values()), 1)
     unknown = (*signals[pool].missing, *(() if forecast else ("orchestrator",)))
     return Demand(
         steady=steady,
         draining=max(running - steady, 0.0),
-        waiting=_occupied(load.requests_waiting, load.tokens_waiting, own) * share,
-        queued=((forecast.queued_paths if forecast else 0) + _coming(pool, signals)) * share,
+        waiting=backlog - queued,
+        queued=queued,
         unknown=tuple(map(str, unknown)),
         coming=None if forecast is None else forecast.paths_per_s * seconds[pool],
     )
 
 
-def _coming(pool: Pool, signals: Mapping[Pool, PoolSignals]) -> int:
-    """Calls that wait for another pool's engines and have nothing here to come to."""
+def _woken(pool: Pool, signals: Mapping[Pool, PoolSignals]) -> int:
+    """Calls that wait for the pool behind this one and have nothing here to come back to."""
     engines = signals[pool].engines
     if engines.ready or engines.starting:
         return 0
-    return sum(each.load.requests_waiting for other, each in signals.items() if other is not pool)
+    return sum(signals[behind].load.requests_waiting for behind, before in UPSTREAM.items() if before is pool)
 
 
 def _steady(
-    running: float, seconds: float, pool: Pool, signals: Mapping[Pool, PoolSignals], forecast: Forecast
+    running: float,
+    pool: Pool,
+    seconds: Mapping[Pool, float],
+    signals: Mapping[Pool, PoolSignals],
+    forecast: Forecast,
+    limits: Mapping[Pool, ScalingLimits],
 ) -> float:
-    """Slots for work as it comes. A backlog that is elsewhere is no reason to grow, so there it only says less."""
-    arriving = forecast.paths_per_s * seconds
+    """Slots for work as it comes. A backlog behind this pool is no reason to grow, so there it only says less."""
+    arriving = forecast.paths_per_s * seconds[pool]
     if signals[pool].load.requests_waiting or forecast.queued_paths:
         return arriving
+    before = UPSTREAM.get(pool)
+    if before is not None and signals[before].load.requests_waiting and seconds[before]:
+        return min(arriving, passed(pool, seconds, signals, limits) * seconds[pool])
     if any(each.load.requests_waiting for each in signals.values()):
         return min(running, arriving)
     return running
@@ -115,27 +124,3 @@ def service_demand(service: Service, signals: PoolSignals) -> Demand:
     if load is None:
         return Demand(unknown=(str(service),))
     return Demand(steady=load.requests_running, waiting=load.requests_waiting)
-
-
-def _path_seconds(
-    signals: Mapping[Pool, PoolSignals], work: PathWork, limits: Mapping[Pool, ScalingLimits]
-) -> dict[Pool, float]:
-    """How long one path keeps a slot of each pool busy."""
-    rate = signals[Pool.TARGET].load.rewrite_rate
-    return {pool: work.tokens(pool, rate) / _slot_speed(signals[pool].load, limits[pool]) for pool in Pool}
-
-
-def _slot_speed(load: Load, limits: ScalingLimits) -> float:
-    """Tokens a second of one slot at work: as measured, within reason."""
-    expected = limits.slot_tokens_per_s
-    if not load.busy_slots or not load.tokens_per_s:
-        return expected
-    measured = load.tokens_per_s / load.busy_slots
-    return min(max(measured, _SLOWEST * expected), _FASTEST * expected)
-
-
-def _occupied(requests: int, tokens: int, limits: ScalingLimits) -> float:
-    """Slots that so many calls take: one each, or more where their tokens fill the engines' caches first."""
-    if limits.cache_tokens is None:
-        return float(requests)
-    return max(float(requests), tokens * limits.slots / limits.cache_tokens)

@@ -41,8 +41,8 @@ class ScalingLimits(BaseModel):
     #: Work that waits is to be done within this, in seconds; never sooner than the start-up or a path takes.
     drain_s: Seconds = 30.0
     #: Growth in any `up_period_s` seconds: to this multiple, or by `up_step` replicas, whichever is more.
-    up_factor: Annotated[float, Field(ge=1, le=100)] = 2.0
-    up_step: Count = 4
+    up_factor: Annotated[float, Field(ge=1, le=100)] = 4.0
+    up_step: Count = 8
     up_period_s: Seconds = 15.0
     #: Growth while nothing waits is asked for when the load has lasted so many seconds: a few calls that meet for a
     #: moment are over before a new replica serves. With a backlog it is asked for at once.

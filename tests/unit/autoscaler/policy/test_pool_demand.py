@@ -53,13 +53,53 @@ def test_when_work_waits_littles_law_reports_the_need() -> None:
     full = Load(requests_running=10, requests_waiting=1)
     draft, _ = demands(signals(full), replace(IDLE, paths_per_s=4.0))
     assert draft.steady == pytest.approx(4.0 * SECONDS)
-    assert draft.slots == pytest.approx(40.0 + SECONDS / 60)
+    grown = (40.0 - 10) * 50  # slot-seconds, until a replica that is asked for now serves
+    assert draft.slots == pytest.approx(40.0 + (SECONDS + grown) / 60)
+
+
+def test_what_engines_work_off_before_others_would_serve_is_not_asked_for() -> None:
+    full = Load(requests_running=10, requests_waiting=30)
+    assert demands(signals(full), IDLE)[0].waiting == 0, "30 paths of 10 s, and 10 slots for 50 s"
+    assert demands(signals(full, engines=Engines(2)), replace(IDLE, paths_per_s=1.5))[0].waiting == pytest.approx(
+        50 / 60
+    )
+
+
+def test_what_is_starting_is_not_asked_for_again() -> None:
+    """It counts for half of the time: when it was asked for is not known."""
+    full, forecast = Load(requests_running=10, requests_waiting=30), replace(IDLE, paths_per_s=4.0)
+    before, then = (demands(signals(full, engines=engines), forecast)[0] for engines in (Engines(1), Engines(1, 4)))
+    assert before.waiting - then.waiting == pytest.approx(4 * 10 * 50 / 2 / 60)
+    assert (before.steady, before.draining) == (then.steady, then.draining)
+
+
+def test_the_target_grows_in_the_same_decision_for_what_waits_for_drafts() -> None:
+    burst = signals(Load(requests_running=10, requests_waiting=60), Load(requests_running=2))
+    draft, target = demands(burst, replace(IDLE, paths_per_s=4.0))
+    assert target.steady == draft.steady == pytest.approx(4.0 * SECONDS)
+    # 60 paths and 4 a second, 1 a second drafted for 50 s: these are stuck until then, and the others are through.
+    stuck, through = 60 + (4 - 1) * 50, 1 * 50
+    assert draft.waiting == pytest.approx(stuck * SECONDS / 60)
+    assert target.waiting == pytest.approx((through * SECONDS - 10 * 50 + stuck * SECONDS) / 60)
+    assert target.draining == 0
+
+
+def test_the_target_grows_no_further_than_drafts_can_come() -> None:
+    """With as many draft engines as there may be; those that nobody counts go on as they do."""
+    few = {**LIMITS, Pool.DRAFT: LIMITS[Pool.DRAFT].model_copy(update={"max_replicas": 2})}
+    full, forecast = Load(requests_running=10, requests_waiting=900), replace(IDLE, paths_per_s=4.0)
+    target = pool_demand(Pool.TARGET, signals(full), forecast, few)
+    assert (target.steady, target.waiting) == pytest.approx((2 * 10, 0.0))
+    seen = signals(full)
+    seen[Pool.DRAFT] = replace(seen[Pool.DRAFT], engines=Engines())
+    target = pool_demand(Pool.TARGET, seen, forecast, LIMITS)
+    assert (target.steady, target.waiting) == pytest.approx((10, 0.0))
 
 
 def test_what_runs_beyond_the_need_works_off_a_backlog() -> None:
-    full = Load(requests_running=10, requests_waiting=6)
+    full = Load(requests_running=10, requests_waiting=60)
     draft, _ = demands(signals(full), replace(IDLE, paths_per_s=0.4))
-    assert (draft.steady, draft.draining, draft.waiting) == pytest.approx((4.0, 6.0, 1.0))
+    assert (draft.steady, draft.draining, draft.waiting) == pytest.approx((4.0, 6.0, (600 - 6 * 50) / 60))
 
 
 def test_a_backlog_of_the_other_pool_adds_nothing() -> None:
@@ -73,15 +113,21 @@ def test_pools_without_engines_wake_together() -> None:
     waiting = Load(requests_waiting=120)
     draft, target = demands(signals(waiting, engines=Engines()), IDLE)
     assert draft.slots == target.slots == pytest.approx(120 * SECONDS / 60)
-    assert demands(signals(waiting, engines=Engines(0, 1)), IDLE)[1].slots == 0, "it has been asked for"
+    draft, target = demands(signals(waiting, engines=Engines(0, 1)), IDLE)
+    for demand in (draft, target):
+        assert demand.slots == pytest.approx((120 * SECONDS - 10 * 50 / 2) / 60), "one has been asked for"
+    behind = signals(Load(), waiting, Engines())
+    assert demands(behind, IDLE)[0].slots == pytest.approx(120 * SECONDS / 60), "they come back for drafts"
+    behind[Pool.DRAFT] = replace(behind[Pool.DRAFT], engines=Engines(0, 1))
+    assert demands(behind, IDLE)[0].slots == 0, "one has been asked for"
     alone = replace(IDLE, work=replace(WORK, drafted_tokens=0.0, drafted_steps=0.0, written_tokens=600.0))
     assert demands(signals(Load(), waiting, Engines()), alone)[0].slots == 0, "nobody drafts"
 
 
 def test_what_waits_is_to_be_done_within_the_horizon() -> None:
     draft, target = demands(signals(Load(requests_running=10, requests_waiting=120)), IDLE)
-    assert draft.waiting == pytest.approx(120 * SECONDS / 60)
-    assert target.slots == 0
+    assert draft.waiting == pytest.approx((120 * SECONDS - 10 * 50) / 60)
+    assert target.waiting == pytest.approx(draft.waiting), "it comes there next"
 
 
 @pytest.mark.parametrize(
@@ -95,21 +141,24 @@ def test_the_horizon_is_the_longest_of_drain_startup_and_path(
     limits = {
         pool: each.model_copy(update={"drain_s": drain_s, "startup_s": startup_s}) for pool, each in LIMITS.items()
     }
-    demand = pool_demand(Pool.DRAFT, signals(), replace(IDLE, queued_jobs=9, queued_paths=45), limits)
+    asleep, queue = signals(engines=Engines()), replace(IDLE, queued_jobs=9, queued_paths=45)
+    demand = pool_demand(Pool.DRAFT, asleep, queue, limits)
     assert demand.queued == pytest.approx(45 * SECONDS / horizon_s)
 
 
 def test_queued_jobs_ask_both_pools_by_the_time_spent_there() -> None:
     slow = {**LIMITS, Pool.TARGET: LIMITS[Pool.TARGET].model_copy(update={"slot_tokens_per_s": 30.5 / 3})}
     queue = replace(IDLE, queued_jobs=12, queued_paths=60)
-    assert pool_demand(Pool.DRAFT, signals(), queue, slow).slots == pytest.approx(10.0)
-    assert pool_demand(Pool.TARGET, signals(), queue, slow).slots == pytest.approx(30.0)
+    asleep = signals(engines=Engines())
+    assert pool_demand(Pool.DRAFT, asleep, queue, slow).slots == pytest.approx(10.0)
+    assert pool_demand(Pool.TARGET, asleep, queue, slow).slots == pytest.approx(30.0)
 
 
 def test_more_rewrites_ask_the_target_pool_only() -> None:
     queue = replace(IDLE, queued_jobs=12, queued_paths=60)
-    draft, target = demands(signals(target=Load(verified_per_s=10, rewritten_per_s=5)), queue)
-    draft_then, target_then = demands(signals(target=Load(verified_per_s=10, rewritten_per_s=10)), queue)
+    half, all_of_them = (Load(verified_per_s=10, rewritten_per_s=rewritten) for rewritten in (5, 10))
+    draft, target = demands(signals(target=half, engines=Engines()), queue)
+    draft_then, target_then = demands(signals(target=all_of_them, engines=Engines()), queue)
     assert draft_then == draft
     assert target_then.slots == pytest.approx(target.slots * 60 / 30.5)
 

@@ -109,6 +109,7 @@ class Fleet:
             self.pool,
             dict.fromkeys((s for s in Service if s.pool is self.pool), Load())
             | {Service.DRAFTER if self.pool is Pool.DRAFT else Service.VERIFIER: load},
+            Engines(self.ready, len(self.starting)),
         )
 
 
