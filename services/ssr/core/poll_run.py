@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class Count:
 
 #: Whether an answer surely is right or wrong; None: nobody knows.
 Verified = Callable[[str], Awaitable[bool | None]]
+#: So many take a look ahead long.
+_MANY_ANSWERS = 4
 #: What certainty counts, as a log ratio: it outweighs any number of votes.
 _CERTAIN = 15.0
 
@@ -69,8 +72,14 @@ class Pollster:
             for place, path in enumerate(ended)
         ]
         to_come = [self._author(path) for path in run.paths[begun:]]
-        stands = standing(self._options.rule, self._posterior, votes, to_come)
+        stands = await self._standing(votes, to_come, answers=len(groups))
         return Count(self._tallied(run, ended, groups, stands), stands)
+
+    async def _standing(self, votes: list[PathVote], to_come: list[PathAuthor], answers: int) -> Standing:
+        """With many answers, looking ahead takes some ten milliseconds: the loop goes on meanwhile."""
+        if answers < _MANY_ANSWERS:
+            return standing(self._options.rule, self._posterior, votes, to_come)
+        return await asyncio.to_thread(standing, self._options.rule, self._posterior, votes, to_come)
 
     def _tallied(self, run: Run, ended: list[Path], groups: list[list[int]], stands: Standing) -> tuple[Vote, ...]:
         ballots = {ballot.path: ballot for ballot in run.ballots}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,10 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_models import TOKENS, MemoryJournal, TreeModels, run
 
+from ssr.core import poll_run
 from ssr.core.cascade import CascadeShape
 from ssr.core.errors import InvalidRequest
+from ssr.core.evidence.poll import PathVote
+from ssr.core.evidence.posterior import Posterior
 from ssr.core.evidence.prior import PathAuthor
-from ssr.core.evidence.rule import Estimate
+from ssr.core.evidence.rule import Estimate, EvidenceRule, Standing, standing
 from ssr.core.limits import check_options
 from ssr.core.outcome import Outcome, conclude
 from ssr.core.path_stream import StepByStep
@@ -250,3 +254,29 @@ def test_who_writes_and_when() -> None:
 def test_what_is_out_of_its_limits_is_refused(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidRequest, match=field):
         check_options(options_of("aabb", **changes))
+
+
+async def test_the_loop_goes_on_while_votes_for_many_answers_are_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look ahead that takes long is taken by another thread: here it lasts until the loop has done something else."""
+    beside, asked = threading.Event(), list[int]()
+
+    def slow(
+        rule: EvidenceRule, posterior: Posterior, votes: Sequence[PathVote], to_come: Sequence[PathAuthor]
+    ) -> Standing:
+        asked.append(len({vote.answer for vote in votes}))
+        if asked[-1] >= 4:
+            assert beside.wait(5)
+        return standing(rule, posterior, votes, to_come)
+
+    monkeypatch.setattr(poll_run, "standing", slow)
+
+    async def other_work() -> None:
+        while not asked or asked[-1] < 4:
+            await asyncio.sleep(0)
+        beside.set()
+
+    async with asyncio.TaskGroup() as group:
+        work = group.create_task(other_work())
+        outcome = await run(CascadeModels("abcdeeee"), options_of("abcdeeee"))
+        await work
+    assert outcome.answer == "e"

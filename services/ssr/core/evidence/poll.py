@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from ssr.core.evidence.prior import PathAuthor
 
-_PLACES = {author: place for place, author in enumerate(PathAuthor)}
-_NOBODY = (0,) * len(PathAuthor)
+#: Of each author in `Counts`.
+PLACES = {author: place for place, author in enumerate(PathAuthor)}
+NOBODY = (0,) * len(PathAuthor)
 
 #: Counts of votes, one an author, in the order of `PathAuthor`.
 Counts = tuple[int, ...]
@@ -46,7 +47,7 @@ class Poll:
     """Every answer's support, by its number, and how many votes each author cast, those without an answer included."""
 
     answers: tuple[Support, ...] = ()
-    cast: Counts = _NOBODY
+    cast: Counts = NOBODY
 
     @classmethod
     def of(cls, votes: Sequence[PathVote]) -> Poll:
@@ -57,13 +58,13 @@ class Poll:
 
     def add(self, vote: PathVote) -> Poll:
         """With one more vote; numbers that it leaves out below its own are answers without votes so far."""
-        cast = _raised(self.cast, vote.author)
+        cast = raised(self.cast, PLACES[vote.author])
         if vote.answer is None:
             return replace(self, cast=cast)
-        missing = (Support(_NOBODY),) * (vote.answer + 1 - len(self.answers))
+        missing = (Support(NOBODY),) * (vote.answer + 1 - len(self.answers))
         answers = list(self.answers + missing)
         support = answers[vote.answer]
-        answers[vote.answer] = Support(_raised(support.counts, vote.author), support.ratio + vote.ratio)
+        answers[vote.answer] = Support(raised(support.counts, PLACES[vote.author]), support.ratio + vote.ratio)
         return Poll(tuple(answers), cast)
 
     @property
@@ -73,6 +74,6 @@ class Poll:
         return Poll(tuple(sorted(heard, reverse=True)), self.cast)
 
 
-def _raised(counts: Counts, author: PathAuthor) -> Counts:
-    place = _PLACES[author]
+def raised(counts: Counts, place: int) -> Counts:
+    """With one more vote of the author at `place`."""
     return (*counts[:place], counts[place] + 1, *counts[place + 1 :])

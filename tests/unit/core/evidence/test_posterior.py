@@ -102,7 +102,7 @@ def test_the_gain_of_one_path_is_that_of_looking_at_it() -> None:
 
 
 def _mass(posterior: Posterior, cast: list[PathVote], vote: PathVote) -> float:
-    return sum(posterior._joint(Poll.of([*cast, vote]))) / sum(posterior._joint(Poll.of(cast)))
+    return posterior.mass(Poll.of([*cast, vote])) / posterior.mass(Poll.of(cast))
 
 
 def test_many_paths_take_milliseconds() -> None:
@@ -115,3 +115,18 @@ def test_all_polls_of_few_votes_have_a_leader_that_was_given() -> None:
     for answers in product((0, 1), repeat=3):
         sure = SHARED.sureness(poll(*[(TARGET, answer) for answer in answers]))
         assert sure.leader == (1 if sum(answers) > 1 else 0)
+
+
+def test_looking_ahead_works_out_few_polls_however_the_answers_differ() -> None:
+    """What it costs: for each poll a product over the eases for each answer, and powers once for each count."""
+    ratios = (-3.0, -0.25, 0.0, 0.25, 0.5, 1.0)
+    votes = [PathVote(DRAFT if n < 4 else TARGET, n % 6, ratios[n % 6]) for n in range(8)]
+    posterior = Posterior(Prior())
+    posterior.gain(Poll.of(votes), [TARGET] * 8, 1e-9)
+    once = posterior.worked_out
+    assert once <= 400
+    posterior.gain(Poll.of(votes), [TARGET] * 8, 1e-9)
+    assert posterior.worked_out == once
+    many = Posterior(Prior())
+    many.gain(Poll.of([PathVote(TARGET, n, ratios[n % 6]) for n in range(12)]), [TARGET] * 4, 1e-9)
+    assert many.worked_out <= 200
