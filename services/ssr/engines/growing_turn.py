@@ -15,6 +15,10 @@ from ssr.core.thinking import is_thinking, without_empty_thinking
 from ssr.core.types import Call, Options, PathContext, Source, Step
 from ssr.engines.base import Finish, Generation, Piece
 
+#: Digits behind the point of a step's log probability: further ones depend on what the sums began with, and equal steps
+#: of two streams, of which one began behind the other's first steps, are to be equal.
+_LOGPROB_DIGITS = 9
+
 
 @dataclass(frozen=True, slots=True)
 class StreamedStep:
@@ -152,7 +156,9 @@ class GrowingTurn:
         known = (end.prompt_tokens, end.cached_tokens) if end else (piece.prompt_tokens, piece.cached_tokens)
         tokens, raw = until - self._from, self._cutter.unfinished
         spoken = self._spoken_until(until)
-        logprob = None if spoken is None or self._spoken is None or tokens < 1 else (spoken - self._spoken) / tokens
+        logprob = None
+        if spoken is not None and self._spoken is not None and tokens > 0:
+            logprob = round((spoken - self._spoken) / tokens, _LOGPROB_DIGITS)
         return StreamedStep(
             len(steps), text, raw, tokens, *known, first=not self._given, ends_turn=ends_turn, logprob=logprob
         )

@@ -135,8 +135,9 @@ class TgiEngine:
     ) -> AsyncGenerator[Piece, None]:
         """See `Engine.stream`."""
         grown, parts, done = StreamedText(check_stops(stop)), list[Generation](), 0
-        spoken = _Spoken(known=self._plain_logprobs)
-        # Counted before the stream takes a connection: two calls that each hold one would wait for each other.
+        # Asked and counted before the stream takes a connection: two calls with one each would wait for each other.
+        # Sampled tokens' log probabilities are the model's own with our servers: TGI's are those after warping.
+        spoken = _Spoken(known=(await self._described()).kind == _OWN)
         counts: tuple[int | None, int | None] = (None, None)
         if not self._learnt.counts_early:
             counts = (await self.count_tokens(prompt), None)
@@ -195,11 +196,6 @@ class TgiEngine:
                     pieces.append(Piece(text, tokens, None, *counts, logprob=event.token.logprob))
                 yield pieces
         raise Unavailable(f"{url} ended before the generation did")
-
-    @property
-    def _plain_logprobs(self) -> bool:
-        """Whether log probabilities of sampled tokens are the model's own: TGI's are those after warping."""
-        return self._learnt.info is not None and self._learnt.info.kind == _OWN
 
     async def next_token(
         self, prompt: str, *, top_n: int, answers: Sequence[str] = (), affinity: str = "", origin: Origin = ANYONE
@@ -271,19 +267,23 @@ class TgiEngine:
 
     async def info(self) -> EngineInfo:
         """See `Engine.info`; asked once, then remembered until the connection breaks."""
-        learnt = self._learnt
-        if learnt.info is None:
-            learnt.info = self._described((await self._connection.get("/info")).document())
+        learnt, described = self._learnt, await self._described()
         if learnt.max_top_n is None:
             with suppress(CapabilityMissing):
                 await self.next_token("1", top_n=_TOP_N_PROBE)
         if learnt.max_top_n is None:
             learnt.max_top_n = _TOP_N_PROBE
-        if learnt.info.max_top_n != learnt.max_top_n:
-            learnt.info = replace(learnt.info, max_top_n=learnt.max_top_n)
+        learnt.info = replace(described, max_top_n=learnt.max_top_n)
         return learnt.info
 
-    def _described(self, reply: object) -> EngineInfo:
+    async def _described(self) -> EngineInfo:
+        """`info`, perhaps without `max_top_n`."""
+        learnt = self._learnt
+        if learnt.info is None:
+            learnt.info = self._read_info((await self._connection.get("/info")).document())
+        return learnt.info
+
+    def _read_info(self, reply: object) -> EngineInfo:
         match reply:
             case {"model_id": str(model), "max_total_tokens": limit, **more} if total := plausible.context(limit):
                 reported = plausible.parameters(more.get("parameters"))  # only our own engines have it

@@ -83,9 +83,9 @@ def test_log_probabilities_are_parted_among_the_steps(sizes: list[int], logprobs
     pieces = pieces_of(tokens, sizes, Finish.EOS, sums)
     steps, last = steps_of(pieces, Options())
     assert last is not None
-    told = [(step.logprob or 0.0) * step.tokens for step in (*steps, last)]
-    assert sum(told) == pytest.approx(sums[-1], abs=1e-6)
-    assert told == pytest.approx([sum(logprobs[at : at + 3]) for at in (0, 3, 6)], abs=1e-6)
+    found = [(step.logprob or 0.0) * step.tokens for step in (*steps, last)]
+    assert sum(found) == pytest.approx(sums[-1], abs=1e-6)
+    assert found == pytest.approx([sum(logprobs[at : at + 3]) for at in (0, 3, 6)], abs=1e-6)
 
 
 def test_where_a_token_has_no_log_probability_the_steps_behind_have_none() -> None:
@@ -98,3 +98,12 @@ def test_where_a_token_has_no_log_probability_the_steps_behind_have_none() -> No
     steps, _ = steps_of(pieces, Options())
     assert [step.logprob for step in steps[:2]] == [-1.0, None]
     assert all(step.logprob is None for step in steps[2:])
+
+
+def test_a_step_is_the_same_whatever_its_stream_began_with() -> None:
+    one, other = (
+        steps_of([Piece("a\n\n", 1, logprob=before), Piece("b\n\n", 2, logprob=before - 0.1)], Options())[0]
+        for before in (-0.7, -0.2)
+    )
+    assert (-0.7 - 0.1) - -0.7 != (-0.2 - 0.1) - -0.2, "floating point"
+    assert one[1].logprob == other[1].logprob == -0.1
