@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
-from chart_manifests import BUILTIN, CHART, WATCHED, Manifest, all_of, preset, render, values_of
+from chart_manifests import BUILTIN, CHART, GATEWAY, WATCHED, Manifest, all_of, preset, render, values_of
 
 from ssr.core.job import JobStatus
 from ssr.orchestrator.metrics.jobs import FIRST_ANSWER_SECONDS
 
 RELEASE, NAMESPACE = "maths", "school"
-SERVICES = ("orchestrator", "selector", "drafter", "verifier")
+SERVICES = ("orchestrator", "selector", "drafter", "verifier", "gateway")
 #: A release that is well: Prometheus reaches the services, and somebody decides on the scale.
 WELL = {
     **{f'up{{job="{job}", pod="{job}-0"}}': "1" for job in SERVICES},
@@ -34,7 +34,7 @@ def rules_of(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [rule for group in installed(values)["spec"]["groups"] for rule in group["rules"]]
 
 
-RUN = all_of(BUILTIN, WATCHED)
+RUN = all_of(BUILTIN, WATCHED, GATEWAY)
 #: Orchestrators' step_timeout_s is 300 by default.
 AWAY_FOR_S = 75
 
@@ -86,6 +86,10 @@ def attempts(outcome: str, values: str) -> dict[str, str]:
 
 def memory(used: str, limit: str) -> dict[str, str]:
     return of("ssr_redis_memory_bytes", used, kind="used") | of("ssr_redis_memory_bytes", limit, kind="limit")
+
+
+def requests(status: str, values: str, endpoint: str = "ChatCompletions.create") -> dict[str, str]:
+    return of("ssr_gateway_requests_total", values, endpoint=endpoint, status=status)
 
 
 def scaled(wanted: str, ready: str) -> dict[str, str]:
@@ -299,6 +303,29 @@ CASES = (
         fires("SsrPoolAtMaximum"),
     ),
     Case("engines do not come", scaled("4x60", "2x60"), "55m", fires("SsrEnginesMissing")),
+    Case(
+        "the gateway is away",
+        {},
+        "10m",
+        fires("SsrGatewayAway"),
+        WELL | of("up", "0x60", job="gateway", pod="gateway-0"),
+    ),
+    Case("one of two gateways is away", {'up{job="gateway", pod="gateway-1"}': "0x60"}, "10m"),
+    Case(
+        "the gateway's requests fail",
+        requests("200", "0+9x60") | requests("503", "0+1x60"),
+        "20m",
+        fires("SsrGatewayFails"),
+    ),
+    Case("one of many requests fails", requests("200", "0+99x60") | requests("500", "0+1x60"), "20m"),
+    Case("few requests, and four of them fail", requests("200", "0x60") | requests("504", "0x5 4x60"), "12m"),
+    Case("callers are refused", requests("200", "0+9x60") | requests("429", "0+90x60"), "20m"),
+    Case(
+        "an endpoint of few requests fails beside one of many",
+        requests("200", "0+900x60") | requests("500", "0+1x60", endpoint="BatchesApi.create"),
+        "20m",
+        fires("SsrGatewayFails"),
+    ),
     Case(
         "nobody leads",
         {},

@@ -62,8 +62,10 @@ def test_it_calls_the_orchestrators_alone_and_callers_reach_it() -> None:
 @pytest.mark.parametrize("clients", [[], [{"podSelector": {"matchLabels": {"app": "shop"}}}]])
 def test_who_may_call_it_may_call_the_orchestrator_and_it_may_too(clients: list[Any]) -> None:
     manifests = render(all_of(GATEWAY, values_of(**{"networkPolicy.clients": clients})))
-    rules = manifests.one("NetworkPolicy", "ssr-gateway")["spec"]["ingress"]
-    assert [rule["from"] for rule in rules] == ([clients] if clients else [])
+    (rule,) = manifests.one("NetworkPolicy", "ssr-gateway")["spec"]["ingress"]
+    test, *callers = rule["from"]
+    assert test["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "test-gateway"
+    assert callers == clients
     own = {"podSelector": {"matchLabels": manifests.one("Service", "ssr-gateway")["spec"]["selector"]}}
     assert own in manifests.one("NetworkPolicy", "ssr-orchestrator")["spec"]["ingress"][0]["from"]
     without = render({}).one("NetworkPolicy", "ssr-orchestrator")["spec"]["ingress"][0]["from"]
@@ -72,7 +74,7 @@ def test_who_may_call_it_may_call_the_orchestrator_and_it_may_too(clients: list[
 
 def test_prometheus_collects_its_metrics() -> None:
     manifests = render(all_of(GATEWAY, WATCHED, values_of(**{"networkPolicy.clients": []})))
-    (rule,) = manifests.one("NetworkPolicy", "ssr-gateway")["spec"]["ingress"]
+    _, rule = manifests.one("NetworkPolicy", "ssr-gateway")["spec"]["ingress"]
     assert [port["port"] for port in rule["ports"]] == [9464]
     service = manifests.one("Service", "ssr-gateway-headless")["spec"]
     assert [port["name"] for port in service["ports"]] == ["metrics"]
@@ -171,3 +173,17 @@ def test_keys_are_the_orchestrators_to_check() -> None:
 def test_streams_have_time_to_end() -> None:
     manifests = render(all_of(GATEWAY, values_of(**{"services.gateway.settings.grace_s": 200})))
     assert manifests.pod("gateway")["terminationGracePeriodSeconds"] > 200
+
+
+def test_helm_test_asks_it_too_as_callers_must() -> None:
+    assert [name for name, _ in render({}).pods() if name.startswith("test")] == ["test"]
+    manifests = render(all_of(GATEWAY, MANAGED_CERTIFICATES, KEYS, values_of(**{"tls.clientCertificates": True})))
+    scheme, address, model, _, problem, *files = manifests.container("test-gateway")["command"][3:]
+    assert (scheme, address, model) == ("https", "ssr-gateway:7680", "ssr")
+    assert problem == manifests.container("test")["command"][-1]
+    assert files == ["/tls/ca.crt", "/tls/tls.crt", "/tls/tls.key"]
+    assert "ssr-gateway" in manifests.one("Certificate", "ssr-gateway-tls")["spec"]["dnsNames"]
+    assert manifests.environment("test-gateway") == {"SSR_API_KEY": "secret:key/api-key"}
+    plain = render(all_of(GATEWAY, OPEN, {"gateway": {"models": MODELS}})).container("test-gateway")["command"]
+    assert plain[3:6] == ["http", "ssr-gateway:7680", "quick"]
+    assert len(plain) == 8

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from chart_manifests import BUILTIN, CHART, ROOT, WATCHED, all_of, render, values_of
+from chart_manifests import BUILTIN, CHART, GATEWAY, ROOT, SERVICES, WATCHED, all_of, render, values_of
 
 #: A row of the table of metrics, which the tests of telemetry compare with what the services have.
 _ROW = re.compile(r"^\| `(ssr_\w+)`(?: †)? \| (\w+) \| ([\w, ]*)\|", re.MULTILINE)
@@ -110,7 +110,7 @@ def test_alerts_say_what_is_wrong_and_what_to_do() -> None:
 
 def test_alerts_are_of_the_release_and_know_its_limits() -> None:
     limits = {"autoscaling": {"settings": {"draft": {"max_replicas": 7}, "target": {"max_replicas": 9}}}}
-    manifests = render(all_of(BUILTIN, WATCHED, limits), namespace="maths")
+    manifests = render(all_of(BUILTIN, WATCHED, GATEWAY, limits), namespace="maths")
     (installed,) = manifests.of("PrometheusRule")
     reported = {rule["alert"]: rule for group in installed["spec"]["groups"] for rule in group["rules"]}
     assert set(reported) == {rule["alert"] for rule in rules()}
@@ -127,7 +127,7 @@ def test_alerts_are_of_the_release_and_know_its_limits() -> None:
     assert installed["metadata"]["labels"]["release"] == "prometheus"
 
 
-def test_alerts_of_scaling_are_for_those_who_scale() -> None:
+def test_alerts_of_scaling_and_of_the_gateway_are_for_those_who_have_them() -> None:
     (installed,) = render(WATCHED).of("PrometheusRule")
     assert [group["name"] for group in installed["spec"]["groups"]] == ["ssr-jobs", "ssr-first-answer", "ssr-parts"]
 
@@ -156,9 +156,7 @@ def test_jobs_of_the_alerts_are_the_components_names() -> None:
     (monitor,) = render(WATCHED).of("ServiceMonitor")
     assert monitor["spec"]["jobLabel"] == "app.kubernetes.io/component"
     named = set(re.findall(r'job="(\w+)"', str(rules())))
-    assert named == {
-        name for name, _ in render({}).pods() if name in ("orchestrator", "selector", "drafter", "verifier")
-    }
+    assert named == {name for name, _ in render(GATEWAY).pods() if name in (*SERVICES, "gateway")}
 
 
 def test_without_metrics_nothing_listens_for_prometheus() -> None:

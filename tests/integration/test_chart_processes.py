@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from certificates import authority, issue
-from chart_machine import NOT_HERE, RELEASE, Machine, running, solve
+from chart_machine import NOT_HERE, RELEASE, Machine, run_test, running, solve
 from chart_manifests import KEYS, OWN_CERTIFICATES, ROOT, all_of, component_of, preset, render, values_of
 from hang_limit import LIMIT_S
 from redis import Redis
@@ -108,6 +108,7 @@ def test_with_certificates_and_keys_the_release_solves_a_job_and_tells_of_it(gua
 
         reply = ask_gateway(guarded, release["gateway"].port, "k" * 32)
         assert reply["ssr"]["answer"] == "103"
+        assert "103" in run_test(guarded, "test-gateway")
         with pytest.raises(HTTPError, match="401"):
             ask_gateway(guarded, release["gateway"].port, "another")
         assert "ssr_gateway_requests_total" in release["gateway"].metrics()
@@ -117,6 +118,8 @@ def test_with_certificates_and_keys_the_release_solves_a_job_and_tells_of_it(gua
         (guarded.secrets / "key" / "api-key").write_text("another")
         with pytest.raises(AssertionError, match="(?i)key"):
             solve(guarded)
+        with pytest.raises(AssertionError, match="401"):
+            run_test(guarded, "test-gateway")
         (guarded.secrets / "client-cert" / "ca.crt").write_bytes(
             authority(guarded.secrets, "stranger").certificate.read_bytes()
         )

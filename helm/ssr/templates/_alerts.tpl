@@ -21,8 +21,9 @@ namespace="{{ .Release.Namespace }}", release="{{ .Release.Name }}"
 {{- $text = replace $name $value $text -}}
 {{- end -}}
 {{- $whose := dict "namespace" .Release.Namespace "release" .Release.Name -}}
+{{- $absent := list (ternary "ssr-scaling" "" (eq $root.Values.autoscaling.kind "none")) (ternary "" "ssr-gateway" $root.Values.gateway.enabled) -}}
 {{- range $group := ($text | fromYaml).groups }}
-{{- if or (ne $group.name "ssr-scaling") (ne $root.Values.autoscaling.kind "none") }}
+{{- if not (has $group.name $absent) }}
 - name: {{ $group.name }}
   rules:
     {{- range $rule := $group.rules }}

@@ -1,5 +1,6 @@
 {{/* Names, labels, ports and images. A component is orchestrator, selector, drafter, verifier, gateway, autoscaler,
-engine-draft, engine-target, engine-selector, redis, shell or test; what belongs to none of them is named after what it is. */}}
+engine-draft, engine-target, engine-selector, redis, shell, test or test-gateway; what belongs to none of them is named after
+what it is. */}}
 
 {{/* The start of all names; 40 characters leave room for the longest ending. */}}
 {{- define "ssr.fullname" -}}

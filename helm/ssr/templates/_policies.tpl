@@ -114,12 +114,13 @@ podSelector:
 
 {{- define "ssr.callers.gateway" -}}
 {{- $root := index . 0 -}}
-{{- with $root.Values.networkPolicy.clients -}}
 - from:
+    - {{- include "ssr.peer" (list $root "test-gateway") | nindent 6 }}
+    {{- with $root.Values.networkPolicy.clients }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
   ports:
     - {protocol: TCP, port: {{ include "ssr.port" "gateway" }}}
-{{ end -}}
 {{ include "ssr.callsOfPrometheus" (list $root (include "ssr.metricsPort" .)) }}
 {{- end -}}
 

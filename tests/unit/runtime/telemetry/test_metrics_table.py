@@ -20,6 +20,7 @@ from ssr.core.types import Mode, Source, Step
 from ssr.engines.call_observer import EngineCallKind
 from ssr.engines.load import Load, Pool
 from ssr.engines.metrics import EngineMetrics
+from ssr.gateway.metrics import GatewayMetrics
 from ssr.orchestrator.equivalence.checker import Way
 from ssr.orchestrator.metrics.equivalence import EquivalenceMetrics
 from ssr.orchestrator.metrics.jobs import JobMetrics
@@ -87,6 +88,9 @@ async def use(registry: CollectorRegistry) -> None:
     engines.called(EngineCallKind.GENERATE, 0.1)
     engines.attempted(EngineCallKind.GENERATE, "ok", 0.1)
     VerificationMetrics(registry).verified(True, 0.1)
+    gateway = GatewayMetrics(registry)
+    gateway.requests.labels("ChatCompletions.create", "200").inc()
+    gateway.seconds.labels("ChatCompletions.create").observe(0.1)
     scaling = ScalingMetrics(registry)
     scaling.leading(True)
     signals = PoolSignals(Pool.TARGET, {Service.VERIFIER: Load()}, Engines(1, 1))
@@ -125,7 +129,7 @@ def test_every_class_of_metrics_is_in_the_table(shapes: dict[str, Shape]) -> Non
     """A module of metrics that `use` above has forgotten would be in no table."""
     services = ROOT / "services" / "ssr"
     modules = [*services.glob("runtime/telemetry/*.py"), *services.glob("orchestrator/metrics/*.py")]
-    modules += [services / part / "metrics.py" for part in ("autoscaler", "engines", "verifier")]
+    modules += [services / part / "metrics.py" for part in ("autoscaler", "engines", "gateway", "verifier")]
     declared = set(re.findall(r'"(ssr_\w+)"', "\n".join(module.read_text() for module in modules)))
     assert {name.removesuffix("_total") for name in shapes if not name.startswith("ssr_scaling_")} == {
         name for name in declared if not name.startswith("ssr_scaling_")
