@@ -32,7 +32,7 @@ def test_goals_that_were_missed_are_named() -> None:
         return Summary.of([value])
 
     def added(grpc: float, gateway: float) -> Compared:
-        return Compared(ms(grpc), ms(gateway), grpc, gateway, 1.0, 2.0)
+        return Compared(ms(0.4), ms(grpc), ms(gateway), grpc, gateway, 1.0, 2.0)
 
     many = ManyStreams(1000, 10, ms(1), 80_000_000, 299_000_000, 0.5)
     kept = GatewayReport(added(2.0, 2.9), added(0.5, 0.7), many)

@@ -26,7 +26,8 @@ def gateway(
 
     Behind it is an orchestrator whose jobs are scripts and take no time, so what
     is measured is the gateway: a request, and a streamed step from its sending to
-    its arrival, by gRPC and through it in turn; then many streams at a time.
+    its arrival, by gRPC, through it, and of the smallest application on its HTTP
+    server in turn; then many streams at a time.
 
     Exit status: 1 when a request takes over 1 ms more at the median, a streamed
     step over 0.3 ms more, or the process over 300 MB.

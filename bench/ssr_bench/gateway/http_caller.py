@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httptools
+import orjson
 
 from ssr.core.errors import Unavailable
 
@@ -27,7 +27,7 @@ class HttpCaller(asyncio.Protocol):
         Raises: Unavailable where the connection closes before.
         """
         assert self._transport is not None
-        content = json.dumps(body).encode()
+        content = orjson.dumps(body)
         head = (
             f"POST {path} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n"
             f"content-length: {len(content)}\r\n\r\n"

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from ssr.cli.stack.ports import free_port
 from ssr.client import AsyncClient
 from ssr.core.errors import BadReply, Unavailable
-from ssr.core.run import StepCommitted
 from ssr_bench.gateway.http_caller import HttpCaller, calling
-from ssr_bench.gateway.scripted import problem_of, sent_at_ns
+from ssr_bench.gateway.scripted import problem_of
+from ssr_bench.gateway.ways import LIMIT_S, body_of, streamed, watched
 from ssr_bench.process_tree import read_usage
 from ssr_bench.statistics import Summary, percentile
 
 #: What is asked of the gateway: milliseconds at the median, bytes.
 GOAL_REQUEST_MS, GOAL_STEP_MS, GOAL_BYTES = 1.0, 0.3, 300_000_000
 _STEPS_OF_A_REQUEST = 3
-_START_S, _LIMIT_S, _SAMPLE_S = 60.0, 120.0, 0.25
+_START_S, _SAMPLE_S = 60.0, 0.25
 _WARM_UP = 20
 
 
@@ -49,10 +51,12 @@ class GatewayPlan:
 class Compared:
     """The same by gRPC and through the gateway, in ms; `added_ms` of the medians.
 
+    `http_ms`: what the smallest application on the gateway's server takes, without anything behind it.
     `grpc_p10_ms`, `gateway_p10_ms`: what one in ten stays below, which other work on the machine disturbs least.
     `client_cpu_ms`: what a gRPC client takes for one; `gateway_cpu_ms`: what the gateway does, which is one, too.
     """
 
+    http_ms: Summary
     grpc_ms: Summary
     gateway_ms: Summary
     grpc_p10_ms: float
@@ -111,12 +115,17 @@ async def measure_gateway(plan: GatewayPlan, log: Callable[[str], None] = lambda
         command = (str(Path(sys.executable).with_name("ssr")), "serve", "gateway", "--port", str(gateway_port))
         variables = {"SSR_GATEWAY_ORCHESTRATOR": f"127.0.0.1:{server_port}", "SSR_GATEWAY_UI": "false"}
         pid = await stack.enter_async_context(_process("the gateway", command, variables))
-        await _listens(gateway_port)
+        bare_port = free_port()
+        bare = (sys.executable, "-m", "ssr_bench.gateway.bare", str(bare_port))
+        await stack.enter_async_context(_process("the bare application", bare, {}))
+        for port in (gateway_port, bare_port):
+            await _listens(port)
         caller = await stack.enter_async_context(calling(gateway_port))
+        bare_caller = await stack.enter_async_context(calling(bare_port))
         log("requests")
-        request = await _requests(plan, client, caller, pid)
+        request = await _requests(plan, client, caller, bare_caller, pid)
         log("streamed steps")
-        step = await _paced(plan, client, caller, pid)
+        step = await _paced(plan, client, caller, bare_caller, pid)
         log(f"{plan.streams} streams at a time")
         return GatewayReport(request, step, await _many(plan, gateway_port, pid))
 
@@ -126,6 +135,7 @@ class _Meter:
 
     def __init__(self, gateway_pid: int) -> None:
         self._pid = gateway_pid
+        self.http: list[float] = []
         self.grpc: list[float] = []
         self.gateway: list[float] = []
         self._client_cpu_s, self._gateway_cpu_s = 0.0, self._used_s()
@@ -135,6 +145,7 @@ class _Meter:
 
     def compared(self) -> Compared:
         return Compared(
+            Summary.of(self.http),
             Summary.of(self.grpc),
             Summary.of(self.gateway),
             percentile(sorted(self.grpc), 10),
@@ -147,33 +158,46 @@ class _Meter:
         return read_usage({"gateway": self._pid})["gateway"].cpu_s
 
 
-async def _requests(plan: GatewayPlan, client: AsyncClient, caller: HttpCaller, pid: int) -> Compared:
+async def _requests(plan: GatewayPlan, client: AsyncClient, caller: HttpCaller, bare: HttpCaller, pid: int) -> Compared:
     problem, meter = problem_of(_STEPS_OF_A_REQUEST, 0), _Meter(pid)
     for number in range(-_WARM_UP, plan.requests):
         if number == 0:
             meter = _Meter(pid)
         begun, used = time.perf_counter(), time.process_time()
-        job = await client.solve(problem, timeout_s=_LIMIT_S)
+        job = await client.solve(problem, timeout_s=LIMIT_S)
         between = time.perf_counter()
         meter.client_used(time.process_time() - used)
-        pieces: list[bytes] = []
-        status = await caller.post("/v1/chat/completions", _body(problem, number), pieces.append)
-        body = json.loads(b"".join(pieces))
+        body = await _whole(caller, body_of(problem, number))
         ended = time.perf_counter()
-        if status != 200 or body["ssr"]["answer"] != job.answer:
-            raise BadReply(f"the gateway answered {status}: {body}")
+        if body["ssr"]["answer"] != job.answer:
+            raise BadReply(f"the gateway answered: {body}")
+        bare_begun = time.perf_counter()
+        await _whole(bare, body_of(problem, number))
+        meter.http.append(1000 * (time.perf_counter() - bare_begun))
         meter.grpc.append(1000 * (between - begun))
         meter.gateway.append(1000 * (ended - between))
     return meter.compared()
 
 
-async def _paced(plan: GatewayPlan, client: AsyncClient, caller: HttpCaller, pid: int) -> Compared:
+async def _whole(caller: HttpCaller, body: dict[str, Any]) -> Any:
+    """A whole reply. Raises: BadReply for one that is an error."""
+    pieces: list[bytes] = []
+    status = await caller.post("/v1/chat/completions", body, pieces.append)
+    reply = orjson.loads(b"".join(pieces))
+    if status != HTTPStatus.OK:
+        raise BadReply(f"the gateway answered {status}: {reply}")
+    return reply
+
+
+async def _paced(plan: GatewayPlan, client: AsyncClient, caller: HttpCaller, bare: HttpCaller, pid: int) -> Compared:
     problem, meter = problem_of(plan.steps, plan.pause_ms), _Meter(pid)
     for number in range(plan.paced):
         used = time.process_time()
-        meter.grpc += await _watched(client, problem)
+        meter.grpc += await watched(client, problem)
         meter.client_used(time.process_time() - used)
-        meter.gateway += await _streamed(caller, _body(problem, 1_000_000 + number, stream=True))
+        body = body_of(problem, 1_000_000 + number, stream=True)
+        meter.gateway += await streamed(caller, body)
+        meter.http += await streamed(bare, body)
     return meter.compared()
 
 
@@ -192,7 +216,7 @@ async def _many(plan: GatewayPlan, port: int, pid: int) -> ManyStreams:
         # Not all in one moment: callers are not each other's.
         await asyncio.sleep(plan.stream_pause_ms / 1000 * number / plan.streams)
         async with calling(port) as caller:
-            return await _streamed(caller, _body(problem, 2_000_000 + number, stream=True))
+            return await streamed(caller, body_of(problem, 2_000_000 + number, stream=True))
 
     sampling = asyncio.create_task(sample(), name="memory")
     try:
@@ -210,57 +234,6 @@ async def _many(plan: GatewayPlan, port: int, pid: int) -> ManyStreams:
         max(peak, after.rss_bytes),
         1000 * (after.cpu_s - before.cpu_s) / len(delays),
     )
-
-
-async def _watched(client: AsyncClient, problem: str) -> list[float]:
-    """By gRPC: ms from each step's sending to its arrival."""
-    job = await client.submit(problem)
-    delays = []
-    async with aclosing(client.watch(job.job_id, timeout_s=_LIMIT_S)) as events:
-        async for event in events:
-            arrived = time.monotonic_ns()
-            if isinstance(event.happening, StepCommitted):
-                delays.append((arrived - (sent_at_ns(event.happening.step.text) or arrived)) / 1e6)
-    return delays
-
-
-async def _streamed(caller: HttpCaller, body: dict[str, Any]) -> list[float]:
-    """Through the gateway: the same. Raises: BadReply where the stream is not whole."""
-    stream = _Stream()
-    async with asyncio.timeout(_LIMIT_S):
-        status = await caller.post("/v1/chat/completions", body, stream.read)
-    steps = int(body["messages"][0]["content"].partition("steps=")[2].partition(" ")[0])
-    if status != 200 or len(stream.delays) != steps or not stream.done:
-        raise BadReply(f"a stream ended with {status}, had {len(stream.delays)} of {steps} steps, {stream.rest[:80]!r}")
-    return stream.delays
-
-
-class _Stream:
-    """Reads server-sent events as they come: `delays` are ms from each step's sending to where its text is read."""
-
-    def __init__(self) -> None:
-        self.delays: list[float] = []
-        self.done = False
-        self.rest = b""
-
-    def read(self, piece: bytes) -> None:
-        *lines, self.rest = (self.rest + piece).split(b"\n\n")
-        for line in lines:
-            if line == b"data: [DONE]":
-                self.done = True
-            elif line.startswith(b"data: {"):
-                self._chunk(json.loads(line[6:]))
-
-    def _chunk(self, chunk: dict[str, Any]) -> None:
-        (choice, *_) = chunk["choices"] or [{}]
-        sent = sent_at_ns(choice.get("delta", {}).get("reasoning_content", ""))
-        if sent is not None:
-            self.delays.append((time.monotonic_ns() - sent) / 1e6)
-
-
-def _body(problem: str, number: int, **more: Any) -> dict[str, Any]:
-    # Another number is another request: equal ones would be one job.
-    return {"model": "ssr", "messages": [{"role": "user", "content": problem}], "seed": number + 100, **more}
 
 
 @asynccontextmanager

@@ -45,6 +45,17 @@ def sent_at_ns(text: str) -> int | None:
     return int(head) if head.isdigit() else None
 
 
+def script_of(problem: str) -> tuple[int, float] | None:
+    """Its steps, and the seconds before each; None for a problem that is no script."""
+    script = _SCRIPT.fullmatch(problem)
+    return None if script is None else (int(script[1]), float(script[2]) / 1000)
+
+
+def step_text() -> str:
+    """The text of a step that is sent now."""
+    return f"{time.monotonic_ns()} {_TEXT}"
+
+
 class ScriptedServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     """Jobs of scripts; nothing runs unless it is watched or waited for."""
 
@@ -54,7 +65,7 @@ class ScriptedServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
     async def Submit(  # noqa: N802 - gRPC's name
         self, request: reasoning_pb2.SolveRequest, context: Any
     ) -> reasoning_pb2.Job:
-        if not _SCRIPT.fullmatch(request.problem):
+        if script_of(request.problem) is None:
             raise InvalidRequest("problem", "is no script")
         job_id = f"job-{hashlib.sha256(request.idempotency_key.encode()).hexdigest()[:24]}"
         job = Job(
@@ -104,15 +115,15 @@ class ScriptedServicer(reasoning_pb2_grpc.ReasoningServiceServicer):
         return reasoning_pb2.ListResponse()
 
     async def _happening(self, job: Job, number: int) -> Happening | None:
-        script = _SCRIPT.fullmatch(job.problem)
+        script = script_of(job.problem)
         assert script is not None  # Submit refused what is none
-        steps, pause_s = int(script[1]), float(script[2]) / 1000
+        steps, pause_s = script
         if number < 2:
             return Queued() if number == 0 else Started(1)
         if (step := number - 2) < steps:
             if pause_s:
                 await asyncio.sleep(pause_s)
-            return StepCommitted(0, Step(step, f"{time.monotonic_ns()} {_TEXT}", Source.DRAFT, 48, score=8.0))
+            return StepCommitted(0, Step(step, step_text(), Source.DRAFT, 48, score=8.0))
         if step == steps:
             return PathEnded(0, PathStatus.ANSWERED, _ANSWER)
         if step == steps + 1:

@@ -19,6 +19,7 @@ def gateway_table(report: GatewayReport) -> RenderableType:
     compared = Table(title="The gateway, beside the gRPC API, one at a time")
     for column in (
         "",
+        "HTTP alone, p50 ms",
         "gRPC p50 / p99 ms",
         "gateway p50 / p99 ms",
         "added p50 / p10 ms",
@@ -46,4 +47,4 @@ def gateway_table(report: GatewayReport) -> RenderableType:
 def _row(of: Compared, goal: float) -> tuple[str, ...]:
     grpc, gateway = (f"{one.p50:.2f} / {one.p99:.2f}" for one in (of.grpc_ms, of.gateway_ms))
     added, cpu = f"{of.added_ms:.2f} / {of.added_p10_ms:.2f}", f"{of.client_cpu_ms:.2f} / {of.gateway_cpu_ms:.2f}"
-    return grpc, gateway, added, f"{goal:g}", cpu
+    return f"{of.http_ms.p50:.2f}", grpc, gateway, added, f"{goal:g}", cpu

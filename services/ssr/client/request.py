@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -12,7 +13,7 @@ from typing import Any, TypedDict, TypeVar, cast
 from ssr.core.cascade import CascadeShape, stop_rule_of, strategy_set_of
 from ssr.core.errors import InvalidRequest, echoed
 from ssr.core.job import JobStatus, Priority
-from ssr.core.limits import check_key, check_labels, check_options, check_problem
+from ssr.core.limits import MAX_SEED, check_key, check_labels, check_options, check_problem
 from ssr.core.presets import preset_options
 from ssr.core.types import Mode, Options, StopRule, choices, chosen
 from ssr.runtime.rpc.job_wire import PRIORITY, status_number
@@ -22,7 +23,7 @@ from ssr.v1 import reasoning_pb2
 Member = TypeVar("Member", bound=StrEnum)
 
 
-#: Options that are not made again: callers ask for the same ones again and again, and check before they send.
+#: Options that are not checked again: callers ask for the same ones again and again, with other seeds.
 _REMEMBERED = 64
 #: Where no server has set others.
 _DEFAULTS = Options()
@@ -82,19 +83,40 @@ def resolved(given: SolveOptions) -> Options:
 
     Raises: InvalidRequest naming the option that is unknown or out of its limits.
     """
-    try:
-        return _remembered(tuple(given), *given.values())
-    except TypeError:  # a value that cannot be a key is wrong, and is said to be
-        return _resolved(given)
+    complete, _ = _checked(given)
+    return replace(complete, seed=given["seed"]) if "seed" in given else complete
+
+
+def _checked(given: SolveOptions) -> tuple[Options, reasoning_pb2.Options]:
+    """The options with every default, and the message of those that are given; both without the seed.
+
+    Raises: InvalidRequest.
+    """
+    seed = given.get("seed", 0)
+    known = {name: value for name, value in given.items() if name != "seed"}
+    if isinstance(seed, int) and 0 <= seed <= MAX_SEED:
+        try:
+            return _remembered(tuple(known), *known.values())
+        except TypeError:  # a value that cannot be a key is wrong, and is said to be
+            pass
+    return _with_message(given)
 
 
 @lru_cache(_REMEMBERED, typed=True)
-def _remembered(names: tuple[str, ...], *values: object) -> Options:
-    return _resolved(cast(SolveOptions, dict(zip(names, values, strict=True))))
+def _remembered(names: tuple[str, ...], *values: object) -> tuple[Options, reasoning_pb2.Options]:
+    return _with_message(cast(SolveOptions, dict(zip(names, values, strict=True))))
+
+
+def _with_message(given: SolveOptions) -> tuple[Options, reasoning_pb2.Options]:
+    given = with_preset(given)
+    complete = _resolved(given)
+    every, message = options_to_wire(complete), reasoning_pb2.Options()
+    for name in given:
+        setattr(message, name, getattr(every, name))
+    return complete, message
 
 
 def _resolved(given: SolveOptions) -> Options:
-    given = with_preset(given)
     fields: dict[str, Any] = dict(given)
     for name in fields:
         if name not in Options.__dataclass_fields__:
@@ -124,14 +146,12 @@ def solve_request(
     check_key(key)
     check_labels(labels)
     number = PRIORITY.number(checked_priority(priority))
-    given = with_preset(given)
-    complete = options_to_wire(resolved(given))
-    options = reasoning_pb2.Options()
-    for name in given:
-        setattr(options, name, getattr(complete, name))
-    return reasoning_pb2.SolveRequest(
-        problem=problem, options=options, idempotency_key=key, priority=number, labels=labels
+    request = reasoning_pb2.SolveRequest(
+        problem=problem, options=_checked(given)[1], idempotency_key=key, priority=number, labels=labels
     )
+    if "seed" in given:
+        request.options.seed = given["seed"]
+    return request
 
 
 def list_request(

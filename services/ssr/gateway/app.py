@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import re
+import secrets
 import time
-import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ssr import __version__
@@ -21,17 +20,14 @@ from ssr.gateway.batches import BatchesApi
 from ssr.gateway.chat import ChatCompletions
 from ssr.gateway.errors import RATE_HEADERS, ApiError
 from ssr.gateway.files import Files
-from ssr.gateway.front import CallerGone, Front
+from ssr.gateway.front import Front
 from ssr.gateway.page_api import Page
+from ssr.gateway.replies import JsonReply, error_reply
 from ssr.gateway.responses import Responses
 
-_log = logging.getLogger(__name__)
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 #: Where files come, and what a form has beside the file.
 _UPLOADS, _FORM_BYTES = "/v1/files", 64 * 1024
-#: nginx's status for a caller that went away; nobody receives it.
-_CALLER_GONE = 499
 
 
 def gateway_app(front: Front) -> ASGIApp:
@@ -40,16 +36,16 @@ def gateway_app(front: Front) -> ASGIApp:
     chat, responses = ChatCompletions(front), Responses(front)
 
     async def models(request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": front.models.objects()})
+        return JsonReply({"object": "list", "data": front.models.objects()})
 
     async def model(request: Request) -> Response:
-        return JSONResponse(front.models.get(request.path_params["name"]).object())
+        return JsonReply(front.models.get(request.path_params["name"]).object())
 
     async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok", "version": __version__})
+        return JsonReply({"status": "ok", "version": __version__})
 
     routes = [
-        Route("/v1/chat/completions", _endpoint(chat.create), methods=["POST"]),  # routes are tried in their order
+        Route("/v1/chat/completions", _endpoint(chat.create), methods=["POST"]),
         Route("/health", health),
         Route("/v1/models", models),
         Route("/v1/models/{name:path}", model),
@@ -82,50 +78,77 @@ def gateway_app(front: Front) -> ASGIApp:
             Route("/ui/api/jobs/{id}/events", _endpoint(page.events)),
             Route("/ui/{file:path}", page.file),
         ]
-    handlers: Any = {ApiError: _answer, HTTPException: _answer_http, CallerGone: _answer_nobody, Exception: _answer_bug}
-    app: ASGIApp = Starlette(routes=routes, exception_handlers=handlers)
-    if front.settings.cors_origins:
-        app = CORSMiddleware(
-            app,
-            allow_origins=front.settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["*"],
-            expose_headers=["x-request-id", "x-ssr-job-id", "retry-after", "retry-after-ms", *RATE_HEADERS],
-        )
-    return RequestEdge(app, front)
+    return RequestEdge(Endpoints(routes), front, _of_origins(front.settings.cors_origins))
+
+
+def _of_origins(origins: Sequence[str]) -> Callable[[ASGIApp], ASGIApp]:
+    """What lets web pages of these origins read an application's replies."""
+    if not origins:
+        return lambda app: app
+    return partial(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=["x-request-id", "x-ssr-job-id", "retry-after", "retry-after-ms", *RATE_HEADERS],
+    )
 
 
 def _endpoint(handler: Any, *, bodiless: bool = False) -> Any:
-    """A handler of JSON whose reply may be any ASGI application; `bodiless`: a POST may come without a body.
+    """A handler of JSON; `bodiless`: a POST may come without a body.
 
     A web page of another origin cannot send this content type without being asked for its origin first.
     """
 
     async def endpoint(request: Request) -> Any:
         empty = bodiless and request.headers.get("content-length", "0") == "0"
-        kind = request.headers.get("content-type", "").partition(";")[0]
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.method == "POST" and not empty and kind != "application/json":
             raise ApiError(415, "send the header Content-Type: application/json", code="unsupported_media_type")
         return await handler(request)
 
-    endpoint.__name__ = handler.__qualname__
+    endpoint.__qualname__ = handler.__qualname__
     return endpoint
 
 
-class RequestEdge:
-    """Gives every reply its request id, keeps bodies small, and measures."""
+class Endpoints:
+    """Has each request answered by the handler of its route, whose reply may be any ASGI application."""
 
-    def __init__(self, app: ASGIApp, front: Front) -> None:
-        self._app, self._front, self._metrics = app, front, front.metrics
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._router = Router(routes)
+        #: Those whose paths have no parameters need no search.
+        self._handlers = {
+            (method, route.path): route.endpoint
+            for route in routes
+            if not route.param_convertors
+            for method in route.methods or ()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = self._handlers.get((scope["method"], scope["path"]))
+        if handler is None:
+            scope["app"] = self  # the router then raises what is wrong with a path
+            await self._router(scope, receive, send)
+            return
+        scope["endpoint"] = handler
+        reply = await handler(Request(scope, receive))
+        await reply(scope, receive, send)
+
+
+class RequestEdge:
+    """Gives every reply its request id, keeps bodies small, answers errors, and measures.
+
+    `shown`: what all replies go through, those of errors too.
+    """
+
+    def __init__(self, app: ASGIApp, front: Front, shown: Callable[[ASGIApp], ASGIApp]) -> None:
+        self._app, self._shown, self._front, self._metrics = shown(app), shown, front, front.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"no {scope['type']} here")
-        headers = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
-        most = self._most_bytes(scope)
-        begun, status, received = time.perf_counter(), 500, 0
+        request_id, most = _request_id(scope), self._most_bytes(scope)
+        begun, status, received = time.perf_counter(), 0, 0
 
         async def receive_some() -> Message:
             nonlocal received
@@ -139,16 +162,20 @@ class RequestEdge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive_some, send_named)
+        except Exception as error:
+            if status:  # the reply has begun: all that can be done is to break it off
+                raise
+            await self._shown(error_reply(scope, error))(scope, receive_some, send_named)
         finally:
             self._metrics.in_flight.dec()
-            name = getattr(scope.get("endpoint"), "__name__", "none")
-            self._metrics.requests.labels(name, str(status)).inc()
+            name = getattr(scope.get("endpoint"), "__qualname__", "none").rpartition("<locals>.")[2]
+            self._metrics.requests.labels(name, str(status or 500)).inc()
             self._metrics.seconds.labels(name).observe(time.perf_counter() - begun)
 
     def _most_bytes(self, scope: Scope) -> int:
@@ -156,23 +183,7 @@ class RequestEdge:
         return settings.max_file_bytes + _FORM_BYTES if scope["path"] == _UPLOADS else settings.max_body_bytes
 
 
-async def _answer(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    return JSONResponse(error.body(), error.status, headers=dict(error.headers))
-
-
-async def _answer_http(request: Request, error: Exception) -> Response:
-    """Starlette's own: no such path, or no such method for it."""
-    assert isinstance(error, HTTPException)
-    message = f"{request.method} {request.url.path}: {error.detail}"
-    api_error = ApiError(error.status_code, message, code="unknown_url" if error.status_code == 404 else None)
-    return JSONResponse(api_error.body(), error.status_code, headers=dict(error.headers or {}))
-
-
-async def _answer_nobody(request: Request, error: Exception) -> Response:
-    return Response(status_code=_CALLER_GONE)
-
-
-async def _answer_bug(request: Request, error: Exception) -> Response:
-    body = ApiError(500, "internal error; the gateway's log has the details", "server_error", None, "internal_error")
-    return JSONResponse(body.body(), 500)
+def _request_id(scope: Scope) -> bytes:
+    """The one that the caller gives, or one of ours."""
+    given: bytes = dict(scope["headers"]).get(b"x-request-id", b"")
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}".encode()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
+
+import orjson
 
 from ssr.client.request import SolveOptions, resolved
 from ssr.core.errors import InvalidRequest
@@ -75,8 +76,11 @@ def ask(asked: CommonRequest, plain: PlainRule, fingerprint: str) -> Ask:
         "labels": "ssr.labels",
         "priority": "ssr.priority",
     }
+    without_seed = {
+        name: value for name, value in options.items() if name != "seed"
+    }  # which was checked as it was read
     try:
-        complete = resolved(cast(SolveOptions, options))
+        complete = resolved(cast(SolveOptions, without_seed))
     except InvalidRequest as error:
         raise from_ssr(error, params) from None
     if asked.n > 1 and not is_plain and ("paths" in options or complete.mode.single_path) and asked.n > complete.paths:
@@ -105,12 +109,15 @@ def ask(asked: CommonRequest, plain: PlainRule, fingerprint: str) -> Ask:
 def fingerprint_of(api_key: str, idempotency_key: str, body: Mapping[str, Any]) -> str:
     """A name of the request, of 32 characters; with an idempotency key that says which request it is.
 
-    Whether it is answered as a stream is no part of it.
+    Whether it is answered as a stream is no part of it. Raises: ApiError for a body that is nested too deeply.
     """
     about_job = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
-    said = idempotency_key or json.dumps(about_job, sort_keys=True, separators=(",", ":"))
+    try:
+        said = idempotency_key.encode() or orjson.dumps(about_job, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise ApiError(400, f"the body cannot be read: {error}", code="invalid_json") from None
     kind = "key" if idempotency_key else "body"
-    return hashlib.sha256(f"{kind}\n{api_key}\n{said}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return hashlib.sha256(f"{kind}\n{api_key}\n".encode() + said).hexdigest()[:32]
 
 
 def own_options(given: object, param: str) -> tuple[SolveOptions, Priority, dict[str, str]]:

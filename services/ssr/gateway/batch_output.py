@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Sequence
 
 from ssr.client import AsyncClient, Job
@@ -16,6 +15,7 @@ from ssr.gateway.completion import completion
 from ssr.gateway.errors import ApiError
 from ssr.gateway.front import succeeded
 from ssr.gateway.joining import MODEL
+from ssr.gateway.replies import to_json
 from ssr.gateway.response_object import PLAIN, message_item, reasoning_item, response_object, words_of
 from ssr.gateway.transcript import Transcript
 
@@ -78,7 +78,7 @@ def _line(record: BatchRecord, number: int, job_id: str, job: Job | None, chars:
         "response": {"status_code": status, "request_id": f"req_{job_id.removeprefix('job-')}", "body": reply},
         "error": None,
     }
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return to_json(line) + b"\n"
 
 
 def _transcript(job: Job) -> Transcript:

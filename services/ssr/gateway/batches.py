@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from ssr.client import AsyncClient, Batch, File
 from ssr.core.errors import InvalidRequest, NotFound, SsrError
@@ -29,6 +29,7 @@ from ssr.gateway.batch_record import (
 from ssr.gateway.caller import ApiCaller
 from ssr.gateway.errors import ApiError, from_ssr, refused
 from ssr.gateway.front import Front
+from ssr.gateway.replies import JsonReply
 from ssr.gateway.response_request import metadata_of
 
 _KNOWN = ("input_file_id", "endpoint", "completion_window", "metadata")
@@ -69,7 +70,7 @@ class BatchesApi:
             record, batch = await self._made(client, caller, base)
         except SsrError as error:
             raise from_ssr(error, {"file_id": "input_file_id"}) from None
-        return JSONResponse(batch_object(record, batch))
+        return JsonReply(batch_object(record, batch))
 
     async def _made(
         self, client: AsyncClient, caller: ApiCaller, base: BatchRecord
@@ -115,13 +116,13 @@ class BatchesApi:
             listed = [await self._fields(client, await read_record(client, file.file_id)) for file in files]
         except SsrError as error:
             raise from_ssr(error, {}) from None
-        return JSONResponse(fields.list_object(listed, has_more=more))
+        return JsonReply(fields.list_object(listed, has_more=more))
 
     async def get(self, request: Request) -> Response:
         client = self._client(request)
         try:
             record = await read_record(client, request.path_params["id"])
-            return JSONResponse(await self._fields(client, record))
+            return JsonReply(await self._fields(client, record))
         except SsrError as error:
             raise from_ssr(error, {}) from None
 
@@ -134,7 +135,7 @@ class BatchesApi:
             if batch is not None and not batch.done:
                 record = await _kept(client, record.cancelling())
                 await _cancel_all(client, record)
-            return JSONResponse(await self._fields(client, record))
+            return JsonReply(await self._fields(client, record))
         except SsrError as error:
             raise from_ssr(error, {}) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from ssr.gateway.errors import ApiError
 
 _MAX_KEY_CHARS = 1024
+_API_KEY = re.compile(rb"[!-~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +24,14 @@ class ApiCaller:
     @classmethod
     def of(cls, request: Request) -> ApiCaller:
         """Raises: ApiError for headers that cannot be read."""
-        headers = request.headers
-        key = headers.get("idempotency-key", "")
+        headers = dict(request.scope["headers"])
+        key = headers.get(b"idempotency-key", b"").decode("latin-1")
         if len(key) > _MAX_KEY_CHARS:
             raise ApiError(400, f"Idempotency-Key has {len(key)} characters; at most {_MAX_KEY_CHARS} are allowed")
-        scheme, _, credentials = headers.get("authorization", "").partition(" ")
-        api_key = credentials.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        if not (api_key.isascii() and (not api_key or api_key.isprintable()) and " " not in api_key):
-            raise ApiError(
-                401,
-                "the API key has spaces or characters beyond ASCII",
-                "authentication_error",
-                None,
-                "invalid_api_key",
-            )
-        return cls(api_key, key, headers.get("x-stainless-retry-count", "0").lstrip("0").isdigit())
+        scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
+        api_key = credentials.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+        if not _API_KEY.fullmatch(api_key):
+            message = "the API key has spaces or characters beyond ASCII"
+            raise ApiError(401, message, "authentication_error", None, "invalid_api_key")
+        retry = headers.get(b"x-stainless-retry-count", b"0").lstrip(b"0").isdigit()
+        return cls(api_key.decode(), key, retry)

@@ -14,12 +14,13 @@ from ssr.gateway.answer import Shape, choices
 from ssr.gateway.asking import Ask, ask, fingerprint_of
 from ssr.gateway.caller import ApiCaller
 from ssr.gateway.chat_request import read_chat
-from ssr.gateway.completion import DONE, Chunks, completion, data, to_json
+from ssr.gateway.completion import Chunks, completion
 from ssr.gateway.errors import ApiError, from_ssr
 from ssr.gateway.event_stream import EventStream, Heartbeat
 from ssr.gateway.fields import read_json
-from ssr.gateway.front import Front, succeeded
+from ssr.gateway.front import Front, WholeReply, succeeded
 from ssr.gateway.joining import JoinedJob
+from ssr.gateway.replies import DONE, JsonReply, data
 from ssr.gateway.transcript import Reasoning, Transcript
 
 
@@ -29,17 +30,17 @@ class ChatCompletions:
     def __init__(self, front: Front) -> None:
         self._front = front
 
-    async def create(self, request: Request) -> Response | ASGIApp:
+    async def create(self, request: Request) -> ASGIApp:
         front, caller = self._front, ApiCaller.of(request)
         body = read_json(await request.body())
         chat = read_chat(body, front.models)
         asked = ask(chat.asked, front.plain, fingerprint_of(caller.api_key, caller.idempotency_key, body))
         joined = await front.join(caller, asked)
-        shape = Shape(front.settings.content_chars, asked.plain, asked.stops)
-        if not chat.stream:
-            return await self._whole(request, joined, asked, shape)
-        chunks = Chunks(asked.model, joined.job)
         settings = front.settings
+        shape = Shape(settings.content_chars, asked.plain, asked.stops)
+        if not chat.stream:
+            return WholeReply(self._whole(joined, asked, shape), joined, asked, settings.linger_s)
+        chunks = Chunks(asked.model, joined.job)
         return EventStream(
             self._streamed(joined, asked, shape, chunks, usage=chat.include_usage),
             Heartbeat(settings.comment_s, settings.chunk_s, chunks.empty),
@@ -47,11 +48,10 @@ class ChatCompletions:
             joined.leave,
         )
 
-    async def _whole(self, request: Request, joined: JoinedJob, asked: Ask, shape: Shape) -> Response:
-        front = self._front
-        job = succeeded(await front.outcome(request, joined, asked, front.ended(joined)))
+    async def _whole(self, joined: JoinedJob, asked: Ask, shape: Shape) -> Response:
+        job = succeeded(await self._front.ended(joined))
         reply = completion(asked.model, job, choices(job, Transcript.of(job), shape, asked.n))
-        return Response(to_json(reply), media_type="application/json", headers=joined.headers)
+        return JsonReply(reply, headers=joined.headers)
 
     async def _streamed(
         self, joined: JoinedJob, asked: Ask, shape: Shape, chunks: Chunks, *, usage: bool
@@ -70,7 +70,7 @@ class ChatCompletions:
             job = succeeded(transcript.job)
             shown_choices = choices(job, transcript, shape, asked.n, shown.leader)
             for index, choice in enumerate(shown_choices):
-                if choice.content:
+                if choice.content or index:
                     yield chunks.content(choice.content, index)
             yield chunks.finish([choice.finish_reason for choice in shown_choices], job)
             if usage:

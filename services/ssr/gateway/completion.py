@@ -8,13 +8,12 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-import orjson
-
 from ssr import __version__
-from ssr.client.job_json import options_to_json, strategies_to_json, usage_to_json, votes_to_json
+from ssr.client.job_json import strategies_to_json, usage_to_json
 from ssr.core.job import Job
 from ssr.core.types import Options
 from ssr.gateway.answer import AnswerChoice
+from ssr.gateway.replies import to_json
 from ssr.gateway.usage import usage_of
 
 #: What of the options a fingerprint is of.
@@ -82,22 +81,22 @@ def extension(job: Job) -> dict[str, Any]:
     """What of a job goes with a reply, as `ssr`."""
     return {
         "job_id": job.job_id,
-        "status": str(job.status),
+        "status": job.status,
         "reason": job.reason,
         "answer": job.answer,
-        "votes": votes_to_json(job),
+        "votes": job.votes,
         "strategies": strategies_to_json(job),
         "usage": usage_to_json(job.usage),
-        "options": options_to_json(job.options),
+        "options": job.options,
         "tenant": job.tenant,
     }
 
 
 class Chunks:
-    """The chunks of one stream, as lines of server-sent events."""
+    """The chunks of one stream, as lines of server-sent events. What they all begin with is written once."""
 
     def __init__(self, model: str, job: Job) -> None:
-        self._head = head(model, job, "chat.completion.chunk")
+        self._head = b"data: " + to_json(head(model, job, "chat.completion.chunk"))[:-1] + b',"choices":'
 
     def role(self) -> bytes:
         return self.delta({"role": "assistant", "content": ""})
@@ -105,8 +104,9 @@ class Chunks:
     def reasoning(self, text: str) -> bytes:
         return self.delta(reasoning(text))
 
-    def content(self, text: str, index: int = 0) -> bytes:
-        return self.delta({"content": text}, index)
+    def content(self, text: str, index: int) -> bytes:
+        """Of the first choice the role was sent before."""
+        return self.delta({"content": text} if index == 0 else {"role": "assistant", "content": text}, index)
 
     def empty(self) -> bytes:
         """For clients that count chunks while nothing happens."""
@@ -116,24 +116,12 @@ class Chunks:
         return self._chunk([{"index": index, "delta": delta, "finish_reason": None}])
 
     def finish(self, reasons: Sequence[str], job: Job) -> bytes:
-        choices = [{"index": i, "delta": {}, "finish_reason": reason} for i, reason in enumerate(reasons)]
-        return self._chunk(choices, {"ssr": extension(job)})
+        """A chunk for each choice: some clients read the first of a chunk alone."""
+        *before, last = ([{"index": i, "delta": {}, "finish_reason": reason}] for i, reason in enumerate(reasons))
+        return b"".join(map(self._chunk, before)) + self._chunk(last, b',"ssr":' + to_json(extension(job)))
 
     def usage(self, job: Job, content_tokens: int) -> bytes:
-        return self._chunk([], {"usage": usage_of(job.usage, content_tokens)})
+        return self._chunk([], b',"usage":' + to_json(usage_of(job.usage, content_tokens)))
 
-    def _chunk(self, choices: Sequence[Mapping[str, Any]], more: Mapping[str, Any] | None = None) -> bytes:
-        return data({**self._head, "choices": choices, **(more or {})})
-
-
-DONE = b"data: [DONE]\n\n"
-
-
-def data(value: object) -> bytes:
-    """One server-sent event."""
-    return b"data: " + to_json(value) + b"\n\n"
-
-
-def to_json(value: object) -> bytes:
-    """As JSON in UTF-8."""
-    return orjson.dumps(value)
+    def _chunk(self, choices: Sequence[Mapping[str, Any]], more: bytes = b"") -> bytes:
+        return self._head + to_json(choices) + more + b"}\n\n"

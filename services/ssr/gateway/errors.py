@@ -43,6 +43,10 @@ class ApiError(Exception):
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
+class CallerGone(Exception):
+    """Nobody is there to answer."""
+
+
 def refused(param: str, message: str, code: str = "invalid_value") -> ApiError:
     """A 400 about one parameter."""
     return ApiError(400, f"{param}: {message}", param=param, code=code)

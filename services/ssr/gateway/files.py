@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from ssr.client import AsyncClient, File
 from ssr.core.errors import InvalidRequest, NotFound, SsrError
@@ -19,6 +19,7 @@ from ssr.gateway.batch_record import PURPOSE, BatchRecord, read_record
 from ssr.gateway.caller import ApiCaller
 from ssr.gateway.errors import ApiError, from_ssr, refused
 from ssr.gateway.front import Front
+from ssr.gateway.replies import JsonReply
 
 _UPLOADED = "batch"
 _OUTPUT = re.compile(r"file-(batch_[A-Za-z0-9]+)-(output|error)")
@@ -63,21 +64,21 @@ class Files:
             raise from_ssr(error, {"content": "file", "kept_s": "expires_after"}) from None
         except SsrError as error:
             raise from_ssr(error, {}) from None
-        return JSONResponse(_object(file))
+        return JsonReply(_object(file))
 
     async def list(self, request: Request) -> Response:
         """Uploaded files, newest first."""
         asked = request.query_params
         limit = fields.list_limit(asked.get("limit"), _DEFAULT_LIST, _MAX_LIST)
         if asked.get("purpose", _UPLOADED) != _UPLOADED:
-            return JSONResponse(fields.list_object([], has_more=False))
+            return JsonReply(fields.list_object([], has_more=False))
         try:
             files, more = await self._client(request).files.list(
                 purpose=_UPLOADED, limit=limit, after=asked.get("after", "")
             )
         except SsrError as error:
             raise from_ssr(error, {}) from None
-        return JSONResponse(fields.list_object([_object(file) for file in files], has_more=more))
+        return JsonReply(fields.list_object([_object(file) for file in files], has_more=more))
 
     async def get(self, request: Request) -> Response:
         client, file_id = self._client(request), request.path_params["id"]
@@ -85,8 +86,8 @@ class Files:
             if output := await self._output(client, file_id):
                 record, lines = output
                 size = sum([len(line) async for line in lines])
-                return JSONResponse(_output_object(file_id, record, size))
-            return JSONResponse(_object(await _uploaded(client, file_id)))
+                return JsonReply(_output_object(file_id, record, size))
+            return JsonReply(_object(await _uploaded(client, file_id)))
         except SsrError as error:
             raise from_ssr(error, {}) from None
 
@@ -110,7 +111,7 @@ class Files:
             await client.files.delete(file_id)
         except SsrError as error:
             raise from_ssr(error, {}) from None
-        return JSONResponse({"id": file_id, "object": "file", "deleted": True})
+        return JsonReply({"id": file_id, "object": "file", "deleted": True})
 
     async def _output(self, client: AsyncClient, file_id: str) -> tuple[BatchRecord, AsyncGenerator[bytes]] | None:
         """The batch that a file is of, and the file's lines; None for one that was uploaded."""

@@ -8,9 +8,10 @@ import re
 from collections.abc import Coroutine, Mapping
 from contextlib import aclosing
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from ssr.client import AsyncClient, Event, Job
 from ssr.core.errors import InvalidRequest, SsrError
@@ -18,7 +19,7 @@ from ssr.core.job import JobStatus
 from ssr.gateway.asking import Ask, problem_error
 from ssr.gateway.caller import ApiCaller
 from ssr.gateway.conversation import PlainRule
-from ssr.gateway.errors import ApiError, from_ssr
+from ssr.gateway.errors import ApiError, CallerGone, from_ssr
 from ssr.gateway.event_stream import gone
 from ssr.gateway.joining import JoinedJob, join
 from ssr.gateway.metrics import GatewayMetrics
@@ -31,17 +32,10 @@ _CALLERS = 256
 _NO_RETRY = {"x-should-retry": "false"}
 
 
-Result = TypeVar("Result")
-
-
 class Reader(Protocol):
     """Whoever wants a job's events, in their order."""
 
     def add(self, event: Event) -> object: ...
-
-
-class CallerGone(Exception):
-    """Nobody is there to answer."""
 
 
 class Front:
@@ -77,34 +71,6 @@ class Front:
             raise from_ssr(error, asked.params) from None
         return joined
 
-    async def outcome(
-        self, request: Request, joined: JoinedJob, asked: Ask, ending: Coroutine[Any, Any, Result]
-    ) -> Result:
-        """What `ending` gives, which waits for the job's end in some way.
-
-        A caller that goes before leaves the job, a moment later, so that its next try finds it.
-        Raises: ApiError; CallerGone.
-        """
-        try:
-            async with asyncio.timeout(None) as waiting:
-                leaving = asyncio.create_task(self._leave(request, joined, waiting), name=f"{joined.job.job_id}/caller")
-                try:
-                    return await ending
-                finally:
-                    leaving.cancel()
-                    await asyncio.gather(leaving, return_exceptions=True)
-        except TimeoutError:
-            raise CallerGone from None
-        except SsrError as error:
-            raise from_ssr(error, asked.params) from None
-
-    async def _leave(self, request: Request, joined: JoinedJob, waiting: asyncio.Timeout) -> None:
-        """Ends the waiting a moment after the caller has gone."""
-        await gone(request.receive)
-        await asyncio.sleep(self.settings.linger_s)
-        await joined.leave()
-        waiting.reschedule(asyncio.get_running_loop().time())
-
     async def ended(self, joined: JoinedJob) -> Job:
         """The job at its end, with its paths. Raises: SsrError."""
         return await joined.client.wait(joined.job.job_id, timeout_s=self.settings.timeout_s)
@@ -115,6 +81,40 @@ class Front:
         async with aclosing(events):
             async for event in events:
                 reader.add(event)
+
+
+class WholeReply:
+    """Sends the reply that `making` gives, which waits for the job's end in some way.
+
+    A caller that goes before leaves the job, a moment later, so that its next try finds it.
+    """
+
+    def __init__(self, making: Coroutine[Any, Any, Response], joined: JoinedJob, asked: Ask, linger_s: float) -> None:
+        self._making, self._joined, self._asked, self._linger_s = making, joined, asked, linger_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises: ApiError; CallerGone."""
+        try:
+            async with asyncio.timeout(None) as waiting:
+                name = f"{self._joined.job.job_id}/caller"
+                leaving = asyncio.create_task(self._leave(receive, waiting), name=name)
+                try:
+                    reply = await self._making
+                    await reply(scope, receive, send)  # before what is tidied up: nobody is to wait for that
+                finally:
+                    leaving.cancel()
+                    await asyncio.gather(leaving, return_exceptions=True)
+        except TimeoutError:
+            raise CallerGone from None
+        except SsrError as error:
+            raise from_ssr(error, self._asked.params) from None
+
+    async def _leave(self, receive: Receive, waiting: asyncio.Timeout) -> None:
+        """Ends the waiting a moment after the caller has gone."""
+        await gone(receive)
+        await asyncio.sleep(self._linger_s)
+        await self._joined.leave()
+        waiting.reschedule(asyncio.get_running_loop().time())
 
 
 def succeeded(job: Job | None) -> Job:

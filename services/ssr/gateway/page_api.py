@@ -8,19 +8,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from ssr.client import AsyncClient, job_to_json
 from ssr.core.errors import BadReply, SsrError
 from ssr.gateway.asking import own_options
 from ssr.gateway.caller import ApiCaller
-from ssr.gateway.completion import data
 from ssr.gateway.errors import ApiError, from_ssr, refused
 from ssr.gateway.event_json import event_to_json
 from ssr.gateway.event_stream import EventStream, Heartbeat
 from ssr.gateway.fields import read_json, text
 from ssr.gateway.front import Front
+from ssr.gateway.replies import JsonReply, data
 
 _FOLDER = Path(__file__).with_name("page")
 #: By their names in URLs.
@@ -56,16 +56,16 @@ class Page:
     async def info(self, request: Request) -> Response:
         client = self._client(request)
         try:
-            return JSONResponse(asdict(await client.server_info()))
+            return JsonReply(asdict(await client.server_info()))
         except SsrError as error:
             raise from_ssr(error, {}) from None
 
     async def pools(self, request: Request) -> Response:
         """{"pools": ...}: null where the server is of a version that does not report them."""
         try:
-            return JSONResponse({"pools": [asdict(pool) for pool in await self._client(request).pools()]})
+            return JsonReply({"pools": [asdict(pool) for pool in await self._client(request).pools()]})
         except BadReply:
-            return JSONResponse({"pools": None})
+            return JsonReply({"pools": None})
         except SsrError as error:
             raise from_ssr(error, {}) from None
 
@@ -82,7 +82,7 @@ class Page:
             )
         except SsrError as error:
             raise from_ssr(error, {"page_token": "page"}) from None
-        return JSONResponse({"jobs": [job_to_json(job) for job in page.jobs], "next": page.next_page_token})
+        return JsonReply({"jobs": [job_to_json(job) for job in page.jobs], "next": page.next_page_token})
 
     async def submit(self, request: Request) -> Response:
         """{"problem": ..., "options": {...}}: the job runs whether or not anybody watches."""
@@ -93,18 +93,18 @@ class Page:
             job = await self._client(request).submit(problem, priority=priority, labels=labels, **options)
         except SsrError as error:
             raise from_ssr(error, {}) from None
-        return JSONResponse(job_to_json(job))
+        return JsonReply(job_to_json(job))
 
     async def job(self, request: Request) -> Response:
         try:
             job = await self._client(request).get(request.path_params["id"])
         except SsrError as error:
             raise from_ssr(error, {}) from None
-        return JSONResponse({**job_to_json(job), "cursor": job.cursor})
+        return JsonReply({**job_to_json(job), "cursor": job.cursor})
 
     async def cancel(self, request: Request) -> Response:
         try:
-            return JSONResponse(job_to_json(await self._client(request).cancel(request.path_params["id"])))
+            return JsonReply(job_to_json(await self._client(request).cancel(request.path_params["id"])))
         except SsrError as error:
             raise from_ssr(error, {}) from None
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from ssr.client import AsyncClient
@@ -15,12 +15,12 @@ from ssr.core.job import Job
 from ssr.gateway.answer import Shape
 from ssr.gateway.asking import Ask, ask, fingerprint_of
 from ssr.gateway.caller import ApiCaller
-from ssr.gateway.completion import data
 from ssr.gateway.errors import ApiError, from_ssr, refused
 from ssr.gateway.event_stream import EventStream, Heartbeat
 from ssr.gateway.fields import read_json
-from ssr.gateway.front import Front, succeeded
+from ssr.gateway.front import Front, WholeReply, succeeded
 from ssr.gateway.joining import JoinedJob
+from ssr.gateway.replies import JsonReply, data
 from ssr.gateway.response_events import ResponseEvents
 from ssr.gateway.response_object import (
     BACKGROUND,
@@ -58,10 +58,13 @@ class Responses:
             happened = _events_of(joined.client, joined.job, events, front.settings.timeout_s)
             return self._stream(happened, headers, joined if not read.background else None)
         if read.background:
-            return JSONResponse(response_object(joined.job), headers=headers)
-        await front.outcome(request, joined, asked, front.reported(joined, events))
+            return JsonReply(response_object(joined.job), headers=headers)
+        return WholeReply(self._whole(joined, events), joined, asked, front.settings.linger_s)
+
+    async def _whole(self, joined: JoinedJob, events: ResponseEvents) -> Response:
+        await self._front.reported(joined, events)
         succeeded(events.job)
-        return JSONResponse(events.response(), headers=headers)
+        return JsonReply(events.response(), headers=joined.headers)
 
     async def get(self, request: Request) -> Response | ASGIApp:
         """The response as it is; with ?stream=true its events, behind number `starting_after`."""
@@ -77,14 +80,14 @@ class Responses:
         if query == "true":
             return self._stream(_events_of(client, job, events, limit_s, -1 if after is None else after), {}, None)
         if not job.status.final:
-            return JSONResponse(response_object(job))
+            return JsonReply(response_object(job))
         try:
             async with aclosing(client.watch(job.job_id)) as happened:
                 async for event in happened:
                     events.add(event)
         except SsrError as error:
             raise from_ssr(error, {}) from None
-        return JSONResponse(events.response())
+        return JsonReply(events.response())
 
     async def cancel(self, request: Request) -> Response:
         """Ends a background response; one that has ended stays as it is."""
@@ -109,7 +112,7 @@ class Responses:
             await client.delete(job.job_id)
         except SsrError as error:
             raise from_ssr(error, {}) from None
-        return JSONResponse({"id": response_id(job.job_id), "object": "response", "deleted": True})
+        return JsonReply({"id": response_id(job.job_id), "object": "response", "deleted": True})
 
     def _events(self, job: Job) -> ResponseEvents:
         return ResponseEvents(job, Shape(self._front.settings.content_chars, PLAIN in (words_of(job) or ())))

@@ -10,9 +10,11 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ssr.core.errors import Unavailable
 from ssr.runtime.background import beside
@@ -24,6 +26,45 @@ from ssr.runtime.settings import TlsSettings
 _BACKLOG = 4096
 #: Seconds that an idle connection is kept: longer than proxies keep theirs, so that they close first.
 _KEEP_ALIVE_S = 75
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP whose replies begin in one piece."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(cast(asyncio.Transport, _HeadWithBody(transport, self.loop)))
+
+
+class _HeadWithBody:
+    """A transport that sends a reply's head with what is written right behind it.
+
+    uvicorn writes them one by one: two packets, and a caller that is woken up for the head alone.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, piece: bytes) -> None:
+        if self._head:
+            piece, self._head = self._head + piece, b""
+        elif piece.startswith(b"HTTP/"):
+            self._head = piece
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(piece)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
 
 class _Server(uvicorn.Server):
@@ -47,6 +88,7 @@ async def serving(
         listening = _listen(host, port)
         config = uvicorn.Config(
             app,
+            http=_Protocol,
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -97,3 +97,14 @@ def test_a_server_fills_in_a_preset_that_is_only_named() -> None:
     assert (named.paths, named.threshold, named.early_stop) == (5, 0.0, False)
     with pytest.raises(InvalidRequest, match="preset"):
         asked_options(reasoning_pb2.Options(preset="x"), 1)
+
+
+def test_requests_with_other_seeds_are_each_their_own() -> None:
+    seeds = [solve_request("1?", "", {"paths": 2, "seed": seed}).options.seed for seed in (5, 6, 5)]
+    assert seeds == [5, 6, 5]
+    assert not solve_request("1?", "", {"paths": 2}).options.HasField("seed")
+    assert [resolved({"paths": 2, "seed": seed}).seed for seed in (5, 6)] == [5, 6]
+    for wrong in (-1, 2**63):
+        with pytest.raises(InvalidRequest) as refused:
+            solve_request("1?", "", {"paths": 99, "seed": wrong})
+        assert {violation.field for violation in refused.value.violations} == {"paths", "seed"}
