@@ -12,7 +12,8 @@ import openai
 import pytest
 from aiohttp import ClientSession
 from conftest import System
-from gateway_server import ANSWER, KEY, LIMIT_S, asked, events, gateway, jobs, post
+from gateway_server import ANSWER, KEY, asked, events, gateway, jobs, post
+from hang_limit import LIMIT_S
 from yarl import URL
 
 from ssr.client import AsyncClient
