@@ -2,19 +2,30 @@
 
 The process has no environment, an empty folder, and limits that it cannot raise: CPU and wall time, memory, no file and
 no socket can be opened (RLIMIT_NOFILE 0, and a network namespace of its own where the kernel grants one), nothing can
-be written (RLIMIT_FSIZE 0), no process started (RLIMIT_NPROC 0; root is exempt). What it protects is the machine: a
-program that sets out to cheat its tests can do so, as it runs in one process with them.
+be written (RLIMIT_FSIZE 0), no process started (RLIMIT_NPROC 0). On Linux (x86-64, arm64) the kernel refuses all other
+calls than computing needs (seccomp): to remove a file, to signal a process, to start one. Where root starts it, it
+becomes another user first, since limits do not bind root; where it can do neither, it runs nothing. Without the filter
+a program can still do to files and processes of its user what needs nothing opened: a warning says so once.
+
+What it protects is the machine: a program that sets out to cheat its tests can do so, as it runs in one process with
+them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 import tempfile
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+
+from ssr.core.errors import CapabilityMissing
+
+_log = logging.getLogger(__name__)
 
 #: For all tests of a program together.
 WALL_S = 10.0
@@ -32,7 +43,10 @@ _places: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
 
 async def run_tests(program: str, tests: Sequence[str]) -> tuple[bool, ...]:
-    """Which of the tests the program passes; none of those that were not reached in time."""
+    """Which of the tests the program passes; none of those that were not reached in time.
+
+    Raises: CapabilityMissing where a program cannot be confined.
+    """
     key = (program, tuple(tests))
     if key in _results:
         _results.move_to_end(key)
@@ -72,7 +86,23 @@ async def _run(program: str, tests: Sequence[str]) -> tuple[bool, ...]:
             if process.returncode is None:
                 process.kill()
             await process.wait()
-    return _read(output, len(tests))
+    confined, _, marks = output.partition(b"\n")
+    if confined == b"refused":
+        raise CapabilityMissing(
+            "domain code: programs cannot be confined here: the orchestrator runs as root without the right to change "
+            "its user, and the kernel filters no calls; run it as another user"
+        )
+    if confined == b"limited":
+        _warn()
+    return _read(marks, len(tests))
+
+
+@cache
+def _warn() -> None:
+    _log.warning(
+        "programs of domain code run under limits alone: this kernel filters no calls, so a program may remove files "
+        "and signal processes of the user it runs as"
+    )
 
 
 async def _exchange(process: asyncio.subprocess.Process, job: bytes) -> bytes:
