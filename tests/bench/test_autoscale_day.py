@@ -8,12 +8,12 @@ from itertools import pairwise
 import pytest
 
 from ssr.core.errors import InvalidRequest
-from ssr_bench.autoscale.day import BELL, FULL_DAY, QUICK_DAY, ArrivalKind, DayOfLoad, Phase
+from ssr_bench.autoscale.day import BURST, FULL_DAY, QUICK_DAY, ArrivalKind, DayOfLoad, Phase
 
 DAY = DayOfLoad(
     (
         Phase("calm", 100, load=1),
-        Phase(BELL, 200, load=20, ramp_s=30),
+        Phase(BURST, 200, load=20, ramp_s=30),
         Phase("heavy", 100, load=2, kind=ArrivalKind.STRICT),
     ),
     calm_jobs_per_s=0.1,
@@ -30,7 +30,7 @@ def test_the_rate_follows_the_phases_and_their_ramps(at_s: float, jobs_per_s: fl
 
 def test_as_many_jobs_come_as_the_rate_adds_up_to() -> None:
     come = Counter(arrival.phase for arrival in DAY.arrivals(seed=1))
-    for name, jobs in {"calm": 10, BELL: 0.1 * 30 * 21 / 2 + 170 * 2.0, "heavy": 20}.items():
+    for name, jobs in {"calm": 10, BURST: 0.1 * 30 * 21 / 2 + 170 * 2.0, "heavy": 20}.items():
         assert come[name] == pytest.approx(jobs, abs=1.5)
 
 
@@ -56,9 +56,9 @@ def test_no_more_than_two_jobs_come_in_the_time_of_one() -> None:
 
 
 @pytest.mark.parametrize("day", [FULL_DAY, QUICK_DAY])
-def test_the_days_have_a_bell_of_twenty_times_the_load_within_30_s_and_a_strict_hour(day: DayOfLoad) -> None:
-    bell = day.start_of(BELL)
-    assert day.jobs_per_s(bell + 30) == pytest.approx(20 * day.jobs_per_s(bell - 1))
+def test_the_days_have_a_burst_of_twenty_times_the_load_within_30_s_and_a_strict_hour(day: DayOfLoad) -> None:
+    burst = day.start_of(BURST)
+    assert day.jobs_per_s(burst + 30) == pytest.approx(20 * day.jobs_per_s(burst - 1))
     assert ArrivalKind.STRICT in {phase.kind for phase in day.phases}
 
 
@@ -79,5 +79,5 @@ def test_a_day_out_of_its_limits_is_refused_by_name(change: dict[str, object], f
 
 
 def test_a_phase_cannot_rise_for_longer_than_it_lasts() -> None:
-    with pytest.raises(InvalidRequest, match="^bell ramp_s: must be within 0..30"):
-        Phase("bell", 30, load=2, ramp_s=31)
+    with pytest.raises(InvalidRequest, match="^burst ramp_s: must be within 0..30"):
+        Phase("burst", 30, load=2, ramp_s=31)

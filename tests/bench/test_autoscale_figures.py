@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ssr.engines.load import Pool
 from ssr_bench.autoscale.cpu import CpuSample, machine_cpu_s
-from ssr_bench.autoscale.day import BELL, ArrivalKind, DayOfLoad, Phase
+from ssr_bench.autoscale.day import BURST, ArrivalKind, DayOfLoad, Phase
 from ssr_bench.autoscale.figures import WHOLE_DAY, figures_of, need_of
 from ssr_bench.autoscale.life import Life
 from ssr_bench.autoscale.load import ANSWERED, NOT_ENDED, SentJob
@@ -25,7 +25,7 @@ from ssr_bench.autoscale.table import autoscale_markdown, autoscale_table
 from ssr_bench.report_json import report_json
 
 DAY = DayOfLoad(
-    (Phase("calm", 100, load=1), Phase(BELL, 300, load=20, ramp_s=30, kind=ArrivalKind.STRICT)), calm_jobs_per_s=0.1
+    (Phase("calm", 100, load=1), Phase(BURST, 300, load=20, ramp_s=30, kind=ArrivalKind.STRICT)), calm_jobs_per_s=0.1
 )
 PLAN = AutoscalePlan(DAY, Pace(20), (Policy.OURS, Policy.QUEUE))
 
@@ -63,7 +63,7 @@ REPORT = AutoscaleReport(PLAN, {"cores": 2}, (OURS, QUEUE))
 
 def test_the_need_follows_from_the_script_and_the_work_of_the_answered_jobs() -> None:
     need = need_of(REPORT)
-    # 0.1 jobs/s x 12 slot-seconds over 4 slots x 0.75 is 0.4; at the bell 20 times that.
+    # 0.1 jobs/s x 12 slot-seconds over 4 slots x 0.75 is 0.4; at the burst 20 times that.
     assert [need.replicas(Pool.DRAFT, at_s) for at_s in (50, 135, 399)] == [1, 8, 8]
     assert [need.replicas(Pool.TARGET, at_s) for at_s in (50, 135, 399)] == [1, 4, 4]
     assert {pool: need.peak(pool) for pool in Pool} == {Pool.DRAFT: 8, Pool.TARGET: 4}
@@ -74,16 +74,16 @@ def test_a_days_figures() -> None:
     assert (ours.lost_jobs, queue.lost) == (0, {"FAILED": 1, NOT_ENDED: 2})
     calm, whole = ours.phases["calm"], ours.phases[WHOLE_DAY]
     assert (calm.jobs, calm.p50_s, calm.p95_s) == (100, 50.0, 95.0)
-    assert (ours.phases[BELL].jobs, ours.phases[BELL].p95_s) == (1, 50.0)
+    assert (ours.phases[BURST].jobs, ours.phases[BURST].p95_s) == (1, 50.0)
     assert whole.jobs == 101
-    assert (calm.cpu, ours.phases[BELL].cpu, whole.cpu_most) == (0.2, pytest.approx(0.6), 0.7)  # type: ignore[comparison-overlap]
+    assert (calm.cpu, ours.phases[BURST].cpu, whole.cpu_most) == (0.2, pytest.approx(0.6), 0.7)  # type: ignore[comparison-overlap]
     draft, target = ours.pools[Pool.DRAFT], ours.pools[Pool.TARGET]
     assert draft.paid_replica_s == 400 + 7 * 295
     assert target.paid_replica_s == 400 + 285 + 2 * 280
     assert ours.paid_replica_s == draft.paid_replica_s + target.paid_replica_s
     assert (draft.most_asked, draft.changes) == (8, 1)
     assert draft.needed_replica_s == pytest.approx(100 * 1 + 30 * 4.5 + 270 * 8, abs=40)
-    # From the bell to 165 s there is one: the rest of the need is missing.
+    # From the burst to 165 s there is one: the rest of the need is missing.
     assert draft.missing_replica_s == pytest.approx(30 * 3.5 + 35 * 7, abs=40)
 
 
@@ -105,7 +105,7 @@ def test_the_table_shows_every_policy_phase_and_pool() -> None:
     console.print(autoscale_table([REPORT]))
     assert isinstance(console.file, StringIO)
     shown = console.file.getvalue()
-    for words in ("ours", "HPA on queue", "3 (1 failed, 2 not ended)", BELL, "2,465", "parts that died: drafter"):
+    for words in ("ours", "HPA on queue", "3 (1 failed, 2 not ended)", BURST, "2,465", "parts that died: drafter"):
         assert words in shown
 
 

@@ -14,7 +14,7 @@ from ssr.core.errors import InvalidRequest
 from ssr.engine_server.simulated.latency import LatencyModel
 from ssr.engines.load import Pool
 from ssr.v1 import reasoning_pb2
-from ssr_bench.autoscale.day import BELL, FULL_DAY, QUICK_DAY
+from ssr_bench.autoscale.day import BURST, FULL_DAY, QUICK_DAY
 from ssr_bench.autoscale.engine_model import ENGINES, EngineModel
 from ssr_bench.autoscale.pace import Pace
 from ssr_bench.autoscale.plan import AutoscalePlan
@@ -40,26 +40,26 @@ def test_the_loop_has_its_own_times_shortened_too() -> None:
 
 
 @pytest.mark.parametrize("second", [0.0, 13.7, 59.9])
-def test_a_day_can_begin_so_that_its_bell_is_at_a_full_minute(second: float) -> None:
+def test_a_day_can_begin_so_that_its_burst_is_at_a_full_minute(second: float) -> None:
     begins = PLAN.day_begins(NOON + second)
-    bell = begins + PLAN.pace.real_s(PLAN.day.start_of(BELL))
-    assert bell % 60 == pytest.approx(0)
+    burst = begins + PLAN.pace.real_s(PLAN.day.start_of(BURST))
+    assert burst % 60 == pytest.approx(0)
     assert 0 <= begins - (NOON + second) < 60
 
 
-def test_the_schedules_replicas_serve_when_the_bell_rings() -> None:
+def test_the_schedules_replicas_serve_when_the_burst_begins() -> None:
     begins = PLAN.day_begins(NOON)
-    bells = PLAN.scaling((PLAN.bell(begins, {Pool.DRAFT: 6, Pool.TARGET: 7}),)).schedule
-    rings, lead_s = begins + PLAN.pace.real_s(PLAN.day.start_of(BELL)), PLAN.pace.real_s(PLAN.startup_s)
+    scheduled = PLAN.scaling((PLAN.scheduled_burst(begins, {Pool.DRAFT: 6, Pool.TARGET: 7}),)).schedule
+    begins_at, lead_s = begins + PLAN.pace.real_s(PLAN.day.start_of(BURST)), PLAN.pace.real_s(PLAN.startup_s)
 
     def floor(at: float) -> int | None:
-        found = floor_at(bells, Pool.TARGET, at, lead_s)
+        found = floor_at(scheduled, Pool.TARGET, at, lead_s)
         return None if found is None else found.replicas
 
-    assert floor(rings - lead_s - 0.1) is None
-    assert floor(rings - lead_s + 0.1) == 7
-    assert floor(rings + PLAN.pace.real_s(300)) == 7
-    assert floor(rings + PLAN.pace.real_s(340)) is None
+    assert floor(begins_at - lead_s - 0.1) is None
+    assert floor(begins_at - lead_s + 0.1) == 7
+    assert floor(begins_at + PLAN.pace.real_s(300)) == 7
+    assert floor(begins_at + PLAN.pace.real_s(340)) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from ssr.engines.load import Pool
-from ssr_bench.autoscale.day import BELL, DayOfLoad, Phase
+from ssr_bench.autoscale.day import BURST, DayOfLoad, Phase
 from ssr_bench.autoscale.life import Life
 from ssr_bench.autoscale.load import ANSWERED, NOT_ENDED, SentJob
 from ssr_bench.autoscale.pace import Pace
@@ -19,14 +19,14 @@ from ssr_bench.autoscale.run import AutoscaleReport, DayRun
 from ssr_bench.autoscale.seeds import SeedMean, over_seeds
 from ssr_bench.autoscale.table import autoscale_table
 
-DAY = DayOfLoad((Phase("calm", 100, load=1), Phase(BELL, 100, load=20)), calm_jobs_per_s=0.1)
+DAY = DayOfLoad((Phase("calm", 100, load=1), Phase(BURST, 100, load=20)), calm_jobs_per_s=0.1)
 PLAN = AutoscalePlan(DAY, Pace(1.0), (Policy.OURS, Policy.FIXED_PEAK))
 
 
 def run(policy: Policy, took_s: float, replicas: int, status: str = ANSWERED) -> DayRun:
     jobs = tuple(
         SentJob(at_s, name, DAY.phases[0].kind, status, took_s, 1.0, 1.0)
-        for at_s, name in ((10.0, "calm"), (110.0, BELL))
+        for at_s, name in ((10.0, "calm"), (110.0, BURST))
     )
     lives = dict.fromkeys(Pool, (Life(-10.0, -10.0),) * replicas)
     return DayRun(policy, jobs, lives, (), (), ())
@@ -48,9 +48,9 @@ def test_an_interval_is_students_for_so_few() -> None:
 
 
 def test_policies_are_compared_with_the_fleet_at_peak_seed_by_seed() -> None:
-    ours, peak = over_seeds(REPORTS, BELL)
+    ours, peak = over_seeds(REPORTS, BURST)
     assert (ours.policy, peak.policy) == (Policy.OURS, Policy.FIXED_PEAK)
-    assert (ours.p95_s.mean, ours.bell_p95_s.mean, ours.replica_s.mean) == (48.0, 48.0, 2 * 2 * 200.0)
+    assert (ours.p95_s.mean, ours.burst_p95_s.mean, ours.replica_s.mean) == (48.0, 48.0, 2 * 2 * 200.0)
     assert ours.p95_of_peak is not None
     assert ours.of_peak is not None
     assert ours.p95_of_peak.mean == pytest.approx(1.2)
@@ -60,7 +60,7 @@ def test_policies_are_compared_with_the_fleet_at_peak_seed_by_seed() -> None:
 
 def test_without_that_fleet_there_is_no_ratio_and_lost_jobs_add_up() -> None:
     lost = AutoscaleReport(PLAN, {}, (run(Policy.OURS, 40.0, 1, NOT_ENDED),))
-    (ours,) = over_seeds([lost, lost], BELL)
+    (ours,) = over_seeds([lost, lost], BURST)
     assert ours.of_peak is None
     assert ours.lost == 4
 

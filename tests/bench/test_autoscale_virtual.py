@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ssr.engines.load import Pool
-from ssr_bench.autoscale.day import BELL, ArrivalKind, DayOfLoad, Phase
+from ssr_bench.autoscale.day import BURST, ArrivalKind, DayOfLoad, Phase
 from ssr_bench.autoscale.figures import WHOLE_DAY, figures_of
 from ssr_bench.autoscale.pace import Pace
 from ssr_bench.autoscale.plan import AutoscalePlan
@@ -16,7 +16,7 @@ from ssr_bench.autoscale.run import AutoscaleReport
 from ssr_bench.autoscale.virtual import measure_virtually
 
 DAY = DayOfLoad(
-    (Phase("calm", 60, load=1), Phase(BELL, 240, load=20, ramp_s=10, kind=ArrivalKind.STRICT)), calm_jobs_per_s=0.02
+    (Phase("calm", 60, load=1), Phase(BURST, 240, load=20, ramp_s=10, kind=ArrivalKind.STRICT)), calm_jobs_per_s=0.02
 )
 PLAN = AutoscalePlan(DAY, Pace(1.0), (Policy.OURS, Policy.FIXED_PEAK), warm_up_jobs=4)
 

@@ -138,12 +138,17 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
         },
     },
 }
-_BELL = {"name": "maths", "cron": "55 7 * * mon-fri", "duration_s": 2700, "replicas": {"draft": 2, "target": 4}}
+_SCHEDULED = {"name": "maths", "cron": "55 7 * * mon-fri", "duration_s": 2700, "replicas": {"draft": 2, "target": 4}}
 COMBINATIONS |= {
     "the built-in autoscaler": BUILTIN,
-    "it, with lesson bells and one pool that is external": all_of(
+    "it, with a schedule and one pool that is external": all_of(
         BUILTIN,
-        {"autoscaling": {"settings": {"schedule": [_BELL | {"zone": "Europe/Berlin"}]}, "builtin": {"replicas": 3}}},
+        {
+            "autoscaling": {
+                "settings": {"schedule": [_SCHEDULED | {"zone": "Europe/Berlin"}]},
+                "builtin": {"replicas": 3},
+            }
+        },
         values_of(**{"engines.draft.kind": "external", "engines.draft.external.urls": ["http://gpu-1:8080"]}),
     ),
     "it, from zero": all_of(BUILTIN, ASLEEP),

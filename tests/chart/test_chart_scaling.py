@@ -27,7 +27,7 @@ from ssr.orchestrator.settings import OrchestratorSettings
 
 EXTERNAL_DRAFT = values_of(**{"engines.draft.kind": "external", "engines.draft.external.urls": ["http://a:1"]})
 OWN_SELECTOR = values_of(**{"engines.selector.kind": "vllm", "engines.selector.model": "m"})
-BELL = {"name": "maths", "cron": "55 7 * * mon-fri", "duration_s": 2700, "replicas": {"target": 4}, "zone": "UTC"}
+SCHEDULED = {"name": "maths", "cron": "55 7 * * mon-fri", "duration_s": 2700, "replicas": {"target": 4}, "zone": "UTC"}
 
 
 def settings_of(manifests: Manifests, monkeypatch: pytest.MonkeyPatch) -> AutoscalerSettings:
@@ -77,7 +77,7 @@ def test_the_autoscaler_is_reported_what_it_may_scale_and_how(monkeypatch: pytes
     limits = {
         "draft": {"min_replicas": 0, "max_replicas": 3, "slots": 16},
         "target": {"utilisation": 0.5},
-        "schedule": [BELL],
+        "schedule": [SCHEDULED],
     }
     manifests = render(all_of(BUILTIN, {"autoscaling": {"settings": limits, "builtin": {"settings": {"lease_s": 30}}}}))
     settings = settings_of(manifests, monkeypatch)
@@ -88,7 +88,7 @@ def test_the_autoscaler_is_reported_what_it_may_scale_and_how(monkeypatch: pytes
     assert settings.lease_s == 30
     assert (settings.scaling.draft.min_replicas, settings.scaling.draft.max_replicas) == (0, 3)
     assert (settings.scaling.draft.slots, settings.scaling.target.utilisation) == (16, 0.5)
-    assert settings.scaling.schedule == (ScheduledLoad.model_validate(BELL),)
+    assert settings.scaling.schedule == (ScheduledLoad.model_validate(SCHEDULED),)
     assert settings.scaling.own_selector_engine is False
 
 

@@ -73,7 +73,7 @@ POOL: dict[str, Any] = {
     "down_period_s": 30,
     "idle_s": 600,
 }
-BELL = {
+SCHEDULED = {
     "name": "maths",
     "cron": "55 7 * * mon-fri",
     "duration_s": 60,
@@ -187,7 +187,7 @@ EVERYTHING: dict[str, Any] = {
         },
     },
     "autoscaling": {
-        "settings": {"draft": POOL, "target": POOL, "schedule": [BELL], "report_ttl_s": 30, "interval_s": 4},
+        "settings": {"draft": POOL, "target": POOL, "schedule": [SCHEDULED], "report_ttl_s": 30, "interval_s": 4},
         "builtin": {
             "settings": {
                 "grace_s": 3,
@@ -271,7 +271,7 @@ def test_every_setting_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) 
     assert orchestrator.otlp_endpoint == "http://collector.monitoring:4317"
     assert str(orchestrator.api_keys) == "/keys"
     assert orchestrator.scaling.draft.model_dump() == POOL
-    assert [bell.model_dump(mode="json") for bell in orchestrator.scaling.schedule] == [BELL]
+    assert [load.model_dump(mode="json") for load in orchestrator.scaling.schedule] == [SCHEDULED]
     drafter = _read("drafter", manifests.environment("drafter"), monkeypatch)
     assert isinstance(drafter, DrafterSettings)
     client = EVERYTHING["engines"]["draft"]["client"]

@@ -20,7 +20,7 @@ from ssr.engine_server.server.serving import running_server
 from ssr.engine_server.simulated.backend import SimulatedBackend
 from ssr.engine_server.simulated.settings import Latency, SimulatedSettings
 from ssr.engines.load import Pool
-from ssr_bench.autoscale.day import BELL, ArrivalKind, DayOfLoad, Phase
+from ssr_bench.autoscale.day import BURST, ArrivalKind, DayOfLoad, Phase
 from ssr_bench.autoscale.figures import WHOLE_DAY, figures_of
 from ssr_bench.autoscale.fleet import Fleet
 from ssr_bench.autoscale.fleet_client import FleetClient
@@ -147,7 +147,7 @@ async def _counts(actuator: FleetClient) -> bool:
 
 
 async def test_a_day_is_lived_through() -> None:
-    phases = (Phase("calm", 30, load=1), Phase(BELL, 150, load=20, ramp_s=10, kind=ArrivalKind.STRICT))
+    phases = (Phase("calm", 30, load=1), Phase(BURST, 150, load=20, ramp_s=10, kind=ArrivalKind.STRICT))
     day = DayOfLoad(phases, calm_jobs_per_s=0.03, operations=1)
     plan = AutoscalePlan(day, Pace(60), (Policy.OURS, Policy.FIXED_MEAN), startup_s=20.0, warm_up_jobs=8)
     first, report = [report async for report in measure_autoscale(plan)]

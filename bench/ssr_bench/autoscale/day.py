@@ -121,12 +121,12 @@ class DayOfLoad:
 
 
 #: The lesson's phase: a class of twenty times the calm load comes within 30 s, and stays.
-BELL = "bell"
+BURST = "burst"
 
 FULL_DAY = DayOfLoad(
     (
         Phase("calm", 900, load=1),
-        Phase(BELL, 1500, load=20, ramp_s=30),
+        Phase(BURST, 1500, load=20, ramp_s=30),
         Phase("calm 2", 1500, load=1, ramp_s=30),
         Phase("busy", 900, load=5, ramp_s=60),
         Phase("rewrites", 1800, load=5, kind=ArrivalKind.STRICT),
@@ -138,7 +138,7 @@ FULL_DAY = DayOfLoad(
 QUICK_DAY = DayOfLoad(
     (
         Phase("calm", 180, load=1),
-        Phase(BELL, 480, load=20, ramp_s=30),
+        Phase(BURST, 480, load=20, ramp_s=30),
         Phase("calm 2", 600, load=1, ramp_s=30),
         Phase("busy", 240, load=5, ramp_s=30),
         Phase("rewrites", 420, load=5, kind=ArrivalKind.STRICT),

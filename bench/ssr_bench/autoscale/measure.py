@@ -107,13 +107,13 @@ class _Measuring:
     async def _until(self, begins: float) -> None:
         wait_s = begins - time.time()
         if wait_s > 2 * _PAUSE_S:
-            self._report(f"{self._policy.label}: waiting {wait_s:.0f} s, so that the bell is at a full minute")
+            self._report(f"{self._policy.label}: waiting {wait_s:.0f} s, so that the burst is at a full minute")
         await asyncio.sleep(wait_s)
 
     @asynccontextmanager
     async def _scaling(self, system: LoadedSystem, fleets: FleetClient, begins: float) -> AsyncIterator[None]:
         """The policy decides while the block runs."""
-        settings = self._plan.scaling(self._bells(begins))
+        settings = self._plan.scaling(self._scheduled(begins))
         async with open_redis(system.redis_url) as redis, asyncio.TaskGroup() as group:
             decider = decider_of(
                 self._plan,
@@ -129,10 +129,10 @@ class _Measuring:
             if deciding is not None:
                 deciding.cancel()
 
-    def _bells(self, begins: float) -> tuple[ScheduledLoad, ...]:
+    def _scheduled(self, begins: float) -> tuple[ScheduledLoad, ...]:
         if self._policy is not Policy.SCHEDULE or self._first is None:
             return ()
-        return (self._plan.bell(begins, peaks(self._plan, self._first)),)
+        return (self._plan.scheduled_burst(begins, peaks(self._plan, self._first)),)
 
     def _lives(self, lives: Sequence[Life], begins: float) -> tuple[Life, ...]:
         return tuple(life.since(begins, self._plan.pace.factor) for life in lives)

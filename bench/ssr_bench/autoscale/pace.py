@@ -31,7 +31,7 @@ class Pace:
         return ScalingLimits.model_validate(self._shortened(limits))
 
     def settings(self, settings: ScalingSettings) -> ScalingSettings:
-        """As `limits`, for all pools and the autoscaler's own intervals. A bell's cron is real time already."""
+        """As `limits`, for all pools and the autoscaler's intervals. The schedule's crons are real time already."""
         pools = {"draft": self.limits(settings.draft), "target": self.limits(settings.target)}
         schedule = tuple(
             load.model_copy(update={"duration_s": self.real_s(load.duration_s)}) for load in settings.schedule

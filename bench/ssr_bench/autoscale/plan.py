@@ -11,14 +11,14 @@ from ssr.autoscaler.policy.settings import ScalingLimits, ScalingSettings, Sched
 from ssr.core.errors import InvalidRequest
 from ssr.core.limits import check_within
 from ssr.engines.load import Pool
-from ssr_bench.autoscale.day import BELL, FULL_DAY, DayOfLoad
+from ssr_bench.autoscale.day import BURST, FULL_DAY, DayOfLoad
 from ssr_bench.autoscale.engine_model import ENGINES
 from ssr_bench.autoscale.hpa import HpaSettings
 from ssr_bench.autoscale.pace import Pace
 from ssr_bench.autoscale.policy import Policy
 
-#: For how long after the bell the schedule holds the replicas, in seconds of the day: the load itself holds them then.
-_BELL_S = 330.0
+#: For how long after the burst the schedule holds the replicas, in seconds of the day: the load itself holds them then.
+_BURST_S = 330.0
 #: What services and the autoscaler do every 5 s on a cluster.
 REPORT_S = 5.0
 
@@ -65,10 +65,12 @@ class AutoscalePlan:
             for pool, engine in ENGINES.items()
         }
 
-    def scaling(self, bells: tuple[ScheduledLoad, ...] = ()) -> ScalingSettings:
+    def scaling(self, scheduled: tuple[ScheduledLoad, ...] = ()) -> ScalingSettings:
         """For our autoscaler, in real time."""
         limits = self.limits
-        return self.pace.settings(ScalingSettings(draft=limits[Pool.DRAFT], target=limits[Pool.TARGET], schedule=bells))
+        return self.pace.settings(
+            ScalingSettings(draft=limits[Pool.DRAFT], target=limits[Pool.TARGET], schedule=scheduled)
+        )
 
     def hpa(self) -> HpaSettings:
         """For the HPA, in real time."""
@@ -91,16 +93,16 @@ class AutoscalePlan:
         return replace(self.llm_d(), up_window_s=0.0)
 
     def day_begins(self, now: float) -> float:
-        """A moment from `now` (seconds since 1970) at which the day can begin so that its bell is at a full minute."""
-        before_s = self.pace.real_s(self.day.start_of(BELL))
+        """A moment from `now` (seconds since 1970) at which the day can begin so that its burst is at a full minute."""
+        before_s = self.pace.real_s(self.day.start_of(BURST))
         return math.ceil((now + before_s) / 60) * 60 - before_s
 
-    def bell(self, begins: float, replicas: Mapping[Pool, int]) -> ScheduledLoad:
-        """The bell of a day that began at such a moment."""
-        at = datetime.fromtimestamp(begins + self.pace.real_s(self.day.start_of(BELL)) + 0.5, UTC)
+    def scheduled_burst(self, begins: float, replicas: Mapping[Pool, int]) -> ScheduledLoad:
+        """The burst of a day that began at such a moment."""
+        at = datetime.fromtimestamp(begins + self.pace.real_s(self.day.start_of(BURST)) + 0.5, UTC)
         return ScheduledLoad(
             name="lesson",
             cron=f"{at.minute} {at.hour} {at.day} {at.month} *",
-            duration_s=_BELL_S,
+            duration_s=_BURST_S,
             replicas=dict(replicas),
         )

@@ -11,7 +11,7 @@ class Policy(StrEnum):
     """The order in which they are measured: the later ones are sized by what the first one needed."""
 
     OURS = "ours"
-    SCHEDULE = "schedule"  #: ours, and the bell is in the schedule
+    SCHEDULE = "schedule"  #: ours, and the burst is in the schedule
     QUEUE = "queue"  #: an HPA on the number of waiting engine calls
     LLM_D = "llm-d"  #: the KEDA rule that llm-d recommends: on waiting and on running calls
     LLM_D_GUARD = "llm-d-guard"  #: its other one, which counts pods that start; fitted to these engines' slots

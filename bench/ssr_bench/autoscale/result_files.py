@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssr_bench.autoscale.day import BELL
+from ssr_bench.autoscale.day import BURST
 from ssr_bench.autoscale.figures import figures_of, need_of
 from ssr_bench.autoscale.plot import draw
 from ssr_bench.autoscale.run import AutoscaleReport
@@ -21,7 +21,7 @@ def autoscale_json(reports: Sequence[AutoscaleReport]) -> object:
         (report,) = reports
         return report_json({"figures": figures_of(report), "work_slot_s": need_of(report).work, "record": report})
     figures = {str(report.plan.seed): figures_of(report) for report in reports}
-    return report_json({"over_seeds": over_seeds(reports, BELL), "figures": figures, "plan": reports[0].plan})
+    return report_json({"over_seeds": over_seeds(reports, BURST), "figures": figures, "plan": reports[0].plan})
 
 
 def write_results(reports: Sequence[AutoscaleReport], folder: Path) -> None:

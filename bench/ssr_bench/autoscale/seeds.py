@@ -44,7 +44,7 @@ class PolicyFigures:
     policy: Policy
     p50_s: SeedMean
     p95_s: SeedMean
-    bell_p95_s: SeedMean
+    burst_p95_s: SeedMean
     replica_s: SeedMean
     p95_of_peak: SeedMean | None
     of_peak: SeedMean | None
@@ -52,14 +52,14 @@ class PolicyFigures:
     lost: int
 
 
-def over_seeds(reports: Sequence[AutoscaleReport], bell: str) -> Sequence[PolicyFigures]:
-    """A policy each, in the order of the runs; all reports are of the same policies. `bell` is the burst's phase."""
+def over_seeds(reports: Sequence[AutoscaleReport], burst: str) -> Sequence[PolicyFigures]:
+    """A policy each, in the order of the runs; all reports are of the same policies. `burst` names its phase."""
     runs = [figures_of(report) for report in reports]
     peaks = [next((one for one in each if one.policy is Policy.FIXED_PEAK), None) for each in runs]
-    return [_over(list(each), peaks, bell) for each in zip(*runs, strict=True)]
+    return [_over(list(each), peaks, burst) for each in zip(*runs, strict=True)]
 
 
-def _over(each: Sequence[RunFigures], peaks: Sequence[RunFigures | None], bell: str) -> PolicyFigures:
+def _over(each: Sequence[RunFigures], peaks: Sequence[RunFigures | None], burst: str) -> PolicyFigures:
     def of_peak(value: Callable[[RunFigures], float]) -> SeedMean | None:
         pairs = [value(one) / value(peak) for one, peak in zip(each, peaks, strict=True) if peak is not None]
         return SeedMean.of(pairs) if pairs else None
@@ -68,7 +68,7 @@ def _over(each: Sequence[RunFigures], peaks: Sequence[RunFigures | None], bell: 
         each[0].policy,
         p50_s=SeedMean.of([one.phases[WHOLE_DAY].p50_s or math.inf for one in each]),
         p95_s=SeedMean.of([_p95(one) for one in each]),
-        bell_p95_s=SeedMean.of([_p95(one, bell) for one in each]),
+        burst_p95_s=SeedMean.of([_p95(one, burst) for one in each]),
         replica_s=SeedMean.of([one.paid_replica_s for one in each]),
         p95_of_peak=of_peak(_p95),
         of_peak=of_peak(lambda one: one.paid_replica_s),

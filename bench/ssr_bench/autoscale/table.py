@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ssr.engines.load import Pool
-from ssr_bench.autoscale.day import BELL, ArrivalKind
+from ssr_bench.autoscale.day import BURST, ArrivalKind
 from ssr_bench.autoscale.figures import WHOLE_DAY, RunFigures, figures_of, need_of
 from ssr_bench.autoscale.load import NOT_ENDED
 from ssr_bench.autoscale.run import AutoscaleReport
@@ -58,14 +58,17 @@ def _all_grids(reports: Sequence[AutoscaleReport]) -> Sequence[_Grid]:
     rows = [
         (
             one.policy.label,
-            *map(_estimate, (one.p50_s, one.p95_s, one.bell_p95_s, one.replica_s)),
+            *map(_estimate, (one.p50_s, one.p95_s, one.burst_p95_s, one.replica_s)),
             *map(_ratio, (one.p95_of_peak, one.of_peak)),
             str(one.flaps),
             str(one.lost),
         )
-        for one in over_seeds(reports, BELL)
+        for one in over_seeds(reports, BURST)
     ]
-    columns = ("p50, s", "p95, s", "p95 of the bell, s", "replica-s", "p95 / peak", "replica-s / peak", "flaps", "lost")
+    columns = (
+        *("p50, s", "p95, s", "p95 of the burst, s", "replica-s"),
+        *("p95 / peak", "replica-s / peak", "flaps", "lost"),
+    )
     return (_Grid(f"seeds {seeds}", columns, rows), *_grids(reports[0]))
 
 

@@ -164,7 +164,7 @@ class _VirtualDay:
             reporting = group.create_task(reports.keep(meters), name="reports")
             await jobs.warm_up()
             begins = plan.day_begins(loop.time()) if self._policy is Policy.SCHEDULE else loop.time()
-            settings = plan.scaling(self._bells(begins))
+            settings = plan.scaling(self._scheduled(begins))
             day_s = lambda: loop.time() - begins  # noqa: E731 - the day's clock
             decider = decider_of(plan, self._policy, reports, fleets, settings, self._decisions, day_s)
             deciding = group.create_task(decider.run(), name="scaling") if decider is not None else None
@@ -175,10 +175,10 @@ class _VirtualDay:
         lives = {pool: tuple(life.since(begins, 1.0) for life in fleets.of[pool].lives) for pool in Pool}
         return DayRun(self._policy, tuple(sent), lives, tuple(self._decisions), cpu=(), died=())
 
-    def _bells(self, begins: float) -> tuple[ScheduledLoad, ...]:
+    def _scheduled(self, begins: float) -> tuple[ScheduledLoad, ...]:
         if self._policy is not Policy.SCHEDULE or self._ours is None:
             return ()
-        return (self._plan.bell(begins, peaks(self._plan, self._ours)),)
+        return (self._plan.scheduled_burst(begins, peaks(self._plan, self._ours)),)
 
     @asynccontextmanager
     async def _fleet(self, fleets: _Fleets, pool: Pool, replicas: int) -> AsyncIterator[Fleet]:

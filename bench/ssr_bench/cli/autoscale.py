@@ -49,14 +49,14 @@ def autoscale(
 
     The whole system with real processes; only the engines are simulated, and
     start in a local fleet instead of on Kubernetes, 60 s after they were asked
-    for. Calm, a class bell with 20 times the load within 30 s, calm, busy, then
+    for. Calm, a burst of 20 times the load within 30 s, calm, busy, then
     as busy with most drafts rewritten. Everything runs 20 times as fast; what is
     shown is in seconds of that day.
 
     \b
     Side by side:
       ours        the autoscaler
-      schedule    the same, and the bell is in its schedule
+      schedule    the same, and the burst is in its schedule
       queue       an HPA on the number of waiting engine calls
       llm-d       the KEDA rule that llm-d recommends (not by default)
       llm-d-guard its other rule, fitted to these engines (not by default)

@@ -161,10 +161,10 @@ async def test_a_selector_with_engines_of_its_own_is_not_missed() -> None:
     assert any("no report of selector" in reason for reason in report_store.decisions[Pool.TARGET].reasons)
 
 
-async def test_a_lesson_bell_is_heard_before_anybody_asks() -> None:
-    bell = ScheduledLoad(name="eight", cron="* * * * *", duration_s=60, replicas={Pool.TARGET: 6})
+async def test_a_scheduled_load_is_met_before_anybody_asks() -> None:
+    load = ScheduledLoad(name="eight", cron="* * * * *", duration_s=60, replicas={Pool.TARGET: 6})
     report_store, cluster = FakeReports(reports()), FakeCluster()
-    await scaler(report_store, cluster, SETTINGS.model_copy(update={"schedule": (bell,)})).tick()
+    await scaler(report_store, cluster, SETTINGS.model_copy(update={"schedule": (load,)})).tick()
     assert cluster.replicas == {Pool.DRAFT: 1, Pool.TARGET: 6}
 
 

@@ -27,7 +27,7 @@ from ssr.engines.load import Load, Pool
 
 MIDNIGHT = datetime(2026, 3, 4, tzinfo=UTC).timestamp()
 HOUR = 3600
-OPEN, BELL, LESSON_S, BUSY, HEAVY, HEAVY_END, CLOSE, END = 7, 8, 600, 11, 12, 13, 14, 15
+OPEN, BURST, LESSON_S, BUSY, HEAVY, HEAVY_END, CLOSE, END = 7, 8, 600, 11, 12, 13, 14, 15
 STEPS, STEP_TOKENS, DRAFT_S, SCORE_S, REWRITE_S = 6, 200, 2.5, 0.5, 8.0
 LOOK_S, ROOM = 5, 2000
 LIMITS = {
@@ -40,12 +40,12 @@ FIRST_LESSON = ScheduledLoad(
 
 
 def arrivals(second: int) -> float:
-    """Paths a second: 1 when calm, 20 within 30 s of the bell, 6 in the busy hours, none after school."""
+    """Paths a second: 1 when calm, 20 within 30 s of the burst, 6 in the busy hours, none after school."""
     hour = second / HOUR
     if hour >= CLOSE:
         return 0.0
-    if BELL * HOUR <= second < BELL * HOUR + LESSON_S:
-        return 1.0 + 19.0 * min((second - BELL * HOUR) / 30, 1.0)
+    if BURST * HOUR <= second < BURST * HOUR + LESSON_S:
+        return 1.0 + 19.0 * min((second - BURST * HOUR) / 30, 1.0)
     return 6.0 if hour >= BUSY else 1.0
 
 
@@ -124,13 +124,13 @@ class Day:
 Sizing = Callable[[Pool, dict[Pool, PoolSignals], Forecast, Fleet, float], tuple[int, ScalingState, tuple[str, ...]]]
 
 
-def by_policy(bells: tuple[ScheduledLoad, ...]) -> Sizing:
+def by_policy(schedule: tuple[ScheduledLoad, ...]) -> Sizing:
     def size(
         pool: Pool, seen: dict[Pool, PoolSignals], forecast: Forecast, fleet: Fleet, now: float
     ) -> tuple[int, ScalingState, tuple[str, ...]]:
         limits = LIMITS[pool]
         state = fleet.state.observed(Engines(fleet.ready, len(fleet.starting)))
-        floor = floor_at(bells, pool, now, limits.startup_s)
+        floor = floor_at(schedule, pool, now, limits.startup_s)
         decision = decide(pool_demand(pool, seen, forecast, LIMITS), state, limits, now, floor)
         return decision.replicas, decision.state, decision.reasons
 
@@ -227,7 +227,7 @@ def test_nothing_is_given_up_that_is_asked_for_again_soon(pool: Pool, scheduled:
 
 @pytest.mark.parametrize("pool", list(Pool))
 def test_while_the_load_stays_the_direction_changes_once_at_most(pool: Pool) -> None:
-    moments = [OPEN * HOUR, BELL * HOUR, BELL * HOUR + LESSON_S, *(hour * HOUR for hour in (BUSY, HEAVY, HEAVY_END))]
+    moments = [OPEN * HOUR, BURST * HOUR, BURST * HOUR + LESSON_S, *(hour * HOUR for hour in (BUSY, HEAVY, HEAVY_END))]
     for start, end in pairwise([*moments, CLOSE * HOUR, END * HOUR]):
         assert turns(between(lived().fleets[pool].replicas, start, end), within_s=24 * HOUR) <= 1
 
@@ -244,19 +244,19 @@ def test_all_work_is_done() -> None:
     assert day.finished == pytest.approx(day.submitted, abs=1)
 
 
-def test_an_unforeseen_bell_is_met_soon_after_the_start_up() -> None:
-    assert met_after(lived(), BELL * HOUR) < 120 + 300
+def test_an_unforeseen_burst_is_met_soon_after_the_start_up() -> None:
+    assert met_after(lived(), BURST * HOUR) < 120 + 300
 
 
-def test_a_scheduled_bell_is_met_at_once() -> None:
-    assert met_after(lived(scheduled=True), BELL * HOUR) <= 60
+def test_a_scheduled_burst_is_met_at_once() -> None:
+    assert met_after(lived(scheduled=True), BURST * HOUR) <= 60
 
 
 @pytest.mark.parametrize("pool", list(Pool))
-def test_an_unforeseen_bell_asks_for_little_more_than_the_lesson_needs(pool: Pool) -> None:
-    bell = BELL * HOUR
-    peak = max(between(lived().fleets[pool].replicas, bell, bell + LESSON_S))
-    assert peak <= math.ceil(1.75 * needed(pool, bell + 60))
+def test_an_unforeseen_burst_asks_for_little_more_than_the_lesson_needs(pool: Pool) -> None:
+    burst = BURST * HOUR
+    peak = max(between(lived().fleets[pool].replicas, burst, burst + LESSON_S))
+    assert peak <= math.ceil(1.75 * needed(pool, burst + 60))
 
 
 def test_an_hour_of_rewrites_grows_the_target_pool_only() -> None:

@@ -195,11 +195,11 @@ def test_the_minimum_and_the_maximum_bind_at_once() -> None:
 
 
 def test_the_schedule_raises_at_once_and_the_demand_may_ask_for_more() -> None:
-    bell = ScheduledFloor(12, "first lesson")
-    decision = decide(Demand(), settled(1), LIMITS, NOW, bell)
+    burst = ScheduledFloor(12, "first lesson")
+    decision = decide(Demand(), settled(1), LIMITS, NOW, burst)
     assert decision.replicas == 12
     assert "the schedule's 'first lesson' asks for 12" in decision.reasons
-    assert decide(Demand(steady=90.0), settled(12), LIMITS, NOW, bell).replicas == 15
+    assert decide(Demand(steady=90.0), settled(12), LIMITS, NOW, burst).replicas == 15
     assert decide(Demand(), settled(1), LIMITS, NOW, ScheduledFloor(50, "fair")).replicas == 20
 
 

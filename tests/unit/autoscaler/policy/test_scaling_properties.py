@@ -50,7 +50,7 @@ def walked(
     state = ScalingState.fresh(Engines(start), now)
     for wait, load, known, floor in series:
         now += wait
-        state = decide(demand(load, known), state, limit, now, ScheduledFloor(floor, "bell")).state
+        state = decide(demand(load, known), state, limit, now, ScheduledFloor(floor, "burst")).state
     return state, now
 
 
@@ -91,7 +91,7 @@ def test_nothing_that_a_window_wanted_is_taken_away_in_it(
     rises: list[tuple[float, int]] = []
     for wait, load, known, floor in series:
         now += wait
-        decision = decide(demand(load, known), state, limit, now, ScheduledFloor(floor, "bell"))
+        decision = decide(demand(load, known), state, limit, now, ScheduledFloor(floor, "burst"))
         if decision.replicas > state.replicas:
             rises.append((now, decision.replicas))
         if decision.replicas < state.replicas:
