@@ -20,7 +20,7 @@ from ssr.gateway.batches import BatchesApi
 from ssr.gateway.chat import ChatCompletions
 from ssr.gateway.errors import RATE_HEADERS, ApiError
 from ssr.gateway.files import Files
-from ssr.gateway.front import Front
+from ssr.gateway.gateway import Gateway
 from ssr.gateway.page_api import Page
 from ssr.gateway.replies import JsonReply, error_reply
 from ssr.gateway.responses import Responses
@@ -30,21 +30,26 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _UPLOADS, _FORM_BYTES = "/v1/files", 64 * 1024
 
 
-def gateway_app(front: Front) -> ASGIApp:
+def gateway_app(gateway: Gateway) -> ASGIApp:
     """The whole gateway as an ASGI application."""
-    batches, files = BatchesApi(front), Files(front)
-    chat, responses = ChatCompletions(front), Responses(front)
+    routes = [*_openai_routes(gateway), *(_page_routes(Page(gateway)) if gateway.settings.ui else ())]
+    return RequestEdge(Endpoints(routes), gateway, _of_origins(gateway.settings.cors_origins))
+
+
+def _openai_routes(gateway: Gateway) -> list[Route]:
+    batches, files = BatchesApi(gateway), Files(gateway)
+    chat, responses = ChatCompletions(gateway), Responses(gateway)
 
     async def models(request: Request) -> Response:
-        return JsonReply({"object": "list", "data": front.models.objects()})
+        return JsonReply({"object": "list", "data": gateway.models.objects()})
 
     async def model(request: Request) -> Response:
-        return JsonReply(front.models.get(request.path_params["name"]).object())
+        return JsonReply(gateway.models.get(request.path_params["name"]).object())
 
     async def health(request: Request) -> Response:
         return JsonReply({"status": "ok", "version": __version__})
 
-    routes = [
+    return [
         Route("/v1/chat/completions", _endpoint(chat.create), methods=["POST"]),
         Route("/health", health),
         Route("/v1/models", models),
@@ -53,8 +58,6 @@ def gateway_app(front: Front) -> ASGIApp:
         Route("/v1/responses/{id}", _endpoint(responses.get)),
         Route("/v1/responses/{id}", _endpoint(responses.delete), methods=["DELETE"]),
         Route("/v1/responses/{id}/cancel", _endpoint(responses.cancel, bodiless=True), methods=["POST"]),
-    ]
-    routes += [
         Route(_UPLOADS, files.create, methods=["POST"]),
         Route(_UPLOADS, files.list),
         Route("/v1/files/{id}", files.get),
@@ -65,20 +68,20 @@ def gateway_app(front: Front) -> ASGIApp:
         Route("/v1/batches/{id}", batches.get),
         Route("/v1/batches/{id}/cancel", _endpoint(batches.cancel, bodiless=True), methods=["POST"]),
     ]
-    if front.settings.ui:
-        page = Page(front)
-        routes += [
-            Route("/ui", page.enter),
-            Route("/ui/api/info", page.info),
-            Route("/ui/api/pools", page.pools),
-            Route("/ui/api/jobs", page.jobs),
-            Route("/ui/api/jobs", _endpoint(page.submit), methods=["POST"]),
-            Route("/ui/api/jobs/{id}", page.job),
-            Route("/ui/api/jobs/{id}/cancel", _endpoint(page.cancel), methods=["POST"]),
-            Route("/ui/api/jobs/{id}/events", _endpoint(page.events)),
-            Route("/ui/{file:path}", page.file),
-        ]
-    return RequestEdge(Endpoints(routes), front, _of_origins(front.settings.cors_origins))
+
+
+def _page_routes(page: Page) -> list[Route]:
+    return [
+        Route("/ui", page.enter),
+        Route("/ui/api/info", page.info),
+        Route("/ui/api/pools", page.pools),
+        Route("/ui/api/jobs", page.jobs),
+        Route("/ui/api/jobs", _endpoint(page.submit), methods=["POST"]),
+        Route("/ui/api/jobs/{id}", page.job),
+        Route("/ui/api/jobs/{id}/cancel", _endpoint(page.cancel), methods=["POST"]),
+        Route("/ui/api/jobs/{id}/events", _endpoint(page.events)),
+        Route("/ui/{file:path}", page.file),
+    ]
 
 
 def _of_origins(origins: Sequence[str]) -> Callable[[ASGIApp], ASGIApp]:
@@ -141,8 +144,8 @@ class RequestEdge:
     `shown`: what all replies go through, those of errors too.
     """
 
-    def __init__(self, app: ASGIApp, front: Front, shown: Callable[[ASGIApp], ASGIApp]) -> None:
-        self._app, self._shown, self._front, self._metrics = shown(app), shown, front, front.metrics
+    def __init__(self, app: ASGIApp, gateway: Gateway, shown: Callable[[ASGIApp], ASGIApp]) -> None:
+        self._app, self._shown, self._gateway, self._metrics = shown(app), shown, gateway, gateway.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -155,7 +158,7 @@ class RequestEdge:
             message = await receive()
             received += len(message.get("body", b""))
             if received > most:
-                raise self._front.too_large(most)
+                raise self._gateway.too_large(most)
             return message
 
         async def send_named(message: Message) -> None:
@@ -179,7 +182,7 @@ class RequestEdge:
             self._metrics.seconds.labels(name).observe(time.perf_counter() - begun)
 
     def _most_bytes(self, scope: Scope) -> int:
-        settings = self._front.settings
+        settings = self._gateway.settings
         return settings.max_file_bytes + _FORM_BYTES if scope["path"] == _UPLOADS else settings.max_body_bytes
 
 

@@ -13,7 +13,7 @@ from ssr.gateway.batch_input import CHAT, CHAT_LINE, chat_shape
 from ssr.gateway.batch_record import BatchRecord
 from ssr.gateway.completion import completion
 from ssr.gateway.errors import ApiError
-from ssr.gateway.front import succeeded
+from ssr.gateway.gateway import succeeded
 from ssr.gateway.joining import MODEL
 from ssr.gateway.replies import to_json
 from ssr.gateway.response_object import PLAIN, message_item, reasoning_item, response_object, words_of

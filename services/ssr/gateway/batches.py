@@ -28,7 +28,7 @@ from ssr.gateway.batch_record import (
 )
 from ssr.gateway.caller import ApiCaller
 from ssr.gateway.errors import ApiError, from_ssr, refused
-from ssr.gateway.front import Front
+from ssr.gateway.gateway import Gateway
 from ssr.gateway.replies import JsonReply
 from ssr.gateway.response_request import metadata_of
 
@@ -44,8 +44,8 @@ _PLACE = re.compile(r"requests\[(\d+)\]\.?(.*)")
 class BatchesApi:
     """Answers /v1/batches."""
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def create(self, request: Request) -> Response:
         caller, body = ApiCaller.of(request), fields.read_json(await request.body())
@@ -65,7 +65,7 @@ class BatchesApi:
             metadata=metadata_of(body),
             fingerprint=fingerprint_of(caller.api_key, caller.idempotency_key, body),
         )
-        client = self._front.acting_for(caller)
+        client = self._gateway.acting_for(caller)
         try:
             record, batch = await self._made(client, caller, base)
         except SsrError as error:
@@ -88,7 +88,7 @@ class BatchesApi:
                 404, f"No such File object: {base.input_file_id[:80]}", param="input_file_id", code="not_found"
             ) from None
         lines, errors = await asyncio.to_thread(
-            read_lines, content, base.endpoint, self._front.models, self._front.plain
+            read_lines, content, base.endpoint, self._gateway.models, self._gateway.plain
         )
         if errors:
             return await _kept(client, failed_record(base, errors)), None
@@ -104,7 +104,7 @@ class BatchesApi:
         return await _kept(client, _with_jobs(base, batch, lines)), batch
 
     def _is_a_try(self, caller: ApiCaller, before: File) -> bool:
-        settings = self._front.settings
+        settings = self._gateway.settings
         within_s = settings.join_retry_s if caller.retry else settings.join_s
         return bool(caller.idempotency_key) or time.time() - before.created.timestamp() <= within_s
 
@@ -143,7 +143,7 @@ class BatchesApi:
         return batch_object(record, await _jobs_now(client, record))
 
     def _client(self, request: Request) -> AsyncClient:
-        return self._front.acting_for(ApiCaller.of(request))
+        return self._gateway.acting_for(ApiCaller.of(request))
 
 
 async def _jobs_now(client: AsyncClient, record: BatchRecord) -> Batch | None:

@@ -18,7 +18,7 @@ from ssr.gateway.completion import Chunks, completion
 from ssr.gateway.errors import ApiError, from_ssr
 from ssr.gateway.event_stream import EventStream, Heartbeat
 from ssr.gateway.fields import read_json
-from ssr.gateway.front import Front, WholeReply, succeeded
+from ssr.gateway.gateway import Gateway, WholeReply, succeeded
 from ssr.gateway.joining import JoinedJob
 from ssr.gateway.replies import DONE, JsonReply, data
 from ssr.gateway.transcript import Reasoning, Transcript
@@ -27,16 +27,16 @@ from ssr.gateway.transcript import Reasoning, Transcript
 class ChatCompletions:
     """Answers chat completions."""
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def create(self, request: Request) -> ASGIApp:
-        front, caller = self._front, ApiCaller.of(request)
+        gateway, caller = self._gateway, ApiCaller.of(request)
         body = read_json(await request.body())
-        chat = read_chat(body, front.models)
-        asked = ask(chat.asked, front.plain, fingerprint_of(caller.api_key, caller.idempotency_key, body))
-        joined = await front.join(caller, asked)
-        settings = front.settings
+        chat = read_chat(body, gateway.models)
+        asked = ask(chat.asked, gateway.plain, fingerprint_of(caller.api_key, caller.idempotency_key, body))
+        joined = await gateway.join(caller, asked)
+        settings = gateway.settings
         shape = Shape(settings.content_chars, asked.plain, asked.stops)
         if not chat.stream:
             return WholeReply(self._whole(joined, asked, shape), joined, asked, settings.linger_s)
@@ -49,7 +49,7 @@ class ChatCompletions:
         )
 
     async def _whole(self, joined: JoinedJob, asked: Ask, shape: Shape) -> Response:
-        job = succeeded(await self._front.ended(joined))
+        job = succeeded(await self._gateway.ended(joined))
         reply = completion(asked.model, job, choices(job, Transcript.of(job), shape, asked.n))
         return JsonReply(reply, headers=joined.headers)
 
@@ -60,7 +60,7 @@ class ChatCompletions:
         transcript, shown = Transcript(), Reasoning()
         try:
             yield chunks.role()
-            events = joined.client.watch(joined.job.job_id, timeout_s=self._front.settings.timeout_s)
+            events = joined.client.watch(joined.job.job_id, timeout_s=self._gateway.settings.timeout_s)
             async with aclosing(events):
                 async for event in events:
                     transcript.add(event)

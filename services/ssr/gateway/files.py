@@ -18,7 +18,7 @@ from ssr.gateway.batch_output import output_lines
 from ssr.gateway.batch_record import PURPOSE, BatchRecord, read_record
 from ssr.gateway.caller import ApiCaller
 from ssr.gateway.errors import ApiError, from_ssr, refused
-from ssr.gateway.front import Front
+from ssr.gateway.gateway import Gateway
 from ssr.gateway.replies import JsonReply
 
 _UPLOADED = "batch"
@@ -32,8 +32,8 @@ _DEFAULT_LIST, _MAX_LIST = 100, 1000
 class Files:
     """Answers /v1/files."""
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def create(self, request: Request) -> Response:
         """The same content under the same name is the same file: an upload that is tried again costs nothing."""
@@ -54,10 +54,10 @@ class Files:
                 raise refused("file", "is needed, as a file of the form", "missing_required_parameter")
             kept_s = _kept_s(form.get("expires_after[anchor]"), form.get("expires_after[seconds]"))
             content, name = await upload.read(), (upload.filename or "")[:_MAX_NAME_CHARS]
-        if len(content) > self._front.settings.max_file_bytes:
-            raise self._front.too_large(self._front.settings.max_file_bytes)
+        if len(content) > self._gateway.settings.max_file_bytes:
+            raise self._gateway.too_large(self._gateway.settings.max_file_bytes)
         digest = hashlib.sha256(f"{name}\n{kept_s}\n".encode("utf-8", "surrogatepass") + content).hexdigest()[:32]
-        client = self._front.acting_for(caller)
+        client = self._gateway.acting_for(caller)
         try:
             file = await client.files.put(f"file-{digest}", content, name=name, purpose=_UPLOADED, kept_s=kept_s)
         except InvalidRequest as error:
@@ -121,11 +121,11 @@ class Files:
         batch = await client.get_batch(record.jobs, 1) if record.jobs else None
         if batch is None or not batch.done:
             raise _no_file(file_id)
-        chars = self._front.settings.content_chars
+        chars = self._gateway.settings.content_chars
         return record, output_lines(client, record, chars, failed=named[2] == "error")
 
     def _client(self, request: Request) -> AsyncClient:
-        return self._front.acting_for(ApiCaller.of(request))
+        return self._gateway.acting_for(ApiCaller.of(request))
 
 
 async def _uploaded(client: AsyncClient, file_id: str, *, content: bool = False) -> File:

@@ -19,7 +19,7 @@ from ssr.gateway.errors import ApiError, from_ssr, refused
 from ssr.gateway.event_json import event_to_json
 from ssr.gateway.event_stream import EventStream, Heartbeat
 from ssr.gateway.fields import read_json, text
-from ssr.gateway.front import Front
+from ssr.gateway.gateway import Gateway
 from ssr.gateway.replies import JsonReply, data
 
 _FOLDER = Path(__file__).with_name("page")
@@ -41,8 +41,8 @@ _MAX_LIST = 500
 class Page:
     """Serves the page's files, and jobs to it. Its callers are those of the API, by the same keys."""
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def enter(self, request: Request) -> Response:
         return RedirectResponse("/ui/")
@@ -116,10 +116,10 @@ class Page:
         except SsrError as error:
             raise from_ssr(error, {}) from None
         cursor = request.query_params.get("cursor", "")
-        return EventStream(_events(client, job_id, cursor), Heartbeat(self._front.settings.comment_s), {}, _nothing)
+        return EventStream(_events(client, job_id, cursor), Heartbeat(self._gateway.settings.comment_s), {}, _nothing)
 
     def _client(self, request: Request) -> AsyncClient:
-        return self._front.acting_for(ApiCaller.of(request))
+        return self._gateway.acting_for(ApiCaller.of(request))
 
 
 async def _events(client: AsyncClient, job_id: str, cursor: str) -> AsyncGenerator[bytes]:

@@ -21,7 +21,7 @@ from ssr.gateway.response_object import (
 )
 from ssr.gateway.transcript import Reasoning, Transcript
 
-Told = dict[str, Any]
+EventObject = dict[str, Any]
 
 
 class ResponseEvents:
@@ -32,10 +32,10 @@ class ResponseEvents:
         self._job = replace(job, status=JobStatus.QUEUED, finished=None, votes=(), paths=(), answer="")
         self._shape, self._transcript, self._shown = shape, Transcript(), Reasoning()
         self._background = BACKGROUND in (words_of(job) or ())
-        self._reasoning, self._output, self._content_tokens = "", list[Told](), 0
+        self._reasoning, self._output, self._content_tokens = "", list[EventObject](), 0
         self._number = 0
 
-    def response(self) -> Told:
+    def response(self) -> EventObject:
         """The response as far as the events have reported it."""
         ended = self._transcript.job
         job = self._job if ended is None else replace(ended, created=self._job.created)  # no event reports when
@@ -46,7 +46,7 @@ class ResponseEvents:
         """The job, once it has ended."""
         return self._transcript.job
 
-    def add(self, event: Event) -> list[Told]:
+    def add(self, event: Event) -> list[EventObject]:
         """What one more event of the job reports, each with its `type` and its `sequence_number`."""
         self._transcript.add(event)
         sent = []

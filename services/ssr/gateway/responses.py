@@ -18,7 +18,7 @@ from ssr.gateway.caller import ApiCaller
 from ssr.gateway.errors import ApiError, from_ssr, refused
 from ssr.gateway.event_stream import EventStream, Heartbeat
 from ssr.gateway.fields import read_json
-from ssr.gateway.front import Front, WholeReply, succeeded
+from ssr.gateway.gateway import Gateway, WholeReply, succeeded
 from ssr.gateway.joining import JoinedJob
 from ssr.gateway.replies import JsonReply, data
 from ssr.gateway.response_events import ResponseEvents
@@ -43,32 +43,32 @@ _CANCEL_S = 10.0
 class Responses:
     """Answers /v1/responses."""
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def create(self, request: Request) -> Response | ASGIApp:
-        front, caller = self._front, ApiCaller.of(request)
+        gateway, caller = self._gateway, ApiCaller.of(request)
         body = read_json(await request.body())
-        read = read_response(body, front.models)
-        asked = ask(read.asked, front.plain, fingerprint_of(caller.api_key, caller.idempotency_key, body))
-        joined = await front.join(caller, asked, waits=not read.background, labels=_labels(read, asked))
+        read = read_response(body, gateway.models)
+        asked = ask(read.asked, gateway.plain, fingerprint_of(caller.api_key, caller.idempotency_key, body))
+        joined = await gateway.join(caller, asked, waits=not read.background, labels=_labels(read, asked))
         headers = joined.headers
         events = self._events(joined.job)
         if read.stream:
-            happened = _events_of(joined.client, joined.job, events, front.settings.timeout_s)
+            happened = _events_of(joined.client, joined.job, events, gateway.settings.timeout_s)
             return self._stream(happened, headers, joined if not read.background else None)
         if read.background:
             return JsonReply(response_object(joined.job), headers=headers)
-        return WholeReply(self._whole(joined, events), joined, asked, front.settings.linger_s)
+        return WholeReply(self._whole(joined, events), joined, asked, gateway.settings.linger_s)
 
     async def _whole(self, joined: JoinedJob, events: ResponseEvents) -> Response:
-        await self._front.reported(joined, events)
+        await self._gateway.reported(joined, events)
         succeeded(events.job)
         return JsonReply(events.response(), headers=joined.headers)
 
     async def get(self, request: Request) -> Response | ASGIApp:
         """The response as it is; with ?stream=true its events, behind number `starting_after`."""
-        client = self._front.acting_for(ApiCaller.of(request))
+        client = self._gateway.acting_for(ApiCaller.of(request))
         after, query = _after(request), request.query_params.get("stream", "false")
         if query not in ("true", "false"):
             raise refused("stream", "must be true or false")
@@ -76,7 +76,7 @@ class Responses:
             raise refused("starting_after", "is for streams alone (stream=true)")
         job = await _found(client, request)
         events = self._events(job)
-        limit_s = self._front.settings.timeout_s
+        limit_s = self._gateway.settings.timeout_s
         if query == "true":
             return self._stream(_events_of(client, job, events, limit_s, -1 if after is None else after), {}, None)
         if not job.status.final:
@@ -91,7 +91,7 @@ class Responses:
 
     async def cancel(self, request: Request) -> Response:
         """Ends a background response; one that has ended stays as it is."""
-        client = self._front.acting_for(ApiCaller.of(request))
+        client = self._gateway.acting_for(ApiCaller.of(request))
         job = await _found(client, request)
         if BACKGROUND not in (words_of(job) or ()):
             raise refused("response_id", "was not made with background: true; close its connection to cancel it")
@@ -106,7 +106,7 @@ class Responses:
         return await self.get(request)  # type: ignore[return-value]  # no stream was asked for
 
     async def delete(self, request: Request) -> Response:
-        client = self._front.acting_for(ApiCaller.of(request))
+        client = self._gateway.acting_for(ApiCaller.of(request))
         job = await _found(client, request)
         try:
             await client.delete(job.job_id)
@@ -115,10 +115,10 @@ class Responses:
         return JsonReply({"id": response_id(job.job_id), "object": "response", "deleted": True})
 
     def _events(self, job: Job) -> ResponseEvents:
-        return ResponseEvents(job, Shape(self._front.settings.content_chars, PLAIN in (words_of(job) or ())))
+        return ResponseEvents(job, Shape(self._gateway.settings.content_chars, PLAIN in (words_of(job) or ())))
 
     def _stream(self, events: AsyncGenerator[bytes], headers: dict[str, str], joined: JoinedJob | None) -> ASGIApp:
-        heartbeat = Heartbeat(self._front.settings.comment_s)
+        heartbeat = Heartbeat(self._gateway.settings.comment_s)
         return EventStream(events, heartbeat, headers, joined.leave if joined else _nothing)
 
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from ssr.client import AsyncClient, Backoff
 from ssr.gateway.app import gateway_app
-from ssr.gateway.front import Front
+from ssr.gateway.gateway import Gateway
 from ssr.gateway.metrics import GatewayMetrics
 from ssr.gateway.models import load_models
 from ssr.gateway.serving import serving
@@ -33,11 +33,13 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[int]:
         telemetry = await enter(open_telemetry("gateway", settings))
         models = await asyncio.to_thread(load_models, settings.models)
         client = await enter(AsyncClient(settings.orchestrator, tls=client_end(settings.tls), backoff=_BACKOFF))
-        front = Front(settings, models, client, GatewayMetrics(telemetry.registry))
+        gateway = Gateway(settings, models, client, GatewayMetrics(telemetry.registry))
         if settings.health_port is not None:
             await enter(serving(_health_app(), settings.host, settings.health_port, grace_s=1))
         tls = None if settings.plain_http else settings.tls
-        yield await enter(serving(gateway_app(front), settings.host, settings.port, grace_s=settings.grace_s, tls=tls))
+        yield await enter(
+            serving(gateway_app(gateway), settings.host, settings.port, grace_s=settings.grace_s, tls=tls)
+        )
 
 
 def _health_app() -> Starlette:

@@ -38,7 +38,7 @@ class Reader(Protocol):
     def add(self, event: Event) -> object: ...
 
 
-class Front:
+class Gateway:
     """The settings, the models and the client that all requests share."""
 
     def __init__(self, settings: GatewaySettings, models: Models, client: AsyncClient, metrics: GatewayMetrics) -> None:
