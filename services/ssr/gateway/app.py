@@ -128,9 +128,9 @@ class Endpoints:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self  # Starlette then raises what is wrong with a path or a form
         handler = self._handlers.get((scope["method"], scope["path"]))
         if handler is None:
-            scope["app"] = self  # the router then raises what is wrong with a path
             await self._router(scope, receive, send)
             return
         scope["endpoint"] = handler

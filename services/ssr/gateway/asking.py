@@ -76,9 +76,8 @@ def ask(asked: CommonRequest, plain: PlainRule, fingerprint: str) -> Ask:
         "labels": "ssr.labels",
         "priority": "ssr.priority",
     }
-    without_seed = {
-        name: value for name, value in options.items() if name != "seed"
-    }  # which was checked as it was read
+    # A seed was checked as it was read; without it, requests mostly have options that were checked before.
+    without_seed = {name: value for name, value in options.items() if name != "seed"}
     try:
         complete = resolved(cast(SolveOptions, without_seed))
     except InvalidRequest as error:

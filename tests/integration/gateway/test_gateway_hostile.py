@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import openai
 import pytest
 from aiohttp import ClientSession
 from conftest import System
-from gateway_server import ANSWER, KEY, asked, events, gateway, jobs, post
+from gateway_server import ANSWER, KEY, asked, events, gateway, http, jobs, post
 from hang_limit import LIMIT_S
 from yarl import URL
 
@@ -181,3 +183,35 @@ async def test_odd_addresses_are_errors_of_the_caller(
         assert reply.headers["x-request-id"]
     if status >= 400 and method != "HEAD":
         assert set(json.loads(text)) == {"error"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=b", b"no form at all"),
+        ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
+        (
+            "multipart/form-data; boundary=b",
+            b"".join(b'--b\r\nContent-Disposition: form-data; name="%d"\r\n\r\nx\r\n' % number for number in range(99))
+            + b"--b--\r\n",
+        ),
+    ],
+    ids=["no boundary", "no form", "a field without a name", "too many fields"],
+)
+async def test_a_form_that_is_none_is_a_400(session: ClientSession, kind: str, body: bytes) -> None:
+    async with session.post("/v1/files", data=body, headers={"content-type": kind}) as reply:
+        assert reply.status == 400
+        assert set(await reply.json()) == {"error"}
+
+
+async def test_measurements_are_told_apart_by_endpoint(system: System, unused_tcp_port_factory: Any) -> None:
+    port = unused_tcp_port_factory()
+    async with gateway(system.address, metrics_port=port) as address, http(address) as session:
+        for path in ("/v1/files", "/v1/batches", "/v1/models", "/v1/none"):
+            async with session.get(path):
+                pass
+        async with session.get(f"http://127.0.0.1:{port}/metrics") as reply:
+            text = await reply.text()
+    counted = set(re.findall(r'ssr_gateway_requests_total\{endpoint="([^"]+)",status="(\d+)"\}', text))
+    assert counted == {("Files.list", "200"), ("BatchesApi.list", "200"), ("models", "200"), ("none", "404")}
