@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from ssr_bench.gateway.measure import Compared, GatewayPlan, GatewayReport, ManyStreams, measure_gateway
 from ssr_bench.gateway.table import gateway_table
 from ssr_bench.report_json import report_json
@@ -12,8 +14,10 @@ from ssr_bench.statistics import Summary
 SMALL = GatewayPlan(requests=5, paced=2, steps=4, pause_ms=1.0, streams=20, stream_steps=3, stream_pause_ms=20.0)
 
 
-async def test_requests_steps_and_streams_are_measured_by_both_ways() -> None:
+async def test_requests_steps_and_streams_are_measured_by_both_ways(capfd: pytest.CaptureFixture[str]) -> None:
     report = await measure_gateway(SMALL)
+    assert capfd.readouterr().out == "", "what is printed is the report alone, for --json"
+    assert (report.request.http_ms.count, report.step.http_ms.count) == (5, 8)
     assert (report.request.grpc_ms.count, report.request.gateway_ms.count) == (5, 5)
     assert (report.step.grpc_ms.count, report.step.gateway_ms.count) == (8, 8)
     assert (report.many.streams, report.many.steps) == (20, 60)

@@ -239,7 +239,9 @@ async def _many(plan: GatewayPlan, port: int, pid: int) -> ManyStreams:
 @asynccontextmanager
 async def _process(name: str, command: tuple[str, ...], variables: dict[str, str]) -> AsyncIterator[int]:
     """A process, as long as the block runs; yields its id. Raises: Unavailable where it ended in the meantime."""
-    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables})
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, **variables}, stdout=asyncio.subprocess.DEVNULL
+    )
     try:
         yield process.pid
         if process.returncode is not None:

@@ -154,6 +154,11 @@ async def test_a_reader_that_does_not_read_holds_nobody_up(
     ("method", "path", "status"),
     [
         ("HEAD", "/v1/models", 200),
+        ("GET", "/v1/batches/", 200),
+        ("GET", "/ui", 200),
+        ("GET", "/ui/api/info", 200),
+        ("GET", "/ui/api/pools", 200),
+        ("GET", "/ui/api/jobs", 200),
         ("PUT", "/v1/models", 405),
         ("GET", "/v1/chat/completions", 405),
         ("GET", "/v1/models/%00", 404),
