@@ -73,6 +73,11 @@ def test_keys_of_ones_own_need_the_administrators() -> None:
         render(all_of(ON, OPEN, values_of(**{"shell.apiKeySecret.name": "ops-key"})))
 
 
+def test_it_does_nothing_and_ends_when_it_is_told_to() -> None:
+    """A first process without a handler of SIGTERM would wait for SIGKILL."""
+    assert render(ON).container("shell")["command"] == ["sh", "-c", "trap 'exit 0' TERM; sleep infinity & wait"]
+
+
 def test_without_tls_and_keys_there_is_nothing_to_mount() -> None:
     assert set(volumes(all_of(ON, OPEN))) == {"tmp"}
     assert render(all_of(ON, OPEN)).environment("shell") == {"SSR_SERVER": "ssr-orchestrator:7600"}

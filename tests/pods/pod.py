@@ -105,20 +105,26 @@ class Pod:
             shutil.chown(place, 0, group)
             place.chmod(0o2770)
             if volume is not None and "secret" in volume:
-                for entry, value in self.node.secret(volume["secret"]["secretName"]).items():
+                for entry, value in self._entries(volume["secret"]).items():
                     (place / entry).write_text(value)
                     shutil.chown(place / entry, 0, group)
                     (place / entry).chmod(volume["secret"]["defaultMode"])
             found[mount["mountPath"]] = (place, bool(mount.get("readOnly")))
         return found
 
+    def _entries(self, volume: Manifest) -> Mapping[str, str]:
+        """The files of a volume with a Secret: its entries, or those that are asked for under other names."""
+        entries = self.node.secret(volume["secretName"])
+        return {item["path"]: entries[item["key"]] for item in volume["items"]} if "items" in volume else entries
+
     async def live(self) -> None:
         """Run, and be probed, until `end`."""
         await self.runs.start()
         if not await self._started():
             return
-        due = {"readinessProbe": 0.0, "livenessProbe": 0.0}
+        due = {name: 0.0 for name in ("readinessProbe", "livenessProbe") if name in self.container}
         failures = dict.fromkeys(due, 0)
+        self.ready = "readinessProbe" not in due and not self.ending
         while not self.ending:
             for name in due:
                 probe = self.container[name]
@@ -140,7 +146,8 @@ class Pod:
             await asyncio.sleep(_LOOK_S)
 
     async def _started(self) -> bool:
-        probe = self.container["startupProbe"]
+        if (probe := self.container.get("startupProbe")) is None:
+            return True
         until = time.monotonic() + probe["periodSeconds"] * probe["failureThreshold"]
         while not self.ending:
             if await self._passes(probe):

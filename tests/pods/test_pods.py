@@ -20,7 +20,7 @@ VALUES: dict[str, Any] = all_of(
     preset("kind"),
     {"image": {"repository": SERVICES.partition(":")[0], "pullPolicy": "Never"}},
     {"services": {name: {"replicas": 2} for name in ("orchestrator", "drafter", "verifier")}},
-    values_of(**{"metrics.enabled": True, "logs.format": "json", "preStopSeconds": 3}),
+    values_of(**{"metrics.enabled": True, "logs.format": "json", "preStopSeconds": 3, "shell.enabled": True}),
     {"engines": {role: {"preStopSeconds": 6} for role in ("draft", "target")}},
     # One call at a time is what an engine is said to serve, so that a small load wants a second one.
     values_of(**{"autoscaling.settings.target.slots": 1}),
@@ -57,6 +57,7 @@ async def test_a_release_starts_is_rolled_under_load_scales_and_ends(pods_networ
         async with callers.reaching():
             await _all_start(release)
             await _helm_test_passes(release)
+            await _a_shell_administers(release)
             await _nothing_is_lost_in_a_rollout(release, callers)
             await _a_pool_grows(release, callers)
         await release.uninstall()
@@ -78,6 +79,13 @@ async def _helm_test_passes(release: Release) -> None:
     (test,) = release.manifests.of("Pod")
     pod = Pod(release, f"{RELEASE}-ssr-test", test)
     assert await run_to_its_end(release, pod) == 0, await pod.runs.log()
+
+
+async def _a_shell_administers(release: Release) -> None:
+    """With nothing but what the pod has: the address, the certificates, the administrator's key."""
+    (shell,) = release.of("shell")
+    for command in (("queue",), ("pause",), ("resume",), ("jobs", "--json")):
+        assert await shell.runs.execute("ssr", *command) == 0, command
 
 
 async def _nothing_is_lost_in_a_rollout(release: Release, callers: Callers) -> None:
