@@ -124,7 +124,7 @@ async def test_stop_ends_the_content_of_a_stream(session: ClientSession) -> None
     assert "\\boxed" not in "".join(delta.get("content") or "" for delta in deltas)
 
 
-async def test_a_response_of_a_user_is_found_by_its_key_and_by_no_other(system: System) -> None:
+async def test_a_response_of_a_user_is_found_by_its_key_at_any_gateway(system: System) -> None:
     async with gateway(system.address) as first, gateway(system.address) as second:
         async with openai.AsyncOpenAI(base_url=f"{first}/v1", api_key=KEY, timeout=LIMIT_S) as client:
             made = await client.responses.create(model="ssr", input="What is 2 + 2?", background=True, user="ann")
