@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,18 @@ async def test_every_step_of_an_engine_that_reports_has_its_own(kind: str, setti
     means = [written.step.logprob for written in steps]
     assert all(mean is not None and -20 < mean <= 0 and math.isfinite(mean) for mean in means)
     assert len(set(means)) > 1
+
+
+@pytest.mark.parametrize(("kind", "settings"), [("tgi", {}), ("vllm", {"logprobs": True})])
+async def test_a_step_that_is_written_alone_has_that_of_the_stream(kind: str, settings: dict[str, Any]) -> None:
+    """Whether drafts are streamed depends on how fast they come: equal steps are to be equal all the same."""
+    async with engine_of(kind, [], **settings) as engine:
+        streamed = await steps_of(engine)
+        context = CONTEXT
+        for written in streamed:
+            alone = await Author(engine, CallKind.DRAFT, Source.DRAFT).write(context, Options())
+            assert alone.step == written.step
+            context = replace(context, steps=(*context.steps, written.step.text))
 
 
 async def test_vllm_is_not_asked_unless_the_settings_say_so() -> None:

@@ -58,9 +58,11 @@ class _Face:
         stop, text = _stopped("".join(e.token.text for e in events if not e.token.special), body.get("stop") or [])
         choice: dict[str, Any] = {"index": 0, "text": text, "stop_reason": stop, "logprobs": None}
         choice["finish_reason"] = "length" if end.reason is FinishReason.LENGTH else "stop"
-        if body.get("logprobs"):
+        if body.get("logprobs") is not None:
             ranked = [{token.text: token.logprob for token in event.top_tokens} for event in events]
-            choice["logprobs"] = {"tokens": [e.token.text for e in events], "top_logprobs": ranked}
+            own = [event.token.logprob for event in events]
+            texts = [event.token.text for event in events]
+            choice["logprobs"] = {"tokens": texts, "token_logprobs": own, "top_logprobs": ranked}
         usage = {"prompt_tokens": end.prompt_tokens, "completion_tokens": len(events)}
         reply = {"id": "cmpl-1", "object": "text_completion", "choices": [choice], "usage": usage}
         if not body.get("stream"):

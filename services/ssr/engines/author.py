@@ -18,7 +18,7 @@ from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step
 from ssr.domains import domain_named
 from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling
 from ssr.engines.context_left import checked_tokens_left, context_full, refusals_as_full, tokens_left
-from ssr.engines.growing_turn import GrowingTurn, HeldPlace, StreamedStep
+from ssr.engines.growing_turn import GrowingTurn, HeldPlace, StreamedStep, mean_logprob
 from ssr.engines.rendering import PromptRenderer, TurnPrompt
 
 #: An answer is short.
@@ -45,6 +45,12 @@ class _Writing:
     @property
     def tokens(self) -> int:
         return sum(generation.tokens for generation in self.generations)
+
+    @property
+    def logprob(self) -> float | None:
+        """The mean of the tokens' log probabilities; None where the engine does not report them."""
+        spoken = [generation.logprob for generation in self.generations if generation.logprob is not None]
+        return mean_logprob(sum(spoken), self.tokens) if self.tokens and len(spoken) == len(self.generations) else None
 
     @property
     def turn(self) -> str:
@@ -75,11 +81,13 @@ class Author:
         if is_thinking(writing.turn) and await self._thought_enough(writing):
             return self._written(context, writing, THINKING_ENDS, ends_turn=False)
         text, finish = await self._step(writing, options.max_step_tokens)
+        logprob = writing.logprob  # as in a stream, without that of an answer it is asked for
         if finish is Finish.EOS:
             text = await self._ended(writing, text)
         elif _spent(writing) and is_thinking(writing.turn + text):
             text = closed_thinking(text)
-        return self._written(context, writing, text, ends_turn=finish is Finish.EOS)
+        written = self._written(context, writing, text, ends_turn=finish is Finish.EOS)
+        return replace(written, step=replace(written.step, logprob=logprob))
 
     async def stream(self, context: PathContext, options: Options, *, most: int = 0) -> AsyncGenerator[Written, None]:
         """The steps that follow the context's; see `core.stages.StepWriter`.

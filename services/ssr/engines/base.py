@@ -69,7 +69,8 @@ class Generation:
 
     `tokens` counts all generated tokens, the stop's included. `prompt_tokens` counts the whole prompt and
     `cached_tokens` those of them that the engine did not have to process; None where the engine does not report.
-    `seconds`: how long a pool's replica took for it, None of a single engine.
+    `seconds`: how long a pool's replica took for it, None of a single engine. `logprob` is the sum of the natural-log
+    probabilities of all those tokens, no warping; None where the engine does not report them, and of a stream's end.
     """
 
     text: str
@@ -78,6 +79,7 @@ class Generation:
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     seconds: float | None = field(default=None, compare=False)
+    logprob: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,11 @@ from ssr.engines.base import Finish, Generation, Piece
 _LOGPROB_DIGITS = 9
 
 
+def mean_logprob(spoken: float, tokens: int) -> float:
+    """A step's, of the sum of its tokens' log probabilities."""
+    return round(spoken / tokens, _LOGPROB_DIGITS)
+
+
 @dataclass(frozen=True, slots=True)
 class StreamedStep:
     """A step out of a stream: `raw` is what has come of the one behind it, or of itself where it ended the turn.
@@ -158,7 +163,7 @@ class GrowingTurn:
         spoken = self._spoken_until(until)
         logprob = None
         if spoken is not None and self._spoken is not None and tokens > 0:
-            logprob = round((spoken - self._spoken) / tokens, _LOGPROB_DIGITS)
+            logprob = mean_logprob(spoken - self._spoken, tokens)
         return StreamedStep(
             len(steps), text, raw, tokens, *known, first=not self._given, ends_turn=ends_turn, logprob=logprob
         )

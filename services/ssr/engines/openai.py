@@ -92,6 +92,7 @@ class OpenAiEngine:
             connect_timeout_s=connect_timeout_s,
             max_connections=max_connections,
         )
+        self._logprobs = logprobs
         self._server = OpenAiServer(connection, Known(kind, model, parameters, standard_only, priorities, logprobs))
         self._template, self._seeded = template, seeded
         self._max_top_n = _MAX_TOP_N
@@ -109,14 +110,17 @@ class OpenAiEngine:
         """See `Engine.generate`."""
         asked = self._asked(prompt, max_tokens, stop, sampling) | await self._bounded(prompt, max_tokens, sampling)
         grown = StreamedText(stop)
+        if self._logprobs:
+            asked |= (await self._server.learnt()).fields.reporting()
         chunk = await self._server.complete(asked, origin)
         grown.add(chunk.text)
-        tokens = chunk.usage.generated
+        tokens, spoken = chunk.usage.generated, chunk.logprobs(self._server.url)
         if tokens is None:
             tokens = await self._counted(chunk, max_tokens)
         plausible.generated_tokens(self._server.url, tokens, len(chunk.text), max_tokens)
         grown.end()
-        return self._generation(grown, chunk, chunk.usage, tokens, asked)
+        generation = self._generation(grown, chunk, chunk.usage, tokens, asked)
+        return replace(generation, logprob=sum(spoken) if spoken else None)
 
     async def stream(
         self,

@@ -113,12 +113,15 @@ class Fields:
     def streaming(self) -> dict[str, object]:
         """What asks for a stream, with the number of tokens so far in each event where the server can."""
         counting = self.kind in (ServerKind.VLLM, ServerKind.SGLANG) and not self._standard_only
-        reporting = {"logprobs": 0} if self._logprobs and self.kind is ServerKind.VLLM else {}
         return {
             "stream": True,
             "stream_options": {"include_usage": True} | ({"continuous_usage_stats": True} if counting else {}),
-            **reporting,
+            **self.reporting(),
         }
+
+    def reporting(self) -> dict[str, object]:
+        """What asks for the log probabilities of the generated tokens, where they are wanted."""
+        return {"logprobs": 0} if self._logprobs and self.kind is ServerKind.VLLM else {}
 
     @property
     def reports_by_id(self) -> bool:

@@ -319,4 +319,6 @@ def _joined(grown: StreamedText, parts: Sequence[Generation]) -> Generation:
     """One generation out of those that followed one another; the first one's prompt is the caller's."""
     finish = Finish.STOP if grown.stopped else parts[-1].finish
     tokens = sum(part.tokens for part in parts)
-    return Generation(grown.text, tokens, finish, parts[0].prompt_tokens, parts[0].cached_tokens)
+    spoken = [part.logprob for part in parts if part.logprob is not None]
+    logprob = sum(spoken) if len(spoken) == len(parts) else None
+    return Generation(grown.text, tokens, finish, parts[0].prompt_tokens, parts[0].cached_tokens, logprob=logprob)

@@ -64,13 +64,24 @@ _EVENT = TypeAdapter(StreamEvent)
 
 def generation_in(reply: Reply, prompt: str, most: int) -> Generation:
     """The generated text, stop texts included, of a request for `most` tokens. Raises `BadReply`."""
-    output, _ = _output(reply)
+    output, lists = _output(reply)
     match output:
         case TextGenerationOutput(generated_text=str(text), details={"finish_reason": str(reason), **details}):
             tokens = plausible.generated_tokens(reply.url, details.get("generated_tokens"), len(text), most)
-            return Generation(text, tokens, _finish(reply.url, reason), *_prompt_counts(reply, prompt))
+            counts = _prompt_counts(reply, prompt)
+            # Only our own engines report what was cached, and only their log probabilities are the model's own.
+            logprob = None if counts[1] is None else _spoken(reply.url, lists["tokens"])
+            return Generation(text, tokens, _finish(reply.url, reason), *counts, logprob=logprob)
         case _:
             raise BadReply(f"{reply.url} answered without generated_text or details")
+
+
+def _spoken(url: str, tokens: object) -> float | None:
+    """The sum of the tokens' log probabilities; None where one is not reported. Raises `BadReply`."""
+    if not isinstance(tokens, list):
+        return None
+    reported = [token.get("logprob") if isinstance(token, dict) else None for token in tokens]
+    return None if None in reported else sum(plausible.logprob(url, one) for one in reported)
 
 
 def event_in(url: str, data: bytes) -> StreamEvent:
