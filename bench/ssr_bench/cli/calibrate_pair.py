@@ -115,5 +115,6 @@ def _tables(found: PairCalibration, pair: PairRequest) -> Group:
         rule = f"--paths {said.paths} --confidence {said.confidence:g} --min-gain {said.min_gain:g}"
         lines.append(Text(f"  ssr solve --mode {mode} {rule} ..."))
     if pair.write is not None:
-        lines.append(Text(f"  SSR_ORCHESTRATOR_CALIBRATION={pair.write} SSR_VERIFIER_CALIBRATION={pair.write}"))
+        lines.append(Text(f"  SSR_ORCHESTRATOR_CALIBRATION={pair.write}"))
+        lines.append(Text(f"  SSR_VERIFIER_CALIBRATION={pair.write}  (scores as below: choose thresholds anew)"))
     return Group(stacked([Grid("Tried, by cross-validation", columns, rows).rich()]), *lines)

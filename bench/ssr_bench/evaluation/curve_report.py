@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ssr.core.types import MAX_SCORE
 from ssr_bench.evaluation.calibration import ScoreCalibration
 from ssr_bench.evaluation.grid import Grid
 from ssr_bench.evaluation.score_curves import FittedCurve, Reliability, ScoredStep, fitted_curve
 from ssr_bench.evaluation.statistics import IntervalEstimate
 
-COLUMNS = ("", "problems", "scores", "right", "AUC", "curve", "Brier score", "by the rate alone", "ECE")
+COLUMNS = ("", "problems", "scores", "right", "AUC", "curve", "calibrated", "Brier score", "by the rate alone", "ECE")
 DEFINITIONS = (
-    "A step is right when its path ended right; the steps of a path weigh one path together.",
+    "A step is right when its path ended right; the steps of a path weigh one path together. Calibrated: from what to "
+    "what the scores 0 to 9 become, 9 times a probability; a threshold outside lets all pass, or none.",
     "Brier score: the mean square by which probabilities miss, beside that of always saying the share of right ones; "
     "ECE: the mean distance of probability and share of right ones over ten bins of like probabilities. Both on folds "
     "of problems that the curve, and its kind, were not chosen on; 95 % in brackets: bootstrap over problems.",
@@ -23,10 +25,11 @@ def curve_grid(curves: Mapping[str, FittedCurve]) -> Grid:
 
 
 def curve_row(name: str, fitted: FittedCurve) -> tuple[str, ...]:
-    return reliability_row(name, fitted.reliability, fitted.kind)
+    low, high = (MAX_SCORE * fitted.curve.chance(score) for score in (0.0, MAX_SCORE))
+    return reliability_row(name, fitted.reliability, fitted.kind, f"{low:.1f} – {high:.1f}")
 
 
-def reliability_row(name: str, one: Reliability, kind: str) -> tuple[str, ...]:
+def reliability_row(name: str, one: Reliability, kind: str, calibrated: str = "-") -> tuple[str, ...]:
     return (
         name,
         str(one.problems),
@@ -34,6 +37,7 @@ def reliability_row(name: str, one: Reliability, kind: str) -> tuple[str, ...]:
         f"{one.right:.0%}",
         "-" if one.auc is None else _interval(one.auc, "{:.2f}"),
         kind,
+        calibrated,
         _interval(one.brier, "{:.3f}"),
         f"{one.constant:.3f}",
         _interval(one.ece, "{:.3f}"),
