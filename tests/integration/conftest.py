@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -84,11 +85,16 @@ def _serving(backend: SimulatedBackend) -> AbstractAsyncContextManager[str]:
 
 
 @pytest.fixture
-async def services(redis_url: str) -> AsyncIterator[Services]:
-    """Selector, drafter and verifier on simulated engines that take no time."""
-    small_and_fast = {"latency": Latency(time_scale=0), "max_input_tokens": 4095, "max_total_tokens": 4096}
-    draft = SimulatedBackend(SimulatedSettings.draft().model_copy(update=small_and_fast))
-    target = SimulatedBackend(SimulatedSettings.target().model_copy(update=small_and_fast))
+def simulated() -> dict[str, Any]:
+    """What the simulated engines have otherwise than by default: small ones that take no time."""
+    return {"latency": Latency(time_scale=0), "max_input_tokens": 4095, "max_total_tokens": 4096}
+
+
+@pytest.fixture
+async def services(redis_url: str, simulated: dict[str, Any]) -> AsyncIterator[Services]:
+    """Selector, drafter and verifier on simulated engines."""
+    draft = SimulatedBackend(SimulatedSettings.draft().model_copy(update=simulated))
+    target = SimulatedBackend(SimulatedSettings.target().model_copy(update=simulated))
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         draft_engine = EngineSettings(urls=(await enter(_serving(draft)),))

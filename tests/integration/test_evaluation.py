@@ -17,7 +17,7 @@ from aiohttp import web
 from conftest import System
 from hang_limit import LIMIT_S
 from serve_process import Command, running_command
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from ssr.core.errors import BadReply, InvalidRequest, NotFound, Unavailable
 from ssr.core.retry import Backoff
@@ -29,13 +29,17 @@ from ssr_bench.evaluation.results import results_of
 from ssr_bench.evaluation.run_directory import PLAN, RECORDS, Evaluation, read
 from ssr_bench.evaluation.table import grids
 
-#: Engines that take no time and whose caches report nothing: what is recorded depends on the seeds alone.
-STEADY = {"SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "0", "SSR_ENGINE_SIMULATED__PREFIX_CACHE_TOKENS": "0"}
 PROGRAM = "import typer; from ssr_bench.cli.accuracy import add_to; app = typer.Typer(); add_to(app); app()"
 MODES = "draft,baseline,parallel,parallel-spm,ssd,ssr"
 
 app = typer.Typer()
 add_to(app)
+
+
+@pytest.fixture
+def simulated(simulated: dict[str, Any]) -> dict[str, Any]:
+    """Caches that report nothing: what is recorded depends on the seeds alone."""
+    return simulated | {"prefix_cache_tokens": 0}
 
 
 @pytest.fixture
@@ -48,13 +52,18 @@ def problems(tmp_path: Path) -> Path:
 
 
 def arguments(problems: Path, out: Path, *more: str) -> list[str]:
-    given = ["accuracy", "--dataset", str(problems), "--preset", "simulated", "--modes", MODES, "--paths", "2"]
+    given = ["accuracy", "--dataset", str(problems), "--modes", MODES, "--paths", "2"]
     return [*given, "--thresholds", "5,7", "--out", str(out), *more]
 
 
-def run_through(problems: Path, out: Path, *more: str) -> None:
-    with running_command("-c", PROGRAM, *arguments(problems, out, *more), environment=STEADY) as command:
-        assert command.exit_code() == 0, command.errors()
+async def invoked(arguments: list[str]) -> Result:
+    """The command in this process, beside the system of the test."""
+    return await asyncio.to_thread(CliRunner().invoke, app, arguments)
+
+
+async def run_through(problems: Path, out: Path, *more: str) -> None:
+    done = await invoked(arguments(problems, out, *more))
+    assert done.exit_code == 0, done.output
 
 
 def started_until(lines: int, command: Command, out: Path) -> None:
@@ -72,20 +81,20 @@ def tables(evaluation: Evaluation) -> list[str]:
     return [grid.markdown() for grid in steady]
 
 
-def test_killed_halfway_and_gone_on_with_is_the_same(problems: Path, tmp_path: Path) -> None:
+async def test_killed_halfway_and_gone_on_with_is_the_same(problems: Path, tmp_path: Path, system: System) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     # Where a draft that ran ahead is cut off depends on the clock, and with it how many tokens it cost.
-    more = ("--repeats", "2", "--limit", "3", "--option", "lookahead=0")
-    run_through(problems, whole, *more)
-    with running_command("-c", PROGRAM, *arguments(problems, broken, *more), environment=STEADY) as command:
-        started_until(15, command, broken)
+    more = ("--repeats", "2", "--limit", "3", "--option", "lookahead=0", "--server", system.address)
+    await run_through(problems, whole, *more)
+    with running_command("-c", PROGRAM, *arguments(problems, broken, *more)) as command:
+        await asyncio.to_thread(started_until, 15, command, broken)
         command.signal(signal.SIGKILL)
         assert command.exit_code() == -signal.SIGKILL
     with (broken / RECORDS).open("ab") as file:
         file.write(b'{"dataset": "su')  # as if it had been killed within a line
     before = read(broken)
     assert 15 <= len(before.records) < len(read(whole).records) == 3 * 2 * 8
-    run_through(problems, broken, *more)
+    await run_through(problems, broken, *more)
     after = read(broken)
     assert after.missing == 0
     assert after.records[: len(before.records)] == before.records
@@ -95,7 +104,7 @@ def test_killed_halfway_and_gone_on_with_is_the_same(problems: Path, tmp_path: P
 async def test_the_authors_settings_on_the_simulated_pair(problems: Path, tmp_path: Path, system: System) -> None:
     out, modes = tmp_path / "runs", "baseline,parallel-ssd,ssr"
     given = ["accuracy", "--dataset", str(problems), "--server", system.address, "--preset", "paper", "--modes", modes]
-    done = await asyncio.to_thread(CliRunner().invoke, app, [*given, "--limit", "2", "--out", str(out)])
+    done = await invoked([*given, "--limit", "2", "--out", str(out)])
     assert done.exit_code == 0, done.output
     evaluation = read(out)
     assert evaluation.plan.options == {"preset": "paper"}
@@ -122,23 +131,24 @@ async def test_the_authors_settings_on_the_simulated_pair(problems: Path, tmp_pa
 
 def test_ctrl_c_leaves_in_order_and_says_how_to_go_on(problems: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs"
-    slow = {**STEADY, "SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "1"}
-    plan = arguments(problems, out, "--limit", "2")
+    plan = arguments(problems, out, "--limit", "2", "--preset", "simulated")
+    slow = {"SSR_ENGINE_SIMULATED__LATENCY__TIME_SCALE": "1"}
     with running_command("-c", PROGRAM, *plan, "--concurrency", "3", environment=slow) as command:
         started_until(3, command, out)
         command.signal(signal.SIGINT)
         assert command.exit_code() == 130
         assert f"what ended is recorded in {out}; the same command goes on" in command.errors()
     assert len(read(out).records) >= 3
-    run_through(problems, out, "--limit", "2", "--concurrency", "8")
+    with running_command("-c", PROGRAM, *plan, "--concurrency", "8", environment=slow) as command:
+        assert command.exit_code() == 0, command.errors()
     assert read(out).missing == 0
     assert not any(one.lost for one in read(out).records)
 
 
-def test_what_is_reported_is_what_was_recorded(problems: Path, tmp_path: Path) -> None:
+async def test_what_is_reported_is_what_was_recorded(problems: Path, tmp_path: Path, system: System) -> None:
     out = tmp_path / "runs"
-    more = ("--limit", "4", "--note", "a note", "--option", "max_path_tokens=2048")
-    run_through(problems, out, "--concurrency", "4", *more)
+    more = ("--limit", "4", "--note", "a note", "--option", "max_path_tokens=2048", "--server", system.address)
+    await run_through(problems, out, "--concurrency", "4", *more)
     evaluation = read(out)
     for one in evaluation.records:
         calls = [*one.selection, *(call for path in one.paths for step in path.steps for call in step.calls)]
@@ -153,18 +163,18 @@ def test_what_is_reported_is_what_was_recorded(problems: Path, tmp_path: Path) -
         if one.cell.mode == "draft":
             assert [model.model for model in one.usage.models] == ["simulated-draft-1.5B"]
             assert one.usage.scoring_tokens == 0
-    reported = CliRunner().invoke(app, ["report", str(out)])
+    reported = await invoked(["report", str(out)])
     assert reported.exit_code == 0, reported.output
     table = (out / "report" / "table.md").read_text()
     assert "note: a note" in table
     for grid in tables(evaluation):
         assert grid in table
-    calibrated = CliRunner().invoke(app, ["calibrate", str(out), "--accuracy", "0.1", "--decode-ratio", "9", "--json"])
+    calibrated = await invoked(["calibrate", str(out), "--accuracy", "0.1", "--decode-ratio", "9", "--json"])
     assert calibrated.exit_code == 0, calibrated.output
     figures = json.loads(calibrated.stdout)
     assert figures["suggestion"]["threshold"] in (5, 7)
     assert figures["scorers"][0]["paths"] > 0
-    nothing = CliRunner().invoke(app, ["calibrate", str(out), "--accuracy", "1", "--decode-ratio", "0.0001"])
+    nothing = await invoked(["calibrate", str(out), "--accuracy", "1", "--decode-ratio", "0.0001"])
     assert nothing.exit_code == 3
 
 
@@ -195,9 +205,10 @@ def test_bad_input_names_the_field_and_leaves_nothing(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_with_another_plan_is_refused(problems: Path, tmp_path: Path) -> None:
-    run_through(problems, tmp_path / "runs", "--limit", "1", "--modes", "baseline")
-    result = CliRunner().invoke(app, arguments(problems, tmp_path / "runs", "--limit", "1"))
+async def test_a_folder_with_another_plan_is_refused(problems: Path, tmp_path: Path, system: System) -> None:
+    more = ("--limit", "1", "--server", system.address)
+    await run_through(problems, tmp_path / "runs", *more, "--modes", "baseline")
+    result = await invoked(arguments(problems, tmp_path / "runs", *more))
     assert result.exit_code == 2
     assert "has another plan: cells baseline (now baseline, draft," in result.stderr
     assert (tmp_path / "runs" / PLAN).exists()
