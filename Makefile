@@ -23,24 +23,24 @@ demo: setup ## Fetch the models, start everything, solve three problems, stop ev
 	@$(BIN)/ssr demo
 
 ##@ Develop
-# A file's tests in one process: they share what is started or rendered once. Two, for two cores: with four, tests that
-# start whole stacks starve each other.
-PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# A file's tests in one process: they share what is started or rendered once. Two, for two cores.
+PYTEST = $(BIN)/python -m pytest --dist loadfile --numprocesses
 .PHONY: fuzz test test-unit test-bench test-chart test-integration test-faults lint type imports proto-check proto format clean
 test: test-unit test-bench test-chart test-integration ## Install what the tests need and run all of them
 
 test-unit: $(VENV)/.ready-dev ## The inner loop: what needs no server (about a minute on two cores)
-	$(PYTEST) tests/unit
+	$(PYTEST) 2 tests/unit
 
 test-bench: $(VENV)/.ready-dev ## What measures: statistics, figures, replays, days in virtual time
-	$(PYTEST) tests/bench
+	$(PYTEST) 2 tests/bench
 
 test-chart: $(VENV)/.ready-dev ## The chart by the real Helm engine, Kubernetes' schemas and promtool
-	$(PYTEST) tests/chart
+	$(PYTEST) 2 tests/chart
 
+# Three, since these wait half of their time (with four, those that start whole stacks starve each other); the longest first.
 test-integration: $(VENV)/.ready-dev ## What starts servers and processes: tests/integration, e2e and faults (short)
 	@$(BIN)/ssr models pull smollm2-135m || echo "The small test model cannot be fetched: its tests are skipped."
-	$(PYTEST) tests/integration tests/e2e tests/faults
+	$(PYTEST) 3 --no-loadscope-reorder tests/faults tests/e2e tests/integration
 
 fuzz: $(VENV)/.ready-dev ## 30,000 inputs that nobody should send, to all methods and over the wire (FUZZ="INPUTS SEED")
 	$(BIN)/python tests/fuzz $(FUZZ)
