@@ -111,6 +111,22 @@ async def test_a_cascade_drafts_first_and_then_has_the_target_write(stub: Stub) 
     assert all("confidence" in path.reason or "min_gain" in path.reason for path in stopped)
 
 
+async def test_a_repaired_path_goes_on_from_what_the_drafts_share(stub: Stub) -> None:
+    wanted = {"stop_rule": pb.STOP_RULE_FULL, "repair_paths": 1, "paths": 5, "draft_paths": 3, "early_stop": False}
+    jobs = [await solve(stub, mode=pb.MODE_CASCADE, seed=seed, **wanted) for seed in range(1, 9)]
+    repaired = [job for job in jobs if job.paths[3].steps[0].source is Source.SHARED]
+    assert repaired
+    for job in repaired:
+        shared = [step for step in job.paths[3].steps if step.source is Source.SHARED]
+        drafts = [[step.text for step in path.steps] for path in job.paths[:3]]
+        assert [step.text for step in shared] in [texts[: len(shared)] for texts in drafts]
+        assert {step.source for step in job.paths[3].steps[len(shared) :]} == {Source.TARGET}
+        assert {step.source for step in job.paths[4].steps} == {Source.TARGET}
+        written = sum(s.tokens for path in job.paths for s in path.steps if s.source is Source.TARGET)
+        assert job.usage.written_tokens == written
+        assert job.usage.rejected_tokens == 0
+
+
 @pytest.mark.parametrize(("domain", "refused"), [("choice", False), ("poetry", True)])
 async def test_a_domain_is_known_or_refused(stub: Stub, domain: str, refused: bool) -> None:
     options = pb.Options(mode=pb.MODE_BASELINE, domain=domain)
