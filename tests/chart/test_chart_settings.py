@@ -158,6 +158,7 @@ EVERYTHING: dict[str, Any] = {
         "drafter": {"settings": {"grace_s": 3, "log_level": "INFO", "log_texts": True, "report_s": 3}},
         "verifier": {
             "settings": {
+                "calibration": "/calibration/pair.yaml",
                 "grace_s": 3,
                 "log_level": "INFO",
                 "log_texts": True,
@@ -213,6 +214,7 @@ EVERYTHING: dict[str, Any] = {
                 "attempts": 2,
                 "refresh_s": 3,
                 "gather_jobs": False,
+                "logprobs": True,
                 "chat_template": "/templates/chat.jinja",
             },
             "simulated": {"seed": 5, "parameters": 32_000_000_000, "latency": {"time_scale": 0}},
