@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from chart_machine import RELEASE, Machine, Running, running, solve
+from chart_machine import RELEASE, Machine, Running, run_test, running, solve
 from chart_manifests import CHART, KEDA, Manifests, all_of, preset, render, values_of
 from hang_limit import LIMIT_S
 from prometheus_server import Prometheus, running_prometheus
@@ -26,6 +26,7 @@ VALUES = all_of(
             "serviceMonitor.enabled": True,
             "prometheusRule.enabled": True,
             "dashboard.enabled": True,
+            "gateway.enabled": True,
         }
     ),
 )
@@ -56,10 +57,12 @@ def prometheus(
     targets = {_address(one): _labels(one) for one in release.values() if _address(one)}
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), targets, rules["spec"]) as server:
         until(lambda: set(server.targets().values()) == {"up"}, "targets are not up")
-        time.sleep(2)  # a rate needs a sample from before
         machine = release["orchestrator"].machine
+        run_test(machine, "test-gateway")
+        time.sleep(2)  # a rate needs a sample from before
         for _ in range(3):
             assert solve(machine)["status"] == "answered"
+            run_test(machine, "test-gateway")
         until(lambda: _value(server, f'sum(ssr_jobs_ended_total{{release="{RELEASE}"}})') >= 3, "jobs are not seen")
         time.sleep(2)
         yield server

@@ -53,7 +53,8 @@ async def test_bytes_that_are_no_message(method: str, body: bytes, caplog: pytes
         StatusCode.INVALID_ARGUMENT,
         f"request: its {len(body)} bytes are not the message that this method takes",
     )
-    assert "Traceback" not in caplog.text
+    # What asyncio logs is of another test: the loop that gRPC's poller knew is closed.
+    assert [one.getMessage() for one in caplog.records if one.exc_info and one.name != "asyncio"] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
