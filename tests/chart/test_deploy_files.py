@@ -13,6 +13,7 @@ import yaml
 from chart_manifests import CHART, ROOT
 
 from ssr.drafter.settings import DrafterSettings
+from ssr.engine_server.settings import EngineKind, EngineServerSettings
 from ssr.gateway.settings import GatewaySettings
 from ssr.orchestrator.settings import OrchestratorSettings
 from ssr.runtime.settings import ServiceSettings
@@ -29,8 +30,15 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 }
 
 
+class Compose(yaml.SafeLoader):
+    """YAML with Compose's own tag: `!reset` takes away what the file below has."""
+
+
+Compose.add_constructor("!reset", lambda loader, node: None)
+
+
 def services(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((DEPLOY / name).read_text())["services"]
+    found: dict[str, Any] = yaml.load((DEPLOY / name).read_text(), Compose)["services"]
     return found
 
 
@@ -60,6 +68,17 @@ def test_compose_runs_the_images_of_the_chart() -> None:
     vllm = services("compose.vllm.yaml")
     assert vllm["target-engine"]["image"] == vllm["draft-engine"]["image"] == values["engineImages"]["vllm"]
     assert plain["orchestrator"]["image"] == f"${{SSR_IMAGE:-ssr:{about['appVersion']}}}"
+
+
+@pytest.mark.parametrize("role", ["draft", "target"])
+def test_compose_with_simulated_engines_needs_no_gpu(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = services("compose.simulated.yaml")[f"{role}-engine"]
+    assert engine["image"] == services("compose.yaml")["orchestrator"]["image"]
+    assert engine["deploy"] is None
+    for variable, value in engine["environment"].items():
+        monkeypatch.setenv(variable, value)
+    settings = EngineServerSettings.from_environment()
+    assert (settings.kind, settings.role, settings.host, settings.port) == (EngineKind.SIMULATED, role, "0.0.0.0", 8080)
 
 
 def test_compose_listens_on_loopback_only() -> None:

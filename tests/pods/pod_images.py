@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pytest
 import yaml
 from chart_manifests import CHART, ROOT
 from podman import podman
@@ -19,7 +22,19 @@ VALKEY: str = yaml.safe_load((CHART / "values.yaml").read_text())["redis"]["imag
 _TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-def build_images(folder: Path) -> None:
+@cache
+def wanted_images() -> None:
+    """Builds the images, once; skips the test where it is not wanted or cannot be run."""
+    if "SSR_PODS" not in os.environ:
+        pytest.skip("pods are run by `make test-pods`, as root: it builds images and takes minutes")
+    if lacking := _missing_tools():
+        pytest.skip(f"pods need {', '.join(lacking)} (on Debian, as root: apt install podman runc buildah mmdebstrap)")
+    if os.environ["SSR_PODS"] != "as-built":
+        with TemporaryDirectory() as folder:
+            _build_images(Path(folder))
+
+
+def _build_images(folder: Path) -> None:
     """Those that are not there yet; the services' always, since the code has changed.
 
     Raises: RuntimeError with what a tool complains of.
@@ -63,7 +78,7 @@ def _run(command: list[str]) -> None:
         raise RuntimeError(f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def missing_tools() -> list[str]:
+def _missing_tools() -> list[str]:
     """What this machine lacks for running pods; empty where it can."""
     tools = ("podman", "runc", "buildah", "mmdebstrap", "openssl", "make")
     lacking = [tool for tool in tools if shutil.which(tool) is None]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 #: crun refuses hybrid cgroups, and the default limits may exceed the machine's own.
-_AS_HERE = ("--runtime", "runc", "--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1000:1000")
+AS_HERE = ("--runtime", "runc", "--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1000:1000")
 
 
 def podman(*arguments: object, check: bool = True) -> str:
@@ -49,7 +49,7 @@ def network(name: str, prefix: str = "10.89.77") -> Iterator[Network]:
     podman("network", "rm", "--force", name, check=False)
     podman("network", "create", "--disable-dns", "--subnet", f"{prefix}.0/24", "--gateway", f"{prefix}.1", name)
     # The bridge, and with it this machine's address, is there while a container is.
-    here = ("--network", name, "--ip", f"{prefix}.2", *_AS_HERE)
+    here = ("--network", name, "--ip", f"{prefix}.2", *AS_HERE)
     podman("run", "--detach", "--name", f"{name}-bridge", *here, _any_image(), "sleep", "3600")
     try:
         yield Network(name, prefix)
@@ -89,7 +89,7 @@ class Container:
             for word in ("--volume", f"{source}:{target}:{'ro' if read_only else 'rw'}")
         ]
         code, said = await podman_later(
-            *("run", "--detach", "--name", self.name, "--hostname", self.name, *_AS_HERE),
+            *("run", "--detach", "--name", self.name, "--hostname", self.name, *AS_HERE),
             *("--network", self.network.name, "--ip", self.address, "--dns", self.network.gateway),
             *("--dns-search", self.search, "--dns-opt", "ndots:5", "--cap-drop", "ALL"),
             *("--security-opt", "no-new-privileges", "--user", self.user, "--workdir", self.folder),

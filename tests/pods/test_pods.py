@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from chart_manifests import all_of, preset, values_of
 from pod import Pod
-from pod_images import SERVICES, build_images, missing_tools
+from pod_images import SERVICES, wanted_images
 from pod_load import Callers, counted
 from pod_release import RELEASE, Release, installed, shown
 from podman import Network, network
@@ -29,15 +28,9 @@ START_S, ROLL_S, JOBS_S = 240, 400, 400
 
 
 @pytest.fixture(scope="session")
-def pods_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+def pods_network() -> Iterator[Network]:
     """A network whose images are built."""
-    if "SSR_PODS" not in os.environ:
-        pytest.skip("pods are run by `make test-pods`, as root: it builds images and takes minutes")
-    if lacking := missing_tools():
-        pytest.skip(f"pods need {', '.join(lacking)} (on Debian, as root: apt install podman runc buildah mmdebstrap)")
-    folder: Path = tmp_path_factory.mktemp("images")
-    if os.environ["SSR_PODS"] != "as-built":
-        build_images(folder)
+    wanted_images()
     with network("ssr-pods") as made:
         yield made
 
