@@ -44,7 +44,7 @@ class Callers:
         await asyncio.gather(_pass_on(reader, there_writer), _pass_on(there_reader, writer))
 
     def _client(self) -> AsyncClient:
-        return AsyncClient(f"localhost:{self._port}", tls=Tls(self._authority), api_key=self._key)
+        return AsyncClient(f"localhost:{self._port}", tls=Tls(self._authority), api_key=self._key, timeout_s=120)
 
     async def submit(self, count: int) -> dict[str, int]:
         """So many jobs; their ids, and the right answers."""
