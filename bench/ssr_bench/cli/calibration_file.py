@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ssr.core.errors import InvalidRequest
-from ssr.core.evidence.calibration import Calibration, Entry, ScoreEntry, calibration_text, parse_calibration
+from ssr.core.evidence.calibration import Calibration, Entry, ScoreEntry, calibration_text
+from ssr.runtime.calibration_file import load_calibration
 from ssr_bench.evaluation.score_curves import FittedCurve
 
 
@@ -15,12 +15,7 @@ def keep(file: Path, entry: Entry | None, scores: Sequence[ScoreEntry]) -> None:
 
     Raises: InvalidRequest when the file is there and is none.
     """
-    known = Calibration()
-    if file.exists():
-        try:
-            known = parse_calibration(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidRequest("write", f"{file} cannot be read ({error})") from error
+    known = load_calibration(file if file.exists() else None, "write")
     priors = {_key(one): one for one in (*known.entries, *([entry] if entry else []))}
     curves = {(one.scorer, *_key(one)): one for one in (*known.scores, *scores)}
     ordered = Calibration(tuple(sorted(priors.values(), key=_special)), tuple(sorted(curves.values(), key=_special)))

@@ -162,7 +162,7 @@ async def _replay(asked: _Asked) -> ExitStatus:
 async def _repair(asked: _Asked, file: Path | None) -> ExitStatus:
     from ssr_bench.replay.method import read_method
     from ssr_bench.replay.pool import groups_of, pool_texts
-    from ssr_bench.replay.repairing import SHARED, read_starts, repair_bounds, shared_starts, write_starts
+    from ssr_bench.replay.repairing import SHARED, all_starts, read_starts, repair_bounds, write_starts
     from ssr_bench.replay.report import REPAIR_DEFINITIONS, repair_grid
     from ssr_bench.replay.summary import priors_of
 
@@ -171,11 +171,7 @@ async def _repair(asked: _Asked, file: Path | None) -> ExitStatus:
         starts = await asyncio.to_thread(read_starts, asked.folder / SHARED)
     else:
         texts = await asyncio.to_thread(pool_texts, asked.folder)
-        starts = {
-            key: shared_starts(one, texts[key], method.drafts)
-            for one in problems
-            if (key := (one.group, one.id)) in texts
-        }
+        starts = await asyncio.to_thread(all_starts, problems, texts, method.drafts)
     if file is not None:
         await asyncio.to_thread(write_starts, starts, file)
     known = [one for one in problems if (one.group, one.id) in starts]
@@ -229,12 +225,6 @@ def _summaries(asked: _Asked, problems: Sequence[PooledProblem]) -> list[GroupSu
 
 def _prior(file: Path | None, domain: str) -> Prior | None:
     """Raises: InvalidRequest."""
-    from ssr.core.evidence.calibration import parse_calibration
+    from ssr.runtime.calibration_file import load_calibration
 
-    if file is None:
-        return None
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest("calibration", f"{file} cannot be read ({error})") from error
-    return parse_calibration(text).entry(domain=domain).prior
+    return None if file is None else load_calibration(file).entry(domain=domain).prior

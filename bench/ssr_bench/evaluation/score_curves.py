@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ssr.core.evidence.curve import Isotonic, Logistic, ScoreCurve
+from ssr.core.evidence.curve import Isotonic, Logistic, ScoreCurve, sigmoid
 from ssr_bench.evaluation.held_out import folds_of
 from ssr_bench.evaluation.statistics import IntervalEstimate, auc_estimate, ends
 
@@ -133,7 +133,7 @@ def fit_logistic(rows: Sequence[tuple[Sequence[float], float, float]], ridge: fl
         rise = [-ridge * value if place else 0.0 for place, value in enumerate(at)]
         bend = [[(ridge if i == j and i else 1e-9 if i == j else 0.0) for j in range(size)] for i in range(size)]
         for features, right, whole in rows:
-            chance = _sigmoid(sum(a * x for a, x in zip(at, features, strict=True)))
+            chance = sigmoid(sum(a * x for a, x in zip(at, features, strict=True)))
             slack, spread = right - whole * chance, whole * chance * (1 - chance)
             for i, x in enumerate(features):
                 rise[i] += slack * x
@@ -258,7 +258,3 @@ def _ece(rows: Sequence[_Row]) -> float:
 
 def _mean(pairs: Sequence[tuple[float, float]]) -> float:
     return sum(value * weight for value, weight in pairs) / sum(weight for _, weight in pairs)
-
-
-def _sigmoid(value: float) -> float:
-    return 1 / (1 + math.exp(-max(-700.0, min(700.0, value))))

@@ -3,14 +3,11 @@ and all that replays need."""
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ssr.core.errors import InvalidRequest
+from ssr_bench.replay.packed_rows import read_rows, write_rows
 from ssr_bench.replay.pool import PooledProblem, Sample
 
 GRADED = "graded.jsonl.gz"
@@ -18,36 +15,17 @@ GRADED = "graded.jsonl.gz"
 
 def write_graded(problems: Sequence[PooledProblem], file: Path) -> None:
     """The same bytes for the same problems."""
-    lines = [
-        json.dumps(
-            [one.group, one.id, [_row(s) for s in one.drafts], [_row(s) for s in one.targets]], separators=(",", ":")
-        )
-        for one in problems
-    ]
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as stream:
-        stream.write("".join(f"{line}\n" for line in lines).encode())
-    file.write_bytes(packed.getvalue())
+    rows = ([one.group, one.id, [_row(s) for s in one.drafts], [_row(s) for s in one.targets]] for one in problems)
+    write_rows(rows, file)
 
 
 def read_graded(file: Path) -> tuple[PooledProblem, ...]:
     """Raises: InvalidRequest naming the file and line."""
-    problems = []
-    try:
-        text = gzip.decompress(file.read_bytes()).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InvalidRequest("dir", f"{file} cannot be read: {error}") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            group, name, drafts, targets = json.loads(line)
-            problems.append(
-                PooledProblem(
-                    group, name, tuple(_sample(*row) for row in drafts), tuple(_sample(*row) for row in targets)
-                )
-            )
-        except (ValueError, TypeError) as error:
-            raise InvalidRequest("dir", f"{file}, line {number}: is no graded problem: {error}") from error
-    return tuple(problems)
+    return tuple(read_rows(file, _problem, "is no graded problem"))
+
+
+def _problem(group: str, name: str, drafts: Sequence[Any], targets: Sequence[Any]) -> PooledProblem:
+    return PooledProblem(group, name, tuple(_sample(*row) for row in drafts), tuple(_sample(*row) for row in targets))
 
 
 def _row(sample: Sample) -> list[Any]:

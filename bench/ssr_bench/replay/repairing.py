@@ -7,22 +7,19 @@ target writes until it has reached them, which is the most that going on from th
 
 from __future__ import annotations
 
-import gzip
-import io
 import itertools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ssr.core.agreement import results
-from ssr.core.errors import InvalidRequest
 from ssr.core.evidence.prior import Prior
 from ssr.core.repair import shared_steps
 from ssr.core.steps import BOUNDARY
 from ssr_bench.evaluation.statistics import IntervalEstimate
 from ssr_bench.replay.method import ReplayMethod
+from ssr_bench.replay.packed_rows import read_rows, write_rows
 from ssr_bench.replay.pool import PooledProblem, PoolTexts
 from ssr_bench.replay.replaying import Replayer
 from ssr_bench.replay.summary import bootstrap
@@ -94,6 +91,14 @@ def shared_starts(problem: PooledProblem, texts: PoolTexts, drafts: int) -> list
             )
         )
     return found
+
+
+def all_starts(
+    problems: Sequence[PooledProblem], texts: Mapping[tuple[str, str], PoolTexts], drafts: int
+) -> dict[tuple[str, str], list[SharedStart]]:
+    """Of the problems whose texts are there."""
+    known = {key: one for one in problems if (key := (one.group, one.id)) in texts}
+    return {key: shared_starts(one, texts[key], drafts) for key, one in known.items()}
 
 
 def _until(steps: Sequence[str], tokens: Sequence[int], told: frozenset[str]) -> int | None:
@@ -175,29 +180,20 @@ def _ratio(rows: Sequence[_Row], at: Sequence[int], upper: str, lower: str) -> f
 
 def write_starts(starts: Starts, file: Path) -> None:
     """A line a problem; the same bytes for the same ones."""
-    lines = [
-        json.dumps(
-            [*key, [[one.drafts, one.tokens, int(one.from_right), int(one.in_right), one.spared] for one in found]],
-            separators=(",", ":"),
-        )
+    rows = (
+        [*key, [[one.drafts, one.tokens, int(one.from_right), int(one.in_right), one.spared] for one in found]]
         for key, found in starts.items()
-    ]
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as stream:
-        stream.write("".join(f"{line}\n" for line in lines).encode())
-    file.write_bytes(packed.getvalue())
+    )
+    write_rows(rows, file)
 
 
 def read_starts(file: Path) -> dict[tuple[str, str], list[SharedStart]]:
     """Raises: InvalidRequest naming the file and line."""
-    found = {}
-    for number, line in enumerate(gzip.decompress(file.read_bytes()).decode().splitlines(), start=1):
-        try:
-            group, name, rows = json.loads(line)
-            found[str(group), str(name)] = [_start(*row) for row in rows]
-        except (ValueError, TypeError) as error:
-            raise InvalidRequest("dir", f"{file}, line {number}: is no problem's shared steps: {error}") from error
-    return found
+    return dict(read_rows(file, _starts, "is no problem's shared steps"))
+
+
+def _starts(group: object, name: object, rows: Sequence[Any]) -> tuple[tuple[str, str], list[SharedStart]]:
+    return (str(group), str(name)), [_start(*row) for row in rows]
 
 
 def _start(drafts: Any, tokens: int, from_right: int, in_right: int, spared: float | None) -> SharedStart:

@@ -7,9 +7,6 @@ false sums are in the samples themselves. Without texts it is kept as scores.jso
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +15,13 @@ from typing import Any
 
 from ssr.core.agreement import agreed_share
 from ssr.core.arithmetic import false_claim, has_own_arithmetic
-from ssr.core.errors import InvalidRequest
+from ssr.core.evidence.curve import sigmoid
 from ssr.core.steps import BOUNDARY
 from ssr.core.types import MAX_SCORE
 from ssr_bench.evaluation.held_out import folds_of
 from ssr_bench.evaluation.score_curves import FOLDS, FittedCurve, Reliability, ScoredStep, fit_logistic, fitted_curve
 from ssr_bench.evaluation.score_curves import reliability as reliability_of
+from ssr_bench.replay.packed_rows import read_rows, write_rows
 from ssr_bench.replay.pool import PooledProblem, pool_lines
 
 SCORES = "scores.jsonl.gz"
@@ -151,10 +149,7 @@ def combined(problems: Sequence[ScoredProblem]) -> Reliability:
         inside = [(x, w * right, w) for name, some in rows.items() if name not in held for x, right, w in some]
         at = fit_logistic(inside)
         predicted += [
-            [
-                ScoredStep(name, MAX_SCORE / (1 + math.exp(-_dot(at, x))), right, weight)
-                for x, right, weight in rows[name]
-            ]
+            [ScoredStep(name, MAX_SCORE * sigmoid(_dot(at, x)), right, weight) for x, right, weight in rows[name]]
             for name in part
         ]
     return reliability_of(predicted, lambda step: step.score / MAX_SCORE)
@@ -180,17 +175,11 @@ def _dot(at: Sequence[float], features: Sequence[float]) -> float:
 
 def write_scores(problems: Sequence[ScoredProblem], file: Path) -> None:
     """A line a problem; the same bytes for the same ones."""
-    lines = [
-        json.dumps(
-            [one.group, one.id, [[int(draft.right), [_row(step) for step in draft.steps]] for draft in one.drafts]],
-            separators=(",", ":"),
-        )
+    rows = (
+        [one.group, one.id, [[int(draft.right), [_row(step) for step in draft.steps]] for draft in one.drafts]]
         for one in problems
-    ]
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as stream:
-        stream.write("".join(f"{line}\n" for line in lines).encode())
-    file.write_bytes(packed.getvalue())
+    )
+    write_rows(rows, file)
 
 
 def _row(step: StepScores) -> list[Any]:
@@ -211,12 +200,9 @@ def _read(
 
 def read_scores(file: Path) -> list[ScoredProblem]:
     """Raises: InvalidRequest naming the file and line."""
-    found = []
-    for number, line in enumerate(gzip.decompress(file.read_bytes()).decode().splitlines(), start=1):
-        try:
-            group, name, drafts = json.loads(line)
-            scored = tuple(ScoredDraft(bool(right), tuple(_read(*row) for row in steps)) for right, steps in drafts)
-            found.append(ScoredProblem(str(group), str(name), scored))
-        except (ValueError, TypeError, IndexError) as error:
-            raise InvalidRequest("dir", f"{file}, line {number}: has no scores of a problem: {error}") from error
-    return found
+    return read_rows(file, _problem, "has no scores of a problem")
+
+
+def _problem(group: object, name: object, drafts: Sequence[Any]) -> ScoredProblem:
+    scored = tuple(ScoredDraft(bool(right), tuple(_read(*row) for row in steps)) for right, steps in drafts)
+    return ScoredProblem(str(group), str(name), scored)

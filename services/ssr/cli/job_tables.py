@@ -11,7 +11,6 @@ from rich.text import Text
 
 from ssr.cli.wording import one_line
 from ssr.core.job import Job
-from ssr.core.ledger import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +53,11 @@ class Cost:
             draft_engine_s=self.draft_engine_s + (usage.draft_engine_s or 0.0),
             target_engine_s=self.target_engine_s + (usage.target_engine_s or 0.0),
             selection_engine_s=self.selection_engine_s + (usage.selection_engine_s or 0.0),
-            untimed_jobs=self.untimed_jobs + (not _timed(usage)),
+            untimed_jobs=self.untimed_jobs + (not usage.timed),
         )
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
-
-
-def _timed(usage: Usage) -> bool:
-    return None not in (usage.draft_engine_s, usage.target_engine_s, usage.selection_engine_s)
 
 
 def costs(jobs: Iterable[Job]) -> list[Cost]:

@@ -111,11 +111,10 @@ def quantities_text(usage: Usage) -> str:
 
 def engine_time_text(usage: Usage) -> str:
     """For how long its calls held places on engines; "" where that is unknown, or nothing."""
-    seconds = (usage.draft_engine_s, usage.target_engine_s, usage.selection_engine_s)
-    known = [(one, of) for one, of in zip(seconds, ("draft", "target", "selection"), strict=True) if one is not None]
-    if len(known) < len(seconds):
+    if not usage.timed:
         return ""
-    return ", ".join(f"{one:.1f} s {of}" for one, of in known if one)
+    seconds = {"draft": usage.draft_engine_s, "target": usage.target_engine_s, "selection": usage.selection_engine_s}
+    return ", ".join(f"{one:.1f} s {of}" for of, one in seconds.items() if one)
 
 
 def _models(usage: Usage) -> RenderableType:

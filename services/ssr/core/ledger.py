@@ -95,6 +95,11 @@ class Usage:
     selection_engine_s: float | None = None
 
     @property
+    def timed(self) -> bool:
+        """Whether all its calls were measured on their engines."""
+        return None not in (self.draft_engine_s, self.target_engine_s, self.selection_engine_s)
+
+    @property
     def estimated_tokens(self) -> int:
         """Prompt tokens that count as cached by our own accounting alone."""
         return sum(model.estimated_tokens for model in self.models)

@@ -16,7 +16,7 @@ from ssr.core.steps import BOUNDARY, join_path, open_text, well_formed
 from ssr.core.thinking import CLOSE, is_thinking, said, without_empty_thinking
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step
 from ssr.domains import domain_named
-from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling
+from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling, total_logprob
 from ssr.engines.context_left import checked_tokens_left, context_full, refusals_as_full, tokens_left
 from ssr.engines.growing_turn import GrowingTurn, HeldPlace, StreamedStep, mean_logprob
 from ssr.engines.rendering import PromptRenderer, TurnPrompt
@@ -49,8 +49,8 @@ class _Writing:
     @property
     def logprob(self) -> float | None:
         """The mean of the tokens' log probabilities; None where the engine does not report them."""
-        spoken = [generation.logprob for generation in self.generations if generation.logprob is not None]
-        return mean_logprob(sum(spoken), self.tokens) if self.tokens and len(spoken) == len(self.generations) else None
+        spoken = total_logprob(generation.logprob for generation in self.generations)
+        return mean_logprob(spoken, self.tokens) if self.tokens and spoken is not None else None
 
     @property
     def turn(self) -> str:

@@ -7,7 +7,7 @@ engine's prefix cache serves it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -61,6 +61,12 @@ class Finish(StrEnum):
     STOP = "stop"  #: a stop text came up
     EOS = "eos"  #: the model ended its turn
     LENGTH = "length"  #: `max_tokens` were generated
+
+
+def total_logprob(parts: Iterable[float | None]) -> float | None:
+    """The log probability of texts that follow one another; None where that of one is not reported."""
+    known = list(parts)
+    return None if None in known else sum(one for one in known if one is not None)
 
 
 @dataclass(frozen=True, slots=True)

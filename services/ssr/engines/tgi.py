@@ -34,6 +34,7 @@ from ssr.engines.base import (
     Piece,
     Sampling,
     joined,
+    total_logprob,
 )
 from ssr.engines.json_connection import JsonConnection, Reply
 from ssr.engines.model_name import parameters_from_name
@@ -319,6 +320,5 @@ def _joined(grown: StreamedText, parts: Sequence[Generation]) -> Generation:
     """One generation out of those that followed one another; the first one's prompt is the caller's."""
     finish = Finish.STOP if grown.stopped else parts[-1].finish
     tokens = sum(part.tokens for part in parts)
-    spoken = [part.logprob for part in parts if part.logprob is not None]
-    logprob = sum(spoken) if len(spoken) == len(parts) else None
+    logprob = total_logprob(part.logprob for part in parts)
     return Generation(grown.text, tokens, finish, parts[0].prompt_tokens, parts[0].cached_tokens, logprob=logprob)

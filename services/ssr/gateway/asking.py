@@ -76,10 +76,8 @@ def ask(asked: CommonRequest, plain: PlainRule, fingerprint: str) -> Ask:
         "labels": "ssr.labels",
         "priority": "ssr.priority",
     }
-    # A seed was checked as it was read; without it, requests mostly have options that were checked before.
-    without_seed = {name: value for name, value in options.items() if name != "seed"}
     try:
-        complete = resolved(cast(SolveOptions, without_seed))
+        complete = resolved(cast(SolveOptions, options))
     except InvalidRequest as error:
         raise from_ssr(error, params) from None
     if asked.n > 1 and not is_plain and ("paths" in options or complete.mode.single_path) and asked.n > complete.paths:

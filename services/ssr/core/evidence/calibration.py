@@ -63,10 +63,6 @@ class Entry:
     suggestion: Suggestion | None = None
     note: str = ""
 
-    def fits(self, draft: str, target: str, domain: str) -> bool:
-        """Whether it is for these; a model that is not named ("") may be any."""
-        return _fits(self, draft, target, domain)
-
 
 @dataclass(frozen=True, slots=True)
 class ScoreEntry:
@@ -78,10 +74,6 @@ class ScoreEntry:
     target: str = ""
     domain: str = ""
     note: str = ""
-
-    def fits(self, draft: str, target: str, domain: str) -> bool:
-        """Whether it is for these; a model that is not named ("") may be any."""
-        return _fits(self, draft, target, domain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +88,11 @@ class Calibration:
         are."""
         names = (scorer, scorer.partition("+")[2])
         found = (one for name in names if name for one in self.scores if one.scorer == name)
-        return next((one.curve for one in found if one.fits(draft, target, domain)), None)
+        return next((one.curve for one in found if _fits(one, draft, target, domain)), None)
 
     def entry(self, draft: str = "", target: str = "", domain: str = DOMAIN) -> Entry:
         """What is known of a pair in a domain; the defaults where nothing is."""
-        return next((one for one in self.entries if one.fits(draft, target, domain)), Entry(Prior()))
+        return next((one for one in self.entries if _fits(one, draft, target, domain)), Entry(Prior()))
 
 
 def parse_calibration(text: str) -> Calibration:
@@ -133,6 +125,7 @@ def calibration_text(calibration: Calibration) -> str:
 
 
 def _fits(entry: Entry | ScoreEntry, draft: str, target: str, domain: str) -> bool:
+    """Whether it is for these; a model that is not named ("") may be any."""
     models = ((entry.draft, draft), (entry.target, target))
     named = all(not name or part.casefold() in name.casefold() for part, name in models)
     return named and entry.domain in ("", domain)

@@ -54,8 +54,12 @@ class Logistic:
 
     def chance(self, score: float) -> float:
         """The probability, 0..1."""
-        value = max(-700.0, min(700.0, self.intercept + self.slope * score))
-        return 1 / (1 + math.exp(-value))
+        return sigmoid(self.intercept + self.slope * score)
+
+
+def sigmoid(value: float) -> float:
+    """The probability of these log-odds."""
+    return 1 / (1 + math.exp(-value)) if value > -700 else 0.0
 
 
 ScoreCurve = Isotonic | Logistic

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ssr.core.errors import InvalidRequest
+from ssr.core.evidence.curve import sigmoid
 
 #: A finer ratio says no more, and coarse ones let like polls share their posterior.
 RATIO_STEP = 0.25
@@ -144,7 +145,7 @@ class Prior:
             for y, more in _EASES if rest > 1e-6 else ((0.0, 1.0),):
                 other = self.correlation * x + rest * y
                 eases = {PathAuthor.DRAFT: x, PathAuthor.VERIFIED: other, PathAuthor.TARGET: other}
-                chances = {a: _sigmoid(s.mean + s.spread * eases[a]) for a, s in self.skills.items()}
+                chances = {a: sigmoid(s.mean + s.spread * eases[a]) for a, s in self.skills.items()}
                 found.append((weight * more, chances))
         return tuple(found)
 
@@ -159,10 +160,6 @@ _EASES = (
     (2.366759410734541, 0.03075712396758651),
     (3.750439717725742, 0.0005482688559722182),
 )
-
-
-def _sigmoid(value: float) -> float:
-    return 1 / (1 + math.exp(-value)) if value > -700 else 0.0
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
