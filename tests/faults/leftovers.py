@@ -15,7 +15,7 @@ from ssr.orchestrator.queue.keys import GROUP, INDEX, LISTED, MARK, REPLICAS, Jo
 from ssr.runtime.redis.client import RedisClient
 
 #: Owners acknowledge a job after its last event, and engines notice a caller's end a moment later.
-_SETTLE_S = 10.0
+_SETTLE_S = 30.0
 _LOOK_S = 0.1
 
 

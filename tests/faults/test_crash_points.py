@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 ORDER = Order("order", 0, "What is (12 * 7) + 19?", SolveOptions(mode="ssd", seed=4, early_stop=False), Ending.EXACT)
 #: Points tried at a time, each in a database of its own.
 _AT_A_TIME = 8
-#: For one point: a replica without Redis may take some ten seconds to end.
-_LIMIT_S = 45.0
+#: For one point: a replica without Redis may take some ten seconds to end, and many times that on a busy machine.
+_LIMIT_S = 150.0
 #: No job's life has so many.
 _MOST_POINTS = 400
 
@@ -89,7 +89,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         yield Place(stack, int(valkey.addresses("redis")[0].rpartition(":")[2]), calm)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(540)
 @pytest.mark.parametrize("heals", [True, False], ids=["redis-comes-back", "replica-is-lost"])
 @pytest.mark.parametrize("lost", Lost)
 async def test_a_failure_at_any_point_changes_nothing(
