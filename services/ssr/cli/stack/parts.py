@@ -113,9 +113,9 @@ def in_ending_order(parts: Sequence[Part]) -> tuple[tuple[Part, ...], ...]:
 def split_cores(cores: int) -> tuple[int, int]:
     """Threads of the draft and of the target engine: a third and two thirds of the cores, and no core for both.
 
-    llama.cpp's threads wait for each other by spinning. Two engines with a thread for every core each got 3 tokens/s on
-    two cores, where one thread each gave both 100 (135M model). On two cores or one the target still gets them all: it
-    has most of the work, and a single drafting thread waits for nobody (54 s for a job that took 71 s with one each).
+    llama.cpp's threads wait for each other, and one that does not run holds up the others. On two cores or one the
+    target still gets them all: it has most of the work, and a single drafting thread waits for nobody (54 s for a job
+    that took 71 s with one each).
     """
     draft = max(1, cores // 3)
     return draft, cores if cores <= 2 else cores - draft
