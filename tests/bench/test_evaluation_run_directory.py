@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from ssr.core.job import JobStatus
 from ssr.core.types import CallKind
 from ssr_bench.evaluation.plan import Plan
 from ssr_bench.evaluation.record import Record
-from ssr_bench.evaluation.run_directory import RECORDS, EvaluationOrigin, opened, read
+from ssr_bench.evaluation.results import results_of
+from ssr_bench.evaluation.run_directory import RECORDS, EvaluationOrigin, opened, publish, read
+from ssr_bench.evaluation.table import grids, markdown
 
 PLAN = plan_of((BASELINE, SSD))
 ORIGIN = EvaluationOrigin(run_id="first", command="ssr bench accuracy")
@@ -44,6 +47,24 @@ def test_going_on_knows_what_is_done(tmp_path: Path) -> None:
         assert origin == ORIGIN
         records.append(record(BASELINE, "p1"))
     assert read(tmp_path).records == (RUN, record(BASELINE, "p1"))  # the newest counts
+
+
+def test_what_is_published_has_no_texts_and_gives_the_same_tables(tmp_path: Path) -> None:
+    spoken = step(0, call(CallKind.WRITE, 3, 4, cached=1)).model_copy(update={"text": "secret", "draft_text": "secret"})
+    runs = [record(SSD, paths=[path(spoken)]), record(paths=written(5)), RUN]
+    append(tmp_path / "runs", *(run.model_copy(update={"problem": "secret"}) for run in runs))
+    out = tmp_path / "published" / "runs"
+    publish(tmp_path / "runs", out)
+    publish(tmp_path / "runs", tmp_path / "again")
+    for file in out.iterdir():
+        assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
+        assert b"secret" not in (gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes())
+    kept, published = read(tmp_path / "runs"), read(out)
+    assert published.records != kept.records
+    tables = [markdown([one], grids(found)) for one in (kept, published) for _, found in results_of([one])]
+    assert tables[0] == tables[1]
+    with pytest.raises(Conflict, match="is packed"):
+        append(out, RUN)
 
 
 @given(cut=st.integers(1, len(RUN.model_dump_json())))

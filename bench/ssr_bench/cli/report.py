@@ -46,6 +46,10 @@ def report(
     ] = None,
     baseline: BaselineOption = None,
     margin: MarginOption = 5.0,
+    publish: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write the records there, packed and without texts. Of one DIR."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, not the tables.")] = False,
 ) -> None:
     """Tables and figures of what was recorded: report.html, table.md and the figures.
@@ -55,11 +59,14 @@ def report(
     Every number is computed from the records, so that an evaluation that is not
     finished can be looked at too. Several DIRs are shown side by side.
 
+    What --publish writes has no text of a problem or a step, and gives the same
+    report.
+
     Example:
 
       ssr bench report runs/gsm8k
     """
-    run(_report(dirs, out, baseline, margin, as_json=as_json))
+    run(_report(dirs, out, baseline, margin, publish, as_json=as_json))
 
 
 def calibrate(
@@ -134,14 +141,25 @@ class Kept(NamedTuple):
 
 
 async def _report(
-    dirs: Sequence[Path], out: Path | None, baseline: Path | None, margin: float, *, as_json: bool
+    dirs: Sequence[Path],
+    out: Path | None,
+    baseline: Path | None,
+    margin: float,
+    published: Path | None,
+    *,
+    as_json: bool,
 ) -> ExitStatus:
     from ssr_bench.evaluation.canvas import check_plotting
     from ssr_bench.evaluation.report import results_json, write_report
+    from ssr_bench.evaluation.run_directory import publish as publish_records
 
     check_plotting()
     check_within("margin", margin, 0.01, 99)
     evaluations, reference = await _read(dirs, baseline)
+    if published is not None:
+        if len(dirs) > 1:
+            raise InvalidRequest("publish", f"publishes one DIR alone; got {len(dirs)}")
+        await asyncio.to_thread(publish_records, dirs[0], published)
     folder = out or dirs[0] / "report"
     tables = await asyncio.to_thread(write_report, evaluations, folder, reference, margin / 100)
     written = Text(f"written: {folder / 'report.html'}")

@@ -165,6 +165,15 @@ class Record(_Model):
         """Whether the run failed for reasons that are not the models'."""
         return self.status in LOST
 
+    def without_texts(self) -> Record:
+        """As it can be published where the problems may not: without their texts and those of steps."""
+        none = {"text": "", "draft_text": ""}
+        paths = (
+            path.model_copy(update={"steps": tuple(step.model_copy(update=none) for step in path.steps)})
+            for path in self.paths
+        )
+        return self.model_copy(update={"problem": "", "paths": tuple(paths)})
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:

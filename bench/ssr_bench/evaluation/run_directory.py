@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ssr.core.errors import Conflict, InvalidRequest
-from ssr_bench.evaluation.json_lines import JsonLines, first_fault, read_lines
+from ssr_bench.evaluation.json_lines import JsonLines, first_fault, read_lines, write_packed
 from ssr_bench.evaluation.plan import Plan
 from ssr_bench.evaluation.record import Record, RunKey
 from ssr_bench.evaluation.system import SittingRecord, seated
@@ -124,6 +124,19 @@ def read(folder: Path) -> Evaluation:
     return Evaluation(
         name=folder.resolve().name, plan=kept.plan, origin=kept.origin, records=records, sittings=sittings
     )
+
+
+def publish(folder: Path, out: Path) -> None:
+    """Writes the evaluation in `folder` to `out`, packed and without texts of problems and steps.
+
+    All figures can be computed from that; it cannot be gone on with. Raises: InvalidRequest as `read`.
+    """
+    evaluation = read(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    plan = _PlanFile(plan=evaluation.plan, origin=evaluation.origin)
+    write_whole(out / PLAN, plan.model_dump_json(indent=2) + "\n")
+    write_packed(out / RECORDS, [record.without_texts() for record in evaluation.records])
+    write_packed(out / SITTINGS, evaluation.sittings)
 
 
 def _settled(folder: Path, plan: Plan, origin: EvaluationOrigin) -> EvaluationOrigin:
