@@ -12,6 +12,9 @@ SOURCES := pyproject.toml bench/pyproject.toml constraints.txt hatch_build.py $(
 # Not compiled: Python does that with what is imported, a third of the time of installing it all.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
+# What the environment says against bytecode would have every process compile all modules again, and pytest all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 ##@ Use
 .PHONY: help setup demo
 help: ## List what can be made
