@@ -68,8 +68,11 @@ def ends_in_box(text: str) -> bool:
 
     Linear in the length of `text`.
     """
-    if _BOX_BEGUN.search(text, max(0, len(text) - _UNBRACED_LIMIT)):
-        return True
+    return _BOX_BEGUN.search(text, max(0, len(text) - _UNBRACED_LIMIT)) is not None or box_is_open(text)
+
+
+def box_is_open(text: str) -> bool:
+    """Whether the text ends inside the braces of a box. Linear in the length of `text`."""
     return "box" in text and _scanned(text)[1]
 
 

@@ -1,28 +1,38 @@
 r"""Where a reasoning step ends, in a text that arrives in pieces. Pure.
 
-A step ends at a blank line, but not at one inside a LaTeX environment, a displayed formula (`\[ \]`, `$$`) or a code
-fence, not right behind a row of a table, and not before the step says anything. A formula or fence that is never closed
-must not swallow a path: past `MAX_BLANK_LINES` blank lines in one step every blank line ends it.
+A step ends at a blank line, whatever blanks are in that and however lines end, but not at one inside a LaTeX
+environment, a displayed formula (`\[ \]`, `$$`), a box or a code fence, not right behind a row of a table, and not
+before the step says anything. A formula or fence that is never closed must not swallow a path: past `MAX_BLANK_LINES`
+blank lines in one step every blank line ends it.
 """
 
 from __future__ import annotations
 
 import re
 
-from ssr.core.steps import BOUNDARY, HALF_CHARACTER, CutText, well_formed
+from ssr.core.answers import box_is_open
+from ssr.core.steps import HALF_CHARACTER, CutText, well_formed
 from ssr.core.thinking import without_tags
 
 #: Blank lines inside one step.
 MAX_BLANK_LINES = 16
 
+#: A fence may stand in a list's item or a quotation; what follows three backticks on their line holds none. Marks in
+#: code within a line are none.
 _MARK = re.compile(
-    r"^[ \t]*(?P<fence>`{3,}|~{3,})"
-    r"|\\begin\{(?P<begin>[A-Za-z]+\*?)\}|\\end\{(?P<end>[A-Za-z]+\*?)\}"
+    r"^[ \t]*+(?:(?:[-*+>]|\d{1,9}[.)])[ \t]++)*+(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})(?P<behind>[^\n]*)"
+    r"|`[^`\n]*`|\\verb\*?(?P<quote>[^A-Za-z*\s])[^\n]*?(?P=quote)"
+    r"|\\begin[ \t]*\{(?P<begin>[A-Za-z]+\*?)\}|\\end[ \t]*\{(?P<end>[A-Za-z]+\*?)\}"
     r"|\\(?P<bracket>[][])|(?P<dollars>\$\$)|\\.",
     re.MULTILINE,
 )
+#: Environments in which nothing means anything but their end.
+_VERBATIM = frozenset({"verbatim", "verbatim*", "Verbatim", "lstlisting", "minted", "comment"})
+_BLANK_LINE = re.compile(r"\n[^\S\n]*+\n")
 _BLANK_FIRST_LINES = re.compile(r"(?:[^\S\n]*+\n)++")
-_TABLE_ROW = re.compile(r"[ \t]*\|(?:[^|\n]*\|){2,}[ \t]*")
+_TABLE_ROW = re.compile(r"[ \t]*\|(?:[^|\n]*\|){2,}[^\S\n]*")
+#: A box is looked for in so many characters before a blank line: one whose brace is forgotten is open for good.
+_BOX_CHARS = 200
 
 
 class StepCutter:
@@ -35,19 +45,21 @@ class StepCutter:
 
     def __init__(self, before: str = "") -> None:
         self._text, self._given = before, len(before)  # the step under way, and how much of it is an earlier one's
+        self._searched = 0  # up to where the text has no blank line that was not looked at
         self._held = ""
         self._surroundings = _Surroundings()
 
     def feed(self, text: str) -> list[str]:
         """The steps that are complete now that `text` has come, normalised, none of them empty."""
-        text = well_formed(self._held + text)
-        whole = text.rstrip(HALF_CHARACTER)
-        self._held = text[len(whole) :]
-        searched = max(0, len(self._text) - 1)  # a boundary may have begun with the text before
+        text = self._held + text
+        whole = well_formed(text[: _whole(text)])
+        self._held = text[_whole(text) :]
+        # A blank line may have begun with the text before.
+        searched = max(self._searched, len(self._text) - _blanks_at_end(self._text))
         self._text += whole
         steps = []
-        while (end := self._text.find(BOUNDARY, searched)) >= 0:
-            searched = end + len(BOUNDARY)
+        while blank := _BLANK_LINE.search(self._text, searched):
+            end, searched = blank.span()
             if self._given and not self._text[self._given : end].strip():
                 continue  # what ends there was there before: nothing of ours has ended
             if not self._begun(end):
@@ -56,6 +68,7 @@ class StepCutter:
                 steps.append(self._step(end))
                 self._text, self._given, searched = self._text[searched:], 0, 0
                 self._surroundings = _Surroundings()
+        self._searched = min(searched, len(self._text))
         return steps
 
     @property
@@ -104,14 +117,19 @@ class _Surroundings:
         self._read = end
         table = _TABLE_ROW.fullmatch(text, text.rfind("\n", 0, end) + 1, end)
         self._blank_lines += 1
+        if self._blank_lines > MAX_BLANK_LINES:
+            return True
         open_now = self._environments or self._formula or self._fence or table
-        return not open_now or self._blank_lines > MAX_BLANK_LINES
+        return not open_now and not box_is_open(text[max(0, end - _BOX_CHARS) : end])
 
     def _take(self, mark: re.Match[str]) -> None:
+        inside = self._environments[-1] if self._environments else ""
+        if inside in _VERBATIM and mark["end"] != inside:
+            return
         if fence := mark["fence"]:
             if not self._fence:
                 self._fence = fence
-            elif fence.startswith(self._fence):
+            elif fence.startswith(self._fence) and not mark["behind"].strip():
                 self._fence = ""
         elif self._fence:
             return
@@ -120,7 +138,7 @@ class _Surroundings:
         elif mark["end"]:
             if mark["end"] in self._environments:
                 del self._environments[self._environments.index(mark["end"]) :]
-        elif sign := mark["bracket"] or mark["dollars"]:
+        elif not self._environments and (sign := mark["bracket"] or mark["dollars"]):
             self._take_formula(sign)
 
     def _take_formula(self, sign: str) -> None:
@@ -141,3 +159,15 @@ def normalise_step(text: str) -> str:
 def _without_blank_lines(text: str) -> str:
     blank = _BLANK_FIRST_LINES.match(text)
     return text[blank.end() :] if blank else text
+
+
+def _whole(text: str) -> int:
+    """How much of the text is before half a character at its end."""
+    end = len(text)
+    while end and (text[end - 1] == HALF_CHARACTER or "\ud800" <= text[end - 1] <= "\udbff"):
+        end -= 1
+    return end
+
+
+def _blanks_at_end(text: str) -> int:
+    return next((n for n, char in enumerate(reversed(text)) if not char.isspace()), len(text))
