@@ -161,6 +161,16 @@ async def test_a_line_that_never_ends_is_given_up(line: bytes, monkeypatch: pyte
         await server.closed.wait()
 
 
+@pytest.mark.parametrize("kind", [b"text/plain", b"application/octet-stream", b"text/event-stream;charset=utf-8"])
+@pytest.mark.parametrize("begin", [b"", b": hello\n\n", b"\n\xef\xbb\xbf", b"event: message\n"])
+async def test_a_stream_is_one_whatever_its_type_says(kind: bytes, begin: bytes) -> None:
+    head = EVENTS.replace(b"text/event-stream", kind)
+    async with RawServer(says(head, begin + b"data: 1\n\n")).running() as server, connection(server.url) as engine:
+        events = engine.events("/generate_stream", {})
+        async with aclosing(events):
+            assert await anext(events) == [b"1"]
+
+
 async def test_a_stream_of_too_many_bytes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_connection, "MAX_REPLY_BYTES", 100_000)
     async with RawServer(says(EVENTS, b"data: 1\n\n" * 20_000)).running() as server, connection(server.url) as engine:

@@ -413,6 +413,8 @@ REFUSALS = [
     (400, {"object": "error", "message": "[{'loc': ('body', 'top_k'), 'msg': 'Extra inputs'}]", "code": 400}),
     (400, {"error": {"message": "Unknown parameter", "param": "top_k", "code": "unknown_parameter"}}),
     (400, {"message": "additional properties are not allowed"}),
+    (400, {"error": {"message": "Bad Request"}}),
+    (400, "<html><style>p {margin: 0}</style><p>Bad Request</p></html>"),
     (400, ""),
 ]
 
@@ -427,6 +429,16 @@ async def test_servers_refuse_fields_in_many_words(refusal: tuple[int, Any]) -> 
         first, second = server.bodies("/v1/completions")
         assert "top_k" in first
         assert "top_k" not in second
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_server_that_refuses_openais_own_fields_without_a_word_why(streaming: bool) -> None:
+    async with opened("openai") as (engine, server):
+        server.faults += [status(400, {"error": {"message": "Invalid request body"}})] * 2
+        for _ in range(2):
+            await (read(engine, max_tokens=4) if streaming else engine.generate("a ", max_tokens=4))
+        sent = [body.keys() & {"min_p", "presence_penalty"} for body in server.bodies("/v1/completions")]
+        assert sent == [{"min_p", "presence_penalty"}, {"presence_penalty"}, set(), set()]
 
 
 @pytest.mark.parametrize("code", [500, 501])
@@ -487,6 +499,9 @@ ODD_REPLIES = [
     (_choice(), "6 + 7 = 13", Finish.STOP),
     (_choice(text=None) | {"usage": USAGE | {"completion_tokens": 0}}, "", Finish.EOS),
     (_choice(finish_reason="content_filter") | {"usage": USAGE}, "6 + 7 = 13", Finish.EOS),
+    (_choice(finish_reason="stop_sequence") | {"usage": USAGE}, "6 + 7 = 13", Finish.STOP),
+    (_choice(finish_reason="eos_token") | {"usage": {"completion_tokens": 9}}, "6 + 7 = 13", Finish.EOS),
+    ({"choices": [{"index": 0, "finish_reason": "stop"}]} | {"usage": {"completion_tokens": 0}}, "", Finish.EOS),
     (_choice(finish_reason="repetition") | {"usage": USAGE}, "6 + 7 = 13", Finish.EOS),
     (_choice(finish_reason=None) | {"usage": USAGE}, "6 + 7 = 13", Finish.EOS),
     (_choice(finish_reason="max_tokens") | {"usage": USAGE}, "6 + 7 = 13", Finish.LENGTH),
@@ -509,6 +524,57 @@ async def test_replies_that_lack_something(reply: dict[str, Any], text: str, fin
         assert 0 <= got.tokens <= 9
 
 
+SAID = [_choice(text="6 + 7", finish_reason=None), _choice(text=" = 13", finish_reason=None)]
+ENDED = _choice(text="")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [{"choices": [], "prompt_filter_results": []}, *SAID, ENDED],
+        [*SAID, {"choices": [], "usage": None}, ENDED, {"usage": USAGE}],
+        [*SAID, ENDED, {"choices": None, "usage": USAGE}],
+        [*SAID, {"choices": [{"index": 0, "finish_reason": "stop"}]}],
+        [SAID[0] | {"usage": USAGE}, SAID[1] | {"usage": None}, ENDED],
+        [*SAID, ENDED, "[DONE]", "garbage"],
+        [*SAID, ENDED, "[DONE] "],
+        [*SAID, "", ENDED],
+    ],
+)
+@pytest.mark.parametrize("packets", [False, True])
+async def test_streams_of_an_unusual_form(events: list[Any], packets: bool) -> None:
+    data = [event if isinstance(event, str) else json.dumps(event) for event in events]
+    apart = asyncio.Event()
+
+    async def reply(request: Any) -> Any:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        sent = [f"data: {one}\n\n".encode() for one in data]
+        for packet in sent if packets else [b"".join(sent)]:
+            await response.write(packet)
+            await asyncio.sleep(0)
+        if data[-1] == "garbage":  # and the connection stays: the end is where the server says it
+            await apart.wait()
+        return response
+
+    async with opened("openai") as (engine, server):
+        server.faults.append(reply)
+        async with asyncio.timeout(LIMIT_S):
+            end = (await read(engine, max_tokens=9))[-1].end
+        apart.set()
+        assert end is not None
+        assert (end.text, end.finish) == ("6 + 7 = 13", Finish.EOS)
+
+
+async def test_counted_tokens_never_become_fewer() -> None:
+    """A server that streams by characters says at the end that these were fewer tokens than events."""
+    async with opened("openai") as (engine, server):
+        letters = [_choice(text=letter, finish_reason=None) for letter in "6+7=13"]
+        server.faults.append(_events(*letters, ENDED, {"choices": [], "usage": USAGE | {"completion_tokens": 2}}))
+        counts = [piece.tokens for whole in await read(engine, max_tokens=9) for piece in whole.parted()]
+        assert counts == sorted(counts)
+
+
 def _events(*documents: Any) -> Fault:
     async def reply(request: Any) -> Any:
         return await streamed(request, [*map(json.dumps, documents), "[DONE]"], newline="\r\n")
@@ -526,6 +592,8 @@ IMPOSSIBLE = [
     _choice(text=["x"]) | {"usage": USAGE},
     _choice(matched_stop="NaN happened") | {"usage": USAGE},
     {"choices": []},
+    {"choices": [], "usage": USAGE},
+    {"choices": [{"delta": {"content": "6"}, "finish_reason": "stop"}], "usage": USAGE},
     {"choices": [{"text": "no reason and no usage"}]},
     {"choices": "none"},
     [],
@@ -540,7 +608,7 @@ async def test_replies_that_cannot_be_are_garbage(reply: Any) -> None:
             await engine.generate("6 + 7? ", max_tokens=9, stop=["\n\n"])
 
 
-@pytest.mark.parametrize("reply", IMPOSSIBLE[:8])
+@pytest.mark.parametrize("reply", IMPOSSIBLE[:11])
 async def test_streams_that_cannot_be_are_garbage(reply: Any) -> None:
     async with opened("openai") as (engine, server):
         server.faults.append(_events(reply))

@@ -1,6 +1,7 @@
 """Server-sent events: the data of each event, out of the bytes of a reply as they come. Pure.
 
-Of the format (WHATWG HTML, "Server-sent events") only the data counts here: names, ids and comments are skipped.
+Of the format (WHATWG HTML, "Server-sent events") only the data counts here: names, ids and comments are skipped, and
+events whose data is blank, which some servers send to keep the connection.
 """
 
 from __future__ import annotations
@@ -9,6 +10,11 @@ from ssr.core.errors import BadReply
 
 #: The longest event that is read, in bytes. A token with its 20 candidates takes some 2,000.
 MAX_EVENT_BYTES = 4 * 2**20
+
+
+def begins_events(body: bytes) -> bool:
+    """Whether a body that begins so is a stream of events, whatever its Content-Type says. JSON never begins so."""
+    return body.lstrip(b"\r\n").startswith((b"d", b"e", b":", b"i", b"r", b"\xef\xbb\xbfd"))
 
 
 class EventParser:
@@ -38,7 +44,7 @@ class EventParser:
     def _line(self, line: bytes) -> bytes | None:
         if not line:
             data, self._data, self._size = self._data, [], 0
-            return b"\n".join(data) if data else None
+            return event if (event := b"\n".join(data).strip()) else None
         name, _, value = line.partition(b":")
         if name.removeprefix(b"\xef\xbb\xbf") == b"data":
             self._check(len(value))

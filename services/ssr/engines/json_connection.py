@@ -18,7 +18,7 @@ from typing import Any, Self
 import aiohttp
 
 from ssr.core.errors import BadReply, NoEngine, SsrError, TimedOut, Unavailable
-from ssr.engines.event_stream import EventParser
+from ssr.engines.event_stream import EventParser, begins_events
 from ssr.engines.reply_errors import reply_error
 from ssr.engines.time_limit import TimeLimit
 
@@ -96,12 +96,18 @@ class JsonConnection:
         url, loop = self.base_url + path, asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
         async with self._requested("POST", path, _json_payload(document), deadline) as response:
-            if response.content_type != "text/event-stream":
-                yield [await self._body(url, response, deadline)]
-                return
             parser, size, limit, chunk = EventParser(url), 0, TimeLimit(), b"\n"
+            if response.content_type != "text/event-stream":
+                with self._failures():
+                    async with asyncio.timeout_at(deadline):
+                        chunk = await response.content.readany()
+                if not begins_events(chunk):
+                    yield [chunk + await self._body(url, response, deadline)]
+                    return
             self._streams += 1
             try:
+                if events := parser.feed(chunk.removeprefix(b"\n")):
+                    yield events
                 while chunk:
                     began = loop.time()
                     with self._failures():

@@ -20,7 +20,10 @@ _NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?![\w]|\.\d)")
 #: OpenAI's own limit.
 _LEAST_TOP_N = 5
 _FULL = ("length", "max_tokens", "max_length", "model_length")
+_ENDED = ("eos", "eos_token", "end_turn")
 _GIVEN_UP = ("abort", "aborted", "cancelled", "error", "timeout")
+#: Where a choice has its text, in any of OpenAI's APIs.
+_TEXTS = frozenset({"text", "delta", "message"})
 #: What SGLang gives as the stop text when the model's numbers are broken.
 _NOT_A_NUMBER = "NaN happened"
 #: What vLLM calls a token where its text is not asked for.
@@ -83,9 +86,11 @@ class StreamProgress:
         self.logprob = None if told is None or self.logprob is None else self.logprob + sum(told)
         self._characters += len(chunk.text)
         reported = chunk.usage.generated
-        self.tokens = min(self.tokens + chunk.tokens, self._most) if reported is None else reported
-        # Without usage an event may hold more tokens than one: then only what was asked for is a bound.
-        known = self._most if reported is None else self.tokens
+        # Without usage an event may hold more tokens than one: then only what was asked for is a bound. It may hold
+        # less than one, too, so that the usage at the end is less: what was counted stays counted.
+        counted = min(self.tokens + chunk.tokens, self._most) if reported is None else reported
+        self.tokens = max(self.tokens, counted)
+        known = self._most if reported is None else reported
         plausible.generated_tokens(self._url, known, self._characters, self._most)
         if self._events > self._most + _MORE_EVENTS:
             raise BadReply(f"{self._url} sent {self._events} events of a stream of at most {self._most} tokens")
@@ -97,7 +102,7 @@ class StreamProgress:
 
 
 def chunk_in(url: str, data: bytes, prompt: str) -> Chunk:
-    """The whole reply or the event. Raises `BadReply`, or what an error in it means."""
+    """The whole reply or the event, which may have no choice. Raises `BadReply`, or what an error in it means."""
     match json_document(url, data):
         case {"error": error} if error is not None:
             raise error_in_stream(url, data)
@@ -105,7 +110,9 @@ def chunk_in(url: str, data: bytes, prompt: str) -> Chunk:
             raise error_in_stream(url, b'{"error": %s}' % data)
         case {"choices": [{"text": str() | None as text, **choice}, *_], **more}:
             return Chunk(text or "", choice, _usage(url, more, prompt), _verbose(more))
-        case {"choices": [], **more} if isinstance(more.get("usage"), dict):
+        case {"choices": [{"finish_reason": str(), **choice} as whole, *_], **more} if not choice.keys() & _TEXTS:
+            return Chunk("", whole, _usage(url, more, prompt), _verbose(more))  # no text: left out where it is empty
+        case {"choices": [] | None, **more} | {"usage": dict(), **more} if "choices" not in more:
             return Chunk("", None, _usage(url, more, prompt), _verbose(more))
         case _:
             raise BadReply(f"{url} answered without choices that have a text")
@@ -125,6 +132,10 @@ def finish_of(url: str, chunk: Chunk, stops: Sequence[str], *, full: bool) -> Fi
         raise Unavailable(f"{url} gave the request up before its end")
     if choice.get("matched_stop") == _NOT_A_NUMBER:
         raise BadReply(f"{url} found numbers that are none in the model's output")
+    if reason in _ENDED:
+        return Finish.EOS
+    if reason == "stop_sequence":  # TGI's word, of any stop text
+        return Finish.STOP if stops else Finish.EOS
     if reason != "stop" and full:
         return Finish.LENGTH
     if "stop_type" in chunk.verbose:

@@ -37,9 +37,9 @@ _SOME_TIMES = frozenset(
 )
 #: What asks for the probabilities of tokens by their ids.
 _BY_ID = {ServerKind.VLLM: "logprob_token_ids", ServerKind.SGLANG: "token_ids_logprob"}
-#: Of a refusal that may be about fields which the server does not know; `reply_errors` says when there is no reason.
+#: Of a refusal that may be about fields which the server does not know.
 _ABOUT_FIELDS = re.compile(
-    r"extra|unknown|unrecogni[sz]ed|unexpected|unsupported|additional|not (permitted|allowed|supported)|no explanation",
+    r"extra|unknown|unrecogni[sz]ed|unexpected|unsupported|additional|not (permitted|allowed|supported)",
     re.IGNORECASE,
 )
 _PLAIN = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
@@ -155,8 +155,9 @@ class Fields:
     def doubted(self, refusal: SsrError, body: Mapping[str, object]) -> frozenset[str]:
         """The fields of `body` to try without, because of what a refusal says; none when it is about something else.
 
-        Those that it names; all extras if it names none but is about fields, or about nothing, as long as they were
-        never taken. Servers that hand a request's fields to a function refuse one by failing: it must be named then.
+        Those that it names. If it names none but is about fields, or says nothing in particular, first all extras and
+        then those of OpenAI's own that some refuse, as long as they were never taken. Servers that hand a request's
+        fields to a function refuse one by failing: it must be named then.
         """
         refused = isinstance(refusal, InvalidRequest)
         said = (
@@ -166,9 +167,10 @@ class Fields:
             return frozenset()
         optional = {name for name in body if name in self._extras or name in _STANDARD | _SOME_TIMES}
         named = frozenset(name for name in optional if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said))
-        if named or not refused or self._taken or not _ABOUT_FIELDS.search(said):
+        about_another = isinstance(refusal, InvalidRequest) and refusal.field != "request"
+        if named or not refused or self._taken or (about_another and not _ABOUT_FIELDS.search(said)):
             return named
-        return frozenset(self._extras.keys() & body.keys())
+        return frozenset(self._extras.keys() & body.keys()) or frozenset(_STANDARD & body.keys())
 
     def leave_out(self, names: Collection[str]) -> None:
         """The server refuses these."""

@@ -84,6 +84,8 @@ class OpenAiServer:
                 continue
             learnt.fields.served(body, without)
             chunk = chunk_in(reply.url, reply.body, asked["prompt"])
+            if chunk.choice is None:
+                raise BadReply(f"{self.url} answered without choices")
             if chunk.usage.generated is None and "finish_reason" not in (chunk.choice or {}):
                 raise BadReply(f"{self.url} answered without a finish_reason and a usage")
             return chunk
@@ -96,19 +98,21 @@ class OpenAiServer:
         learnt, without = await self.learnt(), frozenset[str]()
         while True:
             body, begun, ended = learnt.fields.body({"model": learnt.model, **asked}, origin, without), False, False
+            chosen = False
             try:
                 with self._aborting(learnt, body):
                     async with aclosing(self.connection.events(_PATH, body)) as events:
                         async for together in events:
-                            chunks, failure = self._read(together, asked["prompt"])
+                            chunks, done, failure = self._read(together, asked["prompt"], chosen)
                             if chunks:
                                 if not begun:
                                     learnt.fields.served(body, without)
                                 begun, ended = True, ended or any(chunk.ends for chunk in chunks)
+                                chosen = chosen or any(chunk.choice is not None for chunk in chunks)
                                 yield chunks
                             if failure is not None:
                                 raise failure
-                            if together[-1] == b"[DONE]":
+                            if done:
                                 return
             except (InvalidRequest, CapabilityMissing, Unavailable) as refusal:
                 doubted = frozenset() if begun else learnt.fields.doubted(refusal, body)
@@ -120,17 +124,22 @@ class OpenAiServer:
                 raise Unavailable(f"{self.url} ended before the generation did")
             return
 
-    def _read(self, events: Sequence[bytes], prompt: str) -> tuple[list[Chunk], SsrError | None]:
-        """The events up to the end of the stream, or up to one that is an error."""
+    def _read(self, events: Sequence[bytes], prompt: str, chosen: bool) -> tuple[list[Chunk], bool, SsrError | None]:
+        """The events up to the end of the stream, whether that came, or up to one that is an error.
+
+        `chosen`: an event before them had a choice; a stream without any is none.
+        """
         chunks: list[Chunk] = []
         try:
             for data in events:
                 if data == b"[DONE]":
-                    break
+                    if not chosen and all(chunk.choice is None for chunk in chunks):
+                        raise BadReply(f"{self.url} answered without choices")
+                    return chunks, True, None
                 chunks.append(chunk_in(self.url, data, prompt))
         except SsrError as failure:
-            return chunks, failure
-        return chunks, None
+            return chunks, False, failure
+        return chunks, False, None
 
     async def info(self) -> EngineInfo:
         """The model, with a `max_top_n` of 0. Raises: the connection's errors; NotFound for a model not served."""

@@ -6,9 +6,12 @@ context is read out of the message, too: most servers say it nowhere else, and s
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import re
+import time
+from email.utils import parsedate_to_datetime
 
 from ssr.core.errors import (
     BadReply,
@@ -38,6 +41,10 @@ _TOO_LONG = re.compile(
     r"|reduce the length of the (?:input|prompt|messages)|maximum number of tokens",
     re.IGNORECASE,
 )
+_TOO_LONG_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_OVERLOADED_NAMES = frozenset({"overloaded", "overloaded_error", "rate_limit_error", "rate_limit_exceeded"})
+#: What of a page is not for readers.
+_MARKUP = re.compile(r"<(style|script)\b.*?</\1\s*>|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r"`(\w+)`")
 #: An engine's name for a field of the request -> ours.
 _FIELDS = {
@@ -55,12 +62,15 @@ _FIELDS = {
 
 
 def reply_error(url: str, status: int, body: bytes, retry_after: str | None = None) -> SsrError:
-    """What an HTTP error reply means. `body` is TGI's {error, error_type} or OpenAI's {error: {message, ...}}."""
-    message, kind, field = _described(body)
+    """What an HTTP error reply means.
+
+    `body` is TGI's {error, error_type}, OpenAI's {error: {message, ...}}, FastAPI's {detail}, a proxy's page, a text.
+    """
+    message, names, field = _described(body)
     said = f"{url} answered {status}: {message or 'no explanation'}"
-    if status in (400, 413, 422, 500) and _TOO_LONG.search(message):
+    if status in (400, 413, 422, 500) and (status == 413 or names & _TOO_LONG_NAMES or _TOO_LONG.search(message)):
         return InvalidRequest("prompt", said)
-    if status == 429 or kind == "overloaded" or (status == 503 and _queue_is_full(body)):
+    if status == 429 or names & _OVERLOADED_NAMES or (status == 503 and _queue_is_full(body)):
         return Overloaded(said, _seconds(retry_after))
     if status in (408, 504):
         return TimedOut(said)
@@ -72,7 +82,7 @@ def reply_error(url: str, status: int, body: bytes, retry_after: str | None = No
         return CapabilityMissing(said)
     if status == 424 or status >= 500:
         return Unavailable(said)
-    if status in (400, 413, 422):
+    if status in (400, 422):
         return InvalidRequest(field, said)
     return BadReply(said)
 
@@ -114,28 +124,48 @@ def _document(body: bytes) -> object:
         return None
 
 
-def _described(body: bytes) -> tuple[str, str, str]:
-    """The message, the kind and the field (in our words, "request" when it does not say) of an error's body."""
-    text = body[:4000].decode(errors="replace")
+def _described(body: bytes) -> tuple[str, frozenset[str], str]:
+    """The message, the kinds and codes, and the field (in our words, "request" when it does not say) of an error."""
+    text = body[:16_000].decode(errors="replace").strip()
+    if text.startswith("<"):
+        text = " ".join(html.unescape(_MARKUP.sub(" ", text)).split())
+    text = text[:1000]
     document = _document(body)
     if not isinstance(document, dict):
-        return text[:200], "", "request"
+        return text, frozenset(), "request"
     error = document.get("error")
     if isinstance(error, dict):  # OpenAI's shape; older vLLM has it without the envelope
         document, error = error, error.get("message")
-    message = next((m for m in (error, document.get("message")) if isinstance(m, str) and m), text)[:1000]
+    said = (error, document.get("message"), _details(document.get("detail")))
+    message = next((m for m in said if isinstance(m, str) and m), text)[:1000]
     kind = next((k for k in (document.get("error_type"), document.get("type")) if isinstance(k, str)), "")
-    param = document.get("param") if isinstance(document.get("param"), str) else ""
+    code, param = (name if isinstance(name, str) else "" for name in (document.get("code"), document.get("param")))
     quoted = _QUOTED.search(message)
-    code = document.get("code")
-    named = param or (quoted[1] if quoted else code if isinstance(code, str) and code in _FIELDS else kind)
-    return message, kind, _FIELDS.get(named, named if quoted or param else "request")
+    named = param or (quoted[1] if quoted else code if code in _FIELDS else kind)
+    return message, frozenset({kind, code}), _FIELDS.get(named, named if quoted or param else "request")
+
+
+def _details(detail: object) -> object:
+    """FastAPI's `detail`: a text, or what is wrong where. What was sent, which it repeats, is left out."""
+    if not isinstance(detail, list):
+        return detail
+    found = [one for one in detail if isinstance(one, dict)]
+    places = [one["loc"] if isinstance(one.get("loc"), list) else [] for one in found]
+    return "; ".join(
+        f"{'.'.join(map(str, place))}: {one.get('msg', one.get('type', ''))}"
+        for place, one in zip(places, found, strict=True)
+    )
 
 
 def _seconds(retry_after: str | None) -> float:
     """0 where the engine does not say: the pool knows better than a guess (`concurrency`)."""
+    if not retry_after:
+        return 0.0
     try:
-        seconds = float(retry_after or 0)
+        seconds = float(retry_after)
     except ValueError:
-        return 1.0  # a date
+        try:
+            return max(1.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+        except (ValueError, OverflowError, OSError):
+            return 1.0
     return seconds if 0 <= seconds < math.inf else 1.0

@@ -191,7 +191,7 @@ class TgiEngine:
                     if event.prompt is not None:
                         counts = prompt_counts(url, event.prompt, prompt)
                     if event.details is not None:
-                        end = ended(url, event.details, prompt, said, most)
+                        end = ended(url, event.details, prompt, said, tokens, most)
                         yield [*pieces, Piece(text, end.tokens, end, logprob=event.token.logprob)]
                         return
                     pieces.append(Piece(text, tokens, None, *counts, logprob=event.token.logprob))

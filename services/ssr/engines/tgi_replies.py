@@ -97,9 +97,11 @@ def event_in(url: str, data: bytes) -> StreamEvent:
         raise BadReply(f"{url} answered something that is not its API: {where}: {first['msg']}") from error
 
 
-def ended(url: str, details: StreamDetails, prompt: str, text: str, most: int) -> Generation:
-    """The end of a stream that gave `text`, stop texts included. Raises `BadReply`."""
+def ended(url: str, details: StreamDetails, prompt: str, text: str, came: int, most: int) -> Generation:
+    """The end of a stream of `came` tokens that gave `text`, stop texts included. Raises `BadReply`."""
     tokens = plausible.generated_tokens(url, details.generated_tokens, len(text), most)
+    if tokens < came:
+        raise BadReply(f"{url} sent {came} tokens and claims that these are {tokens}")
     return Generation(text, tokens, _FINISH[details.finish_reason], *prompt_counts(url, details, prompt))
 
 

@@ -17,7 +17,8 @@ STREAM = (
     b'data: {"a": 1}\n\n'
     b"event: message\nid: 7\ndata: first\ndata:second\n\n"
     b"retry: 10\n\n"
-    b"data: [DONE]\n\n"
+    b"data:\n\ndata\n\ndata:  \n\n"
+    b"data: [DONE] \n\n"
 )
 EVENTS = [b'{"a": 1}', b"first\nsecond", b"[DONE]"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -46,6 +48,7 @@ TOO_LONG = [
     (400, "Input length 300 exceeds the maximum allowed input length of 200 tokens.", {}),
     (400, "too many", {"code": "context_length_exceeded", "type": "invalid_request_error"}),
     (400, "Please reduce the length of the messages or completion", {}),
+    (413, "Request Entity Too Large", {}),
     (413, "Prompt contains 300 tokens, too large for model with 200 maximum context length", {}),
 ]
 
@@ -81,7 +84,9 @@ def test_other_errors_are_not_about_the_prompt(status: int, message: str) -> Non
         (b'{"error": {"message": "The request queue is full.", "type": "X", "code": 503}}', Overloaded),
         (b'{"error": {"message": "too long", "type": "BadRequestError", "code": 400}}', InvalidRequest),
         (b'{"error": {"message": "slow down", "type": "requests", "code": "429"}}', Overloaded),
-        (b'{"error": {"message": "odd", "code": "rate_limit_exceeded"}}', Unavailable),
+        (b'{"error": {"message": "odd", "code": "odd"}}', Unavailable),
+        (b'{"error": {"message": "slow down", "code": "rate_limit_exceeded"}}', Overloaded),
+        (b'{"error": {"message": "too much", "type": "x", "code": "context_length_exceeded"}}', InvalidRequest),
         (b'{"error": {"message": "no room", "http_status_code": 422}}', InvalidRequest),
         (b'{"error": {"message": "late", "code": 504}}', TimedOut),
         (b'{"error": "out of memory"}', Unavailable),
@@ -98,6 +103,39 @@ def test_the_delay_that_is_asked_for(sent: str | None, seconds: float) -> None:
     error = reply_error(URL, 429, b"", sent)
     assert isinstance(error, Overloaded)
     assert error.delay_s == seconds
+
+
+def test_a_delay_until_a_time_to_come() -> None:
+    error = reply_error(URL, 503, VLLM_FULL, format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True))
+    assert isinstance(error, Overloaded)
+    assert 86_000 < error.delay_s <= 86_400
+
+
+PAGE = (
+    f"<!DOCTYPE html><html><style>{'p {margin: 0}' * 400}</style><h1>Bad Request</h1><p>unknown field &quot;top_k&quot;"
+)
+ECHOED = [
+    {"type": "missing", "loc": ["body", "n"], "msg": "Field required", "input": {"prompt": "priority " * 400}},
+    {"type": "extra_forbidden", "loc": ["body", "top_k"], "msg": "Extra inputs are not permitted", "input": -1},
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (PAGE.encode(), 'Bad Request unknown field "top_k"'),
+        (json.dumps({"detail": ECHOED}).encode(), "body.top_k: Extra inputs are not permitted"),
+        (json.dumps({"detail": [{"loc": 1, "msg": 2}, 3]}).encode(), ": 2"),
+        (json.dumps({"detail": "no top_k here"}).encode(), "no top_k here"),
+        (json.dumps([{"loc": ["body", "x" * 300]}, {"loc": ["body", "top_k"]}]).encode(), "top_k"),
+        (b"no top_k here", "no top_k here"),
+    ],
+)
+def test_what_an_error_says_in_any_shape(body: bytes, said: str) -> None:
+    message = str(reply_error(URL, 422, body))
+    assert said in message
+    assert "margin" not in message
+    assert "priority" not in message
 
 
 def test_the_field_of_a_template_that_refuses() -> None:

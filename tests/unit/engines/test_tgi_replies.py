@@ -20,6 +20,7 @@ from ssr.engines.tgi_replies import (
     StreamDetails,
     StreamEvent,
     StreamToken,
+    ended,
     event_in,
     generation_in,
     likelihood_in,
@@ -38,6 +39,13 @@ def test_a_generation_with_its_prompts_counts() -> None:
     found = generation_in(reply({"x-prompt-tokens": "12", "x-cached-tokens": "4"}), PROMPT, 8)
     assert found == Generation("One.\n\n", 3, Finish.STOP, 12, 4)
     assert generation_in(reply(finish_reason="eos_token"), PROMPT, 8) == Generation("One.\n\n", 3, Finish.EOS)
+
+
+def test_a_stream_of_more_tokens_than_it_claims_is_garbage() -> None:
+    details = StreamDetails("eos_token", 2)
+    assert ended("http://engine", details, PROMPT, "6 + 7", 2, 8).tokens == 2
+    with pytest.raises(BadReply, match="sent 3 tokens and claims that these are 2"):
+        ended("http://engine", details, PROMPT, "6 + 7", 3, 8)
 
 
 def test_candidates_are_ranked_and_bounded() -> None:
