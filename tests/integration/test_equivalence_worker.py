@@ -117,6 +117,12 @@ def limits(**settings: Any) -> EquivalenceSettings:
         (r"\lim_{x\to 0}\frac{\sin x}{x}", "1", True),
         (r"\int_0^1 x^{19}\,dx \cdot \frac{1}{7^{20}}", r"\frac{1}{20 \cdot 7^{21}}", False),
         (r"\frac{", "x", False),
+        (r"\frac{\partial f}{\partial x}", "0", False),
+        (r"\angle ABC", r"\angle ACB", False),
+        (r"\vec{a} \times \vec{b}", r"\vec{b} \times \vec{a}", False),
+        ("1 2 3", "6", False),
+        ("3 4", "7", False),
+        (r"\frac123", r"\frac{1}{23}", False),
     ],
 )
 async def test_the_algebra(a: str, b: str, same: bool) -> None:

@@ -2,7 +2,7 @@ r"""What only a computer algebra system decides: sums, integrals, limits and not
 
 math-verify reads, and sympy computes. Answers that are numbers are compared by many digits; others by math-verify. It
 errs on the generous side (it reads past what it does not understand), so a yes is checked: what reading finds different
-stays different, and so do answers with different words.
+stays different, and so do answers with words or commands that it does not know.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.decision import EquivalenceDecision
 from ssr.orchestrator.equivalence.reading.expression import Expression, to_data
 from ssr.orchestrator.equivalence.reading.forms import Form, with_parts
-from ssr.orchestrator.equivalence.reading.names import ACCENTS, GREEK, READ_FUNCTIONS
+from ssr.orchestrator.equivalence.reading.names import GREEK, READ_FUNCTIONS
 from ssr.orchestrator.equivalence.reading.spelling import plain
 
 _DIGITS = 60
@@ -24,13 +24,14 @@ _SAME_DIGITS = 40
 _BLOCK = re.compile(r"⟦([^⟧]*)⟧")
 _WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
 _COMMANDS = re.compile(r"\\[A-Za-z]+")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[bpvBV]?matrix\}")
+_BESIDE = re.compile(r"\d\s+\d|\\frac\s?\d{3}")
 #: Commands that math-verify's parser reads.
 _KNOWN = frozenset(
     f"\\{name}"
     for name in (
         *READ_FUNCTIONS,
         *GREEK,
-        *ACCENTS,
         *(
             "det",
             "frac",
@@ -57,10 +58,6 @@ _KNOWN = frozenset(
             "lceil",
             "rceil",
             "circ",
-            "partial",
-            "prime",
-            "mid",
-            "approx",
         ),
     )
 )
@@ -124,7 +121,9 @@ def _by_algebra(a: str, b: str, at: Callable[[str], None]) -> bool:
     if same is None:
         sides = (read, read[::-1])
         same = any(verify(gold, given, timeout_seconds=None) for gold, given in sides)
-    return same and _same_leftovers(a, b)
+    if same and (_leftovers(a) or _leftovers(b)):
+        return "".join(a.split()) == "".join(b.split())
+    return same
 
 
 def _value(read: list[Any]) -> Any:
@@ -151,9 +150,9 @@ def _same_digits(left: Any, right: Any) -> bool:
     return bool(abs(left - right) <= size * tiny)
 
 
-def _same_leftovers(a: str, b: str) -> bool:
-    """False where one answer has words, or commands that its parser does not know, that the other does not have: they
-    are passed over.
+def _leftovers(text: str) -> bool:
+    """Whether there is something in an answer that its parser passes over or takes for something else: words, commands
+    that it does not know, numbers beside each other.
     """
-    words_a, words_b = (set(_WORDS.findall(text)) | (set(_COMMANDS.findall(text)) - _KNOWN) for text in (a, b))
-    return words_a == words_b
+    text = _ENVIRONMENT.sub(" ", text)
+    return bool(_WORDS.search(text) or _BESIDE.search(text) or set(_COMMANDS.findall(text)) - _KNOWN)

@@ -91,6 +91,8 @@ class Comparison:
             return self._items(coordinates, other)
         if isinstance(other, Items) and is_region(other) and is_region(named):
             return self._regions(named, other)
+        if isinstance(other, Items) and other.kind == "list" and _has_names(other):
+            return False  # x = 2, 3 beside x = 2, y = 3
         return self.same(named.form, other)
 
     def _regions(self, a: Form, b: Form) -> bool:
@@ -100,10 +102,16 @@ class Comparison:
             return len(names) < 2 and same_region(x, y)
         if isinstance(a, Relation) and isinstance(b, Relation):
             return _relations(a, b)
-        return isinstance(a, Joined) and isinstance(b, Joined) and a.op == b.op and self._matched(a.parts, b.parts)
+        if not isinstance(a, Joined) or not isinstance(b, Joined) or a.op != b.op:
+            return False
+        if a.op == "minus":
+            return len(a.parts) == len(b.parts) and all(map(self.same, a.parts, b.parts))
+        return self._matched(a.parts, b.parts)
 
     def _items(self, a: Items, b: Items) -> bool:
         kinds = {a.kind, b.kind}
+        if {a.joined, b.joined} == {"and", "or"} and not (_is_of_solutions(a) and _is_of_solutions(b)):
+            return False
         if kinds == {"set", "tuple"}:
             return False
         if len({_has_names(form) for form in (a, b)}) > 1:
@@ -235,6 +243,15 @@ def _coordinates(named: Named) -> Items | None:
 
 def _has_names(items: Items) -> bool:
     return any(isinstance(part, Named) for part in items.parts)
+
+
+def _is_of_solutions(items: Items) -> bool:
+    """Whether "and" and "or" mean the same in it: 2 and 3, 2 or 3. They do not in "Ann or Bob" or in p or q."""
+    return not any(isinstance(part, Words | Named) or _is_a_name(part) for part in items.parts)
+
+
+def _is_a_name(form: Form) -> bool:
+    return isinstance(form, Quantity) and form.unit is None and form.formula.op == "var"
 
 
 def _values(items: Items) -> tuple[Form, ...]:

@@ -23,6 +23,11 @@ _ENOUGH = 3
 # Numerators over 97 (a prime), for the first variable; the next ones have others.
 _STARTS = (137, -89, 1213, 41, -523, 311, 23, -1907, 3571)
 _INTEGER_STARTS = (3, 4, 7, 10, 2, 13, 24, 9, 31)
+# Where formulas of several pieces are in their last ones: |x + 5| is x + 5 at all that is above -5.
+_FAR_STARTS = (-4801, 9203, -104_729, 1_299_709)
+_FAR_INTEGER_STARTS = (100, 1009)
+#: Operations whose results are of several pieces; so are powers that are no whole ones.
+_PIECEWISE = frozenset(["abs", "floor", "ceil", "max", "min", "sgn", "mod", "root"])
 
 Point = dict[str, Fraction]
 
@@ -106,15 +111,31 @@ def _has_plain_log(tree: Expression) -> bool:
 def _same_everywhere(a: Expression, b: Expression, log_base: int | None) -> bool:
     agreed = differed = 0
     names = a.names | b.names
+    piecewise = bool(names) and any(map(_is_piecewise, (a, b)))
     for point in _points(names):
         verdict = _same_at(a, b, point, log_base)
         if verdict is False:
             return False
         agreed += verdict is True
         differed += verdict is None
-        if agreed >= _ENOUGH or (agreed and not names):
+        if not piecewise and (agreed >= _ENOUGH or (agreed and not names)):
             return True
-    return agreed > differed
+    return agreed > differed and not (piecewise and any(_differ_at(a, b, point, log_base) for point in _far(names)))
+
+
+def _is_piecewise(tree: Expression) -> bool:
+    if tree.op == "^" and tree.args[1].op != "num" and not tree.args[1].names:
+        return True  # a power with a fraction or a root in its exponent
+    return tree.op in _PIECEWISE or any(map(_is_piecewise, tree.args))
+
+
+def _differ_at(a: Expression, b: Expression, point: Point, log_base: int | None) -> bool:
+    """Whether they are known to have different real values there."""
+    of = _arithmetic(_BITS[0])
+    x, y = (_value(PointEvaluation(of, point, log_base), tree) for tree in (a, b))
+    if isinstance(x, str) or isinstance(y, str):
+        return False
+    return of.is_real(x) and of.is_real(y) and of.differ(x, y)
 
 
 def _same_at(a: Expression, b: Expression, point: Point, log_base: int | None) -> bool | None:
@@ -149,9 +170,17 @@ def _value(at: PointEvaluation, tree: Expression) -> Number | str:
 
 
 def _points(names: frozenset[str]) -> Iterator[Point]:
+    return _from(names, _STARTS, _INTEGER_STARTS)
+
+
+def _far(names: frozenset[str]) -> Iterator[Point]:
+    return _from(names, _FAR_STARTS, _FAR_INTEGER_STARTS)
+
+
+def _from(names: frozenset[str], starts: Sequence[int], integer_starts: Sequence[int]) -> Iterator[Point]:
     ordered: Sequence[str] = sorted(names)
     whole = bool(names) and all(name[:1] in _INTEGERS and len(name) == 1 for name in names)
-    for start in _INTEGER_STARTS if whole else _STARTS:
+    for start in integer_starts if whole else starts:
         if whole:
             yield {name: Fraction(start + 3 * place) for place, name in enumerate(ordered)}
         else:

@@ -54,7 +54,8 @@ _SAME_WORDS = {
 }  # fmt: skip
 _EMPTY_SETS = ("empty set", "null set")
 _ALL_REALS = ("all real numbers", "all reals", "real numbers", "all real", "set of all real numbers", "any real number")
-_FILLERS = re.compile(r"\b(?:the|a|an)\b\s*", re.IGNORECASE)
+# Articles; not the A of "Plan A".
+_FILLERS = re.compile(r"\b(?:[Tt]he|THE|an?)\s+(?=\w)|^\s*An?\s+(?=\w)")
 _JOINS: dict[str, Literal["cup", "cap", "minus"]] = {r"\cup": "cup", r"\cap": "cap", r"\setminus": "minus"}
 _NAMED_REALS = re.compile(r"\\mathbb\{([RZQNC])\}(\^\{?\d\}?)?")
 
@@ -119,7 +120,7 @@ def _special(text: str) -> Form | None:
         return Items("set", ()) if text else Words("")
     if match := _NAMED_REALS.fullmatch(text.replace(" ", "")):
         return Reals(match[1] + (match[2] or "").strip("^{}"))
-    lower = _FILLERS.sub("", text.lower()).strip(" .!")
+    lower = _without_articles(text).lower().strip(" .!")
     if lower in _EMPTY_SETS:
         return Items("set", ())
     if lower in _ALL_REALS:
@@ -140,8 +141,16 @@ def _wordy(text: str) -> Form | None:
         return None
     parts = [part for part in re.split(r"\s*(?:,\s*and\s|,\s*or\s|,|\band\b|\bor\b)\s*", text) if part.strip()]
     if len(parts) > 1 and all(len(part.split()) <= _NAME_WORDS for part in parts):
-        return Items("list", tuple(Words(_lower(part)) for part in parts))
+        return Items(
+            "list", tuple(Words(_lower(part)) for part in parts), _joining(re.findall(r"\b(?:and|or)\b", text))
+        )
     return Words(_lower(text))
+
+
+def _joining(words_: Sequence[str]) -> Literal["", "and", "or"]:
+    """The one word that joins parts; "" where there is none, or both are."""
+    kinds = set(words_)
+    return "and" if kinds == {"and"} else "or" if kinds == {"or"} else ""
 
 
 def _said(text: str, unwrapped: str) -> Form:
@@ -155,7 +164,11 @@ def _said(text: str, unwrapped: str) -> Form:
 
 
 def _lower(text: str) -> str:
-    return " ".join(_FILLERS.sub("", text.lower()).replace(",", " ").strip(" .!").split())
+    return " ".join(_without_articles(text).lower().replace(",", " ").strip(" .!").split())
+
+
+def _without_articles(text: str) -> str:
+    return _FILLERS.sub("", text)
 
 
 def _several(tokens: Sequence[FormulaToken]) -> Form:
@@ -165,7 +178,24 @@ def _several(tokens: Sequence[FormulaToken]) -> Form:
         return _one(list(tokens))
     forms = [_one(part) for part in parts]
     total = summed(forms) if any(_says(token, "and") or token.among(",") for token in tokens) else None
-    return total or _gathered(forms)
+    return total or _gathered(forms, _joining([word for token in _outside(tokens) if (word := _joint(token))]))
+
+
+def _outside(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
+    """Those that are in no brackets."""
+    found, depth = [], 0
+    for token in tokens:
+        depth += token.among("(", "[", "{", r"\{", r"\langle") - token.among(")", "]", "}", r"\}", r"\rangle")
+        if depth == 0:
+            found.append(token)
+    return found
+
+
+def _joint(token: FormulaToken) -> str:
+    """ "and", "or", or ""."""
+    if _says(token, "or") or token.among(r"\vee", r"\lor"):
+        return "or"
+    return "and" if _says(token, "and", "&") or token.among(r"\wedge", r"\land") else ""
 
 
 def _separated(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
@@ -174,7 +204,7 @@ def _separated(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
     depth = 0
     for token in tokens:
         depth += token.among("(", "[", "{", r"\{", r"\langle") - token.among(")", "]", "}", r"\}", r"\rangle")
-        parts = token.among(",") or _says(token, "or", "and", "&") or token.among(r"\vee", r"\wedge", r"\lor", r"\land")
+        parts = token.among(",") or _joint(token)
         out.append(FormulaToken("op", ";") if parts and depth == 0 else token)
     return out
 
@@ -183,7 +213,7 @@ def _says(token: FormulaToken, *words_: str) -> bool:
     return token.kind in ("text", "name", "cmd") and token.text.strip(" \\,").lower() in words_
 
 
-def _gathered(forms: list[Form]) -> Form:
+def _gathered(forms: list[Form], joined: Literal["", "and", "or"] = "") -> Form:
     """A list; of `x=2` and `3`, or of `x=2` and `x=3`, it is a list that x stands for."""
     flat: list[Form] = []
     for form in forms:
@@ -193,8 +223,8 @@ def _gathered(forms: list[Form]) -> Form:
         name = first.name
         rest = [form.form if isinstance(form, Named) and form.name == name else form for form in flat]
         if not any(isinstance(form, Named) for form in rest):
-            return Named(name, Items("list", tuple(rest)))
-    return Items("list", tuple(flat))
+            return Named(name, Items("list", tuple(rest), joined))
+    return Items("list", tuple(flat), joined)
 
 
 def _one(tokens: list[FormulaToken]) -> Form:

@@ -31,10 +31,14 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Several answers. "list": in no order, and beside a tuple in its order; "set"; "tuple": in order."""
+    """Several answers. "list": in no order, and beside a tuple in its order; "set"; "tuple": in order.
+
+    `joined`: the word between them, if there is one.
+    """
 
     kind: Literal["list", "set", "tuple"]
     parts: tuple[Form, ...]
+    joined: Literal["", "and", "or"] = ""
 
 
 @dataclass(frozen=True, slots=True)

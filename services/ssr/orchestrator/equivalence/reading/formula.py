@@ -92,6 +92,8 @@ class _FormulaParser(FormulaCursor):
             return Expression("neg", (tree,)) if negative else tree
         tree = self._factor()
         while True:
+            if self.here.among(r"\times") and self._between_vectors():
+                raise NotRead("a product of vectors")
             if self._took(*_TIMES):
                 tree = Expression("*", (tree, self._signed_factor()))
             elif self._took(*_OVER):
@@ -102,6 +104,10 @@ class _FormulaParser(FormulaCursor):
                 tree = Expression("*", (tree, self._factor()))
             else:
                 return tree
+
+    def _between_vectors(self) -> bool:
+        r"""Whether the product is that of vectors, which has an order: `\vec{a} \times \vec{b}`."""
+        return any(token.among(r"\vec", r"\overrightarrow") for token in self._tokens[self._at + 1 : self._at + 2])
 
     def _signed_factor(self) -> Expression:
         if self._took("-"):

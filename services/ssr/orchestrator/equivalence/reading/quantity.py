@@ -35,7 +35,8 @@ def quantity(tokens: Sequence[FormulaToken]) -> Quantity:
     elif behind is not None and behind.bases and behind.bases != unit.bases:
         unit = units.Unit(tuple(sorted((*unit.bases, *behind.bases))), unit.factor * behind.factor)
     if unit is not None and not unit.bases:
-        rest, unit = _times(rest, unit.factor), None
+        rest = rest if unit.factor == 1 else _times(rest, unit.factor)
+        unit = units.Unit((), side=unit.side) if unit.side else None
     rest, scale = _scaled(rest)
     formula = expression(rest)
     if scale:

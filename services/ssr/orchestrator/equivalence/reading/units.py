@@ -16,10 +16,16 @@ class Unit:
 
     bases: tuple[tuple[str, int], ...]
     factor: Fraction = Fraction(1)
+    #: Which way it is counted, in a word: "more" and "less" are opposites.
+    side: str = ""
 
     def fits(self, other: Unit) -> bool:
         """Whether quantities in both can be compared; nouns may be more or less of the same words."""
+        if _OPPOSITES.get(self.side) in _ways(other) or _OPPOSITES.get(other.side) in _ways(self):
+            return False
         if self.bases == other.bases or {self, other} == {_STERLING, _POUND}:
+            return True
+        if (self.side and not self.bases) or (other.side and not other.bases):
             return True
         mine, others = self._noun(), other._noun()
         return bool(mine and others) and (mine <= others or others <= mine)
@@ -31,6 +37,12 @@ class Unit:
         return frozenset()
 
 
+_SIDES = {
+    "more": "more", "less": "less", "fewer": "less", "later": "later", "after": "later", "ago": "ago", "earlier": "ago",
+    "before": "ago", "left": "left", "right": "right", "up": "up", "down": "down", "above": "up", "below": "down",
+}  # fmt: skip
+_OPPOSITES = {"more": "less", "later": "ago", "left": "right", "up": "down"}
+_OPPOSITES |= {other: one for one, other in _OPPOSITES.items()}
 _STERLING = Unit((("pound sterling", 1),))
 #: By its name it may be money as well.
 _POUND = Unit((("gram", 1),), Fraction(45359237, 100000))
@@ -103,9 +115,9 @@ _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _AFTER = {"squared": 2, "cubed": 3}
 #: Says nothing of what is counted.
 _EMPTY = frozenset([
-    "a", "an", "the", "of", "total", "altogether", "each", "left", "more", "less", "approximately", "about",
+    "a", "an", "the", "of", "total", "altogether", "each", "approximately", "about",
     "exactly", "whole", "units", "unit", "only", "remaining", "away", "old", "long", "wide", "high", "tall", "deep",
-    "later", "ago",
+    *_SIDES,
 ])  # fmt: skip
 #: Reads as no unit: it belongs to a formula or a sentence.
 _NEVER = frozenset([
@@ -136,6 +148,10 @@ _UNITS = _table()
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[°%€£¥₹¢$]")
 _WORD_OR_POWER = re.compile(rf"{_WORD.pattern}|\^-?\d")
 _BRACES = str.maketrans("", "", "{}")
+
+
+def _ways(unit: Unit) -> tuple[str, ...]:
+    return (unit.side,) if unit.side else ()
 
 
 def known(word: str) -> bool:
@@ -174,7 +190,9 @@ def unit_of(tokens: Sequence[FormulaToken]) -> Unit | None:
             power = 1
     if nouns:
         bases[f"~{' '.join(sorted(nouns))}"] = 1
-    return Unit(tuple(sorted((base, count) for base, count in bases.items() if count)), factor)
+    sides = {_SIDES[word.lower()] for word in words if word.lower() in _SIDES}
+    side = sides.pop() if len(sides) == 1 else ""
+    return Unit(tuple(sorted((base, count) for base, count in bases.items() if count)), factor, side)
 
 
 def _add(bases: dict[str, int], nouns: list[str], word: str, exponent: int) -> Fraction:
