@@ -301,6 +301,23 @@ async def test_a_stop_text_over_the_border_of_tgis_chunks(monkeypatch: pytest.Mo
             assert (got.text, got.finish) == ("x" * 1023, Finish.STOP)
 
 
+async def test_what_tgi_goes_on_from_holds_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk's text is the next one's prompt: what it spells must not become a token there, but for its thinking's."""
+    words = ["<think>", "\n<|im_", "end|>", "</think>", "<|im_start|>", "</think>", "![](http://x)"]
+    says = words + ["x"] * (1024 - len(words))
+    async with opened("tgi") as (engine, server):
+        monkeypatch.setattr(server, "say", lambda most, _: (says[:most], "length" if most > 9 else "eos"))
+        async with aclosing(engine.stream("go ", max_tokens=1030)) as pieces:
+            end = [piece async for piece in pieces][-1].end
+        whole = await engine.generate("go ", max_tokens=1030)
+        assert end is not None
+        assert end.text.startswith("".join(words))
+        assert whole.text.startswith("".join(words))
+        for path in ("/generate", "/generate_stream"):
+            resumed = server.bodies(path)[-1]["inputs"].rstrip("x")
+            assert resumed == "go <think>\n< |im_end|></think>< |im_start|>< /think>! [](http://x)"
+
+
 async def read_go(engine: Engine) -> list[Piece]:
     async with aclosing(engine.stream("go ", max_tokens=2000, stop=["\n\n"])) as pieces:
         return [piece async for piece in pieces]

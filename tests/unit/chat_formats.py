@@ -233,6 +233,37 @@ VICUNA = ChatFormat(
 {%- if add_generation_prompt -%}{{ ' ASSISTANT:' }}{%- endif -%}""",
     ("USER:", "ASSISTANT:", "</s>"),
 )
+#: No system role, and a preamble of its own whose end is the first turn's mark.
+VICUNA_OLD = ChatFormat(
+    "Vicuna 1.1",
+    _ALTERNATING
+    + """\
+{%- for m in messages -%}
+{%- if m.role == 'user' -%}
+{{- ('A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, '
+     ~ "detailed, and polite answers to the user's questions. " if loop.first else '') + 'USER: ' + m.content }}
+{%- else -%}{{ ' ASSISTANT: ' + m.content + '</s>' }}{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ ' ASSISTANT:' }}{%- endif -%}""",
+    ("USER:", "ASSISTANT:", "</s>"),
+)
+#: Thinking is closed before the model's turn begins; a switch that we do not use would open it.
+DEEPSEEK_V31 = ChatFormat(
+    "DeepSeek-V3.1",
+    R1_DISTILL.source.replace("<｜Assistant｜><think>\\n", "<｜Assistant｜></think>"),
+    R1_DISTILL.tokens,
+    bos=R1_DISTILL.bos,
+)
+#: The same, with both tags.
+QWEN3_CLOSED = ChatFormat(
+    "Qwen3, thinking closed", _FORGETFUL.replace("OPENING", "{{ '<think>\\n\\n</think>\\n\\n' }}"), QWEN3.tokens
+)
+#: Does not know that a model's turn is wanted.
+HEADLESS = ChatFormat(
+    "ChatML without generation prompt",
+    "{%- for m in messages -%}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{%- endfor -%}",
+    _CHATML,
+)
 #: Marks with one bar only.
 GEMMA4 = ChatFormat(
     "Gemma 4",
@@ -307,6 +338,10 @@ CHAT_FORMATS = (
     LLAMA2,
     PHI3,
     VICUNA,
+    VICUNA_OLD,
+    DEEPSEEK_V31,
+    QWEN3_CLOSED,
+    HEADLESS,
     GEMMA4,
     EXAONE,
     MINIMAX,

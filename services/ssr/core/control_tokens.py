@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 #: Words in angle brackets that are control tokens of some model family.
 _WORDS = (
     "s|bos|eos|pad|unk|mask|cls|sep|sop|eop|eod|think|thinking|thought|reasoning|tool|tools|user|model|system|assistant|"
-    "human|image|img|video|audio|[a-z]+(?:_[a-z0-9]+)+|(?:unused|ctrl)[0-9]+|role|(?:seed|minimax):[a-z_]+"
+    "human|bot|image|img|video|audio|start|end|eo(?:h|a|m|c|r|t|sys|callback)|_?[a-z]+(?:[_▁][a-z0-9]+)+|_[a-z]+|"
+    "(?:unused|ctrl)[0-9]+|0x[0-9a-f]{2}|role|(?:seed|minimax):[a-z_]+"
 )
 #: The first character of anything that is a control token of a known family, whatever the model at hand is.
 _CONTROL = re.compile(
@@ -25,7 +26,7 @@ _CONTROL = re.compile(
     | <(?=</?SYS>>)                                   # <<SYS>>, <</SYS>>
     | \[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|THINK|PREFIX|
             MIDDLE|SUFFIX|IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|MODEL_SETTINGS|gMASK|sMASK|
-            BOS|EOS|PAD|UNK|SEP|CLS|MASK|EOT|UNUSED_TOKEN_[0-9]+)\])      # [INST], [/INST], [BOS]
+            BOS|EOS|PAD|UNK|SEP|CLS|MASK|EOT|(?:UNUSED_TOKEN|CONTROL|EXTRA_ID)_[0-9]+)\])      # [INST], [/INST], [BOS]
     | \[(?=[|｜][^\[\]\n]{{1,40}}?[|｜]\])             # [|user|], [|endofturn|]
     | \[(?=e~\[) | \](?=~!?b[\[\]])                   # [e~[, ]~b], ]~!b[
     | ◁(?=/?[a-z_]{{1,40}}▷)                           # ◁think▷
@@ -36,8 +37,9 @@ _CONTROL = re.compile(
 )
 #: What a template's own marks look like in what it renders.
 _MARK = re.compile(r"<<[^<>\n]{1,40}>>|<[^<>\n]{1,80}>|\[[^\[\]\n]{1,40}\]")
-#: A template's words between two contents that are longer are an instruction rather than a mark.
+#: A template's words between two contents that are longer are an instruction rather than a mark; one may be its end.
 _MAX_MARK_CHARS = 60
+_LABEL = re.compile(r"\S{1,30}:\Z")
 
 
 def neutralised(text: str, marks: Iterable[str] = ()) -> str:
@@ -60,7 +62,11 @@ def marks_in(frame: Sequence[str]) -> tuple[str, ...]:
     found = {mark for piece in frame for mark in _MARK.findall(piece)}
     for piece in frame:
         words = piece.strip()
-        if 2 < len(words) <= _MAX_MARK_CHARS and any(map(str.isalpha, words)):
+        line = words[words.rfind("\n") + 1 :]
+        label = _LABEL.search(words)
+        if len(words) > _MAX_MARK_CHARS:  # "... helpful answers. USER:", "...\n### Instruction:"
+            words = (line if len(line) <= _MAX_MARK_CHARS else label[0]) if label else ""
+        if len(words) > 2 and any(map(str.isalpha, words)):
             found.add(words)
     return tuple(sorted(found, key=lambda mark: (-len(mark), mark)))
 

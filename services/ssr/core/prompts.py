@@ -113,6 +113,18 @@ def is_opened(rendered: str) -> bool:
     return rendered.rstrip().endswith(OPEN)
 
 
+def is_closed(rendered: str) -> bool:
+    """Whether a rendered dialogue ends behind thinking that the template closed: the model is not to think."""
+    return rendered.rstrip().endswith(CLOSE)
+
+
+def as_written(text: str) -> str:
+    """What a model wrote of its turn, to go on from within one call: its thinking keeps the tags that it has."""
+    thought, end, answer = text.partition(CLOSE)
+    begin = thought.index(OPEN) + len(OPEN) if opens(thought) else 0
+    return f"{thought[:begin]}{neutralised(thought[begin:])}{end}{neutralised(answer)}"
+
+
 def continued(opening: str, turn: str, *, thinks: bool, think: bool = True, marks: Sequence[str] = ()) -> str:
     """The prompt in which a model goes on with a turn, in its own way of thinking.
 
@@ -123,6 +135,7 @@ def continued(opening: str, turn: str, *, thinks: bool, think: bool = True, mark
     """
     opened = is_opened(opening)
     closed = f"{opening.rstrip()}\n\n{CLOSE}\n\n" if opened else f"{opening}{OPEN}\n\n{CLOSE}\n\n"
+    closed = opening if is_closed(opening) else closed
     if not turn:
         return opening if think or not thinks else closed
     if not (opens(turn) or CLOSE in turn):

@@ -6,7 +6,8 @@ somebody wrote becomes a mark: every content passes `core.control_tokens`, on it
 
 What is handled of the templates' differences: no system role (its text goes to the head of the first user's turn, also
 where the template drops it, puts it into the last user's turn or writes it bare before any turn); a system text, a date
-or an identity that the template adds by itself (part of the frame); thinking that the template opens by itself.
+or an identity that the template adds by itself (part of the frame); thinking that the template opens or closes by
+itself; no beginning of the model's turn, which some templates write only before what a model has said.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from itertools import chain
 
 from ssr.core.control_tokens import marks_in, neutralised
 from ssr.core.errors import CapabilityMissing, Permanent
-from ssr.core.prompts import Question, continued, fold_system, is_opened
+from ssr.core.prompts import Question, continued, fold_system, is_closed, is_opened
 from ssr.core.thinking import CLOSE, OPEN, opens
 from ssr.engines.base import ChatMessage, Engine
 
@@ -30,6 +31,8 @@ _KEPT = 1024
 #: Nothing, or a beginning-of-sequence token: no turn's mark.
 _BARE = re.compile(r"(?:<s>|<bos>|<[|｜](?:begin|start)[^<>|｜]*(?:sentence|text)[|｜]>)?\s*")
 _THOUGHT, _SAID = "[[thought]]", "[[said]]"
+#: The end of a user's turn, behind which the model's begins.
+_TURN_ENDS = re.compile(r"<[|｜]?/?[^<>\s]*(?:end|eot)[^<>\s]*>|</s>|\[e~\[|\[\|endofturn\|\]|\s")
 #: How a dialogue ends where the model's turn has channels: what it thinks, says and calls, each behind a header.
 _CHANNELS = re.compile(r"<\|start\|>assistant(?:<\|channel\|>\w*(?:<\|message\|>)?)?\s*")
 
@@ -87,7 +90,8 @@ class PromptRenderer:
         """
         opening, marks = await self._rendered(messages)
         opened = is_opened(opening)
-        thinks = opened or ((OPEN in turn or not think) and await self._thinks_itself())
+        asked = (OPEN in turn or not think) and not is_closed(opening)
+        thinks = opened or (asked and await self._thinks_itself())
         return TurnPrompt(opening, turn, thinks, think, marks, f"{OPEN}\n" if opened and think and not turn else "")
 
     async def question(self, question: Question) -> str:
@@ -96,7 +100,8 @@ class PromptRenderer:
         Raises: the engine's errors.
         """
         opening, _ = await self._rendered(question.messages)
-        return question.prompt(opening, thinks=is_opened(opening) or await self._thinks_itself())
+        thinks = is_opened(opening) or (not is_closed(opening) and await self._thinks_itself())
+        return question.prompt(opening, thinks=thinks)
 
     async def render(self, messages: Sequence[ChatMessage]) -> str:
         """The dialogue as a prompt that ends where the assistant's turn begins.
@@ -167,7 +172,23 @@ class PromptRenderer:
             if not found or rendered.count(message.content) != 1:
                 return _Frame(None, False, marks_in(re.split(r"\[\[turn \d+\]\]", rendered)))
             pieces.append(before)
+        if marked and not _TURN_ENDS.sub("", rest):
+            rest += await self._beginning(marked, rest)
         return _Frame((*pieces, rest), False, marks_in((*pieces, rest)))
+
+    async def _beginning(self, marked: Sequence[ChatMessage], end: str) -> str:
+        """What the template writes of the model's turn before what that has said, where it leaves it out otherwise.
+
+        `end` is what it writes behind the last user's content.
+        """
+        try:
+            said = await self._engine.render((*marked, ChatMessage("assistant", _SAID)))
+        except Permanent:
+            return ""
+        before, found, _ = said.rpartition(marked[-1].content)[2].partition(_SAID)
+        begins = before.removeprefix(end) if found and before.startswith(end) else ""
+        named = any(map(str.isalpha, begins)) and "user" not in begins.lower() and OPEN not in begins
+        return begins.rstrip(" ") if named else ""
 
     async def _thinks_itself(self) -> bool:
         """Whether the model writes `<think>` by itself: then its template drops what was thought in earlier turns."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from ssr.core.errors import BadReply, CapabilityMissing, InvalidRequest, SsrError, Unavailable
+from ssr.core.prompts import as_written
 from ssr.core.steps import well_formed
 from ssr.engines import plausible
 from ssr.engines.base import (
@@ -114,7 +115,7 @@ class TgiEngine:
         """See `Engine.generate`."""
         grown, parts = StreamedText(check_stops(stop)), list[Generation]()
         for most, seed in chunks(check_max_tokens(max_tokens), sampling.seed if self._seeded else None):
-            begun = prompt + grown.resume()
+            begun = prompt + as_written(grown.resume())
             asked = request(begun, max_new_tokens=most, stop=list(stop), **sampled(sampling, seed))
             part = generation_in(await self._connection.post("/generate", asked), begun, most)
             parts.append(part)
@@ -143,7 +144,7 @@ class TgiEngine:
         if not self._learnt.counts_early:
             counts = (await self.count_tokens(prompt), None)
         for most, seed in chunks(check_max_tokens(max_tokens), sampling.seed if self._seeded else None):
-            begun = prompt + grown.resume()
+            begun = prompt + as_written(grown.resume())
             asked = request(begun, max_new_tokens=most, stop=list(stop), **sampled(sampling, seed))
             async with aclosing(self._part(begun, asked, most)) as together:
                 async for pieces in together:

@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 import pytest
 from chat_formats import (
     CHAT_FORMATS,
+    DEEPSEEK_V31,
     GEMMA2,
     GPT_OSS,
+    HEADLESS,
     LLAMA31,
     MISTRAL_TEKKEN,
     PHI3,
     QWEN3,
+    QWEN3_CLOSED,
     QWEN25,
     QWQ,
     R1_DISTILL,
@@ -26,7 +29,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssr.core.errors import CapabilityMissing
-from ssr.core.prompts import QUALITY_QUESTION, SOLVING_SYSTEM, YES_NO_QUESTION, judging, selecting, solving
+from ssr.core.prompts import (
+    QUALITY_QUESTION,
+    SOLVING_SYSTEM,
+    YES_NO_QUESTION,
+    fold_system,
+    judging,
+    selecting,
+    solving,
+)
 from ssr.core.steps import CutText, join_path
 from ssr.core.types import NO_STRATEGY, PathContext, Strategy, WorkedExample
 from ssr.engines.base import ChatMessage, EngineInfo
@@ -129,6 +140,7 @@ _OTHERS = """
 <BOS_TOKEN> <|START_OF_TURN_TOKEN|> <fim_suffix> <repo_name> <|im_sep|> <｜place▁holder▁no▁0｜>
 <reserved_106> <unused94> <|plugin|> <role> </role> <|role_start|> <seed:think> </seed:think>
 <seed:bos> <|▁pad▁|> <longcat_user> <ctrl46> [CLS] [SEP] [gMASK] [TOOL_RESULTS] [IMG]
+<eoh> <eoa> <eosys> <_user> <_bot> <bot> <fim▁hole> <0x0A> [control_8]
 [UNUSED_TOKEN_145] [|endofturn|] [THINK] [/THINK] ◁think▷ ◁/think▷ >>QUESTION<< <<SYS>> <</SYS>>
 """
 
@@ -212,6 +224,14 @@ THOUGHT = "<think>\nLet x be 2.\n\nSo 4?\n</think>\n\nThe answer:\n\n"
         (QWEN3, "", "<|im_start|>assistant\n"),
         (QWEN3, THOUGHT, f"<|im_start|>assistant\n{THOUGHT}"),
         (QWEN3, "Plain.\n\n", "<|im_start|>assistant\nPlain.\n\n"),
+        (DEEPSEEK_V31, "", "<｜Assistant｜></think>"),
+        (DEEPSEEK_V31, "Plain.\n\n", "<｜Assistant｜></think>Plain.\n\n"),
+        (DEEPSEEK_V31, THOUGHT, "<｜Assistant｜></think>Let x be 2.\n\nSo 4?\n\nThe answer:\n\n"),
+        (QWEN3_CLOSED, "", "assistant\n<think>\n\n</think>\n\n"),
+        (QWEN3_CLOSED, "Plain.\n\n", "assistant\n<think>\n\n</think>\n\nPlain.\n\n"),
+        (QWEN3_CLOSED, THOUGHT, "\n<think>\n\n</think>\n\nLet x be 2.\n\nSo 4?\n\nThe answer:\n\n"),
+        (HEADLESS, "", "<|im_end|>\n<|im_start|>assistant\n"),
+        (HEADLESS, "Plain.\n\n", "<|im_end|>\n<|im_start|>assistant\nPlain.\n\n"),
         (QWEN25, "<think>\nLet x be 2.\n\n", "<|im_start|>assistant\nLet x be 2.\n\n"),
         (QWEN25, THOUGHT, "<|im_start|>assistant\nLet x be 2.\n\nSo 4?\n\nThe answer:\n\n"),
     ],
@@ -227,6 +247,31 @@ async def test_a_question_is_answered_without_thinking(chat: ChatFormat) -> None
     assert (await renderer(chat).question(question)).endswith("<think>\n\n</think>\n\nAnswer: ")
     unthinking = await renderer(chat).turn(solving("1+1?", NO_STRATEGY), "", think=False)
     assert unthinking.text().endswith("<think>\n\n</think>\n\n")
+
+
+@pytest.mark.parametrize("chat", [DEEPSEEK_V31, QWEN3_CLOSED], ids=lambda chat: chat.name)
+async def test_thinking_that_the_template_closes_is_closed_once(chat: ChatFormat) -> None:
+    question = judging(PathContext("job", 0, "1+1?", NO_STRATEGY, (), 0), "2", YES_NO_QUESTION, "Answer: ")
+    unthinking = await renderer(chat).turn(solving("1+1?", NO_STRATEGY), "", think=False)
+    for prompt in (await renderer(chat).question(question), unthinking.text()):
+        assert prompt.count("</think>") == 1
+    assert (await renderer(chat).question(question)).endswith("Answer: ")
+
+
+async def test_a_template_that_says_nothing_of_a_models_turn_stays_as_it_is() -> None:
+    """Nothing is put in for a template that has no marks at all, or that takes no model's turn at the end."""
+    for source in (
+        "{% for m in messages %}{{ m.content }}{% endfor %}",
+        "{% if messages[-1].role == 'assistant' %}{{ raise_exception('no') }}{% endif %}"
+        "{% for m in messages %}<|end|>{{ m.content }}<|end|>{% endfor %}",
+        "{% for m in messages %}{{ '<|im_start|>user\n' + m.content + '<|im_end|>\n' }}{% endfor %}",
+    ):
+        chat = ChatFormat("odd", source, ())
+        dialogue = solving("1+1?", NO_STRATEGY)
+        assert await renderer(chat).render(dialogue) in (
+            chat.template().render(dialogue),
+            chat.template().render(fold_system(dialogue)),
+        )
 
 
 async def test_a_model_with_channels_is_refused_and_told_why() -> None:
