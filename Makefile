@@ -41,9 +41,11 @@ test-chart: $(VENV)/.ready-dev ## The chart by the real Helm engine, Kubernetes'
 	$(PYTEST) 2 tests/chart
 
 # Three, since these wait half of their time (with four, those that start whole stacks starve each other); the longest first.
+SERVING := tests/faults tests/e2e tests/integration
 test-integration: $(VENV)/.ready-dev ## What starts servers and processes: tests/integration, e2e and faults (short)
 	@$(BIN)/ssr models pull smollm2-135m || echo "The small test model cannot be fetched: its tests are skipped."
-	$(PYTEST) 3 --no-loadscope-reorder tests/faults tests/e2e tests/integration
+	$(PYTEST) 3 --no-loadscope-reorder $(SERVING) || { [ $$? = 1 ] && echo "Failed beside others; again, alone:" && \
+		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(SERVING); }
 
 fuzz: $(VENV)/.ready-dev ## 30,000 inputs that nobody should send, to all methods and over the wire (FUZZ="INPUTS SEED")
 	$(BIN)/python tests/fuzz $(FUZZ)
