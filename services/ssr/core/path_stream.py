@@ -26,8 +26,7 @@ class OpenStream(Protocol):
 def behind(context: PathContext, options: Options, step: Step) -> tuple[PathContext, Options]:
     """What is asked behind a step that followed `context`, the path having in `options` what it had left before it."""
     left, thinking = options.max_path_tokens - step.tokens, options.max_thinking_tokens
-    first = context.steps[0] if context.steps else step.text
-    if thinking and opens(first) and (not context.steps or is_thinking(join_path(context.steps))):
+    if thinking and (opens(step.text) or is_thinking(join_path(context.steps))):
         thinking = max(0, thinking - step.tokens)
     return (
         replace(context, steps=(*context.steps, step.text)),

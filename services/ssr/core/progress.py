@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from ssr.core.answers import boxed, ends_in_box
 from ssr.core.steps import MIN_DISTINCTIVE_CHARS, SHORT_STEP_RUN, CutText, step_key
-from ssr.core.thinking import CLOSE, opens, said
+from ssr.core.thinking import CLOSE, is_thinking, opens, outside, said
 from ssr.core.types import Step
 
 
@@ -22,11 +22,11 @@ class _Phase(Enum):
 
     def behind(self, text: str) -> _Phase:
         """Where a path stands behind `text`, which begins here."""
+        if is_thinking(text):
+            return _Phase.THINKING
         if CLOSE in text:
             return _Phase.ANSWERING
-        if self is _Phase.BLANK:
-            return _Phase.THINKING if opens(text) else _Phase.PLAIN
-        return self
+        return _Phase.PLAIN if self is _Phase.BLANK else self
 
 
 class _Heard:
@@ -90,7 +90,7 @@ class Progress:
         long = len(text) >= MIN_DISTINCTIVE_CHARS
         before, last = (self._before, self._last + step.text) if self._cut else (self._phase, step.text)
         phase = before.behind(last)
-        thinks = self._phase is _Phase.THINKING or (self._phase is _Phase.BLANK and opens(step.text))
+        thinks = self._phase is _Phase.THINKING or opens(step.text)
         return Progress(
             count=self.count + 1,
             tokens=self.tokens + step.tokens,
@@ -121,5 +121,5 @@ class Progress:
             return None
         # Behind the thinking, one more tag ends none.
         answering = self._before is _Phase.ANSWERING
-        text = self._last if answering else said(self._last, thinking=self._before is _Phase.THINKING)
+        text = outside(self._last) if answering else said(self._last, thinking=self._before is _Phase.THINKING)
         return None if self._cut and ends_in_box(text) else boxed(text)

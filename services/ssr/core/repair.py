@@ -17,7 +17,7 @@ from ssr.core.arithmetic import false_claim, has_own_arithmetic
 from ssr.core.path_stream import PathStream
 from ssr.core.run import Run
 from ssr.core.stages import Written
-from ssr.core.steps import BOUNDARY, CutText
+from ssr.core.steps import CutText, join_path
 from ssr.core.types import Options, PathStatus, Source, Step
 
 _ENDED = frozenset({PathStatus.ANSWERED, PathStatus.NO_ANSWER, PathStatus.STALLED, PathStatus.EXHAUSTED})
@@ -28,7 +28,7 @@ def shared_steps(drafts: Sequence[Sequence[str]], problem: str) -> tuple[int, in
 
     The furthest: the most results; of equals, the first draft. `drafts` has the steps' texts of each.
     """
-    reached = [results(BOUNDARY.join(steps)) for steps in drafts]
+    reached = [results(join_path(steps)) for steps in drafts]
     trusting = has_own_arithmetic(problem)
     found = [
         (-len(told), number, count)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ssr.core.ledger import Ledger
 from ssr.core.progress import Progress
-from ssr.core.steps import BOUNDARY, RepeatRule
+from ssr.core.steps import BOUNDARY, RepeatRule, join_path
 from ssr.core.thinking import opens, said
 from ssr.core.types import Call, Options, PathContext, PathStatus, Source, Step, Strategy
 from ssr.core.vote import Ballot
@@ -108,7 +108,7 @@ class Path:
     @property
     def text(self) -> str:
         """What all of its steps say, without the model's thinking."""
-        whole = BOUNDARY.join(step.text for step in self.steps)
+        whole = join_path([step.text for step in self.steps]).removesuffix(BOUNDARY)
         return said(whole, thinking=opens(whole))
 
     @property

@@ -1,12 +1,16 @@
 """Thinking models: what of an assistant's turn is thinking, and what is said for good.
 
 A turn that thinks begins with `<think>`, in a path's text always, also where the chat template and not the model wrote
-the tag; behind `</think>` comes the answer. What stands inside is tentative: a box there is no answer. Pure.
+the tag; behind `</think>` comes the answer. What stands inside is tentative: a box there is no answer. Some models
+begin to think later, or again, at the beginning of a line. Pure.
 """
 
 from __future__ import annotations
 
+import re
+
 OPEN, CLOSE = "<think>", "</think>"
+_OPENED = re.compile(rf"^[ \t]*+{OPEN}", re.MULTILINE)
 
 
 def opens(turn: str) -> bool:
@@ -16,7 +20,10 @@ def opens(turn: str) -> bool:
 
 def is_thinking(turn: str) -> bool:
     """Whether the turn is in the middle of its thinking."""
-    return opens(turn) and CLOSE not in turn
+    if OPEN not in turn:
+        return False
+    closed = turn.rfind(CLOSE)
+    return _OPENED.search(turn, closed + 1) is not None
 
 
 def without_begun_close(text: str) -> str:
@@ -29,8 +36,19 @@ def said(text: str, *, thinking: bool) -> str:
     """What of `text` is no thinking, given whether the turn is `thinking` where the text begins."""
     _, closed, behind = text.partition(CLOSE)
     if closed:
-        return behind
-    return "" if thinking or opens(text) else text
+        return outside(behind)
+    return "" if thinking else outside(text)
+
+
+def outside(text: str) -> str:
+    """What of `text`, which begins outside of thinking, is no thinking that begins in it; tags that end none stay."""
+    if OPEN not in text:
+        return text
+    kept = list[str]()
+    while opened := _OPENED.search(text):
+        kept.append(text[: opened.start()])
+        text = text[opened.end() :].partition(CLOSE)[2]
+    return "".join((*kept, text))
 
 
 def without_tags(turn: str) -> str:

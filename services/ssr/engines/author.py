@@ -13,7 +13,7 @@ from ssr.core.seeds import call_seed, path_seed
 from ssr.core.stages import Written
 from ssr.core.step_cutter import StepCutter, normalise_step
 from ssr.core.steps import BOUNDARY, join_path, open_text, well_formed
-from ssr.core.thinking import CLOSE, is_thinking, said, without_empty_thinking
+from ssr.core.thinking import CLOSE, is_thinking, outside, said, without_empty_thinking
 from ssr.core.types import Call, CallKind, Options, PathContext, Source, Step
 from ssr.domains import domain_named
 from ssr.engines.base import Engine, EngineInfo, Finish, Generation, Likelihood, NextToken, Sampling, total_logprob
@@ -271,7 +271,8 @@ def _lacks_answer(writing: _Writing, text: str) -> bool:
     before, last = writing.turn.removesuffix(writing.unfinished), writing.unfinished + text
     if is_thinking(writing.turn + text):
         return True
-    what = last if CLOSE in before else said(last, thinking=is_thinking(before))
+    thinking = is_thinking(before)
+    what = outside(last) if CLOSE in before and not thinking else said(last, thinking=thinking)
     return bool(writing.turn or text) and boxed(what) is None
 
 

@@ -11,7 +11,7 @@ from ssr.core.path_stream import behind
 from ssr.core.prompts import closed_thinking
 from ssr.core.step_cutter import StepCutter
 from ssr.core.steps import join_path, open_text
-from ssr.core.thinking import is_thinking, without_empty_thinking
+from ssr.core.thinking import OPEN, is_thinking, without_empty_thinking
 from ssr.core.types import Call, Options, PathContext, Source, Step
 from ssr.engines.base import Finish, Generation, Piece
 
@@ -180,7 +180,7 @@ class GrowingTurn:
         self.context, self.options = behind(self.context, self.options, behind_it)
         self._given, self._from = self._given + 1, self._from + step.tokens
         self._spoken = self._spoken_until(self._from)
-        if self._thinks or self._given == 1:
+        if self._thinks or OPEN in step.text:
             self._thinks = is_thinking(join_path(self.context.steps))
         return step
 

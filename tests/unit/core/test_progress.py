@@ -99,6 +99,19 @@ def test_an_answer_that_was_cut(texts: tuple[str, ...], end: tuple[PathStatus, s
         (("<think>\nA\n</think>", "It is \\boxed{4}.\n</think>"), (PathStatus.ANSWERED, "4")),
         (("<think>\nA\n</think>", CutText("It is \\bo"), "xed{4}.\n</think> So"), (PathStatus.ANSWERED, "4")),
         (("Opened by a template.", "So \\boxed{3}?\n</think>"), None),
+        (("Plain.", "<think>\nIs it \\boxed{3}?"), None),
+        (("Plain.", "<think>\nHm.", "So \\boxed{3}."), None),
+        (("Plain.\n<think>\nIs it \\boxed{3}?",), None),
+        (("Plain.\n<think>\nHm.", "No: \\boxed{3}.\n</think>", "It is \\boxed{4}."), (PathStatus.ANSWERED, "4")),
+        (("Plain.", CutText("<thi"), "nk>\nIs it \\boxed{3}?"), None),
+        (("<think>\nA\n</think>", "Hm.", "<think>\nIs it \\boxed{3}?"), None),
+        (("<think>\nA\n</think>", "<think>\nB", "So \\boxed{3}?"), None),
+        (
+            ("<think>\nA\n</think>", "Hm.\n<think>\nIs it \\boxed{3}?\n</think>\nIt is \\boxed{4}."),
+            (PathStatus.ANSWERED, "4"),
+        ),
+        (("<think>\n<think>\nIs it \\boxed{3}?", "No.\n</think>", "\\boxed{4}"), (PathStatus.ANSWERED, "4")),
+        (("The tag <think> begins it: \\boxed{4}.",), (PathStatus.ANSWERED, "4")),
         (("Without thinking, \\boxed{4}.",), (PathStatus.ANSWERED, "4")),
     ],
 )
@@ -111,6 +124,8 @@ def test_thinking_is_counted_to_the_step_that_ends_it() -> None:
     assert (path.tokens, path.progress.thinking_tokens, path.progress.thinking) == (20, 15, False)
     assert path_of("<think>\nA", tokens=5).progress.thinking
     assert path_of("A", "B", tokens=5).progress.thinking_tokens == 0
+    later = path_of("A", "<think>\nB", "C\n</think>", "D", tokens=5).progress
+    assert (later.thinking_tokens, later.thinking) == (10, False)
 
 
 def test_a_path_that_thinks_to_the_end_of_its_budget_has_no_answer() -> None:

@@ -36,6 +36,8 @@ FIRST, SECOND = "2 * 3 = 6 pens", "6 + 4 = 10 pens"
         ([["1 + 1 = 3", FIRST], ["1 + 1 = 3", FIRST]], (0, 0)),
         ([["2 * 3 = 6, so \\boxed{6}"], ["2 * 3 = 6, so \\boxed{6}"]], (0, 0)),
         ([[CutText("2 * 3 = 6 p"), "ens"], [CutText("2 * 3 = 6"), " pens"]], (0, 0)),
+        ([["20 * 3 = 60 pens"], [CutText("20 * 3 = 6"), "0 pens"], ["20 * 3 = 60"]], (0, 1)),
+        ([["20 * 3 = 60", "1 + 1 = 2"], [CutText("20 * 3 = 6"), "0"], [CutText("20 * 3 = 6"), "0"]], (0, 1)),
     ],
 )
 def test_what_drafts_share(drafts: list[list[str]], shared: tuple[int, int]) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ssr.core.run import PathEnded, Run, Selected, StepCommitted, path_end
+from ssr.core.steps import CutText
 from ssr.core.types import NO_STRATEGY, Call, CallKind, Options, PathStatus, Source, Step
 
 OPTIONS = Options(max_path_tokens=100)
@@ -76,6 +79,12 @@ def test_mean_score_leaves_unscored_steps_out() -> None:
         run = run.apply(StepCommitted(0, step(index, f"s{index}", score=score)))
     assert run.paths[0].mean_score == 8.5
     assert run_with().paths[0].mean_score is None
+
+
+def test_a_paths_text_goes_on_at_a_cut_and_leaves_thinking_out() -> None:
+    run = run_with("<think>\nHm.", "No.\n</think>", "They hold 12", "40 apples.", "<think>\nOr 7?\n</think>", "Yes.")
+    steps = [replace(one, text=CutText(one.text)) if one.text.endswith("12") else one for one in run.paths[0].steps]
+    assert replace(run.paths[0], steps=tuple(steps)).text.split() == ["They", "hold", "1240", "apples.", "Yes."]
 
 
 def test_only_answered_paths_vote() -> None:

@@ -248,6 +248,21 @@ async def test_a_model_that_thinks_although_its_template_does_not_say_so_is_aske
     assert step.ends_turn
 
 
+@pytest.mark.parametrize("before", [("Let us see.",), ("<think>\nA\n</think>", "Let us see.")])
+async def test_thinking_that_begins_later_is_closed_and_asked_for_its_answer(before: tuple[str, ...]) -> None:
+    thought = Generation("<think>\nSo \\boxed{7}, or not.", 9, Finish.EOS)
+    engine = FakeEngine([thought, Generation("8}", 2, Finish.EOS)])
+    step = (await author(engine).write(replace(FRESH, steps=before), OPTIONS)).step
+    assert step.text == f"{thought.text}\n</think>\n\nThe final answer is \\boxed{{8}}"
+    engine = FakeEngine([Generation("So 7, or not.", 9, Finish.EOS), Generation("8}", 2, Finish.EOS)])
+    inside = replace(FRESH, steps=(*before, "<think>\nB"))
+    assert (await author(engine).write(inside, OPTIONS)).step.text.endswith(
+        "</think>\n\nThe final answer is \\boxed{8}"
+    )
+    spent = replace(OPTIONS, max_thinking_tokens=0)
+    assert (await author(FakeEngine([])).write(inside, spent)).step.text == THINKING_ENDS
+
+
 async def test_a_turn_that_does_not_think_has_no_bound_of_thinking() -> None:
     engine = FakeEngine(["So 4."])
     await author(engine).write(FRESH, replace(OPTIONS, max_thinking_tokens=100))
