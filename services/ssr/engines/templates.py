@@ -23,6 +23,10 @@ from ssr.engines.base import ChatMessage
 
 _CONFIG = "tokenizer_config.json"
 _TEMPLATE = "chat_template.jinja"
+#: Where processors of images and text kept theirs.
+_PROCESSORS = "chat_template.json"
+#: What a template's own code can fail with, beside jinja's errors.
+_FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 
 
 class ChatTemplate:
@@ -51,15 +55,19 @@ class ChatTemplate:
         Raises `CapabilityMissing` when there is no template.
         """
         folder = path if path.is_dir() else path.parent
-        config_file = path if path.suffix == ".json" else folder / _CONFIG
+        config_file = path if path.suffix == ".json" and path.name != _PROCESSORS else folder / _CONFIG
         template_file = folder / _TEMPLATE if path.is_dir() or path.suffix == ".json" else path
         try:
-            config = json.loads(config_file.read_text()) if config_file.is_file() else {}
+            config = _object_in(config_file)
             own = template_file.read_text() if template_file.is_file() else None
+            processors = _default(_object_in(folder / _PROCESSORS).get("chat_template"))
         except (OSError, ValueError) as error:
             raise CapabilityMissing(f"the chat template at {path} cannot be read: {error}") from error
         inside = _default(config.get("chat_template"))
-        preferred = (inside, own) if path.suffix == ".json" else (own, inside)
+        if path.name == _PROCESSORS:
+            preferred: tuple[str | None, ...] = (processors,)
+        else:
+            preferred = (inside, own, processors) if path.suffix == ".json" else (own, processors, inside)
         return cls._from_config(str(path), next((source for source in preferred if source is not None), None), config)
 
     @classmethod
@@ -94,10 +102,12 @@ class ChatTemplate:
             text = self._template.render(
                 messages=[{"role": m.role, "content": m.content} for m in messages],
                 add_generation_prompt=True,
+                tools=None,
+                documents=None,
                 bos_token=self._bos_token,
                 eos_token=self._eos_token,
             )
-        except (TemplateError, TypeError, ValueError) as error:
+        except (TemplateError, *_FAULTS) as error:
             raise CapabilityMissing(f"{self._name} cannot be rendered: {error!r}") from error
         return text.removeprefix(self._strip)
 
@@ -129,14 +139,30 @@ def _strftime_now(pattern: str) -> str:
     return datetime.now().strftime(pattern)
 
 
-def _tojson(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _tojson(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+
+def _object_in(file: Path) -> dict[str, Any]:
+    """The object in a file of JSON, empty where there is no file. Raises ValueError; OSError."""
+    found = json.loads(file.read_text()) if file.is_file() else {}
+    if not isinstance(found, dict):
+        raise ValueError(f"{file.name} holds no object")
+    return found
 
 
 def _default(template: object) -> str | None:
     """tokenizer_config.json has one template, or a list of named ones of which "default" is for chats."""
     if isinstance(template, list):
-        return next((t["template"] for t in template if t.get("name") == "default"), None)
+        template = next(
+            (t.get("template") for t in template if isinstance(t, dict) and t.get("name") == "default"), None
+        )
     return template if isinstance(template, str) else None
 
 

@@ -46,7 +46,24 @@ def test_a_template_of_its_own_goes_before_the_configurations(tmp_path: Path) ->
     assert ChatTemplate.read(tmp_path / "tokenizer_config.json").render(DIALOGUE) == "old"
 
 
-@pytest.mark.parametrize("config", ["{}", "{", '{"chat_template": "{% if %}"}', '{"chat_template": []}'])
+def test_a_processors_template(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(CONFIG | {"chat_template": None}))
+    (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": SOURCE}))
+    for path in (tmp_path, tmp_path / "chat_template.json", tmp_path / "tokenizer_config.json"):
+        assert ChatTemplate.read(path).render(DIALOGUE) == RENDERED
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "{}",
+        "{",
+        "[]",
+        '{"chat_template": [3, {"name": "default"}]}',
+        '{"chat_template": "{% if %}"}',
+        '{"chat_template": []}',
+    ],
+)
 def test_there_is_no_template(tmp_path: Path, config: str) -> None:
     (tmp_path / "tokenizer_config.json").write_text(config)
     with pytest.raises(CapabilityMissing):
@@ -64,7 +81,16 @@ def test_a_dialogue_the_template_refuses() -> None:
         template.render(DIALOGUE)
 
 
-@pytest.mark.parametrize("source", ["{{ ''.__class__.__mro__ }}", "{{ messages.append(1) }}", "{{ none + 1 }}"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ messages.append(1) }}",
+        "{{ none + 1 }}",
+        "{{ 1 / 0 }}",
+        "{{ range(10 ** 9) | list }}",
+    ],
+)
 def test_a_template_that_does_what_it_must_not(source: str) -> None:
     with pytest.raises(CapabilityMissing):
         ChatTemplate(source).render(DIALOGUE)
@@ -74,5 +100,7 @@ def test_what_templates_expect_to_be_there() -> None:
     source = (
         "{% generation %}{{ messages[0] | tojson }}{% endgeneration %}{{ strftime_now('%%') }}"
         "{% for i in range(3) %}{% if i == 1 %}{% break %}{% endif %}{{ i }}{% endfor %}"
+        "{{ [1, {}] | tojson(separators=(',', ':'), sort_keys=true, indent=none) }}"
+        "{% if tools is not none or documents is not none %}tools{% endif %}"
     )
-    assert ChatTemplate(source).render([ChatMessage("user", "<é>")]) == '{"role": "user", "content": "<é>"}%0'
+    assert ChatTemplate(source).render([ChatMessage("user", "<é>")]) == '{"role": "user", "content": "<é>"}%0[1,{}]'
