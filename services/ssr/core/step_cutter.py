@@ -21,7 +21,7 @@ MAX_BLANK_LINES = 16
 #: code within a line are none.
 _MARK = re.compile(
     r"^[ \t]*+(?:(?:[-*+>]|\d{1,9}[.)])[ \t]++)*+(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})(?P<behind>[^\n]*)"
-    r"|`[^`\n]*`|\\verb\*?(?P<quote>[^A-Za-z*\s])[^\n]*?(?P=quote)"
+    r"|`[^`\n]*`|\\verb\*?(?P<quote>[^A-Za-z*\s])[^\n]{0,200}?(?P=quote)"
     r"|\\begin[ \t]*\{(?P<begin>[A-Za-z]+\*?)\}|\\end[ \t]*\{(?P<end>[A-Za-z]+\*?)\}"
     r"|\\(?P<bracket>[][])|(?P<dollars>\$\$)|\\.",
     re.MULTILINE,
@@ -31,6 +31,8 @@ _VERBATIM = frozenset({"verbatim", "verbatim*", "Verbatim", "lstlisting", "minte
 _BLANK_LINE = re.compile(r"\n[^\S\n]*+\n")
 _BLANK_FIRST_LINES = re.compile(r"(?:[^\S\n]*+\n)++")
 _TABLE_ROW = re.compile(r"[ \t]*\|(?:[^|\n]*\|){2,}[^\S\n]*")
+#: How a table's row begins, but not |x| + |y|.
+_TABLE_CELL = re.compile(r"[ \t]*\|[ \t:-]")
 #: A box is looked for in so many characters before a blank line: one whose brace is forgotten is open for good.
 _BOX_CHARS = 200
 
@@ -46,6 +48,7 @@ class StepCutter:
     def __init__(self, before: str = "") -> None:
         self._text, self._given = before, len(before)  # the step under way, and how much of it is an earlier one's
         self._searched = 0  # up to where the text has no blank line that was not looked at
+        self._blanks = len(before)  # at the text's end, in which a blank line may have begun; or more of them
         self._held = ""
         self._surroundings = _Surroundings()
 
@@ -54,9 +57,12 @@ class StepCutter:
         text = self._held + text
         whole = well_formed(text[: _whole(text)])
         self._held = text[_whole(text) :]
-        # A blank line may have begun with the text before.
-        searched = max(self._searched, len(self._text) - _blanks_at_end(self._text))
+        searched = max(self._searched, len(self._text) - self._blanks)
         self._text += whole
+        blanks = len(whole) - len(whole.rstrip())
+        self._blanks = self._blanks + blanks if blanks == len(whole) else blanks
+        if "\n" not in whole:
+            return []
         steps = []
         while blank := _BLANK_LINE.search(self._text, searched):
             end, searched = blank.span()
@@ -115,7 +121,7 @@ class _Surroundings:
         for mark in _MARK.finditer(text, self._read, end):
             self._take(mark)
         self._read = end
-        table = _TABLE_ROW.fullmatch(text, text.rfind("\n", 0, end) + 1, end)
+        table = _is_table_row(text, end)
         self._blank_lines += 1
         if self._blank_lines > MAX_BLANK_LINES:
             return True
@@ -169,5 +175,11 @@ def _whole(text: str) -> int:
     return end
 
 
-def _blanks_at_end(text: str) -> int:
-    return next((n for n, char in enumerate(reversed(text)) if not char.isspace()), len(text))
+def _is_table_row(text: str, end: int) -> bool:
+    """Whether the line before `end` is a table's row: a line like one, behind another or with a blank in its cell."""
+    begin = text.rfind("\n", 0, end) + 1
+    if not _TABLE_ROW.fullmatch(text, begin, end):
+        return False
+    above = text.rfind("\n", 0, max(0, begin - 1)) + 1
+    behind_row = begin > 0 and _TABLE_ROW.fullmatch(text, above, begin - 1) is not None
+    return behind_row or _TABLE_CELL.match(text, begin, end) is not None

@@ -126,7 +126,7 @@ def _document(body: bytes) -> object:
 
 def _described(body: bytes) -> tuple[str, frozenset[str], str]:
     """The message, the kinds and codes, and the field (in our words, "request" when it does not say) of an error."""
-    text = body[:16_000].decode(errors="replace").strip()
+    text = body[:8_000].decode(errors="replace").strip()
     if text.startswith("<"):
         text = " ".join(html.unescape(_MARKUP.sub(" ", text)).split())
     text = text[:1000]
