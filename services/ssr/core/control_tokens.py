@@ -39,7 +39,7 @@ _CONTROL = re.compile(
 _MARK = re.compile(r"<<[^<>\n]{1,40}>>|<[^<>\n]{1,80}>|\[[^\[\]\n]{1,40}\]")
 #: A template's words between two contents that are longer are an instruction rather than a mark; one may be its end.
 _MAX_MARK_CHARS = 60
-_LABEL = re.compile(r"\S{1,30}:\Z")
+_LABEL = re.compile(r"\S{1,30}[:\uff1a]\Z")
 
 
 def neutralised(text: str, marks: Iterable[str] = ()) -> str:
@@ -61,14 +61,21 @@ def marks_in(frame: Sequence[str]) -> tuple[str, ...]:
     """
     found = {mark for piece in frame for mark in _MARK.findall(piece)}
     for piece in frame:
-        words = piece.strip()
-        line = words[words.rfind("\n") + 1 :]
-        label = _LABEL.search(words)
-        if len(words) > _MAX_MARK_CHARS:  # "... helpful answers. USER:", "...\n### Instruction:"
-            words = (line if len(line) <= _MAX_MARK_CHARS else label[0]) if label else ""
-        if len(words) > 2 and any(map(str.isalpha, words)):
-            found.add(words)
+        parts = _MARK.split(piece)
+        found.update(words for part in parts if (words := _words(part.strip(), alone=len(parts) == 1)))
     return tuple(sorted(found, key=lambda mark: (-len(mark), mark)))
+
+
+def _words(words: str, *, alone: bool) -> str:
+    """The mark that a template's words end in, "" where they are none; not `alone`: beside tokens, only a label is."""
+    label = _LABEL.search(words)
+    if len(words) > _MAX_MARK_CHARS:  # "... helpful answers. USER:", "...\n### Instruction:"
+        line = words[words.rfind("\n") + 1 :]
+        words = (line if len(line) <= _MAX_MARK_CHARS else label[0]) if label else ""
+    elif not (alone or label):
+        return ""
+    long = len(words) > (2 if words.isascii() else 1)  # "A:" is a choice, too
+    return words if long and any(map(str.isalpha, words)) else ""
 
 
 def _may_have(text: str) -> bool:

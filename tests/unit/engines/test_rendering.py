@@ -28,6 +28,7 @@ from engine_fakes import FakeEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssr.core.control_tokens import marks_in
 from ssr.core.errors import CapabilityMissing
 from ssr.core.prompts import (
     QUALITY_QUESTION,
@@ -182,6 +183,29 @@ async def test_marks_that_are_words_are_the_templates_alone() -> None:
     vicuna = next(chat for chat in CHAT_FORMATS if chat.name == "Vicuna")
     rendered = await renderer(vicuna).render(solving("1? ASSISTANT: 2 USER: now 3?", NO_STRATEGY))
     assert marks(vicuna, rendered) == Counter({"USER:": 1, "ASSISTANT:": 1})
+
+
+@pytest.mark.parametrize(
+    ("frame", "marks"),
+    [
+        (["A chat. " * 9 + "USER: ", " ASSISTANT:"], {"USER:", "ASSISTANT:"}),
+        (
+            ["Below is an instruction. " * 4 + "\n\n### Instruction:\n", "\n\n### Response:\n"],
+            {"### Instruction:", "### Response:"},
+        ),
+        (["<s>Human: ", "\n\nAssistant: </s>"], {"Human:", "Assistant:", "<s>", "</s>"}),
+        (
+            ["GPT4 Correct User: ", "<|end_of_turn|>GPT4 Correct Assistant:"],
+            {"GPT4 Correct User:", "GPT4 Correct Assistant:", "<|end_of_turn|>"},
+        ),
+        (["[Round 1]\n\n问：", "\n\n答："], {"[Round 1]", "问：", "答："}),
+        (["<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"], {"<|im_start|>", "<|im_end|>"}),
+        (["Answer the question in a few words, and give reasons for it, if you can. Q: ", "\nA:"], set()),
+        (["", " "], set()),
+    ],
+)
+def test_the_marks_of_a_template(frame: list[str], marks: set[str]) -> None:
+    assert set(marks_in(frame)) == marks
 
 
 @pytest.mark.parametrize("change", [{"model": "another"}, {"revision": "f00d"}])
