@@ -120,8 +120,10 @@ def limits(**settings: Any) -> EquivalenceSettings:
         (r"\frac{\partial f}{\partial x}", "0", False),
         (r"\angle ABC", r"\angle ACB", False),
         (r"\vec{a} \times \vec{b}", r"\vec{b} \times \vec{a}", False),
-        ("1 2 3", "6", False),
         ("3 4", "7", False),
+        ("1,2,...,10", "1,2,...,11", False),
+        ("x2+y2", "2x+2y", False),
+        (r"\begin{vmatrix}1&2\\3&4\end{vmatrix}", "-2", True),
         (r"\frac123", r"\frac{1}{23}", False),
     ],
 )

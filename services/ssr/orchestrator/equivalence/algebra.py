@@ -25,7 +25,7 @@ _BLOCK = re.compile(r"⟦([^⟧]*)⟧")
 _WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
 _COMMANDS = re.compile(r"\\[A-Za-z]+")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[bpvBV]?matrix\}")
-_BESIDE = re.compile(r"\d\s+\d|\\frac\s?\d{3}")
+_BESIDE = re.compile(r"\d\s+\d|\.\.|(?<![\\A-Za-z])[A-Za-z]\d|\\frac\s?\d{3}")
 #: Commands that math-verify's parser reads.
 _KNOWN = frozenset(
     f"\\{name}"
@@ -154,5 +154,5 @@ def _leftovers(text: str) -> bool:
     """Whether there is something in an answer that its parser passes over or takes for something else: words, commands
     that it does not know, numbers beside each other.
     """
-    text = _ENVIRONMENT.sub(" ", text)
+    text = _ENVIRONMENT.sub(";", text)
     return bool(_WORDS.search(text) or _BESIDE.search(text) or set(_COMMANDS.findall(text)) - _KNOWN)

@@ -8,7 +8,7 @@ from ssr.orchestrator.equivalence.comparison.context import Context
 from ssr.orchestrator.equivalence.comparison.evaluation import cost
 from ssr.orchestrator.equivalence.comparison.forms import Comparison
 from ssr.orchestrator.equivalence.reading.answer import read
-from ssr.orchestrator.equivalence.reading.choices import labelled, named
+from ssr.orchestrator.equivalence.reading.choices import beside, labelled, named
 from ssr.orchestrator.equivalence.reading.forms import Choice, Form, parts_of
 from ssr.orchestrator.equivalence.reading.spelling import plain
 
@@ -58,7 +58,12 @@ class EquivalenceDecision:
         texts = {label: text for label, text in self._context.choices.items() if text}
         without = EquivalenceDecision(Context(), budget=self._budget)
         found = [label for label, text in texts.items() if without.verdict(text, answer)]
-        return found[0] if len(found) == 1 else None
+        if len(found) == 1:
+            return found[0]
+        both = beside(plain(answer))
+        if both and both[0] in texts and without.verdict(both[1], texts[both[0]]):
+            return both[0]
+        return None
 
     def _form(self, answer: str, spelled: str) -> Form | None:
         if not self._context.known and (label := named(spelled)) and label[1] and label[0] <= "J":

@@ -83,13 +83,15 @@ class Comparison:
             return _equations(a, b)
         named, other = (a, b) if isinstance(a, Named) else (b, a)
         assert isinstance(named, Named)
+        if _is_prose(named.name):  # the solutions are x = 2 and x = 3
+            return self.same(named.form, other)
         if isinstance(other, Relation):
-            if is_region(named) and is_region(other):
+            if is_region(other) and region_of(named) is not None:
                 return self._regions(named, other)
             return _equations(named, other)
         if isinstance(other, Items) and (coordinates := _coordinates(named)) and _has_names(other):
             return self._items(coordinates, other)
-        if isinstance(other, Items) and is_region(other) and is_region(named):
+        if isinstance(other, Items) and is_region(other) and region_of(named) is not None:
             return self._regions(named, other)
         if isinstance(other, Items) and other.kind == "list" and _has_names(other):
             return False  # x = 2, 3 beside x = 2, y = 3
@@ -102,6 +104,8 @@ class Comparison:
             return len(names) < 2 and same_region(x, y)
         if isinstance(a, Relation) and isinstance(b, Relation):
             return _relations(a, b)
+        if isinstance(a, Items) and isinstance(b, Items):  # x > 2 and y > 1
+            return self._items(a, b)
         if not isinstance(a, Joined) or not isinstance(b, Joined) or a.op != b.op:
             return False
         if a.op == "minus":
@@ -112,8 +116,10 @@ class Comparison:
         kinds = {a.kind, b.kind}
         if {a.joined, b.joined} == {"and", "or"} and not (_is_of_solutions(a) and _is_of_solutions(b)):
             return False
-        if kinds == {"set", "tuple"}:
-            return False
+        if kinds == {"set", "tuple"}:  # one solution that is a pair, in braces
+            alone, pair = (a, b) if a.kind == "set" else (b, a)
+            only = alone.parts[0] if len(alone.parts) == 1 else None
+            return isinstance(only, Items) and only.kind == "tuple" and self._items(only, pair)
         if len({_has_names(form) for form in (a, b)}) > 1:
             if "set" in kinds:
                 return False
@@ -233,10 +239,19 @@ def _equation(form: Form) -> Relation | None:
     return None
 
 
+def _is_prose(name: str) -> bool:
+    return bool(_PROSE.fullmatch(name.strip("⟦⟧ ").lower())) and "\\" not in name
+
+
 def _coordinates(named: Named) -> Items | None:
     """(x,y)=(3,4) as x=3, y=4."""
     names = named.name.strip("()").split(",")
-    if len(names) < 2 or not isinstance(named.form, Items) or len(named.form.parts) != len(names):
+    if (
+        len(names) < 2
+        or not isinstance(named.form, Items)
+        or named.form.kind != "tuple"
+        or len(named.form.parts) != len(names)
+    ):
         return None
     return Items("list", tuple(Named(name.strip(), part) for name, part in zip(names, named.form.parts, strict=True)))
 

@@ -84,7 +84,20 @@ def _items(form: Items) -> Region | None:
             pieces.extend(more)
         else:
             return None
-    return pieces
+    if len({name for part in form.parts if (name := variable_of(part)) is not None}) > 1:
+        return None
+    bounds = all(isinstance(part, Relation) for part in form.parts)
+    return (bounds and form.joined != "or" and _common(pieces)) or pieces
+
+
+def _common(pieces: Sequence[Interval]) -> Region | None:
+    """What all of the bounds hold of: x > 0 and x < 5; None where that is nothing ("x < 0 and x > 5" means either)."""
+    ends = [(real_value(piece.low), real_value(piece.high)) for piece in pieces]
+    lows, highs = [low for low, _ in ends if low is not None], [high for _, high in ends if high is not None]
+    if len(pieces) < 2 or len(lows) < len(pieces) or len(highs) < len(pieces) or max(lows) >= min(highs):
+        return None
+    low, high = pieces[lows.index(max(lows))], pieces[highs.index(min(highs))]
+    return [Interval(low.low, high.high, low.low_closed, high.high_closed)]
 
 
 def _joined(form: Joined) -> Region | None:

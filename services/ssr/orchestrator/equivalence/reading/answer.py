@@ -16,7 +16,8 @@ from contextlib import suppress
 from fractions import Fraction
 from typing import Literal
 
-from ssr.orchestrator.equivalence.reading import choices, clock, words
+from ssr.orchestrator.equivalence.reading import choices, clock, phrases, words
+from ssr.orchestrator.equivalence.reading.bases import number_in_base
 from ssr.orchestrator.equivalence.reading.expression import Expression, number, signed
 from ssr.orchestrator.equivalence.reading.forms import (
     Choice,
@@ -34,28 +35,25 @@ from ssr.orchestrator.equivalence.reading.forms import (
 from ssr.orchestrator.equivalence.reading.formula import expression
 from ssr.orchestrator.equivalence.reading.quantity import measures, quantity, summed
 from ssr.orchestrator.equivalence.reading.relation import relation
+from ssr.orchestrator.equivalence.reading.separators import joining, joint, outside, says, separated
 from ssr.orchestrator.equivalence.reading.spelling import plain
-from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead, enclosed, source, split, tokens_of
+from ssr.orchestrator.equivalence.reading.tokens import (
+    FormulaToken,
+    NotRead,
+    enclosed,
+    source,
+    split,
+    tokens_of,
+)
 
 _GROUPS = re.compile(r"(?<![\d.,])(\d{1,3})((?: \d{3})+)(?![\d/]|\.\d{0,2}\w)")
 _LETTERS = re.compile(r"(?=.*[^\W\d_]{3})[^\W\d_]++(?:[ '.,!-]+[^\W\d_]++)*+[.!]?")
 _TO = re.compile(r"(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?)")
-_CODED = re.compile(r"0[xX][0-9a-fA-F]{1,64}|0[bB][01]{1,256}|0[oO][0-7]{1,80}")
 _NAME_WORDS = 3
 _PROSE = re.compile(r"[A-Za-z]{3,}")
 _SAYS = re.compile(r"(?P<name>[A-Za-z][A-Za-z' ]*?)\s+(?:is|are|was|were|equals?|be)\s*:?\s+(?P<value>.*\d.*)")
 _OF = re.compile(r"(?P<name>[A-Za-z][A-Za-z' ]{2,40}):\s*(?P<value>.+)")
 _MATRIX = re.compile(r"\\begin\{(?P<kind>[pbBv]?(?:small)?matrix|array)\}(?:\{[^}]*\})?(?P<body>.*)\\end\{(?P=kind)\}")
-_SAME_WORDS = {
-    "dne": "does not exist", "d.n.e": "does not exist", "undefined": "does not exist", "no solutions": "no solution",
-    "none": "none", "infinitely many solutions": "infinitely many", "infinite solutions": "infinitely many",
-    "infinite": "infinitely many", "there is no solution": "no solution", "there are no solutions": "no solution",
-    "no real solutions": "no real solution",
-}  # fmt: skip
-_EMPTY_SETS = ("empty set", "null set")
-_ALL_REALS = ("all real numbers", "all reals", "real numbers", "all real", "set of all real numbers", "any real number")
-# Articles; not the A of "Plan A".
-_FILLERS = re.compile(r"\b(?:[Tt]he|THE|an?)\s+(?=\w)|^\s*An?\s+(?=\w)")
 _JOINS: dict[str, Literal["cup", "cap", "minus"]] = {r"\cup": "cup", r"\cap": "cap", r"\setminus": "minus"}
 _NAMED_REALS = re.compile(r"\\mathbb\{([RZQNC])\}(\^\{?\d\}?)?")
 
@@ -81,8 +79,8 @@ def _read(text: str, *, ratios: bool) -> Form:
         return special
     if match := _TO.fullmatch(unwrapped):
         return Ratio((_one_number(match[1]), _one_number(match[2])))
-    if _CODED.fullmatch(unwrapped):
-        return Quantity(number(int(unwrapped, 0)))
+    if based := number_in_base(unwrapped) or (number_in_base(re.sub("[⟦⟧ ]", "", text)) if "⟦" in text else None):
+        return based
     if wordy := _wordy(words.rewritten(unwrapped)):
         return wordy
     try:
@@ -120,16 +118,14 @@ def _special(text: str) -> Form | None:
         return Items("set", ()) if text else Words("")
     if match := _NAMED_REALS.fullmatch(text.replace(" ", "")):
         return Reals(match[1] + (match[2] or "").strip("^{}"))
-    lower = _without_articles(text).lower().strip(" .!")
-    if lower in _EMPTY_SETS:
-        return Items("set", ())
-    if lower in _ALL_REALS:
-        return Reals("R")
-    if lower in ("no", "yes"):
+    if (named := phrases.set_of(text)) and named != text:
+        return _special(named) or _several(_tokens(named))
+    if phrase := phrases.phrase_of(text):
+        return Words(phrase)
+    lower = phrases.words_of(text)
+    if lower in ("no", "yes", "none"):
         return Words(lower)
-    if lower in _SAME_WORDS:
-        return Words(_SAME_WORDS[lower])
-    if (value := words.ordinal(text)) is not None:
+    if (value := words.ordinal(text.removeprefix("the "))) is not None:
         return Words(f"number {value}")
     return None
 
@@ -142,75 +138,35 @@ def _wordy(text: str) -> Form | None:
     parts = [part for part in re.split(r"\s*(?:,\s*and\s|,\s*or\s|,|\band\b|\bor\b)\s*", text) if part.strip()]
     if len(parts) > 1 and all(len(part.split()) <= _NAME_WORDS for part in parts):
         return Items(
-            "list", tuple(Words(_lower(part)) for part in parts), _joining(re.findall(r"\b(?:and|or)\b", text))
+            "list",
+            tuple(Words(phrases.words_of(part)) for part in parts),
+            joining(re.findall(r"\b(?:and|or)\b", text)),
         )
-    return Words(_lower(text))
-
-
-def _joining(words_: Sequence[str]) -> Literal["", "and", "or"]:
-    """The one word that joins parts; "" where there is none, or both are."""
-    kinds = set(words_)
-    return "and" if kinds == {"and"} else "or" if kinds == {"or"} else ""
+    return Words(phrases.words_of(text))
 
 
 def _said(text: str, unwrapped: str) -> Form:
     """A sentence: what it says of its subject, or its words."""
     for pattern in (_SAYS, _OF):
         if match := pattern.fullmatch(unwrapped):
-            return Named(_lower(match["name"]), _several(_tokens(words.rewritten(match["value"]))))
+            return Named(phrases.words_of(match["name"]), _several(_tokens(words.rewritten(match["value"]))))
     if _PROSE.search(unwrapped) and "\\" not in unwrapped:
-        return Words(_lower(unwrapped))
+        return Words(phrases.words_of(unwrapped))
     raise NotRead(text)
-
-
-def _lower(text: str) -> str:
-    return " ".join(_without_articles(text).lower().replace(",", " ").strip(" .!").split())
-
-
-def _without_articles(text: str) -> str:
-    return _FILLERS.sub("", text)
 
 
 def _several(tokens: Sequence[FormulaToken]) -> Form:
     """One answer, or a list of them."""
-    parts = [part for part in split(_separated(tokens), ";") if part]
+    if len(tokens) > 1 and all(
+        token.kind == "num" and (token.spaced or not place) for place, token in enumerate(tokens)
+    ):
+        return Items("list", tuple(_one([token]) for token in tokens))
+    parts = [part for part in split(separated(tokens), ";") if part]
     if len(parts) < 2:
         return _one(list(tokens))
     forms = [_one(part) for part in parts]
-    total = summed(forms) if any(_says(token, "and") or token.among(",") for token in tokens) else None
-    return total or _gathered(forms, _joining([word for token in _outside(tokens) if (word := _joint(token))]))
-
-
-def _outside(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
-    """Those that are in no brackets."""
-    found, depth = [], 0
-    for token in tokens:
-        depth += token.among("(", "[", "{", r"\{", r"\langle") - token.among(")", "]", "}", r"\}", r"\rangle")
-        if depth == 0:
-            found.append(token)
-    return found
-
-
-def _joint(token: FormulaToken) -> str:
-    """ "and", "or", or ""."""
-    if _says(token, "or") or token.among(r"\vee", r"\lor"):
-        return "or"
-    return "and" if _says(token, "and", "&") or token.among(r"\wedge", r"\land") else ""
-
-
-def _separated(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
-    """Commas, "or" and "and" outside brackets as semicolons."""
-    out: list[FormulaToken] = []
-    depth = 0
-    for token in tokens:
-        depth += token.among("(", "[", "{", r"\{", r"\langle") - token.among(")", "]", "}", r"\}", r"\rangle")
-        parts = token.among(",") or _joint(token)
-        out.append(FormulaToken("op", ";") if parts and depth == 0 else token)
-    return out
-
-
-def _says(token: FormulaToken, *words_: str) -> bool:
-    return token.kind in ("text", "name", "cmd") and token.text.strip(" \\,").lower() in words_
+    total = summed(forms) if any(says(token, "and") or token.among(",") for token in tokens) else None
+    return total or _gathered(forms, joining([word for token in outside(tokens) if (word := joint(token))]))
 
 
 def _gathered(forms: list[Form], joined: Literal["", "and", "or"] = "") -> Form:
@@ -219,12 +175,18 @@ def _gathered(forms: list[Form], joined: Literal["", "and", "or"] = "") -> Form:
     for form in forms:
         flat.extend(form.parts if isinstance(form, Items) and form.kind == "list" else [form])
     first = flat[0]
-    if isinstance(first, Named) and "," not in first.name:
+    if isinstance(first, Named) and ("," not in first.name or _is_of_tuples(flat)):
         name = first.name
         rest = [form.form if isinstance(form, Named) and form.name == name else form for form in flat]
         if not any(isinstance(form, Named) for form in rest):
             return Named(name, Items("list", tuple(rest), joined))
     return Items("list", tuple(flat), joined)
+
+
+def _is_of_tuples(forms: Sequence[Form]) -> bool:
+    """(x,y) = (1,2), (3,4)."""
+    inner = [form.form if isinstance(form, Named) else form for form in forms]
+    return len(forms) > 1 and all(isinstance(form, Items) and form.kind == "tuple" for form in inner)
 
 
 def _one(tokens: list[FormulaToken]) -> Form:
@@ -235,6 +197,10 @@ def _one(tokens: list[FormulaToken]) -> Form:
         return bracketed
     if joined := _joined(tokens):
         return joined
+    if len(tokens) == 1 or (tokens and tokens[0].among(r"\mathbb")):  # behind x =, x \in
+        named = _special(source(tokens))
+        if isinstance(named, Reals | Items):
+            return named
     if any(token.text == r"\begin" for token in tokens):
         while tokens[0].among("(", "[") and enclosed(tokens):
             tokens = tokens[1:-1]
@@ -283,6 +249,8 @@ def _bracketed(tokens: list[FormulaToken]) -> Form | None:
     if len(parts) == 2 and not nested and (opening == "[" or closing == "]") and opening in "([" and closing in ")]":
         low, high = (expression(part) for part in parts)
         return Interval(low, high, opening == "[", closing == "]")
+    if opening == "{" and any(len(split(inner, bar)) == 2 for bar in ("|", r"\mid")):
+        return _set_of(inner, parts)
     if len(parts) > 1 and opening in ("(", "[", r"\langle", "{"):
         kind: Literal["tuple", "set"] = "set" if opening == "{" else "tuple"
         return Items(kind, tuple(_one(part) for part in parts))
@@ -293,7 +261,7 @@ def _set_of(inner: list[FormulaToken], parts: list[list[FormulaToken]]) -> Form:
     for bar in ("|", r"\mid", ":"):
         built = split(inner, bar)
         if len(built) == 2:
-            return _several(built[1])
+            return _built(*built)
     if any(token.among(r"\ldots") for token in inner):
         raise NotRead("a set that goes on")
     forms: list[Form] = []
@@ -301,6 +269,18 @@ def _set_of(inner: list[FormulaToken], parts: list[list[FormulaToken]]) -> Form:
         form = _one(part)
         forms.extend(form.parts if isinstance(form, Items) and form.kind == "list" else [form])
     return Items("set", tuple(forms))
+
+
+def _built(left: list[FormulaToken], condition: list[FormulaToken]) -> Form:
+    r"""`\{x \in \mathbb{R} | x < 3\}` is x < 3, and `\{2n : n \in \mathbb{Z}\}` is 2n."""
+    member = split(left, r"\in")
+    if len(member[0]) == 1 and member[0][0].kind == "name":
+        if len(member) == 2 and source(member[1]).replace(" ", "") not in (r"\mathbb{R}", "R"):
+            raise NotRead("a set of some numbers alone")
+        return _several(condition)
+    if re.fullmatch(r"[klmn] ?\\in ?\\mathbb ?\{[ZN]\}", source(condition)):
+        return _one(left)
+    raise NotRead("a set whose members are computed")
 
 
 def _wholly(tokens: list[FormulaToken]) -> bool:

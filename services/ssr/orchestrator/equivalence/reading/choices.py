@@ -10,12 +10,16 @@ _MARK = re.compile(
     r"(?:\((?P<round>[A-Z])\)|(?P<bare>[A-Z])[).:])(?:\s?\})?"
 )
 _LABEL = re.compile(
-    r"(?:(?i:(?:the\s)?(?:correct\s)?(?:answer|choice|option))\s(?:is\s)?)?(?P<open>\()?\s?(?P<label>[A-Z])\s?(?P<close>\))?"
+    r"(?:(?i:(?:the\s)?(?:correct\s)?(?:answer|choice|option))\s(?:is\s)?)?(?P<open>[(\[])?\s?(?P<label>[A-Z])\s?(?P<close>[)\]])?"
     r"(?P<sep>[.:,]?)(?P<rest>\s.*|$|[^A-Za-z0-9\s(^_'*/+=<>!-].*)?",
     re.DOTALL,
 )
 _WRAPPED = re.compile(r"[⟦⟧{}$]|\\(?:text|mathrm|mathbf|textbf|quad|,|;|\s)")
 _SMALL = re.compile(r"\(?\s?([a-z])\s?\)?\.?")
+_BEFORE = re.compile(
+    r"[(\[]?\s?(?P<label>[A-Za-z])\s?[)\]]?(?:\s[-=]\s|\s?[,:.(]\s?|\s)(?P<text>[^()]+?|\(.*\))\)?", re.DOTALL
+)
+_BEHIND = re.compile(r"(?P<text>.+?)\s?[(\[]\s?(?:option |choice |answer )?(?P<label>[A-Z])\s?[)\]]", re.DOTALL)
 _FEWEST = 2
 
 
@@ -72,6 +76,16 @@ def labelled(choices: Mapping[str, str], plain: str) -> str | None:
         return upper if upper in choices and small[1] not in choices.values() else None
     label = named(plain)
     return label[0] if label and label[0] in choices else None
+
+
+def beside(plain: str) -> tuple[str, str] | None:
+    """Label and text where an answer gives both in other ways: "C - 14", "C (14)", "14 (C)"; None where it does not."""
+    text = " ".join(_WRAPPED.sub(" ", plain).split())
+    if match := _BEFORE.fullmatch(text):
+        return match["label"].upper(), match["text"]
+    if match := _BEHIND.fullmatch(text):
+        return match["label"].upper(), match["text"]
+    return None
 
 
 def _trimmed(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ssr.orchestrator.equivalence.reading.words import ordinal
+
 
 @dataclass(frozen=True, slots=True)
 class TimeOfDay:
@@ -65,6 +67,7 @@ _MONTHS = [
 ]
 _MONTH = r"(?P<month>[A-Za-z]{3,9})\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
+_ORDINAL = re.compile(r"\b(?:twenty-|thirty-)?[a-z]*(?:first|second|third|[a-z]th)\b", re.IGNORECASE)
 _DATES = (
     re.compile(rf"(?:\w+day,?\s+)?{_MONTH}\s+{_DAY}(?:\s?,?\s+(?P<year>\d{{4}}))?", re.IGNORECASE),
     re.compile(rf"(?:\w+day,?\s+)?(?:the\s+)?{_DAY}(?:\s+of)?\s+{_MONTH}(?:\s?,?\s+(?P<year>\d{{4}}))?", re.IGNORECASE),
@@ -82,7 +85,7 @@ def time_of(text: str) -> TimeOfDay | None:
         return TimeOfDay(43_200, True)
     if flat.lower() in ("midnight", "12 midnight", "12:00 midnight"):
         return TimeOfDay(0, True)
-    flat = re.sub(r"(?<=\d):\s(?=\d)", ":", flat)
+    flat = re.sub(r"(?<=\d)\s?:\s(?=\d)", ":", flat).replace("alf-past", "alf past")
     flat = _IN_WORDS.sub(lambda word: str(_HOURS.index(word[0].lower()) + 1), flat)
     if (match := _PAST.fullmatch(flat)) and not _RATIO.fullmatch(flat):
         return _past(match)
@@ -94,6 +97,7 @@ def time_of(text: str) -> TimeOfDay | None:
 def date_of(text: str) -> Day | None:
     """The date that a text is: "March 5, 2024", "5th of March", "2024-03-05", "3/5/2024" (the month first)."""
     flat = " ".join(text.replace("⟦", " ").replace("⟧", " ").split())
+    flat = _ORDINAL.sub(lambda word: str(ordinal(word[0]) or word[0]), re.sub(r"^on ", "", flat, flags=re.IGNORECASE))
     for pattern in _DATES:
         match = pattern.fullmatch(flat)
         if match and (month := _month(match["month"])):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
+from ssr.orchestrator.equivalence.reading.bases import in_base
 from ssr.orchestrator.equivalence.reading.expression import Expression, constant, number, variable
 from ssr.orchestrator.equivalence.reading.formula_cursor import END, FormulaCursor
 from ssr.orchestrator.equivalence.reading.names import (
@@ -21,7 +22,7 @@ from ssr.orchestrator.equivalence.reading.names import (
     READ_FUNCTIONS,
     words_apart,
 )
-from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead, in_base
+from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, NotRead
 
 _MAX_DEPTH = 40
 _TIMES, _OVER = ("*", r"\cdot", r"\times", r"\ast"), ("/", r"\div")
@@ -100,10 +101,15 @@ class _FormulaParser(FormulaCursor):
                 tree = Expression("/", (tree, self._signed_factor()))
             elif self._took(r"\bmod", "mod"):
                 tree = Expression("mod", (tree, self._factor()))
-            elif self._begins():
+            elif self._begins() or (self.here.kind == "num" and self._stands_apart(tree)):
                 tree = Expression("*", (tree, self._factor()))
             else:
                 return tree
+
+    def _stands_apart(self, tree: Expression) -> bool:
+        """Whether a number behind is a factor: `2^3 3^2`, `3!7!`."""
+        last = tree.args[1] if tree.op == "*" else tree
+        return last.op == "!" or (last.op == "^" and self.here.spaced)
 
     def _between_vectors(self) -> bool:
         r"""Whether the product is that of vectors, which has an order: `\vec{a} \times \vec{b}`."""

@@ -29,6 +29,8 @@ _CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
 def quantity(tokens: Sequence[FormulaToken]) -> Quantity:
     """The quantity that all of `tokens` are. Raises NotRead."""
     rest, unit = _currency(list(tokens))
+    if unit is not None and len(rest) > 2 and rest[1].kind == "name" and rest[1].text in ("a", "an"):
+        rest[1] = FormulaToken("name", "per", spaced=True)  # $5 a day
     rest, behind = _unit(rest)
     if unit is None:
         unit = behind

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ssr.orchestrator.equivalence.reading.layout import without_inner_dollars, without_layout
+
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣʸ", "0123456789+-=()nixy", strict=True))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₙᵢₓ", "0123456789+-=()nix", strict=True))
 _VULGAR = re.compile("[¼½¾⅐-⅞↉]")
@@ -22,7 +24,7 @@ _SIGNS = {
     "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ", "∘": "°", "º": "°", "˚": "°",
     "′": "'", "’": "'", "‘": "'", "″": "''", "“": '"', "”": '"', "…": r"\ldots ", "⋯": r"\ldots ", "ℯ": "e", "ⅇ": "e",
     "ⅈ": "i", "∣": "|", "∥": r"\|", "→": r"\to ", "⇒": r"\Rightarrow ", "⋃": r"\cup ", "∧": r"\wedge ", "∨": r"\vee ",
-    "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "₹": "₹", "µ": "µ", "μ": r"\mu ",
+    "∶": ":", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "₹": "₹", "µ": "µ", "μ": r"\mu ",
 }  # fmt: skip
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
@@ -34,10 +36,18 @@ _KEPT = {*_SIGNS, *_SUPERSCRIPTS, *_SUBSCRIPTS}
 
 _TEXT = r"\\(?:text(?:rm|bf|it|sf|tt|normal|up|sc)?|math(?:rm|bf|it|sf|tt|normal|up)|mbox|hbox|textup|operatorname\*?)"
 _TEXT_BLOCK = re.compile(rf"{_TEXT}\s?\{{((?:[^{{}}]|\{{[^{{}}]*+\}})*+)\}}")
+#: Functions whose names are upright by hand: \mathrm{ln}.
+_FUNCTIONS = frozenset(
+    ["sin", "cos", "tan", "cot", "sec", "csc", "ln", "log", "lg", "exp", "arcsin", "arccos", "arctan"]
+)
+_FUNCTIONS |= {"sinh", "cosh", "tanh", "gcd", "lcm"}
 _BOLD = re.compile(r"\*\*([^*]++)\*\*|`([^`]++)`")
 _OVERLINED = re.compile(r"(\d)[\u0305\u0304](?:(\d)[\u0305\u0304])*+")
-_BOX = re.compile(r"\\(?:boxed|fbox)\{(.*)\}")
-_LEAD = re.compile(r"(?:the\s)?(?:final\s)?answer(?:\s+is|\s?[:=])\s?[:]?\s?(?=\S)", re.IGNORECASE)
+_WHOLE_BLOCK = re.compile(r"⟦([^⟧]*[^\W_][^⟧]*)⟧")
+_LEAD = re.compile(
+    r"(?:the\s)?(?:(?:final|only|real|two)\s)*(?:answer|solution|root|zero)s?(?:\s+(?:is|are)|\s?[:=])\s?[:]?\s?(?=\S)",
+    re.IGNORECASE,
+)
 
 # `(?<!\\)` keeps off the line break of a matrix: the `\\` of `1 \\ 2` is not a `\` and an escaped blank.
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -72,16 +82,45 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
 )  # fmt: skip
 
 
+_WHERE = r"(?:⟦\s*(?:where|for(?: all| any| every| some)?|with)\s*⟧|(?:where|for(?: all| any| every| some)?|with)\s)"
+_AN_INTEGER = r"⟦?(?: ?is)?(?: an?| any)? ?integers?\s*⟧?"
+_BOUNDED = r"[a-z]\s*(?:[<>]|\\[lgn]e(?![a-z])|\\in(?![a-z]))"
+_BLOCK_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?<=\d)\s?\^\s?\{?\s?(?:o|⟦o⟧)\s?\}?(?![A-Za-z])"), "°"),
+    (re.compile(r"(?<=\d)\s?\^\s?\{?\s?⟦?(st|nd|rd|th)⟧?\s?\}?(?![A-Za-z])"), r"\1"),
+    (re.compile(r"⟦\s*(hundred|thousand|million|billion|trillion)\b\s*⟧"), r" \1 "),
+    (re.compile(r"⟦\s*(hundred|thousand|million|billion|trillion)\b"), r" \1 ⟦"),
+    (re.compile(r"\\frac\s?\{\s?⟦([^⟧]*)⟧\s?\}\s?\{\s?⟦([^⟧]*)⟧\s?\}"), r"⟦ \1/\2⟧"),
+    (re.compile(r"(?<=\d)\s?\(⟦([^⟧]*)⟧\)$"), r"⟦ \1⟧"),
+    (re.compile(r"(?<=\d)\s\(([A-Za-z][A-Za-z ]+)\)$"), r" \1"),
+    (re.compile(r"(?<![A-Za-z\\])(?:inf|oo|Infinity)(?![A-Za-z])"), r"\\infty "),
+    # Open ends of intervals as some countries write them: ]0,1[.
+    (re.compile(r"(^|\\in\s?|\\cup\s?)\](?=[^()\[\]]*[,;])"), r"\1("),
+    (re.compile(r"([,;][^()\[\],;]*)\[(?=\s*$|\s*\\cup)"), r"\1)"),
+    (re.compile(r"(?<=[)\]])\s*U\s*(?=[(\[])"), r"\\cup "),
+    # What is said of the variables beside: real ones, and integers that number the answers.
+    (re.compile(rf"(?:[,;]|{_WHERE})\s*[a-zA-Z]\s*\\in\s?\\mathbb\{{R\}}$"), ""),
+    (re.compile(r"^[a-z]\s*\\in\s?\\mathbb\{R\}\s*[,;:]\s*(?=\S)"), ""),
+    (re.compile(rf"(?:[,;]|{_WHERE})\s*[klmn]\s*\\in\s?\\mathbb\{{[ZN]\}}$"), ""),
+    (re.compile(rf"[,;]?\s*{_WHERE}\s*(?:[klmn]|⟦[^⟧]*⟧)\s*(?:[klmn]\s*)?{_AN_INTEGER}$"), ""),
+    (re.compile(rf"^⟦?\s*(?:for )?all(?: real)?(?: numbers?)?\s*⟧?\s*(?={_BOUNDED})"), ""),
+    (re.compile(r"(?<=\.)(\d)\s?⟦?\s?(?:repeating|recurring)⟧?$"), r"\\overline{\1}"),
+    (re.compile(r"^m\s?(?=\\angle(?![A-Za-z]))"), ""),
+)  # fmt: skip
+
+
 def plain(answer: str) -> str:
     """`answer` without delimiters, sizing and spacing commands, and in LaTeX's commands where Unicode has its signs."""
-    text = undelimited(_ascii(answer))
+    text = without_layout(undelimited(without_inner_dollars(_ascii(answer))))
     for pattern, instead in _REWRITES:
         text = pattern.sub(instead, text)
     text = text.replace("\ue000", "")
-    if box := _BOX.fullmatch(text):
-        text = undelimited(box[1])
     text = _BOLD.sub(lambda bold: bold[1] or bold[2], text)
     text = undelimited(_TEXT_BLOCK.sub(_block, _TEXT_BLOCK.sub(_block, text)))
+    if whole := _WHOLE_BLOCK.fullmatch(text):
+        text = undelimited(whole[1])
+    for pattern, instead in _BLOCK_REWRITES:
+        text = pattern.sub(instead, text)
     lead = _LEAD.match(text)
     return " ".join(undelimited(text[lead.end() :] if lead else text).split())
 
@@ -112,6 +151,8 @@ def _block(block: re.Match[str]) -> str:
     inner = block[1].strip()
     if inner in ("i", "e", "d"):
         return f" {inner} "
+    if inner in _FUNCTIONS:
+        return rf"\{inner} "
     if inner in ("π", "pi", r"\pi"):
         return r"\pi "
     if re.fullmatch(r"[^A-Za-z]*", inner) or "\\" in inner or re.fullmatch(r"[A-Za-z]", inner):

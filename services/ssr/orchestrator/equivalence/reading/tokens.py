@@ -33,6 +33,7 @@ _PLAIN = r"\d+(?:\.\d+)?|\.\d+"
 _POWER = r"(?:[eE][+-]?\d{1,6}(?![\w.]))?"
 _CYCLE = r"(?:\\(?:overline|bar|dot|overset)\s?(?:\{(?P<over>\d+)\}|(?P<one>\d))|\((?P<round>\d+)\))"
 _REPEATING = re.compile(rf"(?P<whole>\d*)\.(?P<fixed>\d*){_CYCLE}")
+_DOTTED = re.compile(r"(?P<whole>\d*)\.(?P<fixed>\d*)(?P<cycle>\\dot\s?\{?\d\}?\d*\\dot\s?\{?\d\}?)")
 _ENDLESS = re.compile(r"(?P<whole>\d*)\.(?P<digits>\d{2,60})\s?\\ldots(?![A-Za-z])\s?(?!\d)")
 _TOKEN = re.compile(
     rf"\s*(?:(?P<big>{_THOUSANDS})|(?P<num>(?:{_PLAIN}){_POWER})|(?P<name>[A-Za-z]+)"
@@ -59,7 +60,7 @@ def tokens_of(text: str) -> list[FormulaToken]:
 def _next(text: str, position: int, *, thousands: bool) -> tuple[FormulaToken | None, int]:
     start = position + (len(text[position:]) - len(text[position:].lstrip()) if text[position].isspace() else 0)
     spaced = start > position
-    for pattern, value_of in ((_REPEATING, _repeating), (_ENDLESS, _endless)):
+    for pattern, value_of in ((_DOTTED, _dotted), (_REPEATING, _repeating), (_ENDLESS, _endless)):
         match = pattern.match(text, start)
         if match and (value := value_of(match)) is not None:
             return FormulaToken("num", match[0], spaced, value), match.end()
@@ -86,8 +87,19 @@ def _number(digits: str) -> Fraction:
 
 def _repeating(match: re.Match[str]) -> Fraction | None:
     cycle = match["over"] or match["one"] or match["round"]
+    if match["round"] and not match["whole"]:
+        return None
+    return _periodic(match, cycle)
+
+
+def _dotted(match: re.Match[str]) -> Fraction | None:
+    """Dots over the first and the last digit of a cycle."""
+    return _periodic(match, re.sub(r"\D|dot", "", match["cycle"]))
+
+
+def _periodic(match: re.Match[str], cycle: str) -> Fraction | None:
     fixed = match["fixed"]
-    if len(fixed) + len(cycle) > _MAX_DIGITS or (match["round"] and not match["whole"]):
+    if len(fixed) + len(cycle) > _MAX_DIGITS:
         return None
     size = Fraction(int(match["whole"] or 0)) + Fraction(int(fixed or 0), 10 ** len(fixed))
     return size + Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(fixed))
@@ -103,18 +115,6 @@ def _endless(match: re.Match[str]) -> Fraction | None:
             size = Fraction(int(match["whole"] or 0)) + Fraction(int(digits[:start] or 0), 10**start)
             return size + Fraction(int(cycle), (10**length - 1) * 10**start)
     return None
-
-
-def in_base(digits: str, base: str) -> int:
-    """The number of these digits. Raises NotRead for a base that is none."""
-    words = {"two": 2, "three": 3, "eight": 8, "ten": 10, "sixteen": 16}
-    size = words.get(base.strip("()⟦⟧ "), int(base.strip("()")) if base.strip("()").isdigit() else 0)
-    if not 2 <= size <= 36 or not digits.isdigit():
-        raise NotRead(f"the base {base!r}")
-    try:
-        return int(digits, size)
-    except ValueError as error:
-        raise NotRead(f"{digits} in base {base}") from error
 
 
 def split(tokens: Sequence[FormulaToken], *separators: str) -> list[list[FormulaToken]]:

@@ -173,6 +173,8 @@ def unit_of(tokens: Sequence[FormulaToken]) -> Unit | None:
         return None
     if [word.lower() for word in words[-2:]] in (["in", "total"], ["in", "all"]):
         words = words[:-2]
+    if len(words) > 1 and words[0].lower() in ("us", "american") and words[1].lower() in ("dollar", "dollars", "cents"):
+        words = words[1:]
     bases: dict[str, int] = {}
     nouns: list[str] = []
     factor, sign, power = Fraction(1), 1, 1
@@ -180,8 +182,8 @@ def unit_of(tokens: Sequence[FormulaToken]) -> Unit | None:
         lower = word.lower()
         if lower in _NEVER:
             return None
-        if lower in ("/", "per"):
-            sign = -1
+        if lower in ("/", "per") or (lower in ("a", "an") and bases and index + 1 < len(words)):
+            sign = -1  # 60 miles an hour
         elif lower in _POWERS:
             power = _POWERS[lower]
         elif word[0] != "^" and lower not in _EMPTY and lower not in _AFTER and lower not in ("*", "-"):

@@ -52,7 +52,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"(?:the )?fourth root of", " ∜"),
     (r"(?:raised )?to the power(?: of)?", "^"),
     (r"raised to", "^"),
-    (r"(?:the )?negative(?: of)?|minus", " -"),
+    (r"(?:the )?negative(?: of)?|(?<!or )minus", " -"),
     (r"plus or minus", r"\\pm "),
     (r"plus", "+"),
     (r"multiplied by|times", "*"),
@@ -63,8 +63,8 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"per cent", "%"),
     (r"is equal to|equals", "="),
     (r"is not equal to|does not equal", r"\\ne "),
-    (r"is greater than or equal to|at least", r"\\ge "),
-    (r"is less than or equal to|at most", r"\\le "),
+    (r"is greater than or equal to|(?:is )?at least", r"\\ge "),
+    (r"is less than or equal to|(?:is )?at most", r"\\le "),
     (r"is greater than|greater than|more than", ">"),
     (r"is less than|less than", "<"),
     (r"(?:positive |plus )infinity", r"\\infty "),
@@ -75,6 +75,7 @@ _PHRASE_PATTERNS = tuple(
 )
 _TO_THE = re.compile(r"(?<=[\w)])\s+to the (\w+)(?:[ -](\w+))?(?: power)?(?![A-Za-z])", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?<![A-Za-z\\])the(?= [-√∛∜])", re.IGNORECASE)
+_BETWEEN_GROUPS = re.compile(rf"\b({'|'.join(_SCALES)}),\s+(?=(?:{'|'.join((*_ONES, *_TENS))})\b)", re.IGNORECASE)
 _ROUGHLY = re.compile(r"^(?:about|approximately|approx\.?|around|exactly|roughly|only|just)\s+(?=\S)", re.IGNORECASE)
 
 
@@ -83,6 +84,7 @@ def rewritten(text: str) -> str:
     text = _ROUGHLY.sub("", text)
     if not re.search(r"[A-Za-z]{3}", re.sub(r"\\[A-Za-z]+", "", text)):
         return text
+    text = _BETWEEN_GROUPS.sub(r"\1 ", text)
     text = _TO_THE.sub(_power_in_words, text)
     text = _numbers(text)
     for pattern, instead in _PHRASE_PATTERNS:
