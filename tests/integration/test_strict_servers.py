@@ -592,6 +592,18 @@ async def test_counted_tokens_never_become_fewer() -> None:
         assert counts == sorted(counts)
 
 
+async def test_a_stream_may_have_more_events_than_tokens_but_not_blank_ones() -> None:
+    async with opened("openai") as (engine, server):
+        letters = "a long word of one token".ljust(100, ".")
+        server.faults.append(_events(*(_choice(text=letter, finish_reason=None) for letter in letters), ENDED))
+        end = (await read(engine, max_tokens=9))[-1].end
+        assert end is not None
+        assert (end.text, end.tokens) == (letters, 9)
+        server.faults.append(_events(*[_choice(text="", finish_reason=None)] * 100, ENDED))
+        with pytest.raises(BadReply, match="blank events"):
+            await read(engine, max_tokens=9)
+
+
 def _events(*documents: Any) -> Fault:
     async def reply(request: Any) -> Any:
         return await streamed(request, [*map(json.dumps, documents), "[DONE]"], newline="\r\n")

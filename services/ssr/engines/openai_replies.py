@@ -73,7 +73,7 @@ class StreamProgress:
 
     def __init__(self, url: str, most: int) -> None:
         self._url, self._most = url, most
-        self._events = self._characters = 0
+        self._blank = self._characters = 0  # events without text, and the characters of the others
         self.tokens = 0
         self.logprob: float | None = 0.0  #: the sum of all tokens', None where one was not reported
         self.usage = ReplyUsage()
@@ -81,7 +81,7 @@ class StreamProgress:
 
     def take(self, chunk: Chunk) -> None:
         """Raises `BadReply` when there is more than can be."""
-        self._events += 1
+        self._blank += not chunk.text
         told = chunk.logprobs(self._url)
         self.logprob = None if told is None or self.logprob is None else self.logprob + sum(told)
         self._characters += len(chunk.text)
@@ -92,8 +92,8 @@ class StreamProgress:
         self.tokens = max(self.tokens, counted)
         known = self._most if reported is None else reported
         plausible.generated_tokens(self._url, known, self._characters, self._most)
-        if self._events > self._most + _MORE_EVENTS:
-            raise BadReply(f"{self._url} sent {self._events} events of a stream of at most {self._most} tokens")
+        if self._blank > self._most + _MORE_EVENTS:
+            raise BadReply(f"{self._url} sent {self._blank} blank events in a stream of at most {self._most} tokens")
         if reported is not None:
             self.usage = chunk.usage
         if chunk.ends or chunk.verbose:
