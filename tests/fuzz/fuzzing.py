@@ -151,6 +151,8 @@ def _remember(method: Method, reply: bytes, given: Inputs) -> None:
             given.known.append(reasoning_pb2.Job.FromString(reply).job_id)
         elif method.path.endswith("/CreateBatch"):
             given.known.append(reasoning_pb2.Batch.FromString(reply).batch_id)
+        elif method.path.endswith("/List") and (token := reasoning_pb2.ListResponse.FromString(reply).next_page_token):
+            given.known.append(token)
         elif method.path.endswith("/PutFile"):
             given.known.append(files_pb2.File.FromString(reply).file_id)
 

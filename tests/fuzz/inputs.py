@@ -13,6 +13,8 @@ from google.protobuf.message import Message
 from raw_http2 import DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame, headers
 
 _DEPTH = 4
+#: Share of the messages with one odd field alone.
+_NEARLY_RIGHT = 0.4
 _TEXTS = (
     "",
     " ",
@@ -66,6 +68,8 @@ class Inputs:
         return self.rng.choice((self._flipped, self._cut, self._doubled))(body)
 
     def message(self, message_type: type[Message], depth: int = 0) -> Message:
+        if depth == 0 and self.rng.random() < _NEARLY_RIGHT:
+            return self._with_one_odd_field(message_type)
         message, filled = message_type(), self.rng.choice((0.1, 0.3, 0.6, 0.9))
         for field in message_type.DESCRIPTOR.fields:
             if self.rng.random() < filled:
@@ -98,6 +102,23 @@ class Inputs:
             self._controls,
         )
         return self.rng.choice(kinds)(method, body)
+
+    def _with_one_odd_field(self, message_type: type[Message]) -> Message:
+        """A message whose problems and names are right: what is wrong with it is not found at the first look."""
+        made: Message = message_type()
+        message: Any = made
+        fields = message_type.DESCRIPTOR.fields
+        if fields:
+            self._fill(message, self.rng.choice(fields), depth=0)
+        for field in fields:
+            if field.name == "problem":
+                message.problem = "What is 2 + 5?"
+            elif field.name in ("job_id", "batch_id", "file_id") and self.known:
+                setattr(message, field.name, self.rng.choice(self.known))
+            elif field.name == "requests":
+                for request in message.requests:
+                    request.problem = "What is 2 + 5?"
+        return made
 
     def _fill(self, message: Any, field: Any, depth: int) -> None:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:

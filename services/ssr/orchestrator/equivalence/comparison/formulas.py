@@ -174,7 +174,10 @@ def _points(names: frozenset[str]) -> Iterator[Point]:
 
 
 def _far(names: frozenset[str]) -> Iterator[Point]:
-    return _from(names, _FAR_STARTS, _FAR_INTEGER_STARTS)
+    """Far from zero, and with variables on both sides of it: |x| + |y| is |x + y| where both are positive."""
+    yield from _from(names, _FAR_STARTS, _FAR_INTEGER_STARTS)
+    for point in _from(names, _STARTS, _INTEGER_STARTS) if len(names) > 1 else ():
+        yield {name: value * (-1) ** place for place, (name, value) in enumerate(sorted(point.items()))}
 
 
 def _from(names: frozenset[str], starts: Sequence[int], integer_starts: Sequence[int]) -> Iterator[Point]:

@@ -86,8 +86,20 @@ def _items(form: Items) -> Region | None:
             return None
     if len({name for part in form.parts if (name := variable_of(part)) is not None}) > 1:
         return None
+    if form.joined != "or" and (left_out := _left_out(form)):
+        return _without(Interval(_LOW, _HIGH, False, False), left_out)
     bounds = all(isinstance(part, Relation) for part in form.parts)
     return (bounds and form.joined != "or" and _common(pieces)) or pieces
+
+
+def _left_out(form: Items) -> list[Expression]:
+    """1 and 2 of x != 1, x != 2; nothing where there is anything else."""
+    points = [
+        part.right if part.left.op == "var" else part.left
+        for part in form.parts
+        if isinstance(part, Relation) and part.op == "!=" and "var" in (part.left.op, part.right.op)
+    ]
+    return points if len(points) == len(form.parts) and not any(point.names for point in points) else []
 
 
 def _common(pieces: Sequence[Interval]) -> Region | None:

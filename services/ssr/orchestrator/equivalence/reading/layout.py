@@ -94,11 +94,11 @@ def _in_a_row(match: re.Match[str]) -> str:
 
 def _listed(text: str) -> str:
     """Equations on lines of their own, or far apart, with commas between them; without a line's end at the end."""
-    if "\\begin" in text:
-        return text
     text = text.rstrip()
     while text.endswith("\\\\"):
         text = text.removesuffix("\\\\").rstrip()
+    if "\\begin" in text:
+        return text
     parts = [part.strip(" ,;") for part in re.split(r"\\\\(?:\[[^\]]*\])?|\n|\\q?quad(?![A-Za-z])", text)]
     parts = [part for part in parts if part]
     apart = len(parts) > 1 and all(_EQUATION.fullmatch(part) and not _AND.search(part) for part in parts)

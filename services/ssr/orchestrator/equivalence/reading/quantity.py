@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from ssr.orchestrator.equivalence.reading import units
@@ -35,7 +36,9 @@ def quantity(tokens: Sequence[FormulaToken]) -> Quantity:
     if unit is None:
         unit = behind
     elif behind is not None and behind.bases and behind.bases != unit.bases:
-        unit = units.Unit(tuple(sorted((*unit.bases, *behind.bases))), unit.factor * behind.factor)
+        unit = units.Unit(tuple(sorted((*unit.bases, *behind.bases))), unit.factor * behind.factor, behind.side)
+    elif behind is not None:
+        unit = replace(unit, side=behind.side)
     if unit is not None and not unit.bases:
         rest = rest if unit.factor == 1 else _times(rest, unit.factor)
         unit = units.Unit((), side=unit.side) if unit.side else None

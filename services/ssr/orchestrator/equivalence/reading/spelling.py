@@ -35,7 +35,7 @@ _GREEK = {
 _KEPT = {*_SIGNS, *_SUPERSCRIPTS, *_SUBSCRIPTS}
 
 _TEXT = r"\\(?:text(?:rm|bf|it|sf|tt|normal|up|sc)?|math(?:rm|bf|it|sf|tt|normal|up)|mbox|hbox|textup|operatorname\*?)"
-_TEXT_BLOCK = re.compile(rf"{_TEXT}\s?\{{((?:[^{{}}]|\{{[^{{}}]*+\}})*+)\}}")
+_TEXT_BLOCK = re.compile(rf"{_TEXT}\s?\{{((?:[^{{}}]|\{{(?:[^{{}}]|\{{[^{{}}]*+\}})*+\}})*+)\}}")
 #: Functions whose names are upright by hand: \mathrm{ln}.
 _FUNCTIONS = frozenset(
     ["sin", "cos", "tan", "cot", "sec", "csc", "ln", "log", "lg", "exp", "arcsin", "arccos", "arctan"]
@@ -69,7 +69,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\lt(?![A-Za-z])"), "<"),
     (re.compile(r"\\gt(?![A-Za-z])"), ">"),
     (re.compile(r"\\(?:varnothing|empty)(?![A-Za-z])"), r"\\emptyset "),
-    (re.compile(r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![A-Za-z])|\\textdegree(?![A-Za-z])|\^\s?\{?\s?°\}?"), "°"),
+    (re.compile(r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![A-Za-z]))|\\(?:text)?degree(?![A-Za-z])"), "°"),
+    (re.compile(r"\^\s?(?:\{\s?°\s?\}|°)"), "°"),
     (re.compile(r"\\var(?=epsilon|theta|phi|rho|sigma)"), r"\\"),
     (re.compile(r"\\(?:lvert|rvert|vert)(?![A-Za-z])"), "|"),
     (re.compile(r"\\lbrace(?![A-Za-z])"), r"\\{"),
