@@ -64,6 +64,11 @@ async def test_choices_are_compared_by_letter_and_texts_by_others() -> None:
         ("Yes", "true"),
         ("seven", "7"),
         ("São Paulo", "Sao Paulo"),
+        ("Mr. Smith", "Smith"),
+        ("1,000", "1000"),
+        ("x=5", "x = 5"),
+        ("≤ 5", "<= 5"),
+        ("the", "The"),
     ],
 )
 async def test_words_that_are_the_same(a: str, b: str) -> None:
@@ -73,7 +78,20 @@ async def test_words_that_are_the_same(a: str, b: str) -> None:
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [("Paris", "London"), ("July 4, 1776", "July 5, 1776"), ("Yes", "No"), ("Ann and Bob", "Ann"), ("a", "b")],
+    [
+        ("Paris", "London"),
+        ("July 4, 1776", "July 5, 1776"),
+        ("Yes", "No"),
+        ("Ann and Bob", "Ann"),
+        ("a", "b"),
+        ("Plan A", "Plan"),
+        ("< 5", "> 5"),
+        ("≤ 5", "≥ 5"),
+        ("x ≠ 5", "x = 5"),
+        ("C#", "C"),
+        ("Dr. No", "no"),
+        ("Mr. Smith", "Mrs. Smith"),
+    ],
 )
 async def test_words_that_differ(a: str, b: str) -> None:
     assert await same_words(a, b, "") is False

@@ -7,7 +7,12 @@ import unicodedata
 from datetime import date
 
 _TEXT = re.compile(r"\\(?:text(?:rm|bf|it)?|math(?:rm|bf)|mbox)\s?\{([^{}]*)\}")
-_ARTICLES = frozenset({"a", "an", "the", "mr", "mrs", "ms", "dr"})
+_ARTICLES = frozenset({"a", "an", "the"})
+_TITLES = frozenset({"mr", "mrs", "ms", "dr"})
+# Words and numbers, and signs that say something: C# is not C, and < 5 not > 5.
+_WORD = re.compile(r"[\w%+-]+(?:[.,:/]\d+)*|!=|[<>]=?|=|#")
+_SIGNS = str.maketrans({"≠": "!=", "≤": "<=", "≥": ">=", "−": "-"})
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _NUMBERS = {
     word: str(number)
     for number, word in enumerate(
@@ -15,6 +20,7 @@ _NUMBERS = {
     )
 }
 _SAME = {"true": "yes", "false": "no", "correct": "yes", "incorrect": "no"}
+_VERDICTS = frozenset({"yes", "no", *_SAME})
 _MONTHS = {
     name[:3]: number
     for number, name in enumerate(
@@ -43,20 +49,28 @@ _MONTH_FIRST = re.compile(r"([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{
 def plain_words(answer: str) -> str:
     """The answer in one spelling; a date as YYYY-MM-DD."""
     text = _TEXT.sub(r"\1", answer).replace("\\ ", " ").replace("~", " ")
-    text = unicodedata.normalize("NFKD", text).casefold()
+    text = unicodedata.normalize("NFKD", text.translate(_SIGNS)).casefold()
     text = "".join(char for char in text if not unicodedata.combining(char)).strip(" $.")
     if found := _date(text):
         return found.isoformat()
-    words = re.findall(r"[\w%+-]+(?:[.,:/]\d+)*", text)
-    kept = [_SAME.get(word, _NUMBERS.get(word, word)) for word in words if word not in _ARTICLES]
-    return " ".join(kept or words)
+    words = _WORD.findall(_THOUSANDS.sub("", text))
+    # An article is in front of something: the A of "Plan A" is a name.
+    said = [word for word, after in zip(words, [*words[1:], ""], strict=True) if word not in _ARTICLES or not after]
+    untitled = [word for word in said if word not in _TITLES]
+    kept = untitled if untitled and not (len(untitled) == 1 < len(said) and untitled[0] in _VERDICTS) else said
+    return " ".join(_SAME.get(word, _NUMBERS.get(word, word)) for word in kept)
+
+
+def _titles(answer: str) -> frozenset[str]:
+    return _TITLES & set(re.findall(r"\w+", answer.casefold()))
 
 
 async def same_words(a: str, b: str, tests: str) -> bool | None:
     """Never None: mathematics has no say in words, but in two plain numbers."""
     first, second = plain_words(a), plain_words(b)
     if first == second:
-        return True
+        titles = _titles(a), _titles(b)
+        return titles[0] == titles[1] or not all(titles)  # Mr. Smith is Smith, but not Mrs. Smith
     return None if first.replace(".", "").isdigit() and second.replace(".", "").isdigit() else False
 
 
