@@ -23,6 +23,7 @@ def test_every_mark_is_known_and_the_tables_have_their_places() -> None:
     marks = [name for page in results.pages() for name in results.marked(page.read_text())]
     assert set(marks) <= set(results.results())
     assert {"pair-cascade", "pair-rivals", "pair-parts", "cascade-paths-gsm8k"} <= set(marks)
+    assert {"paper-asdiv", "paper-asdiv-ssr-3-right"} <= set(marks)
 
 
 def test_a_figure_is_what_the_records_give() -> None:
