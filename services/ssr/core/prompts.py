@@ -134,15 +134,14 @@ def continued(opening: str, turn: str, *, thinks: bool, think: bool = True, mark
     more; a model that does not think gets thinking as plain steps.
     """
     opened = is_opened(opening)
-    closed = f"{opening.rstrip()}\n\n{CLOSE}\n\n" if opened else f"{opening}{OPEN}\n\n{CLOSE}\n\n"
-    closed = opening if is_closed(opening) else closed
+    head = opening.rstrip() if opened else opening + OPEN
+    closed = opening if is_closed(opening) else f"{head}\n\n{CLOSE}\n\n"
     if not turn:
         return opening if think or not thinks else closed
     if not (opens(turn) or CLOSE in turn):
         return (closed if opened or (thinks and not think) else opening) + neutralised(turn, marks)
     if not thinks:
         return opening + neutralised(without_tags(turn), marks)
-    head = opening.rstrip() if opened else opening + OPEN
     thought, end, answer = turn.lstrip().removeprefix(OPEN).lstrip("\n").partition(CLOSE)
     return f"{head}\n{neutralised(thought, marks)}{end}{neutralised(answer, marks)}"
 

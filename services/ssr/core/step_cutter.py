@@ -55,8 +55,8 @@ class StepCutter:
     def feed(self, text: str) -> list[str]:
         """The steps that are complete now that `text` has come, normalised, none of them empty."""
         text = self._held + text
-        whole = well_formed(text[: _whole(text)])
-        self._held = text[_whole(text) :]
+        end = _whole(text)
+        whole, self._held = well_formed(text[:end]), text[end:]
         searched = max(self._searched, len(self._text) - self._blanks)
         self._text += whole
         blanks = len(whole) - len(whole.rstrip())

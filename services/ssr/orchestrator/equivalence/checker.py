@@ -120,9 +120,8 @@ class MathVerifyEquivalence:
         """Whether two answers to a problem are the same. Never fails: without any worker, text decides."""
         if max(len(a), len(b)) > MAX_ANSWER_CHARS:
             self._records.decided(Way.TEXT)
-            return (
-                a.strip(" $").split() == b.strip(" $").split()
-            )  # of any length: not in one spelling, which takes time
+            # Of any length, so not in one spelling, which takes time.
+            return a.strip(" $").split() == b.strip(" $").split()
         first, second = sorted((a, b))
         key = (first, second, asked.problem)
         known = self._verdicts.get(key)

@@ -9,11 +9,15 @@ from ssr.orchestrator.equivalence.reading.forms import Quantity
 from ssr.orchestrator.equivalence.reading.tokens import NotRead
 
 _CODED = re.compile(r"0[xX][0-9a-fA-F]{1,64}|0[bB][01]{1,256}|0[oO][0-7]{1,80}")
+_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_WORDS |= {"twelve": 12, "sixteen": 16}
+_BASE = rf"\d{{1,2}}|{'|'.join(_WORDS)}"
 _BASED = re.compile(
     r"[({]?(?P<digits>\d[0-9A-Fa-f]{0,79}|[0-9A-F]{2,80})[)}]?"
-    r"(?: ?_ ?\{? ?\(?(?:base )?(?P<base>\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen|hex)\)?\}?"
-    r"|,? \(?(?:in )?base[ -](?P<word>\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\)?)"
+    rf"(?: ?_ ?\{{? ?\(?(?:base )?(?P<base>{_BASE}|hex)\)?\}}?"
+    rf"|,? \(?(?:in )?base[ -](?P<word>{_BASE})\)?)"
 )
+_SIZES = {**_WORDS, "hex": 16}
 
 
 def number_in_base(text: str) -> Quantity | None:
@@ -31,9 +35,7 @@ def number_in_base(text: str) -> Quantity | None:
 
 def in_base(digits: str, base: str) -> int:
     """The number of these digits. Raises NotRead for a base that is none."""
-    words = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
-    words |= {"twelve": 12, "sixteen": 16, "hex": 16}
-    size = words.get(base.strip("()⟦⟧ "), int(base.strip("()")) if base.strip("()").isdigit() else 0)
+    size = _SIZES.get(base.strip("()⟦⟧ "), int(base.strip("()")) if base.strip("()").isdigit() else 0)
     if not 2 <= size <= 36 or not digits.isalnum() or not digits.isascii():
         raise NotRead(f"the base {base!r}")
     try:

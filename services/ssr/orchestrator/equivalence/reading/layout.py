@@ -24,6 +24,7 @@ _STACKED = re.compile(
 )
 _EQUATION = re.compile(r"[^=<>]*(?:=|<|>|\\[lgn]eq?(?![A-Za-z]))[^=<>]+")
 _ROW_END = re.compile(r"\\\\(?:\[[^\]]*\])?")
+_LINE_END = re.compile(rf"{_ROW_END.pattern}|\n|\\q?quad(?![A-Za-z])")
 _AND = re.compile(r"\\(?:text|mbox|mathrm)\s?\{[^{}]*\}|,|;|\b(?:and|or)\b|\\(?:land|lor|wedge|vee)(?![A-Za-z])")
 
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -99,7 +100,7 @@ def _listed(text: str) -> str:
         text = text.removesuffix("\\\\").rstrip()
     if "\\begin" in text:
         return text
-    parts = [part.strip(" ,;") for part in re.split(r"\\\\(?:\[[^\]]*\])?|\n|\\q?quad(?![A-Za-z])", text)]
+    parts = [part.strip(" ,;") for part in _LINE_END.split(text)]
     parts = [part for part in parts if part]
     apart = len(parts) > 1 and all(_EQUATION.fullmatch(part) and not _AND.search(part) for part in parts)
     return ", ".join(parts) if apart else text

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from ssr.orchestrator.equivalence.reading.tokens import FormulaToken
+from ssr.orchestrator.equivalence.reading.tokens import FormulaToken, depths
 
 
 def outside(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
     """Those that are in no brackets."""
-    found, depth = [], 0
-    for token in tokens:
-        depth += token.among("(", "[", "{", r"\{", r"\langle") - token.among(")", "]", "}", r"\}", r"\rangle")
-        if depth == 0:
-            found.append(token)
-    return found
+    return [token for token, depth in depths(tokens) if depth == 0]
 
 
 def joint(token: FormulaToken) -> str:
@@ -27,13 +22,10 @@ def joint(token: FormulaToken) -> str:
 
 def separated(tokens: Sequence[FormulaToken]) -> list[FormulaToken]:
     """Commas, "or" and "and" outside brackets as semicolons."""
-    out: list[FormulaToken] = []
-    depth = 0
-    for token in tokens:
-        depth += token.among("(", "[", "{", r"\{", r"\langle") - token.among(")", "]", "}", r"\}", r"\rangle")
-        parts = token.among(",") or joint(token)
-        out.append(FormulaToken("op", ";") if parts and depth == 0 else token)
-    return out
+    return [
+        FormulaToken("op", ";") if depth == 0 and (token.among(",") or joint(token)) else token
+        for token, depth in depths(tokens)
+    ]
 
 
 def says(token: FormulaToken, *words_: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -117,12 +117,19 @@ def _endless(match: re.Match[str]) -> Fraction | None:
     return None
 
 
+def depths(tokens: Sequence[FormulaToken]) -> Iterator[tuple[FormulaToken, int]]:
+    """Each token, and how many brackets are open behind it."""
+    depth = 0
+    for token in tokens:
+        depth += token.among(*_OPENING) - token.among(*_CLOSING)
+        yield token, depth
+
+
 def split(tokens: Sequence[FormulaToken], *separators: str) -> list[list[FormulaToken]]:
     """`tokens` cut at the separators that are in no brackets. Raises NotRead where brackets do not fit together."""
     parts: list[list[FormulaToken]] = [[]]
     depth = 0
-    for token in tokens:
-        depth += token.among(*_OPENING) - token.among(*_CLOSING)
+    for token, depth in depths(tokens):
         if depth < 0:
             raise NotRead("a bracket closes what none opened")
         if depth == 0 and token.among(*separators):
@@ -136,9 +143,7 @@ def split(tokens: Sequence[FormulaToken], *separators: str) -> list[list[Formula
 
 def enclosed(tokens: Sequence[FormulaToken]) -> bool:
     """Whether one pair of brackets holds everything."""
-    depth = 0
-    for index, token in enumerate(tokens):
-        depth += token.among(*_OPENING) - token.among(*_CLOSING)
+    for index, (_, depth) in enumerate(depths(tokens)):
         if depth <= 0:
             return index == len(tokens) - 1 and index > 0 and depth == 0
     return False

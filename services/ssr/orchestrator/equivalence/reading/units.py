@@ -21,7 +21,7 @@ class Unit:
 
     def fits(self, other: Unit) -> bool:
         """Whether quantities in both can be compared; nouns may be more or less of the same words."""
-        if _OPPOSITES.get(self.side) in _ways(other) or _OPPOSITES.get(other.side) in _ways(self):
+        if _OPPOSITES.get(self.side) == other.side:
             return False
         if self.bases == other.bases or {self, other} == {_STERLING, _POUND}:
             return True
@@ -148,10 +148,6 @@ _UNITS = _table()
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[°%€£¥₹¢$]")
 _WORD_OR_POWER = re.compile(rf"{_WORD.pattern}|\^-?\d")
 _BRACES = str.maketrans("", "", "{}")
-
-
-def _ways(unit: Unit) -> tuple[str, ...]:
-    return (unit.side,) if unit.side else ()
 
 
 def known(word: str) -> bool:
